@@ -1,0 +1,17 @@
+"""One scikit-learn estimator, any scale."""
+
+from skdist_gpu.config import config_context, get_config, set_config
+from skdist_gpu.estimators import AutoScaleClassifier, AutoScaleClusterer, AutoScaleRegressor, AutoScaleTransformer
+from skdist_gpu.wrap import autoscale
+
+__version__ = "0.1.0"
+__all__ = [
+    "AutoScaleClassifier",
+    "AutoScaleClusterer",
+    "AutoScaleRegressor",
+    "AutoScaleTransformer",
+    "autoscale",
+    "config_context",
+    "get_config",
+    "set_config",
+]

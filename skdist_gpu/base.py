@@ -1,0 +1,353 @@
+"""The flow of every AutoScale estimator: inspect, look, plan, convert, run, keep."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from copy import deepcopy
+from functools import partial, update_wrapper
+from inspect import signature
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import has_fit_parameter
+
+from skdist_gpu._compat.sklearn import validate_params
+from skdist_gpu.config import get_config
+from skdist_gpu.data.inspect import InputInfo, inspect_input
+from skdist_gpu.engines.protocol import FitJob, Fitted, load_engine
+from skdist_gpu.exceptions import BackendError, EngineRefusal, FallbackWarning
+from skdist_gpu.fitted import BlockMethod, apply_to
+from skdist_gpu.hardware.detect import Resources, current_client, detect_resources
+from skdist_gpu.hardware.fake import parse_bytes
+from skdist_gpu.planning.plan import Candidate, Plan
+from skdist_gpu.planning.planner import Request, make_plan
+from skdist_gpu.progress import Progress
+from skdist_gpu.report import Explanation, Report
+
+FALLBACKS = ("warn", "silent", "raise")
+
+
+def _has(method: str) -> Any:
+    """Make a check for ``available_if``: the wrapped estimator has the method."""
+
+    def check(self: AutoScaleEstimator) -> bool:
+        return hasattr(self.__dict__.get("estimator_") or self._make_estimator(), method)
+
+    return check
+
+
+class _FitMethod:
+    """`fit`, showing ``sample_weight`` in its signature only where the wrapped estimator takes it.
+
+    scikit-learn's meta-estimators read that signature to decide whether to pass weights.
+    """
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+        update_wrapper(self, function)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            return self.function
+        bound = partial(self.function, instance)
+        update_wrapper(bound, self.function)
+        shown = list(signature(self.function).parameters.values())[1:]
+        if not instance._takes_weights():
+            shown = [p for p in shown if p.name != "sample_weight"]
+        bound.__signature__ = signature(self.function).replace(parameters=shown)  # type: ignore[attr-defined]
+        return bound
+
+
+class AutoScaleEstimator(BaseEstimator):
+    """Common part of the AutoScale estimators; use one of its subclasses.
+
+    Subclasses say which estimator stands in for ``estimator=None`` and which kind they wrap.
+    """
+
+    _kind: str | None = None
+
+    def __init__(
+        self,
+        estimator: Any = None,
+        *,
+        backend: str = "auto",
+        fallback: str = "warn",
+        memory_budget: str | int | None = None,
+        progress: bool = False,
+    ) -> None:
+        self.estimator = estimator
+        self.backend = backend
+        self.fallback = fallback
+        self.memory_budget = memory_budget
+        self.progress = progress
+
+    # --- what is wrapped -------------------------------------------------------------------
+
+    def _default_estimator(self) -> Any:
+        raise NotImplementedError
+
+    def _make_estimator(self) -> Any:
+        """Return the estimator to fit: the user's own, or the default; not yet cloned."""
+        return self._default_estimator() if self.estimator is None else self.estimator
+
+    def _takes_weights(self) -> bool:
+        return has_fit_parameter(self._make_estimator(), "sample_weight")
+
+    def __sklearn_tags__(self) -> Any:
+        return deepcopy(get_tags(self._make_estimator()))
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "estimator_" in self.__dict__
+
+    def __getattr__(self, name: str) -> Any:
+        """Answer any other fitted attribute, such as ``coef_``, from ``estimator_``."""
+        if name.endswith("_") and not name.startswith("_") and "estimator_" in self.__dict__:
+            return getattr(self.__dict__["estimator_"], name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__()
+
+    # --- fit -------------------------------------------------------------------------------
+
+    @_FitMethod
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, **fit_params: Any) -> AutoScaleEstimator:
+        """Choose an engine for these data on this machine, and fit.
+
+        Parameters
+        ----------
+        X : {NumPy array, pandas, Polars, Arrow or cuDF table, SciPy sparse matrix, CuPy array, Dask \
+                array or frame} of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
+            Target, in a container that matches `X`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row.
+        **fit_params : dict
+            Further arguments for the estimator's own `fit`.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            scikit-learn's own errors for bad data or parameters.
+        BackendError
+            If the requested `backend`, or every engine, refuses; the text gives each reason.
+        """
+        estimator = clone(self._make_estimator())
+        self._check_parameters(estimator)
+        info = inspect_input(X, y, sample_weight)
+        client = current_client(get_config()["client"])
+        resources = detect_resources(client)
+        plan = make_plan(estimator, info, resources, self._request(fit_params))
+        if plan.chosen is None:
+            raise BackendError(_nothing_fits(plan))
+        job = FitJob(
+            estimator=estimator,
+            X=X,
+            y=y,
+            sample_weight=sample_weight,
+            info=info,
+            resources=resources,
+            client=client,
+            memory_budget=self._budget(),
+            fit_params=fit_params,
+        )
+        self._keep(plan, *self._run(plan, job))
+        return self
+
+    def _run(self, plan: Plan, job: FitJob) -> tuple[Fitted, Candidate, float, list[str]]:
+        """Run the plan's first choice, and the next one if memory runs out."""
+        fallback = self._option("fallback")
+        ladder = plan.ladder[:1] if fallback == "raise" else plan.ladder
+        unfitted, failures = clone(job.estimator), []
+        for candidate in ladder:
+            job.device, job.estimator = candidate.device, clone(unfitted)
+            start = time.perf_counter()
+            try:
+                with Progress(self.progress) as job.progress:
+                    fitted = load_engine(candidate.backend).fit(job)
+                return fitted, candidate, time.perf_counter() - start, failures
+            except (MemoryError, EngineRefusal) as error:
+                last = error
+                failures.append(f"{candidate.name} failed: {error or type(error).__name__}")
+                if fallback == "warn" and candidate is not ladder[-1]:
+                    warnings.warn(
+                        f"{failures[-1]}. Trying the next engine instead; fallback='raise' stops here, "
+                        "explain() lists the engines.",
+                        FallbackWarning,
+                        stacklevel=4,
+                    )
+        if isinstance(last, MemoryError):
+            raise last
+        raise BackendError(f"Every engine tried failed: {'; '.join(failures)}.\n{plan}") from last
+
+    def _keep(self, plan: Plan, fitted: Fitted, candidate: Candidate, seconds: float, failures: list[str]) -> None:
+        self.estimator_ = fitted.estimator
+        self.plan_ = plan
+        self.backend_ = candidate.backend
+        self.report_ = Report(candidate, seconds, tuple(failures))
+        self._labels = fitted.classes
+        if fitted.classes is not None:
+            self.classes_ = fitted.classes
+        elif "classes_" in self.__dict__:
+            del self.classes_
+
+    def _check_parameters(self, estimator: Any) -> None:
+        if self._option("fallback") not in FALLBACKS:
+            raise ValueError(f"fallback={self.fallback!r} is not known. Choose one of {FALLBACKS}.")
+        kind = get_tags(estimator).estimator_type
+        if self._kind is not None and kind != self._kind:
+            raise TypeError(
+                f"{type(self).__name__} wraps a {self._kind}, and {type(estimator).__name__} is a "
+                f"{kind or 'estimator of no such kind'}. skdist_gpu.autoscale(estimator) picks the right class."
+            )
+        validate_params(estimator)
+
+    def _option(self, name: str) -> Any:
+        """Return a parameter, or the configured default where it was left at its own default."""
+        default = {"backend": "auto", "fallback": "warn", "memory_budget": None}[name]
+        value = getattr(self, name)
+        return get_config()[name] if value == default else value
+
+    def _budget(self) -> int | None:
+        budget = self._option("memory_budget")
+        return None if budget is None else parse_bytes(budget)
+
+    def _request(self, fit_params: dict[str, Any]) -> Request:
+        return Request(self._option("backend"), self._budget(), tuple(sorted(fit_params)))
+
+    # --- plan and explain ------------------------------------------------------------------
+
+    def plan(
+        self,
+        X: Any = None,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        shape: tuple[int, int] | None = None,
+        dtype: str = "float64",
+        resources: Resources | None = None,
+    ) -> Plan:
+        """Tell what `fit` would do; computes nothing.
+
+        Parameters
+        ----------
+        X, y, sample_weight : as in `fit`
+            The data; or leave them out and give `shape`.
+        shape : tuple of int, default=None
+            ``(n_samples, n_features)`` of data that do not exist yet.
+        dtype : str, default="float64"
+            dtype that goes with `shape`.
+        resources : Resources, default=None
+            A machine from :func:`skdist_gpu.testing.make_resources`; None for this one.
+
+        Returns
+        -------
+        Plan
+            With ``backend``, ``candidates`` and ``reasons``.
+
+        Examples
+        --------
+        >>> from skdist_gpu import AutoScaleRegressor
+        >>> from skdist_gpu.testing import make_resources
+        >>> machine = make_resources(gpus=1)
+        >>> AutoScaleRegressor().plan(shape=(10**8, 100), dtype="float32", resources=machine)
+        Plan(reductions:gpu)
+        """
+        if (X is None) == (shape is None):
+            raise ValueError("plan() takes either X or shape=(n_samples, n_features).")
+        estimator = clone(self._make_estimator())
+        self._check_parameters(estimator)
+        if shape is not None:
+            info = InputInfo("numpy", shape[0], shape[1], dtype, n_targets=1)
+        else:
+            info = inspect_input(X, y, sample_weight)
+        resources = resources or detect_resources(current_client(get_config()["client"]))
+        return make_plan(estimator, info, resources, self._request({}))
+
+    def explain(self) -> Explanation:
+        """Return every engine considered, its verdict and reason, and predicted against measured.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`; `plan` works then.
+        """
+        self._fitted()
+        return Explanation(self.plan_, self.report_)
+
+    # --- predict and friends ---------------------------------------------------------------
+
+    def _fitted(self) -> Any:
+        try:
+            return self.__dict__["estimator_"]
+        except KeyError:
+            raise NotFittedError(
+                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' with appropriate "
+                "arguments before using this estimator."
+            ) from None
+
+    def _call(self, method: str, X: Any, **params: Any) -> Any:
+        """Call a method of the plain estimator on data in any container."""
+        estimator = self._fitted()
+        labels = self.__dict__.get("_labels")
+        if labels is None and type(X) is np.ndarray:
+            return getattr(estimator, method)(X, **params)
+        return apply_to(BlockMethod(estimator, method, labels, params), X)
+
+    @available_if(_has("predict"))
+    def predict(self, X: Any, **params: Any) -> Any:
+        """Predict the target of each row of `X`.
+
+        Parameters
+        ----------
+        X : container of shape (n_samples, n_features)
+            NumPy, pandas, Polars, Arrow and SciPy give what scikit-learn gives; Dask gives a lazy
+            Dask collection, CuPy and cuDF a CuPy array.
+        **params : dict
+            Further arguments for the estimator's own `predict`.
+
+        Returns
+        -------
+        y : array of shape (n_samples,) or (n_samples, n_targets)
+        """
+        return self._call("predict", X, **params)
+
+    @available_if(_has("predict_proba"))
+    def predict_proba(self, X: Any) -> Any:
+        """Return the probability of each class, shape (n_samples, n_classes); containers as in `predict`."""
+        return self._call("predict_proba", X)
+
+    @available_if(_has("predict_log_proba"))
+    def predict_log_proba(self, X: Any) -> Any:
+        """Return the log-probability of each class, shape (n_samples, n_classes)."""
+        return self._call("predict_log_proba", X)
+
+    @available_if(_has("decision_function"))
+    def decision_function(self, X: Any) -> Any:
+        """Return the confidence scores of each row; containers as in `predict`."""
+        return self._call("decision_function", X)
+
+    @available_if(_has("score_samples"))
+    def score_samples(self, X: Any) -> Any:
+        """Return the estimator's score of each row; containers as in `predict`."""
+        return self._call("score_samples", X)
+
+
+def _nothing_fits(plan: Plan) -> str:
+    text = "; ".join(f"{c.name}: {', '.join(c.reasons)}" for c in plan.candidates if not _only_forced(c))
+    return f"No engine can fit {plan.estimator} on {plan.data} ({plan.machine}). {text}. Nothing was computed."
+
+
+def _only_forced(candidate: Candidate) -> bool:
+    return len(candidate.reasons) == 1 and candidate.reasons[0].startswith("backend=")

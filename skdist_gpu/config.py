@@ -1,0 +1,77 @@
+"""Defaults for every AutoScale estimator of the current thread or task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+_DEFAULTS: dict[str, Any] = {
+    "backend": "auto",
+    "fallback": "warn",
+    "client": None,
+    "memory_budget": None,
+}
+_CONFIG: ContextVar[dict[str, Any]] = ContextVar("skdist_gpu_config", default=_DEFAULTS)
+
+
+def get_config() -> dict[str, Any]:
+    """Return a copy of the current defaults.
+
+    Returns
+    -------
+    dict
+        Keys ``backend``, ``fallback``, ``client`` (the Dask client to use; None for the current
+        one) and ``memory_budget`` (bytes, or text such as ``"4GB"``; None for what is free).
+
+    Examples
+    --------
+    >>> from skdist_gpu import get_config
+    >>> get_config()["backend"]
+    'auto'
+    """
+    return dict(_CONFIG.get())
+
+
+def set_config(**options: Any) -> None:
+    """Change defaults from here on; see :func:`get_config` for the names.
+
+    An estimator's own parameter, where it is not the default, wins.
+
+    Raises
+    ------
+    ValueError
+        If an option does not exist.
+    """
+    _CONFIG.set(_merge(options))
+
+
+@contextmanager
+def config_context(**options: Any) -> Iterator[None]:
+    """Change defaults inside a ``with`` block; see :func:`get_config` for the names.
+
+    Raises
+    ------
+    ValueError
+        If an option does not exist.
+
+    Examples
+    --------
+    >>> from skdist_gpu import config_context, get_config
+    >>> with config_context(backend="sklearn"):
+    ...     get_config()["backend"]
+    'sklearn'
+    """
+    token = _CONFIG.set(_merge(options))
+    try:
+        yield
+    finally:
+        _CONFIG.reset(token)
+
+
+def _merge(options: dict[str, Any]) -> dict[str, Any]:
+    unknown = set(options) - set(_DEFAULTS)
+    if unknown:
+        raise ValueError(f"Unknown option {', '.join(sorted(unknown))}. Known are {', '.join(_DEFAULTS)}.")
+    return {**_CONFIG.get(), **options}

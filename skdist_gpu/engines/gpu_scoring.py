@@ -1,0 +1,39 @@
+"""Score data that are on the GPU there, with a device copy of the plain estimator."""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from skdist_gpu.data.convert import to_gpu, to_host
+from skdist_gpu.fitted import BlockMethod
+
+# linear models need no more than one product
+_LINEAR = {"LinearRegression", "Ridge", "Lasso", "ElasticNet"}
+_device_copies: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+
+
+def call_on_gpu(function: BlockMethod, X: Any) -> Any:
+    """Return the method's result as a CuPy array, or as labels on the host where they are text."""
+    estimator = function.estimator
+    values = to_gpu(X)
+    if type(estimator).__module__.startswith("xgboost"):
+        from skdist_gpu.engines.xgboost import predict_on_gpu
+
+        return predict_on_gpu(function, X)
+    if type(estimator).__name__ in _LINEAR and function.method == "predict":
+        return values @ to_gpu(estimator.coef_).T + to_gpu(estimator.intercept_)
+    model = _device_copy(estimator)
+    if model is not None and hasattr(model, function.method):
+        return getattr(model, function.method)(values, **function.params)
+    result = function(to_host(X))
+    return to_gpu(result) if getattr(result, "dtype", None) is not None and result.dtype.kind == "f" else result
+
+
+def _device_copy(estimator: Any) -> Any:
+    """Return cuML's twin of a fitted estimator; None if cuML has none."""
+    if estimator not in _device_copies:
+        from skdist_gpu.engines.cuml import to_cuml
+
+        _device_copies[estimator] = to_cuml(estimator)
+    return _device_copies[estimator]

@@ -1,0 +1,221 @@
+"""The public meta-estimators, one for each kind of scikit-learn estimator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.base import ClassifierMixin, ClusterMixin, RegressorMixin, TransformerMixin
+from sklearn.utils.metaestimators import available_if
+
+from skdist_gpu.base import AutoScaleEstimator, _has
+from skdist_gpu.data.convert import to_host
+
+_PARAMETERS = """
+    Parameters
+    ----------
+    estimator : estimator, default=None
+        The scikit-learn or XGBoost {kind} to fit; {default} if None.
+    backend : str, default="auto"
+        ``"auto"`` chooses; ``"sklearn"``, ``"reductions"``, ``"cuml"``, ``"dask_ml"``, ``"xgboost"``
+        or ``"xgboost.dask"`` forces an engine, ``"reductions:gpu"`` an engine and its device.
+    fallback : {{"warn", "silent", "raise"}}, default="warn"
+        What to do when the first choice fails: the next engine with a warning, without one, or
+        raise at once.
+    memory_budget : int or str, default=None
+        Bytes that a fit may take on its device, such as ``"4GB"``; None for what is free.
+    progress : bool, default=False
+        Show a progress bar during `fit`.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted plain estimator. Any other fitted attribute, such as ``coef_``, is its.
+    backend_ : str
+        The engine that ran.
+    plan_ : Plan
+        All engines considered.
+    report_ : Report
+        Predicted against measured.
+"""
+
+
+def _document(kind: str, default: str) -> Any:
+    """Insert the common parameters into a class docstring."""
+
+    def decorate(cls: type) -> type:
+        cls.__doc__ = (cls.__doc__ or "").replace("\n    {parameters}\n", _PARAMETERS.format(kind=kind, default=default))
+        return cls
+
+    return decorate
+
+
+@_document("regressor", "LinearRegression()")
+class AutoScaleRegressor(RegressorMixin, AutoScaleEstimator):
+    """A regressor that chooses, at fit time, the engine that serves best.
+
+    {parameters}
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdist_gpu import AutoScaleRegressor
+    >>> X = np.arange(20.0).reshape(10, 2)
+    >>> y = X @ [1.0, 2.0]
+    >>> model = AutoScaleRegressor(Ridge(alpha=1e-3), backend="reductions").fit(X, y)
+    >>> model.backend_, float(round(model.score(X, y), 6))
+    ('reductions', 1.0)
+    >>> type(model.estimator_).__name__
+    'Ridge'
+    """
+
+    _kind = "regressor"
+    __sklearn_tags__ = AutoScaleEstimator.__sklearn_tags__
+
+    def _default_estimator(self) -> Any:
+        from sklearn.linear_model import LinearRegression
+
+        return LinearRegression()
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the coefficient of determination R² of the predictions for `X`."""
+        from sklearn.metrics import r2_score
+
+        return r2_score(to_host(y), to_host(self.predict(X)), sample_weight=to_host(sample_weight))
+
+
+@_document("classifier", "LogisticRegression()")
+class AutoScaleClassifier(ClassifierMixin, AutoScaleEstimator):
+    """A classifier that chooses, at fit time, the engine that serves best.
+
+    {parameters}
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skdist_gpu import AutoScaleClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = AutoScaleClassifier().fit(X, y)
+    >>> model.backend_, model.predict(X[:2]).tolist()
+    ('sklearn', [0, 0])
+    """
+
+    _kind = "classifier"
+    __sklearn_tags__ = AutoScaleEstimator.__sklearn_tags__
+
+    def _default_estimator(self) -> Any:
+        from sklearn.linear_model import LogisticRegression
+
+        return LogisticRegression()
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy of the predictions for `X`."""
+        from sklearn.metrics import accuracy_score
+
+        return accuracy_score(to_host(y), to_host(self.predict(X)), sample_weight=to_host(sample_weight))
+
+
+@_document("clusterer", "KMeans(random_state=0)")
+class AutoScaleClusterer(ClusterMixin, AutoScaleEstimator):
+    """A clusterer that chooses, at fit time, the engine that serves best.
+
+    {parameters}
+
+    Examples
+    --------
+    >>> from sklearn.cluster import KMeans
+    >>> from skdist_gpu import AutoScaleClusterer
+    >>> X = [[0.0, 0.0], [0.1, 0.0], [5.0, 5.0], [5.1, 5.0]]
+    >>> labels = AutoScaleClusterer(KMeans(n_clusters=2, random_state=0)).fit_predict(X)
+    >>> bool(labels[0] == labels[1] != labels[2] == labels[3])
+    True
+    """
+
+    _kind = "clusterer"
+    __sklearn_tags__ = AutoScaleEstimator.__sklearn_tags__
+
+    def _default_estimator(self) -> Any:
+        from sklearn.cluster import KMeans
+
+        return KMeans(random_state=0)
+
+    @available_if(_has("transform"))
+    def transform(self, X: Any) -> Any:
+        """Return the distance of each row to each cluster."""
+        return self._call("transform", X)
+
+    @available_if(_has("transform"))
+    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
+        """Fit, and return the distance of each row to each cluster."""
+        return self.fit(X, y, **fit_params).transform(X)
+
+    @available_if(_has("get_feature_names_out"))
+    def get_feature_names_out(self, input_features: Any = None) -> Any:
+        """Return the names of the columns that `transform` gives."""
+        return self._fitted().get_feature_names_out(input_features)
+
+    @available_if(_has("score"))
+    def score(self, X: Any, y: Any = None, **params: Any) -> float:
+        """Return the clusterer's own score of `X`."""
+        return self._fitted().score(to_host(X), to_host(y), **params)
+
+
+@_document("transformer", "StandardScaler()")
+class AutoScaleTransformer(TransformerMixin, AutoScaleEstimator):
+    """A transformer that chooses, at fit time, the engine that serves best.
+
+    {parameters}
+
+    Examples
+    --------
+    >>> from sklearn.decomposition import PCA
+    >>> from skdist_gpu import AutoScaleTransformer
+    >>> X = [[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]]
+    >>> AutoScaleTransformer(PCA(n_components=1)).fit_transform(X).shape
+    (3, 1)
+    """
+
+    __sklearn_tags__ = AutoScaleEstimator.__sklearn_tags__
+
+    def _default_estimator(self) -> Any:
+        from sklearn.preprocessing import StandardScaler
+
+        return StandardScaler()
+
+    def _check_parameters(self, estimator: Any) -> None:
+        if not hasattr(estimator, "transform") and not hasattr(estimator, "fit_transform"):
+            raise TypeError(
+                f"AutoScaleTransformer wraps a transformer, and {type(estimator).__name__} has no transform. "
+                "skdist_gpu.autoscale(estimator) picks the right class."
+            )
+        super()._check_parameters(estimator)
+
+    @available_if(_has("transform"))
+    def transform(self, X: Any) -> Any:
+        """Transform `X`.
+
+        Parameters
+        ----------
+        X : container of shape (n_samples, n_features)
+            Dask gives a lazy Dask collection; other containers what `set_output` asks for.
+
+        Returns
+        -------
+        X_new : container of shape (n_samples, n_features_out)
+        """
+        return self._call("transform", X)
+
+    @available_if(_has("inverse_transform"))
+    def inverse_transform(self, X: Any) -> Any:
+        """Return data in the original space for transformed data."""
+        return self._call("inverse_transform", X)
+
+    @available_if(_has("get_feature_names_out"))
+    def get_feature_names_out(self, input_features: Any = None) -> Any:
+        """Return the names of the columns that `transform` gives."""
+        return self._fitted().get_feature_names_out(input_features)
+
+    @available_if(_has("score"))
+    def score(self, X: Any, y: Any = None, **params: Any) -> float:
+        """Return the transformer's own score of `X`."""
+        return self._fitted().score(to_host(X), to_host(y), **params)

@@ -1,0 +1,159 @@
+"""Look at the machine: cores, memory, GPUs, Dask client, installed engines. Allocates nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from typing import Any
+
+import joblib
+import psutil
+
+ENGINE_PACKAGES = ("cuml", "cupy", "cudf", "dask", "distributed", "dask_ml", "dask_cuda", "xgboost")
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One visible GPU; memory in bytes."""
+
+    name: str
+    total_bytes: int
+    free_bytes: int
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The Dask cluster that a client is connected to; memory in bytes."""
+
+    n_workers: int
+    n_threads: int
+    memory_bytes: int
+    n_gpus: int = 0
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What the planner may know of the machine.
+
+    Attributes
+    ----------
+    n_cores : int
+        Cores that this process may use (containers' limits respected).
+    memory_bytes, available_bytes : int
+        Main memory of the machine, and what of it is free now.
+    gpus : tuple of Gpu
+        Visible GPUs, as NVML tells and CUDA_VISIBLE_DEVICES allows.
+    cluster : Cluster or None
+        The Dask cluster of the current client.
+    packages : frozenset of str
+        Installed packages that an engine needs.
+    """
+
+    n_cores: int
+    memory_bytes: int
+    available_bytes: int
+    gpus: tuple[Gpu, ...] = ()
+    cluster: Cluster | None = None
+    packages: frozenset[str] = frozenset(ENGINE_PACKAGES)
+
+
+def detect_resources(client: Any = None) -> Resources:
+    """Describe this machine; `client` is the Dask client to use, None for the current one."""
+    total, available = _memory()
+    return Resources(
+        n_cores=_n_cores(),
+        memory_bytes=total,
+        available_bytes=available,
+        gpus=_gpus(),
+        cluster=_cluster(client),
+        packages=_installed_packages(),
+    )
+
+
+@lru_cache(maxsize=1)
+def _n_cores() -> int:
+    return joblib.cpu_count()
+
+
+@lru_cache(maxsize=1)
+def _installed_packages() -> frozenset[str]:
+    return frozenset(name for name in ENGINE_PACKAGES if find_spec(name) is not None)
+
+
+def _memory() -> tuple[int, int]:
+    """Total and available bytes; a container's limit counts when it is below the machine's."""
+    memory = psutil.virtual_memory()
+    total, available = memory.total, memory.available
+    try:
+        with open("/sys/fs/cgroup/memory.max") as limit, open("/sys/fs/cgroup/memory.current") as used:
+            cgroup_limit = int(limit.read())
+            cgroup_free = cgroup_limit - int(used.read())
+    except (OSError, ValueError):  # no cgroup, or no limit ("max")
+        return total, available
+    return min(total, cgroup_limit), min(available, cgroup_free)
+
+
+def _visible(index: int, uuid: str) -> bool:
+    """Whether CUDA_VISIBLE_DEVICES shows this GPU to the process."""
+    setting = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if setting is None:
+        return True
+    names = [name.strip() for name in setting.split(",")]
+    return str(index) in names or any(n.startswith("GPU-") and uuid.startswith(n) for n in names)
+
+
+def _gpus() -> tuple[Gpu, ...]:
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1") or not _start_nvml(os.getpid()):
+        return ()
+    import pynvml
+
+    found = []
+    for index in range(pynvml.nvmlDeviceGetCount()):
+        handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+        if _visible(index, pynvml.nvmlDeviceGetUUID(handle)):
+            memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+            found.append(Gpu(pynvml.nvmlDeviceGetName(handle), int(memory.total), int(memory.free)))
+    return tuple(found)
+
+
+@lru_cache(maxsize=1)
+def _start_nvml(pid: int) -> bool:
+    """Start NVML once a process (a forked child needs its own); False without a driver."""
+    if find_spec("pynvml") is None:
+        return False
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:  # no driver, or no GPU
+        return False
+    return True
+
+
+def current_client(client: Any = None) -> Any:
+    """Return `client`, or the current Dask client, or None; imports nothing."""
+    if client is not None:
+        return client
+    distributed = sys.modules.get("distributed")
+    if distributed is None:
+        return None
+    try:
+        return distributed.get_client()
+    except ValueError:  # no client in this process
+        return None
+
+
+def _cluster(client: Any) -> Cluster | None:
+    client = current_client(client)
+    if client is None:
+        return None
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    return Cluster(
+        n_workers=len(workers),
+        n_threads=sum(w["nthreads"] for w in workers),
+        memory_bytes=sum(w.get("memory_limit") or 0 for w in workers),
+        n_gpus=sum("gpu" in w for w in workers),
+    )

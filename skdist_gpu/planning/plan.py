@@ -1,0 +1,131 @@
+"""The plan: every engine considered, its verdict and the reasons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One engine, as the planner judged it.
+
+    Attributes
+    ----------
+    backend : str
+        The engine's name, such as ``"reductions"``.
+    device : {"cpu", "gpu", "dask"}
+        What it would run on.
+    verdict : {"chosen", "possible", "slower", "refused"}
+        ``"possible"`` candidates take over, in order, if the chosen one runs out of memory;
+        ``"slower"`` ones too, after them; ``"refused"`` ones cannot run.
+    reasons : tuple of str
+        Why; one sentence for each failed condition of a refusal.
+    n_bytes : int or None
+        Predicted peak of memory on the device, with the data.
+    seconds : float or None
+        Predicted duration; None where nothing was measured yet.
+    """
+
+    backend: str
+    device: str
+    verdict: str
+    reasons: tuple[str, ...] = ()
+    n_bytes: int | None = None
+    seconds: float | None = None
+
+    @property
+    def name(self) -> str:
+        """Engine and device as one word, such as ``"reductions:gpu"``."""
+        return f"{self.backend}:{self.device}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `fit` will do, and why.
+
+    Attributes
+    ----------
+    estimator : str
+        Class name of the wrapped estimator.
+    data, machine : str
+        What the plan was made for, in words.
+    candidates : tuple of Candidate
+        All engines considered, in the order of preference.
+    """
+
+    estimator: str
+    data: str
+    machine: str
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def chosen(self) -> Candidate | None:
+        """The first choice; None if every engine refused."""
+        return next((c for c in self.candidates if c.verdict == "chosen"), None)
+
+    @property
+    def backend(self) -> str | None:
+        """Name of the chosen engine."""
+        return self.chosen.backend if self.chosen else None
+
+    @property
+    def device(self) -> str | None:
+        """Device of the chosen engine: ``"cpu"``, ``"gpu"`` or ``"dask"``."""
+        return self.chosen.device if self.chosen else None
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the chosen engine was chosen."""
+        return self.chosen.reasons if self.chosen else ()
+
+    @property
+    def ladder(self) -> tuple[Candidate, ...]:
+        """The candidates to try, in order: the chosen one, the possible, the slower ones."""
+        order = ("chosen", "possible", "slower")
+        runnable = [c for c in self.candidates if c.verdict in order]
+        return tuple(sorted(runnable, key=lambda c: order.index(c.verdict)))
+
+    def __repr__(self) -> str:
+        chosen = self.chosen
+        return f"Plan({chosen.name if chosen else 'none'})"
+
+    def __str__(self) -> str:
+        lines = [f"{self.estimator} on {self.data}", f"machine: {self.machine}"]
+        for c in self.candidates:
+            lines.append(f"  {c.verdict:<8}  {c.name:<16}  {_prediction(c)}")
+            lines += [f"            - {reason}" for reason in c.reasons]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{escape(c.verdict)}</td><td>{escape(c.name)}</td><td>{escape(_prediction(c))}</td>"
+            f"<td style='text-align:left'>{'<br>'.join(escape(r) for r in c.reasons)}</td></tr>"
+            for c in self.candidates
+        )
+        caption = f"{escape(self.estimator)} on {escape(self.data)}; machine: {escape(self.machine)}"
+        head = "<tr><th>verdict</th><th>engine</th><th>predicted</th><th>reasons</th></tr>"
+        return f"<table class='skdist-gpu-plan'><caption>{caption}</caption>{head}{rows}</table>"
+
+
+def _prediction(candidate: Candidate) -> str:
+    parts = []
+    if candidate.seconds is not None:
+        parts.append(f"{candidate.seconds:.2g} s")
+    if candidate.n_bytes is not None:
+        parts.append(format_bytes(candidate.n_bytes))
+    return ", ".join(parts)
+
+
+def format_bytes(n_bytes: float) -> str:
+    """Write a number of bytes for people.
+
+    Examples
+    --------
+    >>> format_bytes(31_200_000_000), format_bytes(512)
+    ('31.2 GB', '512 B')
+    """
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.1f} {unit}"
+    return f"{n_bytes:.0f} B"

@@ -1,0 +1,195 @@
+"""Judge every engine for one estimator, one input and one machine. Pure: computes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from skdist_gpu.data.inspect import InputInfo
+from skdist_gpu.engines.catalog import Entry, backends, entries_for
+from skdist_gpu.exceptions import BackendError
+from skdist_gpu.hardware.detect import Resources
+from skdist_gpu.planning.cost import predict_seconds
+from skdist_gpu.planning.memory import free_bytes, predict_bytes
+from skdist_gpu.planning.plan import Candidate, Plan, format_bytes
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked of the planner.
+
+    Attributes
+    ----------
+    backend : str
+        ``"auto"``, an engine such as ``"reductions"``, or engine and device: ``"reductions:gpu"``.
+    memory_budget : int or None
+        Bytes that a fit may take on its device; None for what is free.
+    fit_params : tuple of str
+        Names of further arguments of `fit`; only scikit-learn itself takes them.
+    """
+
+    backend: str = "auto"
+    memory_budget: int | None = None
+    fit_params: tuple[str, ...] = ()
+
+
+def make_plan(estimator: Any, info: InputInfo, resources: Resources, request: Request) -> Plan:
+    """Judge every engine of the catalogue and choose one.
+
+    Raises
+    ------
+    BackendError
+        If ``request.backend`` is not the name of an engine.
+    """
+    check_backend(request.backend)
+    entries = entries_for(estimator)
+    candidates = [_judge(entry, estimator, info, resources, request) for entry in entries]
+    return Plan(
+        estimator=type(estimator).__name__,
+        data=str(info),
+        machine=_describe(resources),
+        candidates=tuple(_choose(candidates, forced=request.backend != "auto")),
+    )
+
+
+def check_backend(backend: str) -> None:
+    """Raise :class:`BackendError` for a name that no engine has."""
+    if backend == "auto":
+        return
+    name, _, device = str(backend).partition(":")
+    if name not in backends() or device not in ("", "cpu", "gpu", "dask"):
+        known = ", ".join(repr(b) for b in ("auto", *backends()))
+        raise BackendError(
+            f"backend={backend!r} is not known. Choose one of {known}, with ':cpu', ':gpu' or ':dask' "
+            "after the name to fix the device."
+        )
+
+
+def _judge(entry: Entry, estimator: Any, info: InputInfo, resources: Resources, request: Request) -> Candidate:
+    candidate = Candidate(
+        entry.backend,
+        entry.device,
+        "possible",
+        n_bytes=predict_bytes(entry, info, resources),
+        seconds=predict_seconds(entry, info, resources),
+    )
+    name, _, device = request.backend.partition(":")
+    if request.backend != "auto" and (entry.backend != name or device not in ("", entry.device)):
+        return replace(candidate, verdict="refused", reasons=(f"backend={request.backend!r} was asked for",))
+    refusals = [
+        *_machine_refusals(entry, resources),
+        *_parameter_refusals(entry, estimator),
+        *_data_refusals(entry, info, request),
+    ]
+    refusals = refusals or _memory_refusals(candidate, entry, info, resources, request)
+    if refusals:
+        return replace(candidate, verdict="refused", reasons=tuple(refusals))
+    if _below_break_even(entry, info):
+        reason = (
+            f"{info.n_elements} values in X are below its break-even of {entry.break_even:.3g}"
+            if entry.break_even != float("inf")
+            else "scikit-learn is faster at every size"
+        )
+        source = f" ({entry.source})" if entry.source else ""
+        return replace(candidate, verdict="slower", reasons=(reason + source,))
+    return replace(candidate, reasons=(_why(entry, info),))
+
+
+def _choose(candidates: list[Candidate], forced: bool) -> list[Candidate]:
+    """Mark the first possible candidate as chosen; a forced backend may be a slower one."""
+    verdicts = ("possible", "slower") if forced else ("possible",)
+    for verdict in verdicts:
+        for i, candidate in enumerate(candidates):
+            if candidate.verdict == verdict:
+                chosen = replace(candidate, verdict="chosen")
+                return [*candidates[:i], chosen, *candidates[i + 1 :]]
+    return candidates
+
+
+def _machine_refusals(entry: Entry, resources: Resources) -> list[str]:
+    refusals = []
+    missing = [name for name in entry.packages if name not in resources.packages]
+    if missing:
+        refusals.append(f"needs {' and '.join(missing)}, not installed; pip install 'skdist_gpu[gpu]' or [cpu]")
+    if entry.device == "gpu" and not resources.gpus:
+        refusals.append("needs a GPU; NVML and CUDA_VISIBLE_DEVICES show none")
+    if entry.backend == "xgboost.dask" and resources.cluster is None:
+        refusals.append("needs a Dask client; create distributed.Client() first")
+    return refusals
+
+
+def _parameter_refusals(entry: Entry, estimator: Any) -> list[str]:
+    refusals = []
+    for name, allowed in entry.accepts.items():
+        if not hasattr(estimator, name):
+            continue
+        value = getattr(estimator, name)
+        if callable(allowed):
+            if not allowed(value):
+                refusals.append(f"{name}={value!r} is not supported")
+        elif not any(value is a or (type(value) is not bool and value == a) for a in allowed):
+            choices = " or ".join(repr(a) for a in allowed)
+            refusals.append(f"{name}={value!r} is not supported, only {choices}")
+    return refusals
+
+
+def _data_refusals(entry: Entry, info: InputInfo, request: Request) -> list[str]:
+    refusals = []
+    on_dask = info.location == "dask"
+    if entry.device == "dask" and not on_dask:
+        refusals.append("is for Dask input; these data are in memory already")
+    if entry.backend == "reductions" and entry.device != "dask" and on_dask:
+        refusals.append("the same sums run where the Dask blocks are, see reductions:dask")
+    if entry.backend == "reductions" and entry.device == "cpu" and info.location == "gpu":
+        refusals.append("the data are on the GPU, see reductions:gpu")
+    if info.sparse and not entry.sparse:
+        refusals.append("sparse X is not supported; X.toarray() makes it dense")
+    if info.weighted and not entry.weights:
+        refusals.append("sample_weight is not supported")
+    if info.n_targets > 1 and not entry.multi_target:
+        refusals.append(f"y with {info.n_targets} columns is not supported, only one")
+    if request.fit_params and entry.backend == "reductions":
+        refusals.append(f"the fit arguments {', '.join(request.fit_params)} are only for scikit-learn itself")
+    return refusals
+
+
+def _memory_refusals(
+    candidate: Candidate, entry: Entry, info: InputInfo, resources: Resources, request: Request
+) -> list[str]:
+    free = free_bytes(entry, resources, request.memory_budget)
+    if candidate.n_bytes is None or candidate.n_bytes <= free:
+        return []
+    place = {"gpu": "on GPU 0", "dask": "in the cluster's memory"}.get(entry.device, "in main memory")
+    return [
+        f"needs about {format_bytes(candidate.n_bytes)} {place}, {format_bytes(free)} are free; "
+        "memory_budget= overrides what counts as free"
+    ]
+
+
+def _below_break_even(entry: Entry, info: InputInfo) -> bool:
+    if info.location == "gpu" and entry.device == "gpu":
+        return entry.break_even == float("inf")  # to leave the GPU costs more than a small fit
+    return info.n_elements is not None and info.n_elements < entry.break_even
+
+
+def _why(entry: Entry, info: InputInfo) -> str:
+    if entry.backend == "reductions":
+        exact = "exact sums in float64 over blocks of rows"
+        places = {"gpu": "on the GPU", "dask": "where the Dask blocks are", "cpu": "on all cores"}
+        return f"{exact}, {places[entry.device]}"
+    if entry.backend == "sklearn":
+        gathered = ", data gathered into this process" if info.location != "host" else ""
+        return f"scikit-learn itself{gathered}"
+    return f"{entry.backend} supports these parameters and data"
+
+
+def _describe(resources: Resources) -> str:
+    parts = [f"{resources.n_cores} cores", f"{format_bytes(resources.available_bytes)} free"]
+    if resources.gpus:
+        gpu = resources.gpus[0]
+        parts.append(f"{len(resources.gpus)} × {gpu.name} with {format_bytes(gpu.free_bytes)} free")
+    else:
+        parts.append("no GPU")
+    if resources.cluster:
+        parts.append(f"Dask cluster of {resources.cluster.n_workers} workers")
+    return ", ".join(parts)

@@ -1,0 +1,86 @@
+"""Wrap any scikit-learn object, step by step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.base import clone
+from sklearn.utils import get_tags
+
+from skdist_gpu.base import AutoScaleEstimator
+from skdist_gpu.estimators import AutoScaleClassifier, AutoScaleClusterer, AutoScaleRegressor, AutoScaleTransformer
+
+_KINDS = {
+    "regressor": AutoScaleRegressor,
+    "classifier": AutoScaleClassifier,
+    "clusterer": AutoScaleClusterer,
+}
+
+
+def autoscale(obj: Any, **options: Any) -> Any:
+    """Return a copy of an estimator in which every step chooses its engine by itself.
+
+    Parameters
+    ----------
+    obj : estimator
+        A scikit-learn or XGBoost estimator; a Pipeline, FeatureUnion or ColumnTransformer, whose
+        steps are wrapped one by one; or a search such as GridSearchCV, whose estimator is. The
+        names of a search's parameters get ``estimator__`` before the step's own parameter.
+    **options : dict
+        Parameters of the AutoScale classes, such as ``backend`` or ``memory_budget``.
+
+    Returns
+    -------
+    estimator
+        Unfitted; `obj` is left as it was.
+
+    Raises
+    ------
+    TypeError
+        If `obj` is no estimator.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skdist_gpu import autoscale
+    >>> model = autoscale(make_pipeline(StandardScaler(), Ridge()))
+    >>> [type(step).__name__ for _, step in model.steps]
+    ['AutoScaleTransformer', 'AutoScaleRegressor']
+    """
+    from sklearn.compose import ColumnTransformer
+    from sklearn.pipeline import FeatureUnion, Pipeline
+
+    if obj is None or isinstance(obj, (str, AutoScaleEstimator)):  # "passthrough", "drop"
+        return obj
+    if isinstance(obj, Pipeline):
+        return clone(obj).set_params(steps=[(name, autoscale(step, **options)) for name, step in obj.steps])
+    if isinstance(obj, FeatureUnion):
+        parts = [(name, autoscale(part, **options)) for name, part in obj.transformer_list]
+        return clone(obj).set_params(transformer_list=parts)
+    if isinstance(obj, ColumnTransformer):
+        columns = [(name, autoscale(part, **options), where) for name, part, where in obj.transformers]
+        return clone(obj).set_params(transformers=columns)
+    if not hasattr(obj, "fit") or not hasattr(obj, "get_params"):
+        raise TypeError(f"autoscale() takes a scikit-learn estimator, not {type(obj).__name__}.")
+    if _is_search(obj):
+        return clone(obj).set_params(estimator=autoscale(obj.estimator, **options))
+    return _wrapper(obj)(clone(obj), **options)
+
+
+def _is_search(obj: Any) -> bool:
+    """Whether an object tries parameters of an inner estimator, as GridSearchCV does."""
+    return hasattr(obj, "estimator") and any(hasattr(obj, name) for name in ("param_grid", "param_distributions"))
+
+
+def _wrapper(estimator: Any) -> type[AutoScaleEstimator]:
+    kind = get_tags(estimator).estimator_type
+    if kind in _KINDS:
+        return _KINDS[kind]
+    if hasattr(estimator, "transform") or hasattr(estimator, "fit_transform"):
+        return AutoScaleTransformer
+    raise TypeError(
+        f"{type(estimator).__name__} is neither regressor, classifier, clusterer nor transformer; "
+        "wrap it by hand in the AutoScale class that fits."
+    )
