@@ -49,7 +49,7 @@ class _FitMethod:
 
     def __init__(self, function: Any) -> None:
         self.function = function
-        update_wrapper(self, function)
+        update_wrapper(self, function)  # type: ignore[arg-type]
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if instance is None:
@@ -169,7 +169,8 @@ class AutoScaleEstimator(BaseEstimator):
         """Run the plan's first choice, and the next one if memory runs out."""
         fallback = self._option("fallback")
         ladder = plan.ladder[:1] if fallback == "raise" else plan.ladder
-        unfitted, failures = clone(job.estimator), []
+        unfitted = clone(job.estimator)
+        failures: list[str] = []
         for candidate in ladder:
             job.device, job.estimator = candidate.device, clone(unfitted)
             start = time.perf_counter()

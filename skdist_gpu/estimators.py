@@ -43,7 +43,8 @@ def _document(kind: str, default: str) -> Any:
     """Insert the common parameters into a class docstring."""
 
     def decorate(cls: type) -> type:
-        cls.__doc__ = (cls.__doc__ or "").replace("\n    {parameters}\n", _PARAMETERS.format(kind=kind, default=default))
+        parameters = _PARAMETERS.format(kind=kind, default=default)
+        cls.__doc__ = (cls.__doc__ or "").replace("\n    {parameters}\n", parameters)
         return cls
 
     return decorate

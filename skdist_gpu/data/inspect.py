@@ -100,7 +100,8 @@ def inspect_input(X: Any, y: Any = None, sample_weight: Any = None) -> InputInfo
     """
     container = container_of(X)
     n_samples, n_features = _shape(X)
-    dtype, backing, block_sizes = _dtype(X), container, ()
+    dtype, backing = _dtype(X), container
+    block_sizes: tuple[int | None, ...] = ()
     if container == "dask.array":
         backing = container_of(X._meta)
         block_sizes = tuple(None if math.isnan(n) else int(n) for n in X.chunks[0])

@@ -88,8 +88,8 @@ def _cuml(estimator: str, break_even: float, **options: Any) -> Entry:
 
 
 def _dask_ml(estimator: str, accepts: dict[str, Allowed], **options: Any) -> Entry:
-    options = {"weights": False, "packages": ("dask_ml", "dask")} | options
-    return Entry(estimator, "dask_ml", "dask", accepts=accepts, **options)
+    packages = ("dask_ml", "dask")
+    return Entry(estimator, "dask_ml", "dask", accepts=accepts, weights=False, packages=packages, **options)
 
 
 def _xgboost(estimator: str) -> list[Entry]:

@@ -43,5 +43,3 @@ def free_bytes(entry: Entry, resources: Resources, memory_budget: int | None) ->
     if entry.device == "dask" and resources.cluster and resources.cluster.memory_bytes:
         return resources.cluster.memory_bytes
     return resources.available_bytes
-
-
