@@ -1,7 +1,9 @@
 """One scikit-learn estimator, any scale."""
 
+from skdist_gpu.capabilities import capabilities
 from skdist_gpu.config import config_context, get_config, set_config
 from skdist_gpu.estimators import AutoScaleClassifier, AutoScaleClusterer, AutoScaleRegressor, AutoScaleTransformer
+from skdist_gpu.versions import show_versions
 from skdist_gpu.wrap import autoscale
 
 __version__ = "0.1.0"
@@ -11,7 +13,9 @@ __all__ = [
     "AutoScaleRegressor",
     "AutoScaleTransformer",
     "autoscale",
+    "capabilities",
     "config_context",
     "get_config",
     "set_config",
+    "show_versions",
 ]

@@ -94,9 +94,10 @@ class AutoScaleClassifier(ClassifierMixin, AutoScaleEstimator):
     Examples
     --------
     >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
     >>> from skdist_gpu import AutoScaleClassifier
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = AutoScaleClassifier().fit(X, y)
+    >>> model = AutoScaleClassifier(LogisticRegression(max_iter=1000)).fit(X, y)
     >>> model.backend_, model.predict(X[:2]).tolist()
     ('sklearn', [0, 0])
     """

@@ -200,11 +200,19 @@ def entries_for(estimator: Any) -> tuple[Entry, ...]:
     """
     cls = type(estimator)
     known = cls.__module__.startswith(("sklearn.", "xgboost."))
-    rows = tuple(e for e in CATALOG if known and e.estimator == cls.__name__)
+    return rows_of(cls.__name__) if known else (_scikit_learn(cls.__name__),)
+
+
+def rows_of(estimator: str) -> tuple[Entry, ...]:
+    """Return the rows for a class of scikit-learn or XGBoost, scikit-learn itself last."""
+    rows = tuple(e for e in CATALOG if e.estimator == estimator)
     if any(e.backend == "xgboost" for e in rows):
         return rows
-    scikit_learn = Entry(cls.__name__, "sklearn", "cpu", sparse=True, tolerance=0.0)
-    return (*rows, scikit_learn)
+    return (*rows, _scikit_learn(estimator))
+
+
+def _scikit_learn(estimator: str) -> Entry:
+    return Entry(estimator, "sklearn", "cpu", sparse=True, tolerance=0.0)
 
 
 def backends() -> tuple[str, ...]:

@@ -133,6 +133,16 @@ def _start_nvml(pid: int) -> bool:
     return True
 
 
+def driver_versions() -> dict[str, str]:
+    """Return the NVIDIA driver's version and the newest CUDA it runs; empty without a driver."""
+    if not _start_nvml(os.getpid()):
+        return {}
+    import pynvml
+
+    cuda = pynvml.nvmlSystemGetCudaDriverVersion_v2()
+    return {"driver": pynvml.nvmlSystemGetDriverVersion(), "CUDA": f"{cuda // 1000}.{cuda % 1000 // 10}"}
+
+
 def current_client(client: Any = None) -> Any:
     """Return `client`, or the current Dask client, or None; imports nothing."""
     if client is not None:

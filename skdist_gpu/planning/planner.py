@@ -77,7 +77,7 @@ def _judge(entry: Entry, estimator: Any, info: InputInfo, resources: Resources, 
     if request.backend != "auto" and (entry.backend != name or device not in ("", entry.device)):
         return replace(candidate, verdict="refused", reasons=(f"backend={request.backend!r} was asked for",))
     refusals = [
-        *_machine_refusals(entry, resources),
+        *machine_refusals(entry, resources),
         *_parameter_refusals(entry, estimator),
         *_data_refusals(entry, info, request),
     ]
@@ -106,7 +106,8 @@ def _choose(candidates: list[Candidate], forced: bool) -> list[Candidate]:
     return candidates
 
 
-def _machine_refusals(entry: Entry, resources: Resources) -> list[str]:
+def machine_refusals(entry: Entry, resources: Resources) -> list[str]:
+    """Tell what this machine lacks for a row of the catalogue; empty if nothing."""
     refusals = []
     missing = [name for name in entry.packages if name not in resources.packages]
     if missing:

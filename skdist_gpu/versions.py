@@ -1,0 +1,90 @@
+"""What is installed here, for bug reports."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from typing import Any
+
+from skdist_gpu.config import get_config
+from skdist_gpu.hardware.detect import current_client, detect_resources, driver_versions
+from skdist_gpu.planning.plan import format_bytes
+
+# import names: the distribution of xgboost or cupy differs from machine to machine
+PACKAGES = (
+    "skdist_gpu",
+    "sklearn",
+    "numpy",
+    "scipy",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "narwhals",
+    "joblib",
+    "dask",
+    "distributed",
+    "dask_ml",
+    "skops",
+    "xgboost",
+    "cupy",
+    "cudf",
+    "cuml",
+    "dask_cuda",
+)
+
+
+def show_versions() -> None:
+    """Print packages, cores, memory, GPUs, driver and Dask client; imports no engine.
+
+    Examples
+    --------
+    >>> from skdist_gpu import show_versions
+    >>> show_versions()  # doctest: +ELLIPSIS
+    system
+      python       ...
+    """
+    for title, facts in describe_system().items():
+        print(title)
+        for name, fact in facts.items():
+            print(f"  {name:<12} {fact}")
+
+
+def describe_system() -> dict[str, dict[str, str]]:
+    """Return what :func:`show_versions` prints: title -> name -> fact."""
+    client = current_client(get_config()["client"])
+    resources = detect_resources(client)
+    system = {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cores": str(resources.n_cores),
+        "memory": f"{format_bytes(resources.memory_bytes)}, {format_bytes(resources.available_bytes)} free",
+    }
+    gpus = {
+        f"GPU {i}": f"{gpu.name}, {format_bytes(gpu.total_bytes)}, {format_bytes(gpu.free_bytes)} free"
+        for i, gpu in enumerate(resources.gpus)
+    }
+    return {
+        "system": system,
+        "packages": _package_versions(),
+        "GPUs": {**gpus, **driver_versions()} or {"none": "NVML and CUDA_VISIBLE_DEVICES show none"},
+        "Dask client": _describe_client(client),
+    }
+
+
+def _package_versions() -> dict[str, str]:
+    distributions = packages_distributions()
+    found = {}
+    for name in PACKAGES:
+        # an editable install may list no modules; its distribution has the module's name
+        owners = sorted(set(distributions.get(name, [name])))
+        try:
+            found[name] = ", ".join(f"{version(owner)} ({owner})" for owner in owners)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _describe_client(client: Any) -> dict[str, str]:
+    if client is None:
+        return {"none": "no client in this process"}
+    return {"scheduler": client.scheduler.address, "workers": str(len(client.scheduler_info(n_workers=-1)["workers"]))}
