@@ -35,21 +35,36 @@ def get_config() -> dict[str, Any]:
 
 
 def set_config(**options: Any) -> None:
-    """Change defaults from here on; see :func:`get_config` for the names.
+    """Change defaults from here on.
 
     An estimator's own parameter, where it is not the default, wins.
+
+    Parameters
+    ----------
+    **options : dict
+        New values; see :func:`get_config` for the names.
 
     Raises
     ------
     ValueError
         If an option does not exist.
+
+    Examples
+    --------
+    >>> from skdist_gpu import set_config
+    >>> set_config(fallback="warn")
     """
     _CONFIG.set(_merge(options))
 
 
 @contextmanager
 def config_context(**options: Any) -> Iterator[None]:
-    """Change defaults inside a ``with`` block; see :func:`get_config` for the names.
+    """Change defaults inside a ``with`` block.
+
+    Parameters
+    ----------
+    **options : dict
+        New values; see :func:`get_config` for the names.
 
     Raises
     ------

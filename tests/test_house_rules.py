@@ -1,0 +1,89 @@
+"""The rules of CONTRIBUTING.md that a machine can check."""
+
+import ast
+import inspect
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import skdist_gpu
+from skdist_gpu.engines.catalog import CATALOG
+
+PACKAGE = Path(skdist_gpu.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+GPU = {"cupy", "cupyx", "cudf", "dask_cudf", "cuml", "dask_cuda", "rmm", "numba"}
+BACKENDS = GPU | {"dask_ml", "xgboost"}
+DASK = {"dask", "distributed", "dask_expr"}
+MAY_IMPORT = {  # folder or file -> what it may import beside what all may
+    "engines/": BACKENDS | DASK,
+    "_compat/": BACKENDS | DASK,
+    "reductions/": DASK,
+    "data/convert.py": {"cupy", "cupyx", "cudf"} | DASK,
+    "data/lazy.py": {"cupy", "cudf"} | DASK,
+    "xgb.py": {"xgboost"},
+    "cli/demo.py": {"xgboost"},  # calls it directly, to compare
+}
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def _imports(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield module and imported names of every import in a file, also inside functions."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, []) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module or "", [alias.name for alias in node.names]
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_only_engines_import_backends(path):
+    allowed = set().union(*(libraries for where, libraries in MAY_IMPORT.items() if _name(path).startswith(where)))
+    imported = {module.partition(".")[0] for module, _ in _imports(path)}
+    assert not imported & (BACKENDS | DASK) - allowed
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_private_names_of_others_are_in_compat(path):
+    private = [
+        f"{module}.{name}"
+        for module, names in _imports(path)
+        if not module.startswith(("skdist_gpu", "__future__"))
+        for name in [*module.split("."), *names]
+        if name.startswith("_") and not name.startswith("__")
+    ]
+    assert _name(path).startswith("_compat/") or not private
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_files_are_short(path):
+    assert len(path.read_text().splitlines()) < 400
+
+
+def _class(name: str) -> type:
+    if name.startswith("XGB"):
+        return getattr(pytest.importorskip("xgboost"), name)
+    modules = (
+        "cluster",
+        "decomposition",
+        "ensemble",
+        "linear_model",
+        "naive_bayes",
+        "neighbors",
+        "preprocessing",
+        "svm",
+    )
+    found = [getattr(import_module(f"sklearn.{m}"), name, None) for m in modules]
+    return next(cls for cls in found if cls is not None)
+
+
+@pytest.mark.parametrize("entry", CATALOG, ids=lambda e: f"{e.estimator}-{e.backend}-{e.device}")
+def test_catalogue_names_real_estimators_and_parameters(entry):
+    cls = _class(entry.estimator)
+    assert set(entry.accepts) <= set(inspect.signature(cls).parameters)
+    assert entry.device in ("cpu", "gpu", "dask")
+    assert (PACKAGE / "engines" / f"{entry.backend.replace('.', '_')}.py").exists()
