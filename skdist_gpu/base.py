@@ -19,6 +19,7 @@ from sklearn.utils.validation import has_fit_parameter
 from skdist_gpu._compat.sklearn import validate_params
 from skdist_gpu.config import get_config
 from skdist_gpu.data.inspect import InputInfo, inspect_input
+from skdist_gpu.engines.catalog import Entry, entries_for, matches
 from skdist_gpu.engines.protocol import FitJob, Fitted, load_engine
 from skdist_gpu.exceptions import BackendError, EngineRefusal, FallbackWarning
 from skdist_gpu.fitted import BlockMethod, apply_to
@@ -96,10 +97,17 @@ class AutoScaleEstimator(BaseEstimator):
         return self._default_estimator() if self.estimator is None else self.estimator
 
     def _takes_weights(self) -> bool:
-        return has_fit_parameter(self._make_estimator(), "sample_weight")
+        return has_fit_parameter(self._make_estimator(), "sample_weight") and any(e.weights for e in self._entries())
+
+    def _entries(self) -> list[Entry]:
+        """Return the rows of the catalogue that the estimator and the backend leave."""
+        return [e for e in entries_for(self._make_estimator()) if matches(e, self.backend)]
 
     def __sklearn_tags__(self) -> Any:
-        return deepcopy(get_tags(self._make_estimator()))
+        """Return the wrapped estimator's tags, less what a forced engine does not take."""
+        tags = deepcopy(get_tags(self._make_estimator()))
+        tags.input_tags.sparse &= any(e.sparse for e in self._entries())
+        return tags
 
     def __sklearn_is_fitted__(self) -> bool:
         return "estimator_" in self.__dict__
@@ -109,9 +117,6 @@ class AutoScaleEstimator(BaseEstimator):
         if name.endswith("_") and not name.startswith("_") and "estimator_" in self.__dict__:
             return getattr(self.__dict__["estimator_"], name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
-    def __getstate__(self) -> dict[str, Any]:
-        return super().__getstate__()
 
     # --- fit -------------------------------------------------------------------------------
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
 from sklearn.base import is_regressor
+from sklearn.utils import get_tags
 from sklearn.utils.validation import validate_data
 
 from skdist_gpu._compat.sklearn import check_sample_weight
@@ -43,7 +45,7 @@ def to_gpu(data: Any) -> Any:
     return data if data.dtype.kind == "f" and data.dtype.itemsize >= 4 else data.astype(np.float64)
 
 
-def validate(job_estimator: Any, X: Any, y: Any, sample_weight: Any, *, sparse: bool, multi_target: bool) -> tuple:
+def validate(estimator: Any, X: Any, y: Any, sample_weight: Any, *, sparse: bool, multi_target: bool) -> tuple:
     """Return `X`, `y` and weights on the host as arrays, checked by scikit-learn with its errors.
 
     The estimator learns ``n_features_in_`` and ``feature_names_in_``. Integers become float64,
@@ -52,28 +54,33 @@ def validate(job_estimator: Any, X: Any, y: Any, sample_weight: Any, *, sparse: 
     options: dict[str, Any] = {
         "accept_sparse": ["csr"] if sparse else False,
         "dtype": [np.float64, np.float32],
+        "ensure_all_finite": "allow-nan" if get_tags(estimator).input_tags.allow_nan else True,
     }
     X = to_host(X)
     if y is None:
-        X = validate_data(job_estimator, X, **options)
+        X = validate_data(estimator, X, None, **options)
     else:
-        options |= {"multi_output": multi_target, "y_numeric": is_regressor(job_estimator)}
-        X, y = validate_data(job_estimator, X, to_host(y), **options)
+        options |= {"multi_output": multi_target, "y_numeric": is_regressor(estimator)}
+        X, y = validate_data(estimator, X, to_host(y), **options)
     if sample_weight is not None:
         sample_weight = check_sample_weight(to_host(sample_weight), X, dtype=np.float64, ensure_non_negative=True)
     return X, y, sample_weight
 
 
-def remember_features(estimator: Any, X: Any) -> None:
-    """Set ``n_features_in_`` and ``feature_names_in_`` from data that stay where they are."""
-    names = getattr(X, "columns", None)
-    if names is None:
-        validate_data(estimator, np.empty((1, X.shape[1])), skip_check_array=True)
-        return
-    import pandas as pd
+def remember_features(estimator: Any, X: Any, y: Any) -> None:
+    """Set ``n_features_in_`` and ``feature_names_in_`` from data that stay where they are.
 
-    empty = pd.DataFrame(columns=list(names), dtype=np.float64)
-    validate_data(estimator, empty, skip_check_array=True)
+    Raises
+    ------
+    ValueError
+        scikit-learn's own, if `y` is missing and the estimator needs it.
+    """
+    empty: Any = np.empty((0, X.shape[1]))
+    if hasattr(X, "columns"):
+        import pandas as pd
+
+        empty = pd.DataFrame(empty, columns=list(X.columns))
+    validate_data(estimator, empty, None if y is None else "no_validation", skip_check_array=True)
 
 
 def check_aligned(X: Any, y: Any, what: str = "y") -> None:
@@ -107,3 +114,111 @@ def _blocks_text(blocks: tuple[int | None, ...]) -> str:
     shown = ", ".join(sizes[:8]) + (", …" if len(sizes) > 8 else "")
     known = "" if None in blocks else f", {sum(n for n in blocks if n is not None)} rows"
     return f"{len(blocks)} blocks ({shown}){known}"
+
+
+def result_to_host(result: Any) -> Any:
+    """Return the result of a reduction with NumPy arrays for CuPy's."""
+    if is_dataclass(result):
+        return replace(result, **{f.name: result_to_host(getattr(result, f.name)) for f in fields(result)})
+    if isinstance(result, (tuple, list)):
+        return type(result)(result_to_host(part) for part in result)
+    return to_host(result)
+
+
+def check_gpu_input(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+    """Return `X`, `y` and weights as CuPy arrays of matching length; the estimator learns its features.
+
+    Raises
+    ------
+    ValueError
+        In scikit-learn's words, for wrong dimensions or lengths.
+    """
+    remember_features(estimator, X, y)
+    X, y = to_gpu(X), None if y is None else to_gpu(y)
+    if X.ndim != 2:
+        raise ValueError(f"Expected 2D array, got {X.ndim}D array instead.")
+    sample_weight = None if sample_weight is None else to_gpu(sample_weight)
+    lengths = [len(part) for part in (X, y, sample_weight) if part is not None]
+    if len(set(lengths)) > 1:
+        raise ValueError(f"Found input variables with inconsistent numbers of samples: {lengths}")
+    if lengths[0] == 0:
+        raise ValueError(f"Found array with 0 sample(s) (shape={X.shape}) while a minimum of 1 is required.")
+    return X, y, sample_weight
+
+
+def check_lazy_input(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+    """Return Dask collections whose blocks line up; the estimator learns its features.
+
+    Raises
+    ------
+    ValueError
+        If a column holds no numbers.
+    MisalignedBlocksError
+        If the blocks do not line up.
+    """
+    _check_numbers(X, "X")
+    remember_features(estimator, X, y)
+    parts = [X]
+    for part, name in ((y, "y"), (sample_weight, "sample_weight")):
+        if part is not None:
+            part = _split_like(part, X, name)
+            check_aligned(X, part, name)
+            _check_numbers(part, name)
+        parts.append(part)
+    return parts[0], parts[1], parts[2]
+
+
+def _split_like(part: Any, X: Any, name: str) -> Any:
+    """Return a Dask collection; an array in memory is cut into the blocks of `X`."""
+    if container_of(part) in DASK:
+        return part
+    import dask.array
+
+    values, blocks = np.asarray(to_host(part)), _row_blocks(X)
+    if None in blocks or sum(b for b in blocks if b is not None) != len(values):
+        raise MisalignedBlocksError(
+            f"{name} has {len(values)} rows in memory, X has {_blocks_text(blocks)}. Nothing was computed. "
+            f"Give {name} as a Dask collection with the blocks of X."
+        )
+    return dask.array.from_array(values, chunks=(blocks, *((n,) for n in values.shape[1:])))
+
+
+def _check_numbers(data: Any, name: str) -> None:
+    dtypes = getattr(data, "dtypes", None) if container_of(data) == "dask.dataframe" else None
+    columns = dict(dtypes) if dtypes is not None else {name: data.dtype}
+    text = [str(column) for column, dtype in columns.items() if getattr(dtype, "kind", "O") not in "biuf"]
+    if text:
+        raise ValueError(
+            f"could not convert string to float: {name} has columns that are not numbers: {', '.join(text[:8])}. "
+            "Nothing was computed. Encode them first, for example with OrdinalEncoder."
+        )
+
+
+
+# rows of a block when data in memory are handed to an engine for Dask
+_DASK_BLOCKS = 8
+
+
+def to_dask(data: Any) -> Any:
+    """Return a Dask array of data in memory, in a few row blocks; Dask collections as they are."""
+    if data is None or container_of(data) in DASK:
+        return data
+    import dask.array
+
+    rows = max(1, -(-data.shape[0] // _DASK_BLOCKS))
+    return dask.array.from_array(data, chunks=(rows, *data.shape[1:]))
+
+
+def as_dask_array(estimator: Any, X: Any) -> Any:
+    """Return `X` as a Dask array of known shape with one column block; the estimator learns its features."""
+    if container_of(X) not in DASK:
+        X, _, _ = validate(estimator, X, None, None, sparse=False, multi_target=False)
+        return to_dask(X)
+    X, _, _ = check_lazy_input(estimator, X, None, None)
+    if container_of(X) == "dask.dataframe":
+        X = X.to_dask_array(lengths=True)
+    elif None in _row_blocks(X):
+        X = X.compute_chunk_sizes()
+    if X.dtype.kind != "f":
+        X = X.astype(np.float64)
+    return X.rechunk({1: -1})

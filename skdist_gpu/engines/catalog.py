@@ -187,6 +187,8 @@ CATALOG: tuple[Entry, ...] = (
         "SpectralClustering",
         {"affinity": ("rbf", "polynomial", "sigmoid", "laplacian"), "assign_labels": ("kmeans",)},
         tolerance=1e-2,
+        break_even=2e5,
+        source="below, scikit-learn's exact affinity matrix fits; dask_ml approximates it by Nyström's method",
     ),
     *_xgboost("XGBRegressor"),
     *_xgboost("XGBClassifier"),
@@ -213,6 +215,12 @@ def rows_of(estimator: str) -> tuple[Entry, ...]:
 
 def _scikit_learn(estimator: str) -> Entry:
     return Entry(estimator, "sklearn", "cpu", sparse=True, tolerance=0.0)
+
+
+def matches(entry: Entry, backend: str) -> bool:
+    """Whether a row is meant by ``backend=``, such as ``"auto"``, ``"cuml"`` or ``"reductions:gpu"``."""
+    name, _, device = str(backend).partition(":")
+    return backend == "auto" or (entry.backend == name and device in ("", entry.device))
 
 
 def backends() -> tuple[str, ...]:

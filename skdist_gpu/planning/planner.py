@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from skdist_gpu.data.inspect import InputInfo
-from skdist_gpu.engines.catalog import Entry, backends, entries_for
+from skdist_gpu.engines.catalog import Entry, backends, entries_for, matches
 from skdist_gpu.exceptions import BackendError
 from skdist_gpu.hardware.detect import Resources
 from skdist_gpu.planning.cost import predict_seconds
@@ -73,8 +73,7 @@ def _judge(entry: Entry, estimator: Any, info: InputInfo, resources: Resources, 
         n_bytes=predict_bytes(entry, info, resources),
         seconds=predict_seconds(entry, info, resources),
     )
-    name, _, device = request.backend.partition(":")
-    if request.backend != "auto" and (entry.backend != name or device not in ("", entry.device)):
+    if not matches(entry, request.backend):
         return replace(candidate, verdict="refused", reasons=(f"backend={request.backend!r} was asked for",))
     refusals = [
         *machine_refusals(entry, resources),
@@ -137,7 +136,7 @@ def _parameter_refusals(entry: Entry, estimator: Any) -> list[str]:
 def _data_refusals(entry: Entry, info: InputInfo, request: Request) -> list[str]:
     refusals = []
     on_dask = info.location == "dask"
-    if entry.device == "dask" and not on_dask:
+    if entry.device == "dask" and not on_dask and request.backend == "auto":
         refusals.append("is for Dask input; these data are in memory already")
     if entry.backend == "reductions" and entry.device != "dask" and on_dask:
         refusals.append("the same sums run where the Dask blocks are, see reductions:dask")

@@ -1,0 +1,73 @@
+"""cuML on one GPU, brought home as the plain scikit-learn estimator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import has_fit_parameter
+
+from skdist_gpu._compat.cuml import cuml_class, make_cuml, unsupported_errors
+from skdist_gpu.data.convert import check_gpu_input, to_gpu, to_host, validate
+from skdist_gpu.data.kinds import GPU, container_of
+from skdist_gpu.engines.protocol import FitJob, Fitted
+from skdist_gpu.exceptions import EngineRefusal
+
+
+def fit(job: FitJob) -> Fitted:
+    """Fit with cuML and carry the result over to the job's scikit-learn estimator."""
+    estimator = job.estimator
+    X, y, sample_weight = _checked(job)
+    job.progress.start(f"{type(estimator).__name__} with cuML")
+    try:
+        model = make_cuml(estimator)
+        arguments = {} if sample_weight is None else {"sample_weight": sample_weight}
+        model.fit(to_gpu(X), *(() if y is None else (y,)), **arguments)
+        fitted = model.as_sklearn()
+    except unsupported_errors() as error:
+        raise EngineRefusal(f"cuML refuses: {error}") from error
+    except RuntimeError as error:
+        if "out of memory" in str(error).lower() or "alloc" in str(error).lower():
+            raise MemoryError(str(error)) from error
+        raise
+    _carry_over(fitted, estimator)
+    job.progress.finish()
+    return Fitted(estimator)
+
+
+def _checked(job: FitJob) -> tuple[Any, Any, Any]:
+    """Return the data as cuML takes them, or raise scikit-learn's own error before any work."""
+    estimator, y = job.estimator, job.y
+    if is_classifier(estimator) and y is not None:
+        # labels may be text, which stays on the host
+        y = to_host(y)
+        check_classification_targets(y)
+    if container_of(job.X) in GPU:
+        X, _, sample_weight = check_gpu_input(estimator, job.X, None if is_classifier(estimator) else y, job.sample_weight)
+        return X, y if is_classifier(estimator) or y is None else to_gpu(y), sample_weight
+    X, y, sample_weight = validate(estimator, job.X, y, job.sample_weight, sparse=False, multi_target=True)
+    return X, y, sample_weight
+
+
+def _carry_over(fitted: Any, estimator: Any) -> None:
+    """Copy what was learned; the user's parameters and feature names stay."""
+    params = estimator.get_params(deep=False)
+    known = {name: value for name, value in vars(estimator).items() if name.endswith("_in_")}
+    learned = {name: value for name, value in vars(fitted).items() if name not in params}
+    vars(estimator).update(learned | known)
+
+
+def to_cuml(estimator: Any) -> Any:
+    """Return cuML's twin of a fitted estimator, for scoring on the GPU; None if there is none."""
+    cls = cuml_class(estimator)
+    if cls is None:
+        return None
+    try:
+        model = cls.from_sklearn(estimator)
+    except unsupported_errors():
+        return None
+    model.output_type = "cupy"
+    return model

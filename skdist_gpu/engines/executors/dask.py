@@ -1,0 +1,101 @@
+"""Reduce Dask collections where their blocks are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dask
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from skdist_gpu.data.convert import result_to_host
+from skdist_gpu.data.kinds import GPU, container_of
+from skdist_gpu.exceptions import MisalignedBlocksError
+from skdist_gpu.progress import Progress
+from skdist_gpu.reductions.protocol import Reduction, combine_all, fold
+
+# partial results that one task combines
+FAN_IN = 8
+# rows of one product on a GPU worker
+GPU_STEP = 2**18
+
+
+class DaskExecutor:
+    """Run reductions over Dask arrays or frames, with the client if there is one.
+
+    One task a block, then a tree of combining tasks: a lost worker costs only its blocks.
+    """
+
+    def __init__(self, X: Any, y: Any, sample_weight: Any, client: Any, progress: Progress) -> None:
+        self.blocks = list(_zip_blocks(X, y, sample_weight))
+        self.client = client
+        self.progress = progress
+
+    def reduce(self, reduction: Reduction) -> Any:
+        """Return the total over all rows, on the host."""
+        map_block, combine = dask.delayed(_map_block, pure=False), dask.delayed(_combine, pure=False)
+        level = [map_block(reduction, i, *block) for i, block in enumerate(self.blocks)]
+        self.progress.start(f"{type(reduction).__name__} over {len(level)} blocks")
+        while len(level) > 1:
+            level = [combine(reduction, level[i : i + FAN_IN]) for i in range(0, len(level), FAN_IN)]
+        total = self._compute(dask.delayed(result_to_host, pure=False)(level[0]))
+        self.progress.finish()
+        return total
+
+    def _compute(self, task: Any) -> Any:
+        if self.client is not None:
+            return self.client.compute(task).result()
+        # workers pin BLAS to one thread by themselves, Dask's local threads do not
+        with ThreadpoolController().limit(limits=1):
+            return task.compute()
+
+
+def _zip_blocks(X: Any, y: Any, sample_weight: Any) -> Any:
+    parts = [_delayed_blocks(part) for part in (X, y, sample_weight)]
+    n_blocks = len(parts[0])
+    return zip(*(part if part else [None] * n_blocks for part in parts), strict=True)
+
+
+def _delayed_blocks(data: Any) -> list[Any]:
+    if data is None:
+        return []
+    if container_of(data) == "dask.array":
+        if data.ndim == 2 and data.numblocks[1] > 1:
+            data = data.rechunk({1: -1})
+        return list(data.to_delayed().ravel())
+    # optimising X and y apart could fuse their partitions differently
+    return list(data.to_delayed(optimize_graph=False))
+
+
+def _map_block(reduction: Reduction, index: int, X: Any, y: Any, sample_weight: Any) -> Any:
+    """Reduce one block in a worker."""
+    for name, part in (("y", y), ("sample_weight", sample_weight)):
+        if part is not None and len(part) != X.shape[0]:
+            raise MisalignedBlocksError(
+                f"Block {index} has {X.shape[0]} rows of X and {len(part)} of {name}. The partitions of X and "
+                f"{name} do not line up; take both from one frame, or repartition one like the other."
+            )
+    step = GPU_STEP if container_of(X) in GPU else None
+    return fold(reduction, _values(X), _values(y), _values(sample_weight), step)
+
+
+def _combine(reduction: Reduction, partials: list[Any]) -> Any:
+    return combine_all(reduction, partials)
+
+
+def _values(block: Any) -> Any:
+    """Return a block as an array: CuPy for cuDF, NumPy for pandas; arrays and sparse as they are."""
+    if block is None:
+        return None
+    container = container_of(block)
+    if container in ("cudf", "cudf.series"):
+        return block.to_cupy()
+    if container in ("pandas", "pandas.series"):
+        return block.to_numpy(dtype=None if _floating(block) else np.float64)
+    return block
+
+
+def _floating(block: Any) -> bool:
+    """Whether all columns share a floating dtype, which the block may keep."""
+    dtypes = [block.dtype] if container_of(block) == "pandas.series" else list(block.dtypes)
+    return len(set(map(str, dtypes))) == 1 and str(dtypes[0]) in ("float32", "float64")

@@ -1,0 +1,42 @@
+"""Reduce data in main memory on all cores."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from threadpoolctl import ThreadpoolController
+
+from skdist_gpu.progress import Progress
+from skdist_gpu.reductions.protocol import Reduction, combine_all, fold, rows_per_step
+
+
+class ThreadsExecutor:
+    """Run reductions over arrays in main memory.
+
+    Each thread folds its own contiguous rows, so that the answer depends on the number of threads
+    only, never on their timing.
+    """
+
+    def __init__(self, X: Any, y: Any, sample_weight: Any, n_threads: int, progress: Progress) -> None:
+        self.data = (X, y, sample_weight)
+        self.n_threads = max(1, min(n_threads, X.shape[0] // rows_per_step(X.shape[1])))
+        self.progress = progress
+
+    def reduce(self, reduction: Reduction) -> Any:
+        """Return the total over all rows."""
+        n_rows = self.data[0].shape[0]
+        # several pieces a thread let the progress move
+        n_pieces = self.n_threads * (16 if self.progress.visible else 1)
+        bounds = [n_rows * i // n_pieces for i in range(n_pieces + 1)]
+        self.progress.start(type(reduction).__name__, total=n_rows)
+
+        def reduce_rows(piece: int) -> Any:
+            rows = slice(bounds[piece], bounds[piece + 1])
+            total = fold(reduction, *(None if part is None else part[rows] for part in self.data))
+            self.progress.advance(bounds[piece + 1] - bounds[piece])
+            return total
+
+        # the threads are the parallelism: BLAS threads inside them would fight for the cores
+        with ThreadpoolController().limit(limits=1), ThreadPoolExecutor(self.n_threads) as pool:
+            return combine_all(reduction, list(pool.map(reduce_rows, range(n_pieces))))

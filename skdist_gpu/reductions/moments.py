@@ -1,0 +1,165 @@
+"""Weighted means and centred second moments of [X y] in one pass, merged without loss.
+
+Each block is shifted by the mean of a few of its own rows before it is squared, and blocks are
+merged by the update of Chan, Golub & LeVeque, "Updating Formulae and a Pairwise Algorithm for
+Computing Sample Variances", COMPSTAT 1982.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skdist_gpu.reductions.protocol import Reduce, namespace
+
+PILOT_ROWS = 64
+
+
+@dataclass
+class Moments:
+    """Sums over rows of the table [X y].
+
+    Attributes
+    ----------
+    n_rows : int
+        Rows seen.
+    weight : float
+        Sum of the weights; `n_rows` without weights.
+    mean : ndarray of shape (n_columns,)
+        Weighted mean of each column, float64.
+    scatter : ndarray of shape (n_columns, n_columns)
+        Weighted sum of the outer products of the centred rows, float64.
+    """
+
+    n_rows: int
+    weight: Any
+    mean: Any
+    scatter: Any
+
+    def merge(self, other: Moments) -> Moments:
+        """Return the moments of both sets of rows."""
+        weight = self.weight + other.weight
+        share = other.weight / _positive(weight)
+        delta = other.mean - self.mean
+        scatter = self.scatter + other.scatter
+        scatter += (delta * (self.weight * share))[:, None] * delta
+        return Moments(self.n_rows + other.n_rows, weight, self.mean + delta * share, scatter)
+
+
+class MomentsReduction:
+    """Reduce rows to :class:`Moments`."""
+
+    def map(self, X: Any, y: Any, sample_weight: Any) -> Moments:
+        """Return the moments of a block."""
+        xp = namespace(X)
+        table, pilot = _shifted(X, y)
+        if sample_weight is None:
+            weight: Any = X.shape[0]
+            sums = xp.ones(X.shape[0]) @ table
+        else:
+            weight = sample_weight.sum(dtype=np.float64)
+            root = xp.sqrt(sample_weight.astype(np.float64))
+            table *= root[:, None]
+            sums = root @ table
+        shift = sums / _positive(weight)
+        scatter = table.T @ table
+        scatter -= sums[:, None] * shift
+        return Moments(X.shape[0], weight, pilot + shift, scatter)
+
+    def combine(self, a: Moments, b: Moments) -> Moments:
+        """Merge two sets of rows."""
+        return a.merge(b)
+
+
+class TriangleReduction:
+    """Reduce the centred rows of [X y] to the triangle R of a QR decomposition.
+
+    R has the singular values of the data themselves, where their squared sums would have lost
+    half of the digits. Source: Demmel, Grigori, Hoemmen & Langou, "Communication-optimal Parallel
+    and Sequential QR and LU Factorizations", SIAM J. Sci. Comput. 34, 2012 (TSQR).
+    """
+
+    def __init__(self, center: np.ndarray) -> None:
+        self.center = center
+
+    def map(self, X: Any, y: Any, sample_weight: Any) -> Any:
+        """Return the triangle of a block."""
+        xp = namespace(X)
+        table = _table(X, y, xp.asarray(self.center))
+        if sample_weight is not None:
+            table *= xp.sqrt(sample_weight.astype(np.float64))[:, None]
+        return xp.linalg.qr(table, mode="r")
+
+    def combine(self, a: Any, b: Any) -> Any:
+        """Return the triangle of two triangles on top of each other."""
+        xp = namespace(a)
+        return xp.linalg.qr(xp.concatenate([a, b]), mode="r")
+
+
+class _Faults:
+    """Count the values of each input that are NaN or infinite, or weights below zero."""
+
+    def map(self, X: Any, y: Any, sample_weight: Any) -> dict[str, int]:
+        """Return the faults of a block by name."""
+        xp = namespace(X)
+        faults = {}
+        for name, part in (("X", X), ("y", y), ("sample_weight", sample_weight)):
+            if part is not None:
+                faults[f"Input {name} contains NaN."] = int(xp.isnan(part).sum())
+                large = f"Input {name} contains infinity or a value too large for dtype('{part.dtype}')."
+                faults[large] = int(xp.isinf(part).sum())
+        if sample_weight is not None:
+            faults["Negative values in data passed to `sample_weight`."] = int((sample_weight < 0).sum())
+        return faults
+
+    def combine(self, a: dict[str, int], b: dict[str, int]) -> dict[str, int]:
+        """Add the counts."""
+        return {name: a[name] + b[name] for name in a}
+
+
+def finite_moments(reduce: Reduce, n_features: int) -> Moments:
+    """Return the moments of all rows.
+
+    Raises
+    ------
+    ValueError
+        scikit-learn's own error if there are no rows, or a value is NaN or infinite.
+    """
+    moments = reduce(MomentsReduction())
+    if moments is None:
+        raise ValueError(
+            f"Found array with 0 sample(s) (shape=(0, {n_features})) while a minimum of 1 is required."
+        )
+    if not np.isfinite(moments.scatter).all():
+        for fault, count in reduce(_Faults()).items():
+            if count:
+                raise ValueError(fault)
+    return moments
+
+
+def _shifted(X: Any, y: Any) -> tuple[Any, Any]:
+    """Return [X y] in float64 less the mean of a few of its rows, and that mean."""
+    xp = namespace(X)
+    few = slice(None, None, max(1, X.shape[0] // PILOT_ROWS))
+    pilot = X[few].mean(axis=0, dtype=np.float64)
+    if y is not None:
+        pilot = xp.concatenate([pilot, xp.atleast_1d(y[few].mean(axis=0, dtype=np.float64))])
+    return _table(X, y, pilot), pilot
+
+
+def _table(X: Any, y: Any, center: Any) -> Any:
+    """Return [X y] - center as one new float64 array."""
+    xp = namespace(X)
+    n_rows, n_features = X.shape
+    table = xp.empty((n_rows, center.shape[0]))
+    xp.subtract(X, center[:n_features], out=table[:, :n_features])
+    if y is not None:
+        xp.subtract(y.reshape(n_rows, -1), center[n_features:], out=table[:, n_features:])
+    return table
+
+
+def _positive(weight: Any) -> Any:
+    """Avoid a division by zero where all weights are zero, without asking the GPU."""
+    return weight + (weight == 0)

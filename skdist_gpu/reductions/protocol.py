@@ -1,0 +1,68 @@
+"""What a reduction over row blocks is, and how blocks of one piece of data are folded.
+
+A reduction says what one block gives (`map`) and how two results become one (`combine`). What
+happens between passes is plain Python in the function that fits: it calls ``reduce(reduction)``,
+which an executor provides, as often as it needs the data. NumPy and CuPy blocks are treated alike.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+# rows of one step are chosen so that the float64 copy stays in the processor's cache
+STEP_BYTES = 2 * 2**20
+
+
+class Reduction(Protocol):
+    """A sum over rows. Objects are small and picklable: they travel to Dask workers."""
+
+    def map(self, X: Any, y: Any, sample_weight: Any) -> Any:
+        """Return what a block of rows contributes."""
+
+    def combine(self, a: Any, b: Any) -> Any:
+        """Return the contribution of two sets of rows together."""
+
+
+Reduce = Callable[[Reduction], Any]
+
+
+def namespace(array: Any) -> Any:
+    """Return the module, NumPy or CuPy, that an array belongs to."""
+    cupy = sys.modules.get("cupy")
+    return cupy if cupy is not None and isinstance(array, cupy.ndarray) else np
+
+
+def combine_all(reduction: Reduction, partials: list[Any]) -> Any:
+    """Combine partial results in their order; None stands for a part without rows."""
+    present = [p for p in partials if p is not None]
+    if not present:
+        return None
+    total = present[0]
+    for partial in present[1:]:
+        total = reduction.combine(total, partial)
+    return total
+
+
+def fold(reduction: Reduction, X: Any, y: Any, sample_weight: Any, step: int | None = None) -> Any:
+    """Reduce rows that one thread or task holds, step by step; None if there are none."""
+    n_rows, n_columns = X.shape
+    step = step or rows_per_step(n_columns)
+    total = None
+    for start in range(0, n_rows, step):
+        rows = slice(start, min(n_rows, start + step))
+        block = X[rows]
+        if hasattr(block, "toarray"):
+            block = block.toarray()
+        weight_block = None if sample_weight is None else sample_weight[rows]
+        partial = reduction.map(block, None if y is None else y[rows], weight_block)
+        total = partial if total is None else reduction.combine(total, partial)
+    return total
+
+
+def rows_per_step(n_columns: int) -> int:
+    """Rows whose float64 copy takes STEP_BYTES, and enough of them for a good product."""
+    return max(256, STEP_BYTES // (8 * max(1, n_columns)))
