@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import skdist_gpu
 from skdist_gpu.cli import main
 from skdist_gpu.cli.demo import affordable_rows
 from skdist_gpu.testing import make_resources
@@ -73,3 +74,7 @@ def test_plan_explains_mistakes(arguments, text):
     assert result.exit_code != 0
     assert text in result.output
     assert "Traceback" not in result.output
+
+
+def test_version():
+    assert _run("--version").output.strip().endswith(skdist_gpu.__version__)

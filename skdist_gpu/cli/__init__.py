@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import click
 
-from skdist_gpu.cli.demo import demo
-from skdist_gpu.cli.doctor import doctor
-from skdist_gpu.cli.plan import plan
+from skdist_gpu import __version__
+from skdist_gpu.cli import demo, doctor, plan
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="skdist_gpu")
+@click.version_option(__version__, prog_name="skdist-gpu")
 def main() -> None:
     """One scikit-learn estimator, any scale."""
 
 
-for command in (demo, doctor, plan):
+for command in (demo.demo, doctor.doctor, plan.plan):
     main.add_command(command)
