@@ -22,7 +22,7 @@ from skdist_gpu.data.inspect import InputInfo, inspect_input
 from skdist_gpu.engines.catalog import Entry, entries_for, matches
 from skdist_gpu.engines.protocol import FitJob, Fitted, load_engine
 from skdist_gpu.exceptions import BackendError, EngineRefusal, FallbackWarning
-from skdist_gpu.fitted import BlockMethod, apply_to
+from skdist_gpu.fitted import apply_to, block_method
 from skdist_gpu.hardware.detect import Resources, current_client, detect_resources
 from skdist_gpu.hardware.fake import parse_bytes
 from skdist_gpu.planning.plan import Candidate, Plan
@@ -292,6 +292,19 @@ class AutoScaleEstimator(BaseEstimator):
         self._fitted()
         return Explanation(self.plan_, self.report_)
 
+    def _repr_html_inner(self) -> str:
+        return self._with_plan(super()._repr_html_inner())
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
+        bundle = super()._repr_mimebundle_(**options)
+        if "text/html" in bundle:
+            bundle["text/html"] = self._with_plan(bundle["text/html"])
+        return bundle
+
+    def _with_plan(self, html: str) -> str:
+        """Append the plan's table to scikit-learn's diagram of a fitted estimator."""
+        return html + self.plan_._repr_html_() if self.__sklearn_is_fitted__() else html
+
     # --- predict and friends ---------------------------------------------------------------
 
     def _fitted(self) -> Any:
@@ -306,10 +319,8 @@ class AutoScaleEstimator(BaseEstimator):
     def _call(self, method: str, X: Any, **params: Any) -> Any:
         """Call a method of the plain estimator on data in any container."""
         estimator = self._fitted()
-        labels = self.__dict__.get("_labels")
-        if labels is None and type(X) is np.ndarray:
-            return getattr(estimator, method)(X, **params)
-        return apply_to(BlockMethod(estimator, method, labels, params), X)
+        function = block_method(estimator, method, self.__dict__.get("_labels"), params)
+        return function(X) if type(X) is np.ndarray else apply_to(function, X)
 
     @available_if(_has("predict"))
     def predict(self, X: Any, **params: Any) -> Any:

@@ -33,6 +33,15 @@ class BlockMethod:
         return self.labels[np.asarray(result).astype(np.intp)]
 
 
+def block_method(estimator: Any, method: str, labels: np.ndarray | None, params: dict[str, Any]) -> BlockMethod:
+    """Return the method as a function of a block; XGBoost's check their rows first."""
+    if type(estimator).__module__.startswith("xgboost."):
+        from skdist_gpu.engines.xgboost import XGBoostMethod
+
+        return XGBoostMethod(estimator, method, labels, params)
+    return BlockMethod(estimator, method, labels, params)
+
+
 def apply_to(function: BlockMethod, X: Any) -> Any:
     """Return the method's result for `X`: lazy for Dask, on the GPU for CuPy and cuDF."""
     container = container_of(X)

@@ -9,9 +9,8 @@ from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 def validate_params(estimator: Any) -> None:
     """Raise scikit-learn's own error for a bad parameter, before any work starts."""
-    validate = getattr(estimator, "_validate_params", None)
-    if validate is not None:
-        validate()
+    if hasattr(estimator, "_parameter_constraints"):  # XGBoost's estimators declare none
+        estimator._validate_params()
 
 
 __all__ = ["check_sample_weight", "validate_params"]

@@ -75,8 +75,8 @@ def _reductions(estimator: str, break_even: float, **options: Any) -> list[Entry
         )
         for device, packages, gpu_break_even, source in (
             ("gpu", ("cupy",), 2e6, "cuML's crossover; a first GPU call takes about a second"),
-            ("dask", ("dask",), 0, ""),
             ("cpu", (), break_even, "benchmarks/least_squares.py"),
+            ("dask", ("dask",), 0, ""),
         )
     ]
 
@@ -95,11 +95,43 @@ def _dask_ml(estimator: str, accepts: dict[str, Allowed], **options: Any) -> Ent
 def _xgboost(estimator: str) -> list[Entry]:
     gpu = "XGBoost's GPU pays from about a million rows (GBM-perf)"
     packages = ("xgboost",)
+    histograms: dict[str, Allowed] = {
+        "tree_method": (None, "auto", "hist", "approx"),
+        "booster": (None, "gbtree", "dart"),
+    }
+    on_gpu, on_cpu = {"device": lambda d: d != "cpu"}, {"device": lambda d: not _is_gpu(d)}
+    on_dask: dict[str, Allowed] = {"device": _has_no_number, "objective": lambda o: not callable(o)}
+    cluster = ("xgboost", "dask", "distributed")
     return [
-        Entry(estimator, "xgboost", "gpu", sparse=True, break_even=2e7, source=gpu, packages=packages),
-        Entry(estimator, "xgboost.dask", "dask", sparse=True, packages=("xgboost", "dask", "distributed")),
-        Entry(estimator, "xgboost", "cpu", sparse=True, packages=packages),
+        Entry(
+            estimator,
+            "xgboost",
+            "gpu",
+            accepts=histograms | on_gpu,
+            sparse=True,
+            break_even=2e7,
+            source=gpu,
+            packages=packages,
+        ),
+        Entry(
+            estimator,
+            "xgboost.dask",
+            "dask",
+            accepts=histograms | on_dask,
+            sparse=True,
+            multi_target=False,
+            packages=cluster,
+        ),
+        Entry(estimator, "xgboost", "cpu", accepts=on_cpu, sparse=True, packages=packages),
     ]
+
+
+def _is_gpu(device: Any) -> bool:
+    return str(device).startswith(("cuda", "gpu"))
+
+
+def _has_no_number(device: Any) -> bool:
+    return ":" not in str(device)  # XGBoost's workers each take the GPU that Dask shows them
 
 
 NEVER = float("inf")

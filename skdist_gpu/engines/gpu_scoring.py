@@ -16,11 +16,11 @@ _device_copies: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 def call_on_gpu(function: BlockMethod, X: Any) -> Any:
     """Return the method's result as a CuPy array, or as labels on the host where they are text."""
     estimator = function.estimator
-    values = to_gpu(X)
     if type(estimator).__module__.startswith("xgboost"):
         from skdist_gpu.engines.xgboost import predict_on_gpu
 
         return predict_on_gpu(function, X)
+    values = to_gpu(X)
     if type(estimator).__name__ in _LINEAR and function.method == "predict":
         return values @ to_gpu(estimator.coef_).T + to_gpu(estimator.intercept_)
     model = _device_copy(estimator)
