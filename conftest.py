@@ -6,6 +6,7 @@ from importlib.util import find_spec
 
 import pytest
 
+pytest_plugins = ["pytester"]
 collect_ignore = ["docs/conf.py"]
 if find_spec("cupy") is None:
     # their first lines import the GPU libraries
