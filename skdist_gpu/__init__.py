@@ -5,6 +5,7 @@ from skdist_gpu.config import config_context, get_config, set_config
 from skdist_gpu.estimators import AutoScaleClassifier, AutoScaleClusterer, AutoScaleRegressor, AutoScaleTransformer
 from skdist_gpu.versions import show_versions
 from skdist_gpu.wrap import autoscale
+from skdist_gpu.xgb import AutoScaleXGB, AutoScaleXGBClassifier, AutoScaleXGBRegressor
 
 __version__ = "0.1.0"
 __all__ = [
@@ -12,6 +13,9 @@ __all__ = [
     "AutoScaleClusterer",
     "AutoScaleRegressor",
     "AutoScaleTransformer",
+    "AutoScaleXGB",
+    "AutoScaleXGBClassifier",
+    "AutoScaleXGBRegressor",
     "autoscale",
     "capabilities",
     "config_context",

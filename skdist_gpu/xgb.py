@@ -1,0 +1,238 @@
+"""XGBoost's estimators with an engine chosen at fit time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.base import is_classifier
+
+from skdist_gpu.base import AutoScaleEstimator
+from skdist_gpu.estimators import AutoScaleClassifier, AutoScaleRegressor
+
+_CLASSIFIER_OBJECTIVES = ("binary:", "multi:")
+_REGRESSOR_OBJECTIVES = ("reg:", "count:", "survival:")
+_OWN = ("backend", "fallback", "memory_budget", "progress")
+
+_PARAMETERS = """
+    All parameters are keywords. Those of XGBoost have XGBoost's own names and meaning; None leaves
+    XGBoost's default, which differs between its versions.
+
+    Parameters
+    ----------
+    n_estimators, learning_rate, max_depth, max_leaves, max_bin, grow_policy, tree_method, booster : default=None
+        Number, size and kind of the trees.
+    min_child_weight, gamma, max_delta_step, reg_alpha, reg_lambda : float, default=None
+        Regularisation.
+    subsample, sampling_method, colsample_bytree, colsample_bylevel, colsample_bynode : default=None
+        Sampling of rows and columns.
+    objective : str or callable, default=None
+        {objective}
+    base_score, scale_pos_weight, num_parallel_tree, multi_strategy, importance_type : default=None
+        See XGBoost's parameter documentation.
+    monotone_constraints, interaction_constraints : default=None
+        Constraints on the features.
+    missing : float, default=None
+        Value that stands for a missing one, besides NaN.
+    enable_categorical, feature_types, feature_weights, max_cat_to_onehot, max_cat_threshold : default=None
+        Categories and weights of the features.
+    eval_metric, early_stopping_rounds, callbacks : default=None
+        What to watch during `fit`; early stopping needs ``fit(..., eval_set=[(X_val, y_val)])``.
+    random_state, n_jobs, verbosity, validate_parameters : default=None
+        Seed, threads, and how much XGBoost prints and checks.
+    device : str, default=None
+        ``"cpu"`` or ``"cuda"`` keeps to one device; None lets the plan choose.
+    backend : str, default="auto"
+        ``"auto"`` chooses; ``"xgboost"`` or ``"xgboost.dask"`` forces an engine, ``"xgboost:gpu"`` an
+        engine and its device.
+    fallback : {{"warn", "silent", "raise"}}, default="warn"
+        What to do when the first choice fails: the next engine with a warning, without one, or raise.
+    memory_budget : int or str, default=None
+        Bytes that a fit may take on its device, such as ``"4GB"``; None for what is free.
+    progress : bool, default=False
+        Show a progress bar during `fit`.
+
+    Attributes
+    ----------
+    estimator_ : {estimator}
+        The fitted plain estimator of XGBoost. Any other fitted attribute is its.
+    backend_ : str
+        The engine that ran.
+    plan_ : Plan
+        All engines considered.
+    report_ : Report
+        Predicted against measured.
+"""
+
+
+def _document(estimator: str, objective: str) -> Any:
+    """Insert the common parameters into a class docstring."""
+
+    def decorate(cls: type) -> type:
+        text = _PARAMETERS.format(estimator=estimator, objective=objective)
+        cls.__doc__ = (cls.__doc__ or "").replace("\n    {parameters}\n", text)
+        return cls
+
+    return decorate
+
+
+def _import_xgboost() -> Any:
+    try:
+        import xgboost
+    except ImportError as error:
+        raise ImportError(
+            "The AutoScaleXGB estimators need XGBoost, which cannot be imported here "
+            f'({error}). Nothing was computed. Install it with: pip install "skdist_gpu[cpu]"'
+        ) from error
+    return xgboost
+
+
+class _XGBParameters(AutoScaleEstimator):
+    """XGBoost's parameters instead of an estimator."""
+
+    def __init__(
+        self,
+        *,
+        max_depth: int | None = None,
+        max_leaves: int | None = None,
+        max_bin: int | None = None,
+        grow_policy: str | None = None,
+        learning_rate: float | None = None,
+        n_estimators: int | None = None,
+        verbosity: int | None = None,
+        objective: Any = None,
+        booster: str | None = None,
+        tree_method: str | None = None,
+        n_jobs: int | None = None,
+        gamma: float | None = None,
+        min_child_weight: float | None = None,
+        max_delta_step: float | None = None,
+        subsample: float | None = None,
+        sampling_method: str | None = None,
+        colsample_bytree: float | None = None,
+        colsample_bylevel: float | None = None,
+        colsample_bynode: float | None = None,
+        reg_alpha: float | None = None,
+        reg_lambda: float | None = None,
+        scale_pos_weight: float | None = None,
+        base_score: Any = None,
+        random_state: Any = None,
+        missing: float | None = None,
+        num_parallel_tree: int | None = None,
+        monotone_constraints: Any = None,
+        interaction_constraints: Any = None,
+        importance_type: str | None = None,
+        device: str | None = None,
+        validate_parameters: bool | None = None,
+        enable_categorical: bool | None = None,
+        feature_types: Any = None,
+        feature_weights: Any = None,
+        max_cat_to_onehot: int | None = None,
+        max_cat_threshold: int | None = None,
+        multi_strategy: str | None = None,
+        eval_metric: Any = None,
+        early_stopping_rounds: int | None = None,
+        callbacks: Any = None,
+        backend: str = "auto",
+        fallback: str = "warn",
+        memory_budget: str | int | None = None,
+        progress: bool = False,
+    ) -> None:
+        # every argument under its own name, as scikit-learn asks
+        vars(self).update({name: value for name, value in locals().items() if name != "self"})
+
+    def _is_classifier(self) -> bool:
+        raise NotImplementedError
+
+    def _make_estimator(self) -> Any:
+        xgboost = _import_xgboost()
+        given = {name: value for name, value in self.get_params(deep=False).items() if value is not None}
+        plain = xgboost.XGBClassifier if self._is_classifier() else xgboost.XGBRegressor
+        return plain(**{name: value for name, value in given.items() if name not in _OWN})
+
+    def _takes_weights(self) -> bool:
+        return True
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.no_validation = False  # the engines check what XGBoost alone lets through
+        return tags
+
+
+@_document("XGBRegressor", 'Loss to minimise, such as ``"reg:squarederror"`` or ``"count:poisson"``.')
+class AutoScaleXGBRegressor(_XGBParameters, AutoScaleRegressor):
+    """XGBoost's regressor on the engine that serves best, chosen at fit time.
+
+    {parameters}
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skdist_gpu import AutoScaleXGBRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = AutoScaleXGBRegressor(n_estimators=20, max_depth=3).fit(X, y)
+    >>> model.backend_, type(model.estimator_).__name__, model.score(X, y) > 0.6
+    ('xgboost', 'XGBRegressor', True)
+    """
+
+    __sklearn_tags__ = _XGBParameters.__sklearn_tags__
+
+    def _is_classifier(self) -> bool:
+        return False
+
+
+@_document("XGBClassifier", 'Loss to minimise, such as ``"binary:logistic"``.')
+class AutoScaleXGBClassifier(_XGBParameters, AutoScaleClassifier):
+    """XGBoost's classifier, for labels of any kind, on the engine that serves best.
+
+    {parameters}
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skdist_gpu import AutoScaleXGBClassifier
+    >>> iris = load_iris()
+    >>> model = AutoScaleXGBClassifier(n_estimators=5).fit(iris.data, iris.target_names[iris.target])
+    >>> print(*model.predict(iris.data[[0, 50, 100]]))
+    setosa versicolor virginica
+    """
+
+    __sklearn_tags__ = _XGBParameters.__sklearn_tags__
+
+    def _is_classifier(self) -> bool:
+        return True
+
+
+@_document(
+    "XGBRegressor or XGBClassifier",
+    '``"binary:…"`` and ``"multi:…"`` make a classifier; ``"reg:…"``, ``"count:…"``, ``"survival:…"``,\n'
+    "        a callable and None a regressor.",
+)
+class AutoScaleXGB(_XGBParameters):
+    """XGBoost on the engine that serves best; the objective tells whether it classifies.
+
+    {parameters}
+
+    Examples
+    --------
+    >>> from sklearn.base import is_classifier
+    >>> from skdist_gpu import AutoScaleXGB
+    >>> is_classifier(AutoScaleXGB(objective="binary:logistic")), is_classifier(AutoScaleXGB())
+    (True, False)
+    """
+
+    def _is_classifier(self) -> bool:
+        objective = self.objective
+        if objective is None or callable(objective) or str(objective).startswith(_REGRESSOR_OBJECTIVES):
+            return False
+        if str(objective).startswith(_CLASSIFIER_OBJECTIVES):
+            return True
+        known = ", ".join(_REGRESSOR_OBJECTIVES + _CLASSIFIER_OBJECTIVES)
+        raise ValueError(
+            f"objective={objective!r} tells no task: AutoScaleXGB knows those that begin with {known}. "
+            "Nothing was computed. AutoScaleXGBRegressor and AutoScaleXGBClassifier take any objective."
+        )
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy of a classifier, R² of a regressor."""
+        kind: Any = AutoScaleClassifier if is_classifier(self) else AutoScaleRegressor
+        return kind.score(self, X, y, sample_weight)
