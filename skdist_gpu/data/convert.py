@@ -161,14 +161,14 @@ def check_lazy_input(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tupl
     parts = [X]
     for part, name in ((y, "y"), (sample_weight, "sample_weight")):
         if part is not None:
-            part = _split_like(part, X, name)
+            part = split_like(part, X, name)
             check_aligned(X, part, name)
             _check_numbers(part, name)
         parts.append(part)
     return parts[0], parts[1], parts[2]
 
 
-def _split_like(part: Any, X: Any, name: str) -> Any:
+def split_like(part: Any, X: Any, name: str) -> Any:
     """Return a Dask collection; an array in memory is cut into the blocks of `X`."""
     if container_of(part) in DASK:
         return part

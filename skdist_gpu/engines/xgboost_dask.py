@@ -15,8 +15,8 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from skdist_gpu._compat.sklearn import check_sample_weight
 from skdist_gpu._compat.xgboost import adopt_booster
-from skdist_gpu.data.convert import check_aligned, to_host
-from skdist_gpu.data.kinds import DASK, GPU, container_of
+from skdist_gpu.data.convert import check_aligned, split_like, to_host
+from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.xgboost import bring_home, codes_of, require_gpu, with_memory_errors
 from skdist_gpu.exceptions import EngineRefusal, MisalignedBlocksError
@@ -108,13 +108,11 @@ class _Coding:
 def _start(client: Any, X: Any, y: Any, sample_weight: Any) -> tuple[list[Any], list[_Look]]:
     """Check what can be checked, then compute every partition on the workers, once."""
     _check_columns(X)
-    columns = {"X": X, "y": y} | ({} if sample_weight is None else {"sample_weight": sample_weight})
+    if y is None:
+        raise ValueError("XGBoost requires y to be passed, but the target y is None. Nothing was computed.")
+    columns = {"y": y} if sample_weight is None else {"y": y, "sample_weight": sample_weight}
+    columns = {"X": X} | {name: split_like(column, X, name) for name, column in columns.items()}
     for name, column in columns.items():
-        if container_of(column) not in DASK:
-            raise TypeError(
-                f"{name} is {type(column).__name__} in memory, and X is a Dask collection. Nothing was computed. "
-                f"Give {name} the blocks of X, for example with dask.array.from_array({name}, chunks=X.chunks[0])."
-            )
         check_aligned(X, column, name)
     partitions = zip(*(_delayed(column) for column in columns.values()), strict=True)
     tasks = [dask.delayed(_part)(i, *blocks) for i, blocks in enumerate(partitions)]
@@ -124,6 +122,8 @@ def _start(client: Any, X: Any, y: Any, sample_weight: Any) -> tuple[list[Any], 
 
 
 def _check_columns(X: Any) -> None:
+    if X.shape[1] == 0:
+        raise ValueError("Found array with 0 feature(s) in X while a minimum of 1 is required. Nothing was computed.")
     dtypes = dict(X.dtypes) if container_of(X) == "dask.dataframe" else {"X": X.dtype}
     bad = [str(c) for c, t in dtypes.items() if getattr(t, "kind", "O") not in "biuf" and str(t) != "category"]
     if bad:
