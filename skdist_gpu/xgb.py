@@ -138,7 +138,7 @@ class _XGBParameters(AutoScaleEstimator):
         progress: bool = False,
     ) -> None:
         # every argument under its own name, as scikit-learn asks
-        vars(self).update({name: value for name, value in locals().items() if name != "self"})
+        self.__dict__.update({name: value for name, value in locals().items() if name != "self"})
 
     def _is_classifier(self) -> bool:
         raise NotImplementedError

@@ -19,7 +19,7 @@ def test_demo_shows_plan_then_comparison():
     assert result.exit_code == 0
     assert result.output.count("What fit will do, and why:") >= 3
     assert "chosen    sklearn:cpu" in result.output
-    assert result.output.index("chosen") < result.output.index("ran on") < result.output.index("called through")
+    assert result.output.index("chosen") < result.output.index("ran on") < result.output.index("called directly")
 
 
 def test_demo_without_xgboost_says_so(monkeypatch):

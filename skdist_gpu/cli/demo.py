@@ -71,8 +71,8 @@ def cases(rows: int) -> Iterator[Case]:
 
         from skdist_gpu import AutoScaleXGBClassifier
 
-        settings = {"n_estimators": 50, "random_state": 0, "n_jobs": 1}
-        wrapped = AutoScaleXGBClassifier(**settings)
+        settings: dict[str, Any] = {"n_estimators": 50, "random_state": 0, "n_jobs": 1}
+        wrapped = AutoScaleXGBClassifier(**settings, progress=True)
         yield Case("breast cancer", _split(load_breast_cancer), XGBClassifier(**settings), wrapped)
     plain = LinearRegression()
     yield Case("generated table", _table(rows), plain, AutoScaleRegressor(plain, progress=True))

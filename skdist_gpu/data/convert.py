@@ -118,7 +118,7 @@ def _blocks_text(blocks: tuple[int | None, ...]) -> str:
 
 def result_to_host(result: Any) -> Any:
     """Return the result of a reduction with NumPy arrays for CuPy's."""
-    if is_dataclass(result):
+    if is_dataclass(result) and not isinstance(result, type):
         return replace(result, **{f.name: result_to_host(getattr(result, f.name)) for f in fields(result)})
     if isinstance(result, (tuple, list)):
         return type(result)(result_to_host(part) for part in result)
@@ -192,7 +192,6 @@ def _check_numbers(data: Any, name: str) -> None:
             f"could not convert string to float: {name} has columns that are not numbers: {', '.join(text[:8])}. "
             "Nothing was computed. Encode them first, for example with OrdinalEncoder."
         )
-
 
 
 # rows of a block when data in memory are handed to an engine for Dask

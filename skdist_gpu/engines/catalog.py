@@ -99,7 +99,8 @@ def _xgboost(estimator: str) -> list[Entry]:
         "tree_method": (None, "auto", "hist", "approx"),
         "booster": (None, "gbtree", "dart"),
     }
-    on_gpu, on_cpu = {"device": lambda d: d != "cpu"}, {"device": lambda d: not _is_gpu(d)}
+    on_gpu: dict[str, Allowed] = {"device": lambda d: d != "cpu"}
+    on_cpu: dict[str, Allowed] = {"device": lambda d: not _is_gpu(d)}
     on_dask: dict[str, Allowed] = {"device": _has_no_number, "objective": lambda o: not callable(o)}
     cluster = ("xgboost", "dask", "distributed")
     return [

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from sklearn.base import is_classifier
-from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import has_fit_parameter
 
 from skdist_gpu._compat.cuml import cuml_class, make_cuml, unsupported_errors
 from skdist_gpu.data.convert import check_gpu_input, to_gpu, to_host, validate
@@ -46,7 +43,9 @@ def _checked(job: FitJob) -> tuple[Any, Any, Any]:
         y = to_host(y)
         check_classification_targets(y)
     if container_of(job.X) in GPU:
-        X, _, sample_weight = check_gpu_input(estimator, job.X, None if is_classifier(estimator) else y, job.sample_weight)
+        X, _, sample_weight = check_gpu_input(
+            estimator, job.X, None if is_classifier(estimator) else y, job.sample_weight
+        )
         return X, y if is_classifier(estimator) or y is None else to_gpu(y), sample_weight
     X, y, sample_weight = validate(estimator, job.X, y, job.sample_weight, sparse=False, multi_target=True)
     return X, y, sample_weight

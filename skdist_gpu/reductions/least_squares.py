@@ -98,9 +98,7 @@ def fit_ridge(estimator: Any, reduce: Reduce, n_features: int, one_target: bool)
     n_targets = table.cross.shape[1]
     alphas = np.asarray(estimator.alpha, dtype=np.float64).ravel()
     if alphas.size not in (1, n_targets):
-        raise ValueError(
-            f"Number of targets and number of penalties do not correspond: {alphas.size} != {n_targets}"
-        )
+        raise ValueError(f"Number of targets and number of penalties do not correspond: {alphas.size} != {n_targets}")
     alphas = np.broadcast_to(alphas, n_targets)
     coef = _ridge_by_cholesky(table.gram, table.cross, alphas) if estimator.solver != "svd" else None
     estimator.solver_ = "cholesky" if coef is not None else "svd"

@@ -129,9 +129,7 @@ def finite_moments(reduce: Reduce, n_features: int) -> Moments:
     """
     moments = reduce(MomentsReduction())
     if moments is None:
-        raise ValueError(
-            f"Found array with 0 sample(s) (shape=(0, {n_features})) while a minimum of 1 is required."
-        )
+        raise ValueError(f"Found array with 0 sample(s) (shape=(0, {n_features})) while a minimum of 1 is required.")
     if not np.isfinite(moments.scatter).all():
         for fault, count in reduce(_Faults()).items():
             if count:

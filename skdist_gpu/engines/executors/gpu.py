@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import cupy
@@ -119,7 +120,7 @@ class _HostStream:
         copies = [
             pool.submit(np.copyto, pinned[a - start : b - start], part[a:b])
             for part, pinned in zip(self.parts, buffers.pinned, strict=True)
-            for a, b in zip(pieces[:-1], pieces[1:], strict=True)
+            for a, b in pairwise(pieces)
         ]
         for copy in copies:
             copy.result()
