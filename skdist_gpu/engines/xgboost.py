@@ -34,7 +34,7 @@ def fit(job: FitJob) -> Fitted:
     """Fit the job's XGBRegressor or XGBClassifier with its own `fit`, on the job's device."""
     estimator, fit_params = job.estimator, dict(job.fit_params)
     wanted = {"device": estimator.device, "n_jobs": estimator.n_jobs}
-    X, y, sample_weight = _checked(job)
+    X, y, sample_weight = checked_in_memory(job)
     classes = None
     if is_classifier(estimator):
         classes, y = encode(y)
@@ -56,7 +56,7 @@ def fit(job: FitJob) -> Fitted:
     return Fitted(estimator, classes)
 
 
-def _checked(job: FitJob) -> tuple[Any, Any, Any]:
+def checked_in_memory(job: FitJob) -> tuple[Any, Any, Any]:
     """Return `X`, `y` and weights checked with scikit-learn's errors, on the GPU if they are there for it."""
     X, y, weight = (
         data if job.device == "gpu" and container_of(data) in GPU else to_host(data)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import dask
@@ -16,9 +18,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from skdist_gpu._compat.sklearn import check_sample_weight
 from skdist_gpu._compat.xgboost import adopt_booster
 from skdist_gpu.data.convert import check_aligned, split_like, to_host
-from skdist_gpu.data.kinds import GPU, container_of
+from skdist_gpu.data.kinds import DASK, GPU, container_of
 from skdist_gpu.engines.protocol import FitJob, Fitted
-from skdist_gpu.engines.xgboost import bring_home, codes_of, require_gpu, with_memory_errors
+from skdist_gpu.engines.xgboost import bring_home, checked_in_memory, codes_of, require_gpu, with_memory_errors
 from skdist_gpu.exceptions import EngineRefusal, MisalignedBlocksError
 
 FIT_PARAMS = {"eval_set", "verbose", "xgb_model"}
@@ -31,22 +33,26 @@ def fit(job: FitJob) -> Fitted:
     estimator, fit_params = job.estimator, dict(job.fit_params)
     wanted = {"device": estimator.device, "n_jobs": estimator.n_jobs}
     _check_fit_params(fit_params)
-    parts, looks = _start(job.client, job.X, job.y, job.sample_weight)
+    lazy = container_of(job.X) in DASK
+    on_gpu = lazy and job.info.backing in GPU
+    X, y, sample_weight = (job.X, job.y, job.sample_weight) if lazy else checked_in_memory(job)
+    parts, looks = _start(job.client, X, y, sample_weight)
     if not any(look.rows for look in looks):
         raise ValueError("Found array with 0 sample(s) in all partitions while a minimum of 1 is required.")
-    if job.sample_weight is not None and not any(look.weight for look in looks):
+    if sample_weight is not None and not any(look.weight for look in looks):
         raise ValueError("Sample weights must contain at least one non-zero number.")
     classes = _classes(looks) if is_classifier(estimator) else None
     coding = _Coding(classes, _categories(looks))
 
     derived = _objective(estimator, classes)
     params = estimator.get_params() | derived
-    if job.info.backing in GPU:
+    if on_gpu:
         params["device"] = estimator.device or "cuda"
-    X, y, sample_weight = _collections(job.client, job.X, parts, looks, coding)
+    X, y, sample_weight = _collections(job.client, X, parts, looks, coding)
     del parts  # the workers keep what they train on, once
     if fit_params.get("eval_set"):
-        fit_params["eval_set"] = [_evaluation(job.client, pair, coding) for pair in fit_params["eval_set"]]
+        pairs = fit_params["eval_set"]
+        fit_params["eval_set"] = [_evaluation(job.client, pair, coding) for pair in pairs]
     if "xgb_model" in fit_params:
         fit_params["xgb_model"] = getattr(fit_params["xgb_model"], "estimator_", fit_params["xgb_model"])
 
@@ -58,7 +64,7 @@ def fit(job: FitJob) -> Fitted:
     job.progress.finish()
 
     booster = trainer.get_booster()
-    if job.info.backing in GPU:
+    if on_gpu:
         require_gpu(booster)
     history = trainer.evals_result() if fit_params.get("eval_set") else {}
     adopt_booster(estimator, booster, None if classes is None else len(classes), history)
@@ -107,18 +113,30 @@ class _Coding:
 
 def _start(client: Any, X: Any, y: Any, sample_weight: Any) -> tuple[list[Any], list[_Look]]:
     """Check what can be checked, then compute every partition on the workers, once."""
-    _check_columns(X)
     if y is None:
         raise ValueError("XGBoost requires y to be passed, but the target y is None. Nothing was computed.")
-    columns = {"y": y} if sample_weight is None else {"y": y, "sample_weight": sample_weight}
-    columns = {"X": X} | {name: split_like(column, X, name) for name, column in columns.items()}
-    for name, column in columns.items():
-        check_aligned(X, column, name)
-    partitions = zip(*(_delayed(column) for column in columns.values()), strict=True)
-    tasks = [dask.delayed(_part)(i, *blocks) for i, blocks in enumerate(partitions)]
-    parts = list(client.persist(tasks))
+    columns = {"X": X, "y": y} | ({} if sample_weight is None else {"sample_weight": sample_weight})
+    blocks = _lazy_blocks(columns) if container_of(X) in DASK else _memory_blocks(client, columns)
+    parts = list(client.persist([dask.delayed(_part)(i, *block) for i, block in enumerate(blocks)]))
     looks = client.gather(client.compute([dask.delayed(_look)(part) for part in parts]))
     return parts, looks
+
+
+def _lazy_blocks(columns: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+    X = columns["X"]
+    _check_columns(X)
+    for name, column in columns.items():
+        columns[name] = split_like(column, X, name)
+        check_aligned(X, columns[name], name)
+    return zip(*(_delayed(column) for column in columns.values()), strict=True)
+
+
+def _memory_blocks(client: Any, columns: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+    """Cut data in memory into a block for each thread of the cluster, and send them there."""
+    n_rows, n_blocks = columns["X"].shape[0], sum(client.nthreads().values())
+    bounds = np.linspace(0, n_rows, min(n_blocks, n_rows) + 1).astype(int)
+    slices = [slice(start, stop) for start, stop in pairwise(bounds)]
+    return zip(*(client.scatter([column[s] for s in slices]) for column in columns.values()), strict=True)
 
 
 def _check_columns(X: Any) -> None:
@@ -194,10 +212,11 @@ def _collections(client: Any, like: Any, parts: list[Any], looks: list[_Look], c
     rows = [look.rows for look in looks if look.rows]
     full = [part for part, look in zip(parts, looks, strict=True) if look.rows]
     ready = client.persist([dask.delayed(_code)(part, coding) for part in full])
-    if container_of(like) == "dask.dataframe":
-        X = dd.from_delayed([r[0] for r in ready], meta=_code_meta(like._meta, coding), verify_meta=False)
+    meta = like._meta if container_of(like) in DASK else like[:0]
+    if hasattr(meta, "columns"):
+        X = dd.from_delayed([r[0] for r in ready], meta=_code_meta(meta, coding), verify_meta=False)
     else:
-        X = _join([r[0] for r in ready], rows, (like.shape[1],), like._meta)
+        X = _join([r[0] for r in ready], rows, (like.shape[1],), meta)
     weighted = looks[0].weight is not None
     y = _join([r[1] for r in ready], rows, (), np.empty(0))
     return X, y, _join([r[2] for r in ready], rows, (), np.empty(0)) if weighted else None
