@@ -3,6 +3,7 @@
 from skdist_gpu.capabilities import capabilities
 from skdist_gpu.config import config_context, get_config, set_config
 from skdist_gpu.estimators import AutoScaleClassifier, AutoScaleClusterer, AutoScaleRegressor, AutoScaleTransformer
+from skdist_gpu.persistence import load, save
 from skdist_gpu.versions import show_versions
 from skdist_gpu.wrap import autoscale
 from skdist_gpu.xgb import AutoScaleXGB, AutoScaleXGBClassifier, AutoScaleXGBRegressor
@@ -20,6 +21,8 @@ __all__ = [
     "capabilities",
     "config_context",
     "get_config",
+    "load",
+    "save",
     "set_config",
     "show_versions",
 ]

@@ -42,7 +42,7 @@ def to_gpu(data: Any) -> Any:
         data = data.to_cupy()
     elif container not in GPU:
         data = cupy.asarray(np.asarray(data))
-    return data if data.dtype.kind == "f" and data.dtype.itemsize >= 4 else data.astype(np.float64)
+    return _floating(data)
 
 
 def validate(estimator: Any, X: Any, y: Any, sample_weight: Any, *, sparse: bool, multi_target: bool) -> tuple:
@@ -51,10 +51,10 @@ def validate(estimator: Any, X: Any, y: Any, sample_weight: Any, *, sparse: bool
     The estimator learns ``n_features_in_`` and ``feature_names_in_``. Integers become float64,
     float32 and float64 stay.
     """
+    allow_nan = get_tags(estimator).input_tags.allow_nan
     options: dict[str, Any] = {
         "accept_sparse": ["csr"] if sparse else False,
-        "dtype": [np.float64, np.float32],
-        "ensure_all_finite": "allow-nan" if get_tags(estimator).input_tags.allow_nan else True,
+        "ensure_all_finite": "allow-nan" if allow_nan else True,
     }
     X = to_host(X)
     if y is None:
@@ -62,9 +62,15 @@ def validate(estimator: Any, X: Any, y: Any, sample_weight: Any, *, sparse: bool
     else:
         options |= {"multi_output": multi_target, "y_numeric": is_regressor(estimator)}
         X, y = validate_data(estimator, X, to_host(y), **options)
+        y = _floating(y) if is_regressor(estimator) else y
     if sample_weight is not None:
         sample_weight = check_sample_weight(to_host(sample_weight), X, dtype=np.float64, ensure_non_negative=True)
-    return X, y, sample_weight
+    return _floating(X), y, sample_weight
+
+
+def _floating(values: Any) -> Any:
+    """Return float32 and float64 as they are, anything else as float64."""
+    return values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
 
 
 def remember_features(estimator: Any, X: Any, y: Any) -> None:
@@ -218,6 +224,4 @@ def as_dask_array(estimator: Any, X: Any) -> Any:
         X = X.to_dask_array(lengths=True)
     elif None in _row_blocks(X):
         X = X.compute_chunk_sizes()
-    if X.dtype.kind != "f":
-        X = X.astype(np.float64)
-    return X.rechunk({1: -1})
+    return _floating(X).rechunk({1: -1})

@@ -132,6 +132,8 @@ def _known(n: Any) -> int | None:
 
 
 def _shape(X: Any) -> tuple[int | None, int | None]:
+    if container_of(X) == "polars.lazy":
+        return None, len(X.collect_schema())
     shape = getattr(X, "shape", None)
     if isinstance(shape, tuple) and len(shape) == 2:
         return _known(shape[0]), _known(shape[1])
@@ -144,8 +146,11 @@ def _shape(X: Any) -> tuple[int | None, int | None]:
 
 
 def _dtype(X: Any) -> str:
-    if container_of(X) in ("arrow",):
+    container = container_of(X)
+    if container == "arrow":
         return _common_dtype([_arrow_dtype(t) for t in X.schema.types])
+    if container == "polars.lazy":
+        return _common_dtype([_numpy_name(t) for t in X.collect_schema().dtypes()])
     dtype = getattr(X, "dtype", None)
     if dtype is not None:
         return _numpy_name(dtype)
@@ -173,9 +178,10 @@ def _arrow_dtype(arrow_type: Any) -> str:
 
 def _common_dtype(names: list[str]) -> str:
     try:
-        return np.result_type(*names).name if names else "float64"
+        dtype = np.result_type(*names) if names else np.dtype(np.float64)
     except TypeError:
         return "object"
+    return dtype.name if dtype.kind in "biufc" else "object"
 
 
 def _n_targets(y: Any) -> int:

@@ -83,14 +83,9 @@ def _judge(entry: Entry, estimator: Any, info: InputInfo, resources: Resources, 
     refusals = refusals or _memory_refusals(candidate, entry, info, resources, request)
     if refusals:
         return replace(candidate, verdict="refused", reasons=tuple(refusals))
-    if _below_break_even(entry, info):
-        reason = (
-            f"{info.n_elements} values in X are below its break-even of {entry.break_even:.3g}"
-            if entry.break_even != float("inf")
-            else "scikit-learn is faster at every size"
-        )
-        source = f" ({entry.source})" if entry.source else ""
-        return replace(candidate, verdict="slower", reasons=(reason + source,))
+    slower = _why_slower(entry, info)
+    if slower:
+        return replace(candidate, verdict="slower", reasons=(slower,))
     return replace(candidate, reasons=(_why(entry, info),))
 
 
@@ -110,7 +105,8 @@ def machine_refusals(entry: Entry, resources: Resources) -> list[str]:
     refusals = []
     missing = [name for name in entry.packages if name not in resources.packages]
     if missing:
-        refusals.append(f"needs {' and '.join(missing)}, not installed; pip install 'skdist_gpu[gpu]' or [cpu]")
+        extra = "cpu" if missing == ["xgboost"] and entry.device != "gpu" else "gpu"
+        refusals.append(f"needs {' and '.join(missing)}, not installed; pip install 'skdist_gpu[{extra}]'")
     if entry.device == "gpu" and not resources.gpus:
         refusals.append("needs a GPU; NVML and CUDA_VISIBLE_DEVICES show none")
     if entry.backend == "xgboost.dask" and resources.cluster is None:
@@ -166,10 +162,18 @@ def _memory_refusals(
     ]
 
 
-def _below_break_even(entry: Entry, info: InputInfo) -> bool:
+def _why_slower(entry: Entry, info: InputInfo) -> str | None:
+    """Say why another engine is faster for this size or place; None if none is known to be."""
+    if entry.device == "dask" and info.location != "dask":
+        return "the data are in memory already; to hand them to Dask costs a copy"
+    source = f" ({entry.source})" if entry.source else ""
+    if entry.break_even == float("inf"):
+        return f"scikit-learn is faster at every size{source}"
     if info.location == "gpu" and entry.device == "gpu":
-        return entry.break_even == float("inf")  # to leave the GPU costs more than a small fit
-    return info.n_elements is not None and info.n_elements < entry.break_even
+        return None  # to leave the GPU costs more than a small fit
+    if info.n_elements is not None and info.n_elements < entry.break_even:
+        return f"{info.n_elements} values in X are below its break-even of {entry.break_even:.3g}{source}"
+    return None
 
 
 def _why(entry: Entry, info: InputInfo) -> str:

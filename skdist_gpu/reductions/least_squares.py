@@ -138,9 +138,9 @@ def _ridge_by_cholesky(gram: np.ndarray, cross: np.ndarray, alphas: np.ndarray) 
 
 
 def _ridge_by_svd(R: np.ndarray, z: np.ndarray, alphas: np.ndarray) -> np.ndarray:
-    """Solve on the triangle as scikit-learn's SVD solver does on X."""
+    """Solve on the triangle by its singular values; directions of rounding noise get nothing."""
     U, s, Vt = linalg.svd(R, full_matrices=False)
-    kept = s > 1e-15  # scikit-learn's own limit
+    kept = s > s[0] * max(R.shape) * np.finfo(np.float64).eps
     shrunk = np.zeros((s.size, alphas.size))
     shrunk[kept] = s[kept, None] / (s[kept, None] ** 2 + alphas)
     return Vt.T @ (shrunk * (U.T @ z))

@@ -52,14 +52,16 @@ def fold(reduction: Reduction, X: Any, y: Any, sample_weight: Any, step: int | N
     n_rows, n_columns = X.shape
     step = step or rows_per_step(n_columns)
     total = None
-    for start in range(0, n_rows, step):
-        rows = slice(start, min(n_rows, start + step))
-        block = X[rows]
-        if hasattr(block, "toarray"):
-            block = block.toarray()
-        weight_block = None if sample_weight is None else sample_weight[rows]
-        partial = reduction.map(block, None if y is None else y[rows], weight_block)
-        total = partial if total is None else reduction.combine(total, partial)
+    # NaN and infinity pass through the sums to where they are reported
+    with np.errstate(invalid="ignore", over="ignore"):
+        for start in range(0, n_rows, step):
+            rows = slice(start, min(n_rows, start + step))
+            block = X[rows]
+            if hasattr(block, "toarray"):
+                block = block.toarray()
+            weight_block = None if sample_weight is None else sample_weight[rows]
+            partial = reduction.map(block, None if y is None else y[rows], weight_block)
+            total = partial if total is None else reduction.combine(total, partial)
     return total
 
 

@@ -1,0 +1,205 @@
+"""Time and check LinearRegression and Ridge against scikit-learn, dask_ml and cuML in one run.
+
+    python benchmarks/least_squares.py cpu   [--rows 2000000] [--output FILE]
+    python benchmarks/least_squares.py dask  [--rows 2000000] [--output FILE]
+    python benchmarks/least_squares.py gpu   [--rows 25000000] [--output FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+import threading
+import time
+
+import numpy as np
+import psutil
+from sklearn.linear_model import LinearRegression, Ridge
+
+from skdist_gpu import AutoScaleRegressor
+from skdist_gpu.versions import describe_system
+
+
+class PeakMemory:
+    """Measure by how much the process's resident memory rises, in bytes, sampled each 5 ms."""
+
+    def __enter__(self):
+        self.process, self.stop = psutil.Process(), threading.Event()
+        self.base = self.peak = self.process.memory_info().rss
+        self.thread = threading.Thread(target=self._watch)
+        self.thread.start()
+        return self
+
+    def _watch(self):
+        while not self.stop.wait(0.005):
+            self.peak = max(self.peak, self.process.memory_info().rss)
+
+    def __exit__(self, *exc_info):
+        self.stop.set()
+        self.thread.join()
+        self.extra = self.peak - self.base
+
+
+def timed(function, repeats=1):
+    """Return the shortest time in seconds of `repeats` calls, and the last result."""
+    best = float("inf")
+    for _ in range(repeats):
+        start = time.perf_counter()
+        result = function()
+        best = min(best, time.perf_counter() - start)
+    return best, result
+
+
+def relative(coef, reference):
+    return float(np.abs(np.asarray(coef) - reference).max() / np.abs(reference).max())
+
+
+def make_table(n_rows, n_columns=100, dtype=np.float64):
+    generator = np.random.default_rng(0)
+    truth = generator.standard_normal(n_columns)
+    X = np.empty((n_rows, n_columns), dtype)
+    y = np.empty(n_rows, dtype)
+    for start in range(0, n_rows, 100_000):
+        rows = slice(start, start + 100_000)
+        X[rows] = generator.standard_normal((len(X[rows]), n_columns), dtype=dtype)
+        y[rows] = X[rows] @ truth + 3.0 + generator.standard_normal(len(y[rows]))
+    return X, y, truth
+
+
+def cpu(n_rows):
+    X, y, _ = make_table(n_rows)
+    rows = []
+    for estimator in (LinearRegression(), Ridge()):
+        with PeakMemory() as memory:
+            ours_seconds, ours = timed(lambda e=estimator: AutoScaleRegressor(e, backend="reductions").fit(X, y), 3)
+        seconds, reference = timed(lambda e=estimator: type(e)(**e.get_params()).fit(X, y))
+        rows.append(
+            {
+                "estimator": type(estimator).__name__,
+                "reductions_seconds": ours_seconds,
+                "sklearn_seconds": seconds,
+                "ratio": seconds / ours_seconds,
+                "relative_difference": relative(ours.coef_, reference.coef_),
+                "extra_memory_MB": memory.extra / 1e6,
+                "auto": str(AutoScaleRegressor(estimator).plan(X, y).backend),
+            }
+        )
+    return rows
+
+
+def dask_arrays(n_rows):
+    import dask.array as da
+    from dask_ml.linear_model import LinearRegression as DaskLinearRegression
+
+    X, y, truth = make_table(n_rows)
+    dX, dy = (da.from_array(part, chunks=(n_rows // 16, *part.shape[1:])).persist() for part in (X, y))
+    exact = LinearRegression().fit(X, y).coef_
+    ours_seconds, ours = timed(lambda: AutoScaleRegressor().fit(dX, dy), 3)
+    rows = [
+        {
+            "who": f"AutoScaleRegressor ({ours.plan_!r})",
+            "seconds": ours_seconds,
+            "relative_difference": relative(ours.coef_, exact),
+        }
+    ]
+    for solver in ("newton", "admm"):
+        # a few passes are enough to see where the default goes; the full fit takes more than five minutes
+        seconds, model = limited(lambda s=solver: DaskLinearRegression(solver=s).fit(dX, dy), 300)
+        difference = None if model is None else relative(model.coef_, exact)
+        rows.append(
+            {
+                "who": f"dask_ml LinearRegression(solver={solver!r})",
+                "seconds": seconds,
+                "stopped": model is None,
+                "ratio": seconds / ours_seconds,
+                "relative_difference": difference,
+            }
+        )
+    return rows
+
+
+def limited(function, limit):
+    """Run in a forked process that is stopped after `limit` seconds; None as result then."""
+    import multiprocessing
+    import queue as queues
+    from concurrent.futures import ThreadPoolExecutor
+
+    import dask
+
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+
+    def work():
+        # Dask's threads do not survive a fork
+        with dask.config.set(pool=ThreadPoolExecutor(psutil.cpu_count())):
+            queue.put(function())
+
+    process = context.Process(target=work)
+    start = time.perf_counter()
+    process.start()
+    try:
+        result = queue.get(timeout=limit)
+    except queues.Empty:
+        result = None
+    seconds = time.perf_counter() - start
+    process.kill()
+    return seconds, result
+
+
+def gpu(n_rows):
+    import cupy
+    from cuml.linear_model import LinearRegression as CumlLinearRegression
+    from cuml.linear_model import Ridge as CumlRidge
+
+    X, y, truth = make_table(n_rows, dtype=np.float32)
+    dX, dy = cupy.asarray(X), cupy.asarray(y)
+    rows = []
+    for estimator, peer in ((LinearRegression(), CumlLinearRegression), (Ridge(), CumlRidge)):
+        for name, data in (("CuPy", (dX, dy)), ("NumPy", (X, y))):
+
+            def ours(e=estimator, data=data):
+                model = AutoScaleRegressor(e, backend="reductions:gpu").fit(*data)
+                cupy.cuda.runtime.deviceSynchronize()
+                return model
+
+            def theirs(cls=peer, data=data):
+                model = cls(output_type="numpy").fit(*data)
+                cupy.cuda.runtime.deviceSynchronize()
+                return model
+
+            ours()
+            ours_seconds, model = timed(ours, 5)
+            theirs()
+            seconds, reference = timed(theirs, 3)
+            rows.append(
+                {
+                    "estimator": type(estimator).__name__,
+                    "from": name,
+                    "reductions_seconds": ours_seconds,
+                    "cuml_seconds": seconds,
+                    "ratio": seconds / ours_seconds,
+                    "largest_error": float(np.abs(model.coef_ - truth).max()),
+                    "cuml_largest_error": float(np.abs(np.asarray(reference.coef_) - truth).max()),
+                }
+            )
+            print(rows[-1], flush=True)
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["cpu", "dask", "gpu"])
+    parser.add_argument("--rows", type=int)
+    parser.add_argument("--output", type=pathlib.Path)
+    arguments = parser.parse_args()
+    n_rows = arguments.rows or (25_000_000 if arguments.what == "gpu" else 2_000_000)
+    rows = {"cpu": cpu, "dask": dask_arrays, "gpu": gpu}[arguments.what](n_rows)
+    for row in rows:
+        print(row)
+    if arguments.output:
+        arguments.output.write_text(json.dumps({"date": time.strftime("%Y-%m-%d"), "rows": n_rows, "results": rows, **describe_system()}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""Every public estimator with every engine that scikit-learn's checks are run on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.cluster import KMeans, SpectralClustering
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.preprocessing import MinMaxScaler
+from sklearn.svm import LinearSVC
+
+from skdist_gpu import (
+    AutoScaleClassifier,
+    AutoScaleClusterer,
+    AutoScaleRegressor,
+    AutoScaleTransformer,
+    AutoScaleXGB,
+    AutoScaleXGBClassifier,
+    AutoScaleXGBRegressor,
+)
+
+KMEANS_WEIGHTS = (
+    "scikit-learn's KMeans itself does not treat weights as repeated rows (k-means++ draws differ); "
+    "scikit-learn lists the same two checks for it"
+)
+XGBOOST_WEIGHTS = "100 trees in float32 differ by 3e-7, the check allows 1e-7; with 5 trees it passes"
+_WEIGHTS = ("check_sample_weight_equivalence_on_dense_data", "check_sample_weight_equivalence_on_sparse_data")
+
+
+def cpu_estimators() -> list[Any]:
+    """Return the estimators to check where there is no GPU."""
+    few = {"n_estimators": 5}
+    found: list[Any] = []
+    for backend in ("auto", "sklearn", "reductions:cpu", "reductions:dask"):
+        found += [AutoScaleRegressor(backend=backend), AutoScaleRegressor(Ridge(), backend=backend)]
+    for backend in ("auto", "sklearn"):
+        found += [AutoScaleClassifier(backend=backend), AutoScaleClusterer(backend=backend)]
+        found.append(AutoScaleTransformer(backend=backend))
+    found += [
+        AutoScaleTransformer(backend="dask_ml"),
+        AutoScaleTransformer(MinMaxScaler(), backend="dask_ml"),
+        AutoScaleTransformer(PCA(n_components=1, svd_solver="full"), backend="dask_ml"),
+        AutoScaleTransformer(TruncatedSVD(1), backend="dask_ml"),
+        AutoScaleClusterer(SpectralClustering(2, random_state=0), backend="dask_ml"),
+    ]
+    for backend in ("auto", "xgboost:cpu"):
+        found += [AutoScaleXGBRegressor(**few, backend=backend), AutoScaleXGBClassifier(**few, backend=backend)]
+        found += [AutoScaleXGB(**few, backend=backend)]
+    found += [AutoScaleXGB(**few, objective="binary:logistic")]
+    found += [AutoScaleXGBRegressor(n_jobs=1), AutoScaleXGBClassifier(n_jobs=1)]
+    return found
+
+
+def gpu_estimators() -> list[Any]:
+    """Return the estimators to check on a GPU, each forced to run there."""
+    regressors = [None, Ridge(), Lasso(), ElasticNet(), KNeighborsRegressor()]
+    classifiers = [LogisticRegression(), LinearSVC(), KNeighborsClassifier()]
+    forest = {"n_estimators": 5, "random_state": 0}
+    found: list[Any] = [AutoScaleRegressor(backend="reductions:gpu")]
+    found.append(AutoScaleRegressor(Ridge(), backend="reductions:gpu"))
+    found += [AutoScaleRegressor(e, backend="cuml") for e in [*regressors, RandomForestRegressor(**forest)]]
+    found += [AutoScaleClassifier(e, backend="cuml") for e in [*classifiers, RandomForestClassifier(**forest)]]
+    found.append(AutoScaleClusterer(KMeans(random_state=0), backend="cuml"))
+    found.append(AutoScaleTransformer(PCA(n_components=1), backend="cuml"))
+    found += [AutoScaleXGBRegressor(n_estimators=5, backend="xgboost:gpu")]
+    found += [AutoScaleXGBClassifier(n_estimators=5, backend="xgboost:gpu")]
+    return found
+
+
+def expected_failures(estimator: Any) -> dict[str, str]:
+    """Return the checks that scikit-learn's or XGBoost's own estimator fails, with the reason."""
+    if isinstance(estimator, AutoScaleClusterer) and isinstance(estimator._make_estimator(), KMeans):
+        return dict.fromkeys(_WEIGHTS, KMEANS_WEIGHTS)
+    if getattr(estimator, "n_estimators", 0) is None:
+        return dict.fromkeys(_WEIGHTS, XGBOOST_WEIGHTS)
+    return {}

@@ -1,0 +1,147 @@
+"""AutoScale estimators inside scikit-learn's own tools."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.ensemble import VotingClassifier, VotingRegressor
+from sklearn.feature_selection import RFE, SelectFromModel
+from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.utils.validation import has_fit_parameter
+
+from skdist_gpu import AutoScaleClassifier, AutoScaleRegressor, AutoScaleTransformer, autoscale, load, save
+
+X, y = load_diabetes(return_X_y=True, as_frame=True)
+XC, yc = load_breast_cancer(return_X_y=True)
+BACKENDS = ["auto", "reductions"]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_cross_validation_gives_the_plain_estimators_scores(backend):
+    assert_allclose(
+        cross_val_score(AutoScaleRegressor(Ridge(0.1), backend=backend), X, y),
+        cross_val_score(Ridge(0.1), X, y),
+        rtol=1e-8,
+    )
+    assert_allclose(
+        cross_val_predict(AutoScaleRegressor(Ridge(0.1), backend=backend), X, y),
+        cross_val_predict(Ridge(0.1), X, y),
+    )
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_grid_search_in_processes_over_the_inner_parameters(backend):
+    grid = {"estimator__alpha": [0.01, 1.0, 100.0]}
+    search = GridSearchCV(AutoScaleRegressor(Ridge(), backend=backend), grid, n_jobs=2).fit(X, y)
+    plain = GridSearchCV(Ridge(), {"alpha": [0.01, 1.0, 100.0]}).fit(X, y)
+    assert search.best_params_["estimator__alpha"] == plain.best_params_["alpha"]
+    assert_allclose(search.cv_results_["mean_test_score"], plain.cv_results_["mean_test_score"])
+
+
+def test_pipeline_and_autoscale_of_a_pipeline():
+    plain = make_pipeline(StandardScaler(), LogisticRegression()).fit(XC, yc)
+    wrapped = autoscale(make_pipeline(StandardScaler(), LogisticRegression())).fit(XC, yc)
+    assert_allclose(wrapped.predict_proba(XC), plain.predict_proba(XC))
+    assert isinstance(wrapped[0], AutoScaleTransformer)
+
+
+def test_autoscale_wraps_what_is_inside():
+    names = list(X.columns)
+    columns = ColumnTransformer([("scale", StandardScaler(), names[:5]), ("keep", "passthrough", names[5:])])
+    union = FeatureUnion([("scale", StandardScaler()), ("other", MinMaxScaler())])
+    search = GridSearchCV(Ridge(), {"estimator__alpha": [1.0]})
+    assert_allclose(autoscale(columns).fit_transform(X), columns.fit_transform(X))
+    assert_allclose(autoscale(union).fit_transform(X), union.fit_transform(X))
+    assert isinstance(autoscale(search).fit(X, y).best_estimator_, AutoScaleRegressor)
+    assert isinstance(search.estimator, Ridge)
+    with pytest.raises(TypeError, match="takes a scikit-learn estimator"):
+        autoscale(3)
+
+
+def test_clone_and_parameters():
+    model = AutoScaleRegressor(Ridge(alpha=5.0), backend="reductions", memory_budget="1GB")
+    assert clone(model).get_params()["estimator__alpha"] == 5.0
+    model.set_params(estimator__alpha=7.0).fit(X, y)
+    assert model.estimator.alpha == 7.0
+    assert not hasattr(model.estimator, "coef_")
+    assert not hasattr(clone(model), "coef_")
+
+
+def test_set_output_and_feature_names():
+    scaled = AutoScaleTransformer().set_output(transform="pandas").fit_transform(X)
+    assert isinstance(scaled, pd.DataFrame)
+    assert scaled.columns.tolist() == X.columns.tolist()
+    model = AutoScaleRegressor(backend="reductions").fit(X, y)
+    assert_array_equal(model.feature_names_in_, X.columns)
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(X[X.columns[::-1]])
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        model.predict(X.to_numpy())
+
+
+def test_routing_of_sample_weight():
+    weights = np.linspace(0.1, 2, len(y))
+    with sklearn.config_context(enable_metadata_routing=True):
+        step = AutoScaleRegressor(Ridge(), backend="reductions").set_fit_request(sample_weight=True)
+        model = Pipeline([("scale", StandardScaler().set_fit_request(sample_weight=False)), ("fit", step)])
+        model.fit(X, y, sample_weight=weights)
+    plain = Pipeline([("scale", StandardScaler()), ("fit", Ridge())]).fit(X, y, fit__sample_weight=weights)
+    assert_allclose(model[-1].coef_, plain[-1].coef_)
+
+
+def test_weights_are_offered_only_where_the_estimator_takes_them():
+    assert has_fit_parameter(AutoScaleRegressor(), "sample_weight")
+    assert not has_fit_parameter(AutoScaleRegressor(KNeighborsRegressor()), "sample_weight")
+
+
+def test_meta_estimators_that_read_fitted_attributes():
+    rfe = RFE(AutoScaleRegressor(backend="reductions"), n_features_to_select=3).fit(X, y)
+    assert_array_equal(rfe.support_, RFE(LinearRegression(), n_features_to_select=3).fit(X, y).support_)
+    chosen = SelectFromModel(AutoScaleRegressor(Lasso(0.5)), threshold=1e-5).fit(X, y).get_support()
+    assert_array_equal(chosen, SelectFromModel(Lasso(0.5)).fit(X, y).get_support())
+
+
+def test_voting_and_calibration():
+    parts = [
+        ("one", LogisticRegression(max_iter=5000)),
+        ("two", AutoScaleClassifier(LogisticRegression(max_iter=5000))),
+    ]
+    voting = VotingClassifier(parts, voting="soft").fit(XC, yc)
+    assert_allclose(voting.predict_proba(XC), LogisticRegression(max_iter=5000).fit(XC, yc).predict_proba(XC))
+    mean = VotingRegressor([("one", AutoScaleRegressor(backend="reductions"))]).fit(X, y)
+    assert_allclose(mean.predict(X), LinearRegression().fit(X, y).predict(X))
+    calibrated = CalibratedClassifierCV(AutoScaleClassifier(LogisticRegression(max_iter=5000))).fit(XC, yc)
+    plain = CalibratedClassifierCV(LogisticRegression(max_iter=5000)).fit(XC, yc)
+    assert_allclose(calibrated.predict_proba(XC), plain.predict_proba(XC))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_pickle_and_skops(tmp_path, backend):
+    model = AutoScaleRegressor(Ridge(), backend=backend).fit(X, y)
+    save(model, tmp_path / "model.skops")
+    for loaded in (pickle.loads(pickle.dumps(model)), load(tmp_path / "model.skops")):
+        assert_array_equal(loaded.predict(X), model.predict(X))
+        assert loaded.backend_ == model.backend_
+        assert loaded.explain() == model.explain()
+    plain = pickle.loads(pickle.dumps(model.estimator_))
+    assert type(plain) is Ridge
+
+
+def test_html_shows_the_plan_of_a_fitted_estimator():
+    model = AutoScaleRegressor(Ridge())
+    assert "skdist-gpu-plan" not in model._repr_html_()
+    html = model.fit(X, y)._repr_mimebundle_()["text/html"]
+    assert "skdist-gpu-plan" in html
+    assert "reductions:cpu" in html
+    assert len(repr(model.plan_)) <= 30

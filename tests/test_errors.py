@@ -1,0 +1,165 @@
+"""Bad input and bad requests: each has its own clear error, before any work starts."""
+
+import dask.array as da
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.preprocessing import StandardScaler
+
+from skdist_gpu import (
+    AutoScaleClassifier,
+    AutoScaleClusterer,
+    AutoScaleRegressor,
+    AutoScaleTransformer,
+    config_context,
+    set_config,
+)
+from skdist_gpu.exceptions import BackendError, MisalignedBlocksError
+
+X = np.random.default_rng(0).normal(size=(60, 3))
+y = X.sum(axis=1)
+BACKENDS = ["auto", "sklearn", "reductions:cpu", "reductions:dask"]
+
+
+def with_value(value):
+    changed = X.copy()
+    changed[7, 1] = value
+    return changed
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("data", "target", "message"),
+    [
+        (X[:, 0], y, "Expected 2D array, got 1D array instead"),
+        (X[None], y, "Found array with dim 3"),
+        (with_value(np.nan), y, "Input X contains NaN"),
+        (with_value(np.inf), y, "Input X contains infinity"),
+        (X, np.where(np.arange(60) == 3, np.nan, y), "Input y contains NaN"),
+        (X.astype(str), np.array(["a"] * 60), "not compatible with arrays of bytes/strings|could not convert"),
+        (X, y[:50], r"inconsistent numbers of samples: \[60, 50\]"),
+        (X[:0], y[:0], "Found array with 0 sample"),
+        (X, None, "requires y to be passed, but the target y is None"),
+    ],
+)
+def test_bad_data_get_scikit_learns_own_error(data, target, message, backend):
+    with pytest.raises(ValueError, match=message) as plain:
+        LinearRegression().fit(data, target)
+    with pytest.raises(ValueError, match=message) as ours:
+        AutoScaleRegressor(backend=backend).fit(data, target)
+    assert str(ours.value) == str(plain.value)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_bad_values_in_dask_blocks(value):
+    blocks = da.from_array(with_value(value), chunks=(20, 3))
+    message = "Input X contains NaN" if np.isnan(value) else "Input X contains infinity"
+    with pytest.raises(ValueError, match=message):
+        AutoScaleRegressor().fit(blocks, da.from_array(y, chunks=(20,)))
+
+
+def test_text_columns_in_a_dask_frame():
+    frame = dd.from_pandas(pd.DataFrame({"a": [1.0, 2.0], "town": ["x", "y"]}), npartitions=1)
+    with pytest.raises(ValueError, match=r"could not convert string to float.*town"):
+        AutoScaleRegressor().fit(frame[["a", "town"]], frame["a"])
+
+
+@pytest.mark.parametrize(
+    ("x_chunks", "y_chunks"),
+    [((30, 30), (20, 20, 20)), ((30, 30), (20, 40)), ((30, 30), (60,))],
+)
+def test_blocks_that_do_not_line_up_name_both_chunkings(x_chunks, y_chunks):
+    blocks, target = da.from_array(X, chunks=(x_chunks, 3)), da.from_array(y, chunks=(y_chunks,))
+    with pytest.raises(MisalignedBlocksError) as error:
+        AutoScaleRegressor().fit(blocks, target)
+    assert ", ".join(map(str, x_chunks)) in str(error.value)
+    assert ", ".join(map(str, y_chunks)) in str(error.value)
+
+
+def test_unknown_blocks_of_other_lengths_are_not_cut():
+    frame = dd.from_pandas(pd.DataFrame(X), npartitions=2)
+    other = dd.from_pandas(pd.Series(y[:50]), npartitions=2)
+    with pytest.raises(MisalignedBlocksError, match=r"Block [01] has 30 rows of X and 25 of y"):
+        AutoScaleRegressor().fit(frame.to_dask_array(), other.to_dask_array())
+    with pytest.raises(MisalignedBlocksError, match="2 blocks .* 3 blocks"):
+        AutoScaleRegressor().fit(frame, dd.from_pandas(pd.Series(y), npartitions=3))
+    with pytest.raises(MisalignedBlocksError, match="50 rows in memory"):
+        AutoScaleRegressor().fit(da.from_array(X, chunks=(30, 3)), y[:50])
+
+
+def test_target_in_memory_is_cut_like_x():
+    model = AutoScaleRegressor().fit(da.from_array(X, chunks=(25, 3)), y)
+    np.testing.assert_allclose(model.coef_, [1, 1, 1])
+
+
+def test_unknown_backend_names_the_known_ones():
+    with pytest.raises(BackendError, match=r"backend='nonsense' is not known.*'reductions'"):
+        AutoScaleRegressor(backend="nonsense").fit(X, y)
+
+
+@pytest.mark.parametrize("backend", ["cuml", "reductions:gpu"])
+def test_gpu_backend_without_a_gpu(monkeypatch, backend):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(BackendError, match="needs a GPU"):
+        AutoScaleRegressor(backend=backend).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "estimator"),
+    [
+        (AutoScaleRegressor, LogisticRegression()),
+        (AutoScaleClassifier, Ridge()),
+        (AutoScaleClusterer, Ridge()),
+        (AutoScaleTransformer, Ridge()),
+    ],
+)
+def test_estimator_of_the_wrong_kind(wrapper, estimator):
+    with pytest.raises(TypeError, match=type(estimator).__name__):
+        wrapper(estimator).fit(X, y)
+
+
+def test_parameters_that_the_engine_does_not_support_name_the_reason():
+    with pytest.raises(BackendError, match="positive=True is not supported, only False"):
+        AutoScaleRegressor(LinearRegression(positive=True), backend="reductions").fit(X, y)
+    model = AutoScaleRegressor(Ridge(positive=True)).fit(X, y)
+    assert model.backend_ == "sklearn"
+    refused = [c for c in model.plan_.candidates if c.name == "reductions:cpu"]
+    assert "positive=True is not supported, only False" in refused[0].reasons
+
+
+def test_bad_parameters_get_scikit_learns_error():
+    with pytest.raises(ValueError, match="'alpha' parameter of Ridge must be"):
+        AutoScaleRegressor(Ridge(alpha=-1.0), backend="reductions").fit(X, y)
+    with pytest.raises(ValueError, match="fallback='never'"):
+        AutoScaleRegressor(fallback="never").fit(X, y)
+    with pytest.raises(ValueError, match="no number of bytes"):
+        AutoScaleRegressor(memory_budget="much").fit(X, y)
+
+
+def test_calls_before_fit():
+    for call in (AutoScaleRegressor().predict, AutoScaleTransformer(StandardScaler()).transform):
+        with pytest.raises(NotFittedError, match="is not fitted yet"):
+            call(X)
+    with pytest.raises(NotFittedError):
+        AutoScaleClusterer(KMeans()).explain()
+
+
+def test_the_users_estimator_and_data_are_left_alone():
+    estimator, data, target = Ridge(), X.copy(), y.copy()
+    AutoScaleRegressor(estimator, backend="reductions").fit(data, target, sample_weight=np.ones(60))
+    assert not hasattr(estimator, "coef_")
+    np.testing.assert_array_equal(data, X)
+    np.testing.assert_array_equal(target, y)
+
+
+def test_config():
+    with config_context(backend="reductions"):
+        assert AutoScaleRegressor().fit(X, y).backend_ == "reductions"
+        assert AutoScaleRegressor(backend="sklearn").fit(X, y).backend_ == "sklearn"
+    assert AutoScaleRegressor().fit(X, y).backend_ == "sklearn"
+    with pytest.raises(ValueError, match="Unknown option colour"):
+        set_config(colour=1)

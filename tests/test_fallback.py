@@ -1,0 +1,73 @@
+"""What happens when the first choice fails."""
+
+import resource
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.linear_model import LinearRegression
+
+from skdist_gpu import AutoScaleRegressor, AutoScaleTransformer
+from skdist_gpu.engines import dask_ml as dask_ml_engine
+from skdist_gpu.exceptions import BackendError, FallbackWarning
+
+SCRIPT = """
+import resource, warnings
+import numpy as np
+from sklearn.linear_model import LinearRegression
+from skdist_gpu import AutoScaleRegressor
+generator = np.random.default_rng(0)
+X = generator.normal(size=(400_000, 50)); y = X.sum(axis=1)
+AutoScaleRegressor(backend="reductions").fit(X[:1000], y[:1000])
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + {room}, -1))
+model = AutoScaleRegressor(memory_budget="100GB", fallback={fallback!r}).set_params(backend={backend!r})
+try:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X, y)
+    print(model.backend_, len(model.report_.failures), sorted({{w.category.__name__ for w in caught}}))
+except MemoryError:
+    print("MemoryError")
+"""
+
+
+def run(**values):
+    done = subprocess.run([sys.executable, "-c", SCRIPT.format(**values)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.skipif(not hasattr(resource, "RLIMIT_AS"), reason="the limit of address space is a Unix feature")
+def test_out_of_memory_is_raised_when_nothing_else_may_run():
+    # scikit-learn copies the 160 MB table
+    assert run(room=100_000_000, fallback="warn", backend="sklearn") == "MemoryError"
+
+
+def test_an_engine_that_refuses_at_run_time_hands_over(monkeypatch):
+    import dask.array as da
+
+    X = np.random.default_rng(0).normal(size=(100, 3))
+    blocks = da.from_array(X, chunks=(50, 3))
+
+    def broken(name):
+        return "AttributeError: an incompatible release"
+
+    monkeypatch.setattr(dask_ml_engine, "_probe", broken)
+    with pytest.warns(FallbackWarning, match="an incompatible release"):
+        model = AutoScaleTransformer().fit(blocks)
+    assert model.backend_ == "sklearn"
+    assert_allclose(model.mean_, X.mean(axis=0))
+    assert "dask_ml:dask failed" in str(model.explain())
+    with pytest.raises(BackendError, match="an incompatible release"):
+        AutoScaleTransformer(fallback="raise").fit(blocks)
+    with pytest.raises(BackendError, match="an incompatible release"):
+        AutoScaleTransformer(backend="dask_ml").fit(blocks)
+
+
+def test_user_errors_are_no_reason_to_fall_back():
+    X = np.full((300_000, 2), np.nan)
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        AutoScaleRegressor(LinearRegression()).fit(X, np.zeros(len(X)))

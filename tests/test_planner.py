@@ -1,0 +1,117 @@
+"""Plans for machines and data that do not exist here."""
+
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+
+from skdist_gpu import AutoScaleClassifier, AutoScaleRegressor, AutoScaleTransformer
+from skdist_gpu.data.inspect import InputInfo
+from skdist_gpu.engines.catalog import CATALOG, entries_for
+from skdist_gpu.planning.planner import Request, make_plan
+from skdist_gpu.testing import make_resources
+
+
+def plan(estimator, shape, machine, request=None, **info):
+    info = InputInfo("numpy", *shape, **{"n_targets": 1, **info})
+    return make_plan(estimator, info, machine, request or Request())
+
+
+SERVER, LAPTOP = make_resources(gpus=1), make_resources(cpus=8, memory="16GB")
+
+
+@pytest.mark.parametrize(
+    ("estimator", "shape", "machine", "expected"),
+    [
+        (LinearRegression(), (10**3, 20), SERVER, "sklearn:cpu"),
+        (LinearRegression(), (10**6, 100), SERVER, "reductions:gpu"),
+        (LinearRegression(), (10**6, 100), LAPTOP, "reductions:cpu"),
+        (LogisticRegression(), (10**3, 20), SERVER, "sklearn:cpu"),
+        (LogisticRegression(), (10**6, 100), SERVER, "cuml:gpu"),
+        (LogisticRegression(), (10**6, 100), LAPTOP, "sklearn:cpu"),
+        (PCA(), (10**6, 100), SERVER, "sklearn:cpu"),
+        (RandomForestClassifier(), (10**6, 100), SERVER, "cuml:gpu"),
+        (RandomForestClassifier(criterion="log_loss"), (10**6, 100), SERVER, "sklearn:cpu"),
+        (Ridge(positive=True), (10**6, 100), SERVER, "sklearn:cpu"),
+    ],
+    ids=str,
+)
+def test_choice_by_size_machine_and_parameters(estimator, shape, machine, expected):
+    assert plan(estimator, shape, machine).chosen.name == expected
+
+
+def test_every_refusal_and_choice_has_a_reason():
+    for entry in CATALOG:
+        for machine in (SERVER, LAPTOP):
+            estimator = _instance(entry.estimator)
+            for candidate in plan(estimator, (10**5, 50), machine).candidates:
+                assert candidate.reasons, candidate
+
+
+def _instance(name):
+    import xgboost
+    from sklearn.utils import all_estimators
+
+    known = dict(all_estimators())
+    return known[name]() if name in known else getattr(xgboost, name)()
+
+
+def test_memory_decides_and_is_named_with_numbers():
+    shape = (10**8, 200)
+    in_core = plan(RandomForestClassifier(), shape, make_resources(memory="1TB", gpus=1), dtype="float32")
+    refused = next(c for c in in_core.candidates if c.name == "cuml:gpu")
+    assert refused.verdict == "refused"
+    assert "needs about 240.0 GB on GPU 0, 75.6 GB are free" in refused.reasons[0]
+    assert in_core.chosen.name == "sklearn:cpu"
+    assert plan(RandomForestClassifier(), shape, make_resources(memory="32GB")).chosen is None
+    budget = Request(memory_budget=10**9)
+    assert plan(LinearRegression(), (10**7, 100), LAPTOP, budget).backend == "reductions"
+
+
+def test_forced_backends_and_devices():
+    small = (100, 3)
+    assert plan(Ridge(), small, SERVER, Request("reductions:cpu")).chosen.name == "reductions:cpu"
+    assert plan(Ridge(), small, SERVER, Request("cuml")).chosen.name == "cuml:gpu"
+    assert plan(Ridge(), small, LAPTOP, Request("cuml")).chosen is None
+    assert plan(Ridge(), small, LAPTOP, Request("reductions")).chosen.name == "reductions:cpu"
+
+
+def test_gpu_data_stay_on_the_gpu():
+    assert plan(LinearRegression(), (10**4, 10), SERVER, location="gpu").chosen.name == "reductions:gpu"
+    assert plan(LogisticRegression(), (10**3, 10), SERVER, location="gpu").chosen.name == "cuml:gpu"
+
+
+def test_the_ladder_leads_from_the_first_choice_to_scikit_learn():
+    names = [c.name for c in plan(LinearRegression(), (10**6, 100), SERVER).ladder]
+    assert names[0] == "reductions:gpu"
+    assert {"reductions:cpu", "sklearn:cpu"} <= set(names)
+
+
+def test_subclasses_have_no_rows_of_their_own():
+    class Special(Ridge):
+        pass
+
+    assert [e.backend for e in entries_for(Special())] == ["sklearn"]
+
+
+def test_plan_of_data_that_do_not_exist():
+    regressor = AutoScaleRegressor(Ridge(alpha=0.1))
+    machine = make_resources(gpus=8, gpu_memory="80GB")
+    plan_ = regressor.plan(shape=(10**9, 100), dtype="float32", resources=machine)
+    assert plan_.backend == "reductions"
+    assert plan_.chosen.seconds > 0
+    assert plan_.chosen.n_bytes > 0
+    assert not hasattr(regressor, "estimator_")
+    with pytest.raises(ValueError, match="either X or shape"):
+        regressor.plan()
+
+
+def test_plan_is_the_same_twice_and_prints():
+    for wrapper, estimator in (
+        (AutoScaleClassifier, LogisticRegression()),
+        (AutoScaleTransformer, PCA()),
+    ):
+        first = wrapper(estimator).plan(shape=(1000, 10), resources=SERVER)
+        assert first == wrapper(estimator).plan(shape=(1000, 10), resources=SERVER)
+        assert "chosen" in str(first)
+        assert first.chosen.name in first._repr_html_()
