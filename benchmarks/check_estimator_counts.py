@@ -1,6 +1,6 @@
 """Count scikit-learn's checks: passed, failed and skipped for each estimator and engine.
 
-    SCIPY_ARRAY_API=1 python benchmarks/check_estimator_counts.py [--gpu] [--output FILE]
+SCIPY_ARRAY_API=1 python benchmarks/check_estimator_counts.py [--gpu] [--output FILE]
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections import Counter
 from sklearn.utils.estimator_checks import check_estimator
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "tests"))
-from checked_estimators import cpu_estimators, expected_failures, gpu_estimators  # noqa: E402
+from checked_estimators import cpu_estimators, expected_failures, gpu_estimators
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """Time and check LinearRegression and Ridge against scikit-learn, dask_ml and cuML in one run.
 
-    python benchmarks/least_squares.py cpu   [--rows 2000000] [--output FILE]
-    python benchmarks/least_squares.py dask  [--rows 2000000] [--output FILE]
-    python benchmarks/least_squares.py gpu   [--rows 25000000] [--output FILE]
+python benchmarks/least_squares.py cpu   [--rows 2000000] [--output FILE]
+python benchmarks/least_squares.py dask  [--rows 2000000] [--output FILE]
+python benchmarks/least_squares.py gpu   [--rows 25000000] [--output FILE]
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def dask_arrays(n_rows):
     import dask.array as da
     from dask_ml.linear_model import LinearRegression as DaskLinearRegression
 
-    X, y, truth = make_table(n_rows)
+    X, y, _ = make_table(n_rows)
     dX, dy = (da.from_array(part, chunks=(n_rows // 16, *part.shape[1:])).persist() for part in (X, y))
     exact = LinearRegression().fit(X, y).coef_
     ours_seconds, ours = timed(lambda: AutoScaleRegressor().fit(dX, dy), 3)
@@ -198,7 +198,8 @@ def main():
     for row in rows:
         print(row)
     if arguments.output:
-        arguments.output.write_text(json.dumps({"date": time.strftime("%Y-%m-%d"), "rows": n_rows, "results": rows, **describe_system()}, indent=1))
+        record = {"date": time.strftime("%Y-%m-%d"), "rows": n_rows, "results": rows, **describe_system()}
+        arguments.output.write_text(json.dumps(record, indent=1))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,12 @@ def save(estimator: Any, path: str | Path) -> None:
         Fitted or not; an AutoScale estimator or any of scikit-learn's.
     path : str or Path
         File to write, by habit with the ending ``.skops``.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from skdist_gpu import AutoScaleRegressor, save
+    >>> save(AutoScaleRegressor(), os.path.join(tempfile.mkdtemp(), "model.skops"))
     """
     import skops.io
 

@@ -85,7 +85,7 @@ def test_unknown_blocks_of_other_lengths_are_not_cut():
     other = dd.from_pandas(pd.Series(y[:50]), npartitions=2)
     with pytest.raises(MisalignedBlocksError, match=r"Block [01] has 30 rows of X and 25 of y"):
         AutoScaleRegressor().fit(frame.to_dask_array(), other.to_dask_array())
-    with pytest.raises(MisalignedBlocksError, match="2 blocks .* 3 blocks"):
+    with pytest.raises(MisalignedBlocksError, match=r"2 blocks .* 3 blocks"):
         AutoScaleRegressor().fit(frame, dd.from_pandas(pd.Series(y), npartitions=3))
     with pytest.raises(MisalignedBlocksError, match="50 rows in memory"):
         AutoScaleRegressor().fit(da.from_array(X, chunks=(30, 3)), y[:50])

@@ -34,7 +34,7 @@ SERVER, LAPTOP = make_resources(gpus=1), make_resources(cpus=8, memory="16GB")
         (RandomForestClassifier(criterion="log_loss"), (10**6, 100), SERVER, "sklearn:cpu"),
         (Ridge(positive=True), (10**6, 100), SERVER, "sklearn:cpu"),
     ],
-    ids=str,
+    ids=lambda value: "laptop" if value is LAPTOP else "server" if value is SERVER else str(value),
 )
 def test_choice_by_size_machine_and_parameters(estimator, shape, machine, expected):
     assert plan(estimator, shape, machine).chosen.name == expected
