@@ -107,6 +107,8 @@ class AutoScaleEstimator(BaseEstimator):
         """Return the wrapped estimator's tags, less what a forced engine does not take."""
         tags = deepcopy(get_tags(self._make_estimator()))
         tags.input_tags.sparse &= any(e.sparse for e in self._entries())
+        # CuPy is served by the engines; scikit-learn's own dispatch is not passed through
+        tags.array_api_support = False
         return tags
 
     def __sklearn_is_fitted__(self) -> bool:

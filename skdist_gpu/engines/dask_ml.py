@@ -13,6 +13,7 @@ from typing import Any
 import dask
 import numpy as np
 from dask.array import from_array, isnan, nanmin, where
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.utils.extmath import svd_flip
 
@@ -45,7 +46,8 @@ def fit(job: FitJob) -> Fitted:
         raise EngineRefusal(f"the installed dask_ml fails on {name}: {problem}")
     X = as_dask_array(job.estimator, job.X)
     job.progress.start(f"{name} with dask_ml")
-    _FITS[name](job.estimator, X)
+    with config_context(array_api_dispatch=False):  # dask_ml hands Dask arrays to scikit-learn
+        _FITS[name](job.estimator, X)
     job.progress.finish()
     return Fitted(job.estimator)
 
