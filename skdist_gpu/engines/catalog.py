@@ -120,7 +120,6 @@ def _xgboost(estimator: str) -> list[Entry]:
             "dask",
             accepts=histograms | on_dask,
             sparse=True,
-            multi_target=False,
             packages=cluster,
         ),
         Entry(estimator, "xgboost", "cpu", accepts=on_cpu, sparse=True, packages=packages),

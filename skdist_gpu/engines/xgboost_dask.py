@@ -37,9 +37,9 @@ def fit(job: FitJob) -> Fitted:
     on_gpu = lazy and job.info.backing in GPU
     X, y, sample_weight = (job.X, job.y, job.sample_weight) if lazy else checked_in_memory(job)
     parts, looks = _start(job.client, X, y, sample_weight)
-    if not any(look.rows for look in looks):
+    if not any(len(look.labels) for look in looks):
         raise ValueError("Found array with 0 sample(s) in all partitions while a minimum of 1 is required.")
-    if sample_weight is not None and not any(look.weight for look in looks):
+    if not any(look.rows for look in looks):
         raise ValueError("Sample weights must contain at least one non-zero number.")
     classes = _classes(looks) if is_classifier(estimator) else None
     coding = _Coding(classes, _categories(looks))
@@ -95,12 +95,13 @@ def _objective(estimator: Any, classes: np.ndarray | None) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Look:
-    """What the client must know of a partition."""
+    """What the client must know of a partition; `rows` counts those that weigh something."""
 
     rows: int
     labels: np.ndarray
+    targets: tuple[int, ...]
     categories: dict[str, Any]
-    weight: float | None
+    weighted: bool
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,8 @@ def _delayed(column: Any) -> list[Any]:
 
 def _part(index: int, X: Any, y: Any, weight: Any = None) -> tuple[Any, np.ndarray, np.ndarray | None]:
     """Check one partition; runs on a worker."""
-    y = np.asarray(to_host(y)).reshape(len(y))
+    y = np.asarray(to_host(y))
+    y = y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y
     if X.shape[0] != len(y) or (weight is not None and X.shape[0] != len(weight)):
         more = "" if weight is None else f", sample_weight has {len(weight)}"
         raise MisalignedBlocksError(
@@ -173,7 +175,7 @@ def _part(index: int, X: Any, y: Any, weight: Any = None) -> tuple[Any, np.ndarr
         assert_all_finite(X, allow_nan=True, input_name="X")
     if weight is not None:
         weight = np.asarray(to_host(weight), dtype=np.float64).reshape(len(y))
-        weight = check_sample_weight(weight, y, ensure_non_negative=True, allow_all_zero_weights=True)
+        weight = check_sample_weight(weight, weight, ensure_non_negative=True, allow_all_zero_weights=True)
     return X, y, weight
 
 
@@ -181,18 +183,23 @@ def _look(part: tuple[Any, np.ndarray, np.ndarray | None]) -> _Look:
     X, y, weight = part
     frame_types = dict(getattr(X, "dtypes", {}))
     categories = {c: X[c].cat.categories for c, dtype in frame_types.items() if str(dtype) == "category"}
-    return _Look(len(y), np.unique(y), categories, None if weight is None else float(weight.sum()))
+    rows = len(y) if weight is None else int(np.count_nonzero(weight))
+    return _Look(rows, np.unique(y), y.shape[1:], categories, weight is not None)
 
 
 def _code(part: tuple[Any, np.ndarray, np.ndarray | None], coding: _Coding) -> tuple[Any, ...]:
     X, y, weight = part
+    if weight is not None and not weight.all():
+        # over Dask, other than on one machine, XGBoost's bins depend on rows that weigh nothing
+        keep = np.flatnonzero(weight)
+        X, y, weight = X.iloc[keep] if hasattr(X, "iloc") else X[keep], y[keep], weight[keep]
     if coding.categories:
         X = X.assign(**{c: X[c].cat.set_categories(values) for c, values in coding.categories.items()})
     return X, y if coding.classes is None else codes_of(y, coding.classes), weight
 
 
 def _classes(looks: list[_Look]) -> np.ndarray:
-    classes = np.unique(np.concatenate([look.labels for look in looks if look.rows]))
+    classes = np.unique(np.concatenate([look.labels for look in looks if len(look.labels)]))
     check_classification_targets(classes)
     return classes
 
@@ -217,9 +224,8 @@ def _collections(client: Any, like: Any, parts: list[Any], looks: list[_Look], c
         X = dd.from_delayed([r[0] for r in ready], meta=_code_meta(meta, coding), verify_meta=False)
     else:
         X = _join([r[0] for r in ready], rows, (like.shape[1],), meta)
-    weighted = looks[0].weight is not None
-    y = _join([r[1] for r in ready], rows, (), np.empty(0))
-    return X, y, _join([r[2] for r in ready], rows, (), np.empty(0)) if weighted else None
+    y = _join([r[1] for r in ready], rows, looks[0].targets, np.empty((0,) * (1 + len(looks[0].targets))))
+    return X, y, _join([r[2] for r in ready], rows, (), np.empty(0)) if looks[0].weighted else None
 
 
 def _code_meta(meta: Any, coding: _Coding) -> Any:
