@@ -60,7 +60,8 @@ def fit(job: FitJob) -> Fitted:
     trainer = DaskXGBRegressor(**params)
     trainer.client = job.client
     job.progress.start(f"{type(estimator).__name__} on {len(looks)} Dask partitions")
-    with_memory_errors(trainer.fit, X, y, sample_weight=sample_weight, **fit_params)
+    with job.client.as_current():  # XGBoost asks Dask for the current one, too
+        with_memory_errors(trainer.fit, X, y, sample_weight=sample_weight, **fit_params)
     job.progress.finish()
 
     booster = trainer.get_booster()
