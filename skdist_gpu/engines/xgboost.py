@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from sklearn.base import is_classifier, is_regressor
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length, check_X_y, validate_data
 
 from skdist_gpu._compat.sklearn import check_sample_weight
@@ -72,8 +72,9 @@ def checked_in_memory(job: FitJob) -> tuple[Any, Any, Any]:
         shown = check_array(shown, **options)
         check_consistent_length(shown, y)
     else:
-        several = y is not None and (is_regressor(job.estimator) or type_of_target(y) == "multilabel-indicator")
-        shown, y = check_X_y(shown, y, multi_output=several, y_numeric=is_regressor(job.estimator), **options)
+        numeric = is_regressor(job.estimator)
+        several = numeric or np.asarray(y).shape[1:] not in ((), (1,))
+        shown, y = check_X_y(shown, y, multi_output=several, y_numeric=numeric, **options)
     if weight is not None and container_of(weight) not in GPU:
         weight = check_sample_weight(weight, shown, ensure_non_negative=True)
     return X if stays else shown, y, weight
