@@ -55,7 +55,7 @@ def relative(coef, reference):
     return float(np.abs(np.asarray(coef) - reference).max() / np.abs(reference).max())
 
 
-def make_table(n_rows, n_columns=100, dtype=np.float64):
+def make_table(n_rows, n_columns=100, dtype=np.float64, noise=1.0):
     generator = np.random.default_rng(0)
     truth = generator.standard_normal(n_columns)
     X = np.empty((n_rows, n_columns), dtype)
@@ -63,7 +63,7 @@ def make_table(n_rows, n_columns=100, dtype=np.float64):
     for start in range(0, n_rows, 100_000):
         rows = slice(start, start + 100_000)
         X[rows] = generator.standard_normal((len(X[rows]), n_columns), dtype=dtype)
-        y[rows] = X[rows] @ truth + 3.0 + generator.standard_normal(len(y[rows]))
+        y[rows] = X[rows] @ truth + 3.0 + noise * generator.standard_normal(len(y[rows]))
     return X, y, truth
 
 
@@ -152,7 +152,7 @@ def gpu(n_rows):
     from cuml.linear_model import LinearRegression as CumlLinearRegression
     from cuml.linear_model import Ridge as CumlRidge
 
-    X, y, truth = make_table(n_rows, dtype=np.float32)
+    X, y, truth = make_table(n_rows, dtype=np.float32, noise=0.0)
     dX, dy = cupy.asarray(X), cupy.asarray(y)
     rows = []
     for estimator, peer in ((LinearRegression(), CumlLinearRegression), (Ridge(), CumlRidge)):

@@ -106,7 +106,12 @@ class AutoScaleEstimator(BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         """Return the wrapped estimator's tags, less what a forced engine does not take."""
         tags = deepcopy(get_tags(self._make_estimator()))
-        tags.input_tags.sparse &= any(e.sparse for e in self._entries())
+        entries = self._entries()
+        tags.input_tags.sparse &= any(e.sparse for e in entries)
+        if not any(e.multi_target for e in entries):
+            tags.target_tags.multi_output = False
+            if tags.classifier_tags is not None:
+                tags.classifier_tags.multi_label = False
         # CuPy is served by the engines; scikit-learn's own dispatch is not passed through
         tags.array_api_support = False
         return tags

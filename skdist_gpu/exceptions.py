@@ -19,3 +19,7 @@ class EngineRefusal(AutoScaleError):
 
 class FallbackWarning(UserWarning):
     """The first choice failed and another engine ran instead."""
+
+
+class NotFiniteError(AutoScaleError, ValueError):
+    """A sum over rows met NaN or infinity."""

@@ -45,17 +45,25 @@ def to_gpu(data: Any) -> Any:
     return _floating(data)
 
 
-def validate(estimator: Any, X: Any, y: Any, sample_weight: Any, *, sparse: bool, multi_target: bool) -> tuple:
+def validate(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    *,
+    sparse: bool,
+    multi_target: bool,
+    finite: bool | str | None = None,
+) -> tuple[Any, Any, Any]:
     """Return `X`, `y` and weights on the host as arrays, checked by scikit-learn with its errors.
 
     The estimator learns ``n_features_in_`` and ``feature_names_in_``. Integers become float64,
-    float32 and float64 stay.
+    float32 and float64 stay. `finite` is scikit-learn's ``ensure_all_finite``; None takes it from
+    the estimator's tags, False leaves it to the engine, where a pass over X would cost too much.
     """
-    allow_nan = get_tags(estimator).input_tags.allow_nan
-    options: dict[str, Any] = {
-        "accept_sparse": ["csr"] if sparse else False,
-        "ensure_all_finite": "allow-nan" if allow_nan else True,
-    }
+    if finite is None:
+        finite = "allow-nan" if get_tags(estimator).input_tags.allow_nan else True
+    options: dict[str, Any] = {"accept_sparse": ["csr"] if sparse else False, "ensure_all_finite": finite}
     X = to_host(X)
     if y is None:
         X = validate_data(estimator, X, None, **options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils.multiclass import check_classification_targets
 
@@ -22,7 +23,10 @@ def fit(job: FitJob) -> Fitted:
     try:
         model = make_cuml(estimator)
         arguments = {} if sample_weight is None else {"sample_weight": sample_weight}
-        model.fit(to_gpu(X), *(() if y is None else (y,)), **arguments)
+        values = to_gpu(X)
+        if type(estimator).__name__.startswith("RandomForest"):
+            values = values.astype(np.float32)  # as scikit-learn's trees do
+        model.fit(values, *(() if y is None else (y,)), **arguments)
         fitted = model.as_sklearn()
     except unsupported_errors() as error:
         raise EngineRefusal(f"cuML refuses: {error}") from error
@@ -47,8 +51,7 @@ def _checked(job: FitJob) -> tuple[Any, Any, Any]:
             estimator, job.X, None if is_classifier(estimator) else y, job.sample_weight
         )
         return X, y if is_classifier(estimator) or y is None else to_gpu(y), sample_weight
-    X, y, sample_weight = validate(estimator, job.X, y, job.sample_weight, sparse=False, multi_target=True)
-    return X, y, sample_weight
+    return validate(estimator, job.X, y, job.sample_weight, sparse=False, multi_target=True, finite=True)
 
 
 def _carry_over(fitted: Any, estimator: Any) -> None:
@@ -68,5 +71,7 @@ def to_cuml(estimator: Any) -> Any:
         model = cls.from_sklearn(estimator)
     except unsupported_errors():
         return None
-    model.output_type = "cupy"
+    # CuPy holds no text
+    text = getattr(getattr(estimator, "classes_", None), "dtype", np.dtype(float)).kind not in "biuf"
+    model.output_type = "numpy" if text else "cupy"
     return model

@@ -24,10 +24,16 @@ def call_on_gpu(function: BlockMethod, X: Any) -> Any:
     if type(estimator).__name__ in _LINEAR and function.method == "predict":
         return values @ to_gpu(estimator.coef_).T + to_gpu(estimator.intercept_)
     model = _device_copy(estimator)
-    if model is not None and hasattr(model, function.method):
-        return getattr(model, function.method)(values, **function.params)
-    result = function(to_host(X))
-    return to_gpu(result) if getattr(result, "dtype", None) is not None and result.dtype.kind == "f" else result
+    if model is None or not hasattr(model, function.method):
+        return _home(function(to_host(X)))
+    if type(estimator).__name__.startswith("RandomForest"):
+        values = values.astype("float32")  # as scikit-learn's trees do
+    return _home(getattr(model, function.method)(values, **function.params))
+
+
+def _home(result: Any) -> Any:
+    """Return numbers as a CuPy array, text as it is."""
+    return to_gpu(result) if result.dtype.kind == "f" else result
 
 
 def _device_copy(estimator: Any) -> Any:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from skdist_gpu.data.convert import check_gpu_input, check_lazy_input, to_dask, validate
-from skdist_gpu.data.kinds import DASK, GPU, container_of
+from sklearn.utils import assert_all_finite
+
+from skdist_gpu.data.convert import check_gpu_input, check_lazy_input, to_dask, to_host, validate
+from skdist_gpu.data.kinds import DASK, GPU, HOST, container_of
 from skdist_gpu.engines.protocol import FitJob, Fitted
+from skdist_gpu.exceptions import NotFiniteError
 from skdist_gpu.reductions.least_squares import fit_linear_regression, fit_ridge
 from skdist_gpu.reductions.protocol import Reduce
 
@@ -16,8 +19,13 @@ _FITS: dict[str, Any] = {"LinearRegression": fit_linear_regression, "Ridge": fit
 def fit(job: FitJob) -> Fitted:
     """Fit the job's estimator from sums over row blocks."""
     X, y, sample_weight = _checked(job)
-    one_target = getattr(y, "ndim", 1) == 1
-    _FITS[type(job.estimator).__name__](job.estimator, _reduce(job, X, y, sample_weight), X.shape[1], one_target)
+    name, one_target = type(job.estimator).__name__, getattr(y, "ndim", 1) == 1
+    try:
+        _FITS[name](job.estimator, _reduce(job, X, y, sample_weight), X.shape[1], one_target)
+    except NotFiniteError:
+        if container_of(job.X) in HOST:
+            assert_all_finite(to_host(X), estimator_name=name, input_name="X")  # says more about what to do
+        raise
     return Fitted(job.estimator)
 
 
@@ -29,8 +37,11 @@ def _checked(job: FitJob) -> tuple[Any, Any, Any]:
         return check_lazy_input(*data)
     if container in GPU:
         return check_gpu_input(*data)
-    checked = validate(*data, sparse=job.device != "gpu", multi_target=True)
-    return tuple(map(to_dask, checked)) if job.device == "dask" else checked  # type: ignore[return-value]
+    # the sums tell whether all values are finite
+    X, y, sample_weight = validate(*data, sparse=job.device != "gpu", multi_target=True, finite=False)
+    if job.device == "dask":
+        return to_dask(X), to_dask(y), to_dask(sample_weight)
+    return X, y, sample_weight
 
 
 def _reduce(job: FitJob, X: Any, y: Any, sample_weight: Any) -> Reduce:

@@ -67,7 +67,7 @@ def checked_in_memory(job: FitJob) -> tuple[Any, Any, Any]:
     # XGBoost reads the columns of frames and of data on the GPU itself: a table of zeros shows their shape
     stays = container_of(X) in FRAMES | GPU
     shown = np.broadcast_to(np.float32(0), X.shape) if stays else X
-    options = CHECKS | {"estimator": job.estimator}
+    options = CHECKS | {"estimator": job.estimator} | ({"ensure_all_finite": False} if stays else {})
     if container_of(y) in GPU:
         shown = check_array(shown, **options)
         check_consistent_length(shown, y)
@@ -85,8 +85,10 @@ def encode(y: Any) -> tuple[np.ndarray, Any]:
     if container_of(y) in GPU and y.dtype.kind in "iufb":
         import cupy
 
-        classes, codes = cupy.unique(getattr(y, "values", y), return_inverse=True)
-        return classes.get(), codes
+        values = getattr(y, "values", y)
+        classes, codes = cupy.unique(values, return_inverse=True)
+        check_classification_targets(classes.get())
+        return classes.get(), codes.reshape(values.shape)
     y = np.asarray(to_host(y))
     check_classification_targets(y)
     classes, codes = np.unique(y, return_inverse=True)

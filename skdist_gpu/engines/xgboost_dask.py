@@ -36,6 +36,7 @@ def fit(job: FitJob) -> Fitted:
     lazy = container_of(job.X) in DASK
     on_gpu = lazy and job.info.backing in GPU
     X, y, sample_weight = (job.X, job.y, job.sample_weight) if lazy else checked_in_memory(job)
+    X = X.to_pandas() if container_of(X) == "polars" else X  # Dask knows no other frames
     parts, looks = _start(job.client, X, y, sample_weight)
     if not any(len(look.labels) for look in looks):
         raise ValueError("Found array with 0 sample(s) in all partitions while a minimum of 1 is required.")
@@ -65,7 +66,7 @@ def fit(job: FitJob) -> Fitted:
     job.progress.finish()
 
     booster = trainer.get_booster()
-    if on_gpu:
+    if on_gpu and job.resources.gpus:  # a client without a GPU reads every model as one for the CPU
         require_gpu(booster)
     history = trainer.evals_result() if fit_params.get("eval_set") else {}
     adopt_booster(estimator, booster, None if classes is None else len(classes), history)
@@ -138,7 +139,12 @@ def _memory_blocks(client: Any, columns: dict[str, Any]) -> Iterator[tuple[Any, 
     n_rows, n_blocks = columns["X"].shape[0], sum(client.nthreads().values())
     bounds = np.linspace(0, n_rows, min(n_blocks, n_rows) + 1).astype(int)
     slices = [slice(start, stop) for start, stop in pairwise(bounds)]
-    return zip(*(client.scatter([column[s] for s in slices]) for column in columns.values()), strict=True)
+    blocks = [[_rows(column, rows) for rows in slices] for column in columns.values()]
+    return zip(*(client.scatter(column) for column in blocks), strict=True)
+
+
+def _rows(column: Any, which: Any) -> Any:
+    return column.iloc[which] if hasattr(column, "iloc") else column[which]
 
 
 def _check_columns(X: Any) -> None:
@@ -193,7 +199,7 @@ def _code(part: tuple[Any, np.ndarray, np.ndarray | None], coding: _Coding) -> t
     if weight is not None and not weight.all():
         # over Dask, other than on one machine, XGBoost's bins depend on rows that weigh nothing
         keep = np.flatnonzero(weight)
-        X, y, weight = X.iloc[keep] if hasattr(X, "iloc") else X[keep], y[keep], weight[keep]
+        X, y, weight = (_rows(column, keep) for column in (X, y, weight))
     if coding.categories:
         X = X.assign(**{c: X[c].cat.set_categories(values) for c, values in coding.categories.items()})
     return X, y if coding.classes is None else codes_of(y, coding.classes), weight
@@ -220,7 +226,7 @@ def _collections(client: Any, like: Any, parts: list[Any], looks: list[_Look], c
     rows = [look.rows for look in looks if look.rows]
     full = [part for part, look in zip(parts, looks, strict=True) if look.rows]
     ready = client.persist([dask.delayed(_code)(part, coding) for part in full])
-    meta = like._meta if container_of(like) in DASK else like[:0]
+    meta = like._meta if container_of(like) in DASK else _rows(like, slice(0))
     if hasattr(meta, "columns"):
         X = dd.from_delayed([r[0] for r in ready], meta=_code_meta(meta, coding), verify_meta=False)
     else:

@@ -17,7 +17,7 @@ from skdist_gpu.progress import Progress
 from skdist_gpu.reductions.protocol import Reduction
 
 # a float64 copy of this size keeps the GPU busy and leaves room on small ones
-STEP_BYTES = 2**28
+STEP_BYTES = 2**29
 N_BUFFERS = 4
 COPY_THREADS = 16
 
@@ -39,18 +39,22 @@ class GpuExecutor:
         self.step = max(1024, STEP_BYTES // (8 * (X.shape[1] + 1)))
         self.resident = container_of(X) in GPU
         self.progress = progress
+        # RAPIDS' default allocator asks the driver each time, which waits for the GPU
+        self.pool = cupy.cuda.MemoryPool()
         if not self.resident:
-            self.stream = _HostStream(self.parts, self.step, min(COPY_THREADS, n_cores), memory_budget)
+            with cupy.cuda.using_allocator(self.pool.malloc):
+                self.stream = _HostStream(self.parts, self.step, min(COPY_THREADS, n_cores), memory_budget)
 
     def reduce(self, reduction: Reduction) -> Any:
         """Return the total over all rows, on the host."""
         self.progress.start(f"{type(reduction).__name__} on the GPU", total=self.n_rows)
         total = None
-        for block in self._resident_blocks() if self.resident else self.stream.blocks():
-            partial = reduction.map(*self._arguments(block))
-            total = partial if total is None else reduction.combine(total, partial)
-            self.progress.advance(block[0].shape[0])
-        return result_to_host(total)
+        with cupy.cuda.using_allocator(self.pool.malloc):
+            for block in self._resident_blocks() if self.resident else self.stream.blocks():
+                partial = reduction.map(*self._arguments(block))
+                total = partial if total is None else reduction.combine(total, partial)
+                self.progress.advance(block[0].shape[0])
+            return result_to_host(total)
 
     def _resident_blocks(self) -> Any:
         for start in range(0, self.n_rows, self.step):
@@ -85,6 +89,7 @@ class _HostStream:
         # blocks in flight, their float64 copies and the product's workspace
         in_work = N_BUFFERS * block_bytes + 4 * STEP_BYTES
         self.n_cached = max(0, int(0.9 * free) - in_work) // max(1, block_bytes)
+        self.n_passes = 0
         self.copy_stream = cupy.cuda.Stream(non_blocking=True)
         self.buffers = [self._make_buffers() for _ in range(min(N_BUFFERS, -(-self.n_rows // step)))]
 
@@ -100,6 +105,7 @@ class _HostStream:
     def blocks(self) -> Any:
         """Yield the blocks in order, as lists of device arrays."""
         compute_stream = cupy.cuda.get_current_stream()
+        self.n_passes += 1
         with ThreadPoolExecutor(self.n_threads) as pool:
             for index, start in enumerate(range(0, self.n_rows, self.step)):
                 if index in self.cache:
@@ -125,7 +131,8 @@ class _HostStream:
         for copy in copies:
             copy.result()
         n_rows = stop - start
-        if len(self.cache) < self.n_cached:
+        # most fits read the data once, and need no cache
+        if self.n_passes > 1 and len(self.cache) < self.n_cached:
             target = self.cache[index] = [cupy.empty((n_rows, *p.shape[1:]), p.dtype) for p in self.parts]
         else:
             target = [device[:n_rows] for device in buffers.device]
