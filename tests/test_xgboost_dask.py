@@ -11,7 +11,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.estimator_checks import check_estimator
 
 from skdist_gpu import AutoScaleClassifier, AutoScaleRegressor, AutoScaleXGBClassifier, AutoScaleXGBRegressor
-from skdist_gpu.exceptions import MisalignedBlocksError
+from skdist_gpu.exceptions import BackendError, MisalignedBlocksError
 from skdist_gpu.testing import assert_ran_on
 
 xgboost = pytest.importorskip("xgboost")
@@ -142,11 +142,12 @@ def test_y_in_memory_is_cut_like_X(client, data):
     assert AutoScaleXGBRegressor(**SOME).fit(_blocks(X), y).score(X, y) > 0.98
 
 
-def test_data_in_memory_if_asked_for(client, data, frame):
-    y = data[1]
-    model = AutoScaleXGBRegressor(**SOME, backend="xgboost.dask").fit(frame[NAMES], y)
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_data_in_memory_if_asked_for(client, data, frame, library):
+    X = pytest.importorskip(library).DataFrame(frame[NAMES].to_dict("list"))
+    model = AutoScaleXGBRegressor(**SOME, backend="xgboost.dask").fit(X, data[1])
     assert_ran_on(model, "xgboost.dask")
-    assert model.score(frame[NAMES], y) > 0.98
+    assert model.score(X, data[1]) > 0.98
     assert model.feature_names_in_.tolist() == NAMES
 
 
@@ -246,6 +247,12 @@ def test_misaligned_partitions_of_unknown_length(client, frame):
 def test_wrong_values(client, data, change, message):
     with pytest.raises(ValueError, match=message):
         AutoScaleXGBRegressor(**SOME).fit(*change(*data[:2]))
+
+
+def test_gpu_that_no_worker_has_is_refused(client, data):
+    X, y, _, _ = data
+    with pytest.raises(BackendError, match="no Dask worker reports one"):
+        AutoScaleXGBRegressor(device="cuda", **SOME).fit(_blocks(X), _blocks(y))
 
 
 def test_text_column_is_named(client, frame):
