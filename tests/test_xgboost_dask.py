@@ -251,7 +251,7 @@ def test_wrong_values(client, data, change, message):
 
 def test_gpu_that_no_worker_has_is_refused(client, data):
     X, y, _, _ = data
-    with pytest.raises(BackendError, match="no Dask worker reports one"):
+    with pytest.raises(BackendError, match="none of the 2 Dask workers reports a GPU"):
         AutoScaleXGBRegressor(device="cuda", **SOME).fit(_blocks(X), _blocks(y))
 
 
