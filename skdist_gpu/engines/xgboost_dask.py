@@ -38,8 +38,8 @@ def fit(job: FitJob) -> Fitted:
     on_gpu = blocks_on_gpu or str(estimator.device).startswith(("cuda", "gpu"))
     if on_gpu and not blocks_on_gpu and job.resources.cluster and not job.resources.cluster.n_gpus:
         raise EngineRefusal(
-            f"device={estimator.device!r} was asked for, and none of the {job.resources.cluster.n_workers} Dask workers "
-            "reports a GPU. Nothing was computed; leave device at None, or start the workers with dask_cuda"
+            f"device={estimator.device!r} was asked for, and none of the {job.resources.cluster.n_workers} Dask "
+            "workers reports a GPU. Nothing was computed; leave device at None, or start the workers with dask_cuda"
         )
     X, y, sample_weight = (job.X, job.y, job.sample_weight) if lazy else checked_in_memory(job)
     X = X.to_pandas() if container_of(X) == "polars" else X  # Dask knows no other frames
