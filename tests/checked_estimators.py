@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sklearn.base import is_classifier
 from sklearn.cluster import KMeans, SpectralClustering
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
@@ -86,6 +87,6 @@ def expected_failures(estimator: Any) -> dict[str, str]:
         return dict.fromkeys(_WEIGHTS, GPU_CUTS)
     if isinstance(estimator, AutoScaleClusterer) and isinstance(estimator._make_estimator(), KMeans):
         return dict.fromkeys(_WEIGHTS, KMEANS_WEIGHTS)
-    if getattr(estimator, "n_estimators", 0) is None:
+    if getattr(estimator, "n_estimators", 0) is None and is_classifier(estimator):
         return dict.fromkeys(_WEIGHTS, XGBOOST_WEIGHTS)
     return {}
