@@ -19,7 +19,8 @@ from sklearn.utils.validation import has_fit_parameter
 from skdist_gpu._compat.sklearn import validate_params
 from skdist_gpu.config import get_config
 from skdist_gpu.data.inspect import InputInfo, inspect_input
-from skdist_gpu.engines.catalog import Entry, entries_for, matches
+from skdist_gpu.engines.catalog import entries_for, matches
+from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.protocol import FitJob, Fitted, load_engine
 from skdist_gpu.exceptions import BackendError, EngineRefusal, FallbackWarning
 from skdist_gpu.fitted import apply_to, block_method

@@ -20,6 +20,7 @@ MAY_IMPORT = {  # folder or file -> what it may import beside what all may
     "_compat/": BACKENDS | DASK,
     "reductions/": DASK,
     "data/convert.py": {"cupy", "cupyx", "cudf"} | DASK,
+    "data/labels.py": {"cupy"},
     "data/lazy.py": {"cupy", "cudf"} | DASK,
     "xgb.py": {"xgboost"},
     "cli/demo.py": {"xgboost"},  # calls it directly, to compare

@@ -138,7 +138,7 @@ def test_early_stopping_with_text_labels(iris):
 def test_label_of_eval_set_that_y_lacks(iris):
     X, codes, names = iris
     first = codes < 2
-    with pytest.raises(ValueError, match=r"eval_set has the labels \['virginica'\]"):
+    with pytest.raises(ValueError, match=r"there are labels \['virginica'\]"):
         AutoScaleXGBClassifier(**FEW).fit(X[first], names[first], eval_set=[(X, names)])
 
 

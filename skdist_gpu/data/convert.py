@@ -160,8 +160,12 @@ def check_gpu_input(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple
     return X, y, sample_weight
 
 
-def check_lazy_input(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+def check_lazy_input(
+    estimator: Any, X: Any, y: Any, sample_weight: Any, *, labels: bool = False
+) -> tuple[Any, Any, Any]:
     """Return Dask collections whose blocks line up; the estimator learns its features.
+
+    With `labels`, `y` may hold text.
 
     Raises
     ------
@@ -177,7 +181,8 @@ def check_lazy_input(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tupl
         if part is not None:
             part = split_like(part, X, name)
             check_aligned(X, part, name)
-            _check_numbers(part, name)
+            if not (labels and name == "y"):
+                _check_numbers(part, name)
         parts.append(part)
     return parts[0], parts[1], parts[2]
 

@@ -10,13 +10,13 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from sklearn.base import is_classifier, is_regressor
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length, check_X_y, validate_data
 
 from skdist_gpu._compat.sklearn import check_sample_weight
 from skdist_gpu.data.convert import to_gpu, to_host
 from skdist_gpu.data.inspect import inspect_input
 from skdist_gpu.data.kinds import FRAMES, GPU, container_of
+from skdist_gpu.data.labels import codes_of, encode
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.exceptions import EngineRefusal
 from skdist_gpu.fitted import BlockMethod
@@ -78,40 +78,6 @@ def checked_in_memory(job: FitJob) -> tuple[Any, Any, Any]:
     if weight is not None and container_of(weight) not in GPU:
         weight = check_sample_weight(weight, shown, ensure_non_negative=True)
     return X if stays else shown, y, weight
-
-
-def encode(y: Any) -> tuple[np.ndarray, Any]:
-    """Return the sorted classes on the host, and the codes 0 … n-1 that XGBoost wants, where `y` is."""
-    if container_of(y) in GPU and y.dtype.kind in "iufb":
-        import cupy
-
-        values = getattr(y, "values", y)
-        classes, codes = cupy.unique(values, return_inverse=True)
-        check_classification_targets(classes.get())
-        return classes.get(), codes.reshape(values.shape)
-    y = np.asarray(to_host(y))
-    check_classification_targets(y)
-    classes, codes = np.unique(y, return_inverse=True)
-    return classes, codes.reshape(y.shape)
-
-
-def codes_of(y: Any, classes: np.ndarray) -> np.ndarray:
-    """Return the codes of labels that `encode` has seen.
-
-    Raises
-    ------
-    ValueError
-        If a label is not among the classes.
-    """
-    y = np.asarray(to_host(y))
-    codes = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
-    unseen = y[classes[codes] != y]
-    if len(unseen):
-        raise ValueError(
-            f"eval_set has the labels {np.unique(unseen)[:8].tolist()}, and y only {classes[:8].tolist()}. "
-            "XGBoost has no class for them and nothing was fitted. Leave these rows out of eval_set."
-        )
-    return codes
 
 
 def _encode_eval_set(fit_params: dict[str, Any], classes: np.ndarray) -> None:

@@ -19,8 +19,9 @@ from skdist_gpu._compat.sklearn import check_sample_weight
 from skdist_gpu._compat.xgboost import adopt_booster
 from skdist_gpu.data.convert import check_aligned, split_like, to_host
 from skdist_gpu.data.kinds import DASK, GPU, container_of
+from skdist_gpu.data.labels import codes_of
 from skdist_gpu.engines.protocol import FitJob, Fitted
-from skdist_gpu.engines.xgboost import bring_home, checked_in_memory, codes_of, require_gpu, with_memory_errors
+from skdist_gpu.engines.xgboost import bring_home, checked_in_memory, require_gpu, with_memory_errors
 from skdist_gpu.exceptions import EngineRefusal, MisalignedBlocksError
 
 FIT_PARAMS = {"eval_set", "verbose", "xgb_model"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from skdist_gpu.data.inspect import InputInfo
-from skdist_gpu.engines.catalog import Entry
+from skdist_gpu.engines.entry import Entry
 from skdist_gpu.hardware.detect import Resources
 
 

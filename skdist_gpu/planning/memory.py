@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from skdist_gpu.data.inspect import InputInfo
-from skdist_gpu.engines.catalog import Entry
+from skdist_gpu.engines.entry import Entry
 from skdist_gpu.hardware.detect import Resources
 
 # rows that one reduction task holds in float64, see reductions.moments

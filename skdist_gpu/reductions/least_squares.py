@@ -15,7 +15,7 @@ import numpy as np
 from scipy import linalg
 
 from skdist_gpu.reductions.moments import Moments, TriangleReduction, finite_moments
-from skdist_gpu.reductions.protocol import Reduce
+from skdist_gpu.reductions.protocol import Passes, Reduce
 
 # the squared sums lose as many digits as the (scaled) system's condition number has: 16 - 6 are left
 LARGEST_CONDITION = 1e6
@@ -60,33 +60,29 @@ class Table:
         return factor[:, : self.n_features], factor[:, self.n_features :]
 
 
-def fit_linear_regression(estimator: Any, reduce: Reduce, n_features: int, one_target: bool) -> None:
+def fit_linear_regression(estimator: Any, data: Passes) -> None:
     """Fit a scikit-learn ``LinearRegression`` in place.
 
     Parameters
     ----------
     estimator : LinearRegression
         Unfitted, with valid parameters.
-    reduce : callable
-        Runs a reduction over all rows and returns the total on the host.
-    n_features : int
-        Columns of `X`.
-    one_target : bool
-        Whether `y` has one dimension.
+    data : Passes
+        The rows to fit on.
     """
-    table = Table(finite_moments(reduce, n_features), n_features, estimator.fit_intercept)
+    table = Table(finite_moments(data), data.n_features, estimator.fit_intercept)
     singular_values = _singular_values(table.gram)
     clear = singular_values[-1] > SMALLEST_SINGULAR_VALUE * singular_values[0]
     coef = _cholesky_solve(table.gram, table.cross) if clear else None
-    rank = n_features
+    rank = data.n_features
     if coef is None:
-        R, z = table.triangle(reduce)
+        R, z = table.triangle(data.reduce)
         coef, _, rank, singular_values = linalg.lstsq(R, z, cond=estimator.tol)
     estimator.rank_, estimator.singular_ = int(rank), singular_values
-    _keep(estimator, coef, table, one_target)
+    _keep(estimator, coef, table, data.target_ndim)
 
 
-def fit_ridge(estimator: Any, reduce: Reduce, n_features: int, one_target: bool) -> None:
+def fit_ridge(estimator: Any, data: Passes) -> None:
     """Fit a scikit-learn ``Ridge`` in place; parameters as in :func:`fit_linear_regression`.
 
     Raises
@@ -94,7 +90,7 @@ def fit_ridge(estimator: Any, reduce: Reduce, n_features: int, one_target: bool)
     ValueError
         If there are neither one nor `n_targets` penalties.
     """
-    table = Table(finite_moments(reduce, n_features), n_features, estimator.fit_intercept)
+    table = Table(finite_moments(data), data.n_features, estimator.fit_intercept)
     n_targets = table.cross.shape[1]
     alphas = np.asarray(estimator.alpha, dtype=np.float64).ravel()
     if alphas.size not in (1, n_targets):
@@ -103,9 +99,9 @@ def fit_ridge(estimator: Any, reduce: Reduce, n_features: int, one_target: bool)
     coef = _ridge_by_cholesky(table.gram, table.cross, alphas) if estimator.solver != "svd" else None
     estimator.solver_ = "cholesky" if coef is not None else "svd"
     if coef is None:
-        coef = _ridge_by_svd(*table.triangle(reduce), alphas)
+        coef = _ridge_by_svd(*table.triangle(data.reduce), alphas)
     estimator.n_iter_ = None
-    _keep(estimator, coef, table, one_target)
+    _keep(estimator, coef, table, data.target_ndim)
 
 
 def _singular_values(gram: np.ndarray) -> np.ndarray:
@@ -146,11 +142,11 @@ def _ridge_by_svd(R: np.ndarray, z: np.ndarray, alphas: np.ndarray) -> np.ndarra
     return Vt.T @ (shrunk * (U.T @ z))
 
 
-def _keep(estimator: Any, coef: np.ndarray, table: Table, one_target: bool) -> None:
+def _keep(estimator: Any, coef: np.ndarray, table: Table, target_ndim: int) -> None:
     """Set ``coef_`` and ``intercept_`` in scikit-learn's shapes."""
     x_mean, y_mean = table.center[: table.n_features], table.center[table.n_features :]
     intercept = y_mean - x_mean @ coef
-    if one_target:
+    if target_ndim == 1:
         estimator.coef_ = coef[:, 0]
         estimator.intercept_ = float(intercept[0]) if estimator.fit_intercept else 0.0
     else:

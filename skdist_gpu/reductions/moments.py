@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from skdist_gpu.exceptions import NotFiniteError
-from skdist_gpu.reductions.protocol import Reduce, namespace
+from skdist_gpu.reductions.protocol import Passes, namespace
 
 PILOT_ROWS = 64
 ALIGNED = 16
@@ -120,8 +120,8 @@ class _Faults:
         return {name: a[name] + b[name] for name in a}
 
 
-def finite_moments(reduce: Reduce, n_features: int) -> Moments:
-    """Return the moments of all rows.
+def finite_moments(data: Passes) -> Moments:
+    """Return the moments of [X y] over all rows.
 
     Raises
     ------
@@ -134,10 +134,15 @@ def finite_moments(reduce: Reduce, n_features: int) -> Moments:
     if moments is None:
         raise ValueError(f"Found array with 0 sample(s) (shape=(0, {n_features})) while a minimum of 1 is required.")
     if not np.isfinite(moments.scatter).all():
-        for fault, count in reduce(_Faults()).items():
-            if count:
-                raise NotFiniteError(fault)
+        raise_not_finite(data)
     return moments
+
+
+def raise_not_finite(data: Passes) -> None:
+    """Say which input holds NaN or infinity, or weights below zero."""
+    for fault, count in data.reduce(_Faults()).items():
+        if count:
+            raise NotFiniteError(fault)
 
 
 def _pilot(X: Any, y: Any) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,6 +29,31 @@ class Reduction(Protocol):
 
 
 Reduce = Callable[[Reduction], Any]
+
+
+@dataclass(frozen=True)
+class Passes:
+    """The data of one fit, as something to pass over.
+
+    Attributes
+    ----------
+    reduce : callable
+        Runs a reduction over all rows and returns the total on the host; None without rows.
+    n_features : int
+        Columns of `X`.
+    target_ndim : int
+        Dimensions of `y`; 0 without `y`.
+    dtype : numpy.dtype
+        dtype of the blocks of `X`, float32 or float64; integers of Dask blocks are left as they are.
+    classes : ndarray or None
+        The sorted labels of a classifier; its blocks of `y` hold codes 0 … n-1 into them.
+    """
+
+    reduce: Reduce
+    n_features: int
+    target_ndim: int
+    dtype: Any
+    classes: np.ndarray | None = None
 
 
 def namespace(array: Any) -> Any:

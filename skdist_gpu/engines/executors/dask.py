@@ -6,10 +6,12 @@ from typing import Any
 
 import dask
 import numpy as np
+from sklearn.utils.multiclass import check_classification_targets
 from threadpoolctl import ThreadpoolController
 
-from skdist_gpu.data.convert import result_to_host
+from skdist_gpu.data.convert import result_to_host, to_gpu, to_host
 from skdist_gpu.data.kinds import GPU, container_of
+from skdist_gpu.data.labels import codes_of
 from skdist_gpu.exceptions import MisalignedBlocksError
 from skdist_gpu.progress import Progress
 from skdist_gpu.reductions.protocol import Reduction, combine_all, fold
@@ -30,11 +32,19 @@ class DaskExecutor:
         self.blocks = list(_zip_blocks(X, y, sample_weight))
         self.client = client
         self.progress = progress
+        self.classes: np.ndarray | None = None
+
+    def find_classes(self) -> np.ndarray:
+        """Return the sorted labels of all blocks; from then on reductions see codes instead."""
+        classes = self.reduce(_Labels())
+        check_classification_targets(classes)
+        self.classes = classes
+        return classes
 
     def reduce(self, reduction: Reduction) -> Any:
         """Return the total over all rows, on the host."""
         map_block, combine = dask.delayed(_map_block, pure=False), dask.delayed(_combine, pure=False)
-        level = [map_block(reduction, i, *block) for i, block in enumerate(self.blocks)]
+        level = [map_block(reduction, i, self.classes, *block) for i, block in enumerate(self.blocks)]
         self.progress.start(f"{type(reduction).__name__} over {len(level)} blocks")
         while len(level) > 1:
             level = [combine(reduction, level[i : i + FAN_IN]) for i in range(0, len(level), FAN_IN)]
@@ -48,6 +58,18 @@ class DaskExecutor:
         # workers pin BLAS to one thread by themselves, Dask's local threads do not
         with ThreadpoolController().limit(limits=1):
             return task.compute()
+
+
+class _Labels:
+    """Find the labels of all blocks; runs before `fold`, since labels may be text."""
+
+    def map(self, X: Any, y: Any, sample_weight: Any) -> np.ndarray:
+        """Return the labels of a block."""
+        return np.unique(y)
+
+    def combine(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Return the labels of both."""
+        return np.union1d(a, b)
 
 
 def _zip_blocks(X: Any, y: Any, sample_weight: Any) -> Any:
@@ -67,7 +89,7 @@ def _delayed_blocks(data: Any) -> list[Any]:
     return list(data.to_delayed(optimize_graph=False))
 
 
-def _map_block(reduction: Reduction, index: int, X: Any, y: Any, sample_weight: Any) -> Any:
+def _map_block(reduction: Reduction, index: int, classes: np.ndarray | None, X: Any, y: Any, sample_weight: Any) -> Any:
     """Reduce one block in a worker."""
     for name, part in (("y", y), ("sample_weight", sample_weight)):
         if part is not None and len(part) != X.shape[0]:
@@ -76,7 +98,16 @@ def _map_block(reduction: Reduction, index: int, X: Any, y: Any, sample_weight: 
                 f"{name} do not line up; take both from one frame, or repartition one like the other."
             )
     step = GPU_STEP if container_of(X) in GPU else None
+    if isinstance(reduction, _Labels):
+        return np.unique(np.asarray(to_host(y))) if len(y) else None
+    if classes is not None:
+        y = _like(codes_of(y, classes), X)
     return fold(reduction, _values(X), _values(y), _values(sample_weight), step)
+
+
+def _like(codes: np.ndarray, X: Any) -> Any:
+    """Return codes where the block of X is."""
+    return to_gpu(codes).astype(np.intp) if container_of(X) in GPU else codes
 
 
 def _combine(reduction: Reduction, partials: list[Any]) -> Any:

@@ -1,0 +1,55 @@
+"""One row of the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+Allowed = tuple[Any, ...] | Callable[[Any], bool]
+
+# break-even of an engine that is slower at every size
+NEVER = float("inf")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One estimator on one engine.
+
+    Attributes
+    ----------
+    estimator : str
+        Class name of the scikit-learn or XGBoost estimator.
+    backend : str
+        Engine: a module name in :mod:`skdist_gpu.engines` with ``.`` for ``_``.
+    device : {"cpu", "gpu", "dask"}
+        Where it computes.
+    accepts : dict
+        Parameter name -> allowed values, or a function that tells whether a value is allowed.
+        Parameters that are not named may have any value.
+    sparse, weights, multi_target : bool
+        Whether sparse `X`, sample weights and 2-D `y` are supported.
+    break_even : float
+        Number of values in `X` below which scikit-learn is faster.
+    source : str
+        Where `break_even` comes from.
+    tolerance : float
+        Largest relative difference from scikit-learn in float64 that the tests accept.
+    memory : float
+        Peak bytes on the device as a multiple of the data's bytes there, data included.
+    packages : tuple of str
+        What must be installed.
+    """
+
+    estimator: str
+    backend: str
+    device: str
+    accepts: dict[str, Allowed] = field(default_factory=dict)
+    sparse: bool = False
+    weights: bool = True
+    multi_target: bool = True
+    break_even: float = 0
+    source: str = ""
+    tolerance: float = 1e-8
+    memory: float = 2.0
+    packages: tuple[str, ...] = ()

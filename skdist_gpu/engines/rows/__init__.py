@@ -1,0 +1,1 @@
+"""The rows of the catalogue, one module an engine. Importing them imports no engine."""
