@@ -130,9 +130,11 @@ def finite_moments(data: Passes) -> Moments:
     NotFiniteError
         If a value is NaN or infinite.
     """
-    moments = reduce(MomentsReduction())
+    moments = data.reduce(MomentsReduction())
     if moments is None:
-        raise ValueError(f"Found array with 0 sample(s) (shape=(0, {n_features})) while a minimum of 1 is required.")
+        raise ValueError(
+            f"Found array with 0 sample(s) (shape=(0, {data.n_features})) while a minimum of 1 is required."
+        )
     if not np.isfinite(moments.scatter).all():
         raise_not_finite(data)
     return moments
