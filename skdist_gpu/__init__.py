@@ -2,6 +2,7 @@
 
 import sklearn.base  # noqa: F401  first: other orders run one more full garbage collection, 60 ms
 
+from skdist_gpu.base import AutoScaleEstimator
 from skdist_gpu.capabilities import capabilities
 from skdist_gpu.config import config_context, get_config, set_config
 from skdist_gpu.estimators import AutoScaleClassifier, AutoScaleClusterer, AutoScaleRegressor, AutoScaleTransformer
@@ -14,6 +15,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AutoScaleClassifier",
     "AutoScaleClusterer",
+    "AutoScaleEstimator",
     "AutoScaleRegressor",
     "AutoScaleTransformer",
     "AutoScaleXGB",

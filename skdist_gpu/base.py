@@ -18,6 +18,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from skdist_gpu._compat.sklearn import validate_params
 from skdist_gpu.config import get_config
+from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.inspect import InputInfo, inspect_input
 from skdist_gpu.engines.catalog import entries_for, matches
 from skdist_gpu.engines.entry import Entry
@@ -66,9 +67,30 @@ class _FitMethod:
 
 
 class AutoScaleEstimator(BaseEstimator):
-    """Common part of the AutoScale estimators; use one of its subclasses.
+    """An estimator of any kind that chooses, at fit time, the engine that serves best.
 
-    Subclasses say which estimator stands in for ``estimator=None`` and which kind they wrap.
+    The subclasses add what a regressor, classifier, clusterer or transformer has. This class wraps
+    what is none of them, such as a covariance or a density.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The scikit-learn estimator to fit; there is no default.
+    backend, fallback, memory_budget, progress
+        As in :class:`AutoScaleRegressor`.
+
+    Attributes
+    ----------
+    estimator_, backend_, plan_, report_
+        As in :class:`AutoScaleRegressor`.
+
+    Examples
+    --------
+    >>> from sklearn.covariance import EmpiricalCovariance
+    >>> from skdist_gpu import AutoScaleEstimator
+    >>> model = AutoScaleEstimator(EmpiricalCovariance()).fit([[0.0, 1.0], [2.0, 3.0]])
+    >>> model.covariance_.tolist()
+    [[1.0, 1.0], [1.0, 1.0]]
     """
 
     _kind: str | None = None
@@ -91,7 +113,7 @@ class AutoScaleEstimator(BaseEstimator):
     # --- what is wrapped -------------------------------------------------------------------
 
     def _default_estimator(self) -> Any:
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} has no default; give it an estimator.")
 
     def _make_estimator(self) -> Any:
         """Return the estimator to fit: the user's own, or the default; not yet cloned."""
@@ -367,6 +389,11 @@ class AutoScaleEstimator(BaseEstimator):
     def score_samples(self, X: Any) -> Any:
         """Return the estimator's score of each row; containers as in `predict`."""
         return self._call("score_samples", X)
+
+    @available_if(_has("score"))
+    def score(self, X: Any, y: Any = None, **params: Any) -> float:
+        """Return the estimator's own score of `X`."""
+        return self._fitted().score(to_host(X), to_host(y), **params)
 
 
 def _nothing_fits(plan: Plan) -> str:

@@ -156,11 +156,6 @@ class AutoScaleClusterer(ClusterMixin, AutoScaleEstimator):
         """Return the names of the columns that `transform` gives."""
         return self._fitted().get_feature_names_out(input_features)
 
-    @available_if(_has("score"))
-    def score(self, X: Any, y: Any = None, **params: Any) -> float:
-        """Return the clusterer's own score of `X`."""
-        return self._fitted().score(to_host(X), to_host(y), **params)
-
 
 @_document("transformer", "StandardScaler()")
 class AutoScaleTransformer(TransformerMixin, AutoScaleEstimator):
@@ -216,8 +211,3 @@ class AutoScaleTransformer(TransformerMixin, AutoScaleEstimator):
     def get_feature_names_out(self, input_features: Any = None) -> Any:
         """Return the names of the columns that `transform` gives."""
         return self._fitted().get_feature_names_out(input_features)
-
-    @available_if(_has("score"))
-    def score(self, X: Any, y: Any = None, **params: Any) -> float:
-        """Return the transformer's own score of `X`."""
-        return self._fitted().score(to_host(X), to_host(y), **params)

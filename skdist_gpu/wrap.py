@@ -80,7 +80,4 @@ def _wrapper(estimator: Any) -> type[AutoScaleEstimator]:
         return _KINDS[kind]
     if hasattr(estimator, "transform") or hasattr(estimator, "fit_transform"):
         return AutoScaleTransformer
-    raise TypeError(
-        f"{type(estimator).__name__} is neither regressor, classifier, clusterer nor transformer; "
-        "wrap it by hand in the AutoScale class that fits."
-    )
+    return AutoScaleEstimator

@@ -32,6 +32,7 @@ class DaskExecutor:
         self.blocks = list(_zip_blocks(X, y, sample_weight))
         self.client = client
         self.progress = progress
+        self.n_passes = 0
         self.classes: np.ndarray | None = None
 
     def find_classes(self) -> np.ndarray:
@@ -45,7 +46,8 @@ class DaskExecutor:
         """Return the total over all rows, on the host."""
         map_block, combine = dask.delayed(_map_block, pure=False), dask.delayed(_combine, pure=False)
         level = [map_block(reduction, i, self.classes, *block) for i, block in enumerate(self.blocks)]
-        self.progress.start(f"{type(reduction).__name__} over {len(level)} blocks")
+        self.n_passes += 1
+        self.progress.start(f"pass {self.n_passes} over {len(level)} blocks")
         while len(level) > 1:
             level = [combine(reduction, level[i : i + FAN_IN]) for i in range(0, len(level), FAN_IN)]
         total = self._compute(dask.delayed(result_to_host, pure=False)(level[0]))

@@ -39,6 +39,7 @@ class GpuExecutor:
         self.step = max(1024, STEP_BYTES // (8 * (X.shape[1] + 1)))
         self.resident = container_of(X) in GPU
         self.progress = progress
+        self.n_passes = 0
         # RAPIDS' default allocator asks the driver each time, which waits for the GPU
         self.pool = cupy.cuda.MemoryPool()
         if not self.resident:
@@ -47,7 +48,8 @@ class GpuExecutor:
 
     def reduce(self, reduction: Reduction) -> Any:
         """Return the total over all rows, on the host."""
-        self.progress.start(f"{type(reduction).__name__} on the GPU", total=self.n_rows)
+        self.n_passes += 1
+        self.progress.start(f"pass {self.n_passes} on the GPU", total=self.n_rows)
         total = None
         with cupy.cuda.using_allocator(self.pool.malloc):
             for block in self._resident_blocks() if self.resident else self.stream.blocks():

@@ -22,6 +22,7 @@ class ThreadsExecutor:
         self.data = (X, y, sample_weight)
         self.n_threads = max(1, min(n_threads, X.shape[0] // rows_per_step(X.shape[1])))
         self.progress = progress
+        self.n_passes = 0
 
     def reduce(self, reduction: Reduction) -> Any:
         """Return the total over all rows."""
@@ -29,7 +30,8 @@ class ThreadsExecutor:
         # several pieces a thread let the progress move
         n_pieces = self.n_threads * (16 if self.progress.visible else 1)
         bounds = [n_rows * i // n_pieces for i in range(n_pieces + 1)]
-        self.progress.start(type(reduction).__name__, total=n_rows)
+        self.n_passes += 1
+        self.progress.start(f"pass {self.n_passes} on {self.n_threads} threads", total=n_rows)
 
         def reduce_rows(piece: int) -> Any:
             rows = slice(bounds[piece], bounds[piece + 1])
