@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from sklearn.decomposition._pca import _infer_dimension as infer_dimension
+from sklearn.preprocessing._data import _handle_zeros_in_scale as handle_zeros_in_scale
+from sklearn.preprocessing._data import _is_constant_feature as is_constant_feature
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 
@@ -13,4 +16,12 @@ def validate_params(estimator: Any) -> None:
         estimator._validate_params()
 
 
-__all__ = ["check_sample_weight", "validate_params"]
+def remember_binarizer(estimator: Any, classes: Any) -> None:
+    """Give a RidgeClassifier its classes, and the binarizer that `predict` reads."""
+    from sklearn.preprocessing import LabelBinarizer
+
+    estimator._label_binarizer = LabelBinarizer(pos_label=1, neg_label=-1).fit(classes)
+    estimator.classes_ = classes
+
+
+__all__ = ["check_sample_weight", "remember_binarizer", "validate_params"]

@@ -139,8 +139,21 @@ def result_to_host(result: Any) -> Any:
     return to_host(result)
 
 
-def check_gpu_input(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+def place_like(values: np.ndarray, like: Any) -> Any:
+    """Return an array with its dtype where another is: on the GPU for CuPy and cuDF."""
+    if container_of(like) not in GPU:
+        return values
+    import cupy
+
+    return cupy.asarray(values)
+
+
+def check_gpu_input(
+    estimator: Any, X: Any, y: Any, sample_weight: Any, *, labels: bool = False
+) -> tuple[Any, Any, Any]:
     """Return `X`, `y` and weights as CuPy arrays of matching length; the estimator learns its features.
+
+    With `labels`, `y` stays as it is, since labels may be text.
 
     Raises
     ------
@@ -148,7 +161,7 @@ def check_gpu_input(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple
         In scikit-learn's words, for wrong dimensions or lengths.
     """
     remember_features(estimator, X, y)
-    X, y = to_gpu(X), None if y is None else to_gpu(y)
+    X, y = to_gpu(X), y if y is None or labels else to_gpu(y)
     if X.ndim != 2:
         raise ValueError(f"Expected 2D array, got {X.ndim}D array instead.")
     sample_weight = None if sample_weight is None else to_gpu(sample_weight)

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils import assert_all_finite, get_tags
 
-from skdist_gpu.data.convert import check_gpu_input, check_lazy_input, to_dask, to_host, validate
+from skdist_gpu.data.convert import check_gpu_input, check_lazy_input, place_like, to_dask, to_host, validate
 from skdist_gpu.data.kinds import DASK, GPU, HOST, container_of
 from skdist_gpu.data.labels import encode
 from skdist_gpu.engines.protocol import FitJob, Fitted
@@ -20,6 +20,32 @@ from skdist_gpu.reductions.protocol import Passes
 FITS = {
     "LinearRegression": "least_squares.fit_linear_regression",
     "Ridge": "least_squares.fit_ridge",
+    "StandardScaler": "scalers.fit_standard_scaler",
+    "MinMaxScaler": "scalers.fit_min_max_scaler",
+    "MaxAbsScaler": "scalers.fit_max_abs_scaler",
+    "VarianceThreshold": "scalers.fit_variance_threshold",
+    "PCA": "components.fit_pca",
+    "IncrementalPCA": "components.fit_incremental_pca",
+    "TruncatedSVD": "components.fit_truncated_svd",
+    "EmpiricalCovariance": "covariance.fit_empirical_covariance",
+    "ShrunkCovariance": "covariance.fit_shrunk_covariance",
+    "LedoitWolf": "covariance.fit_ledoit_wolf",
+    "OAS": "covariance.fit_oas",
+    "GaussianNB": "naive_bayes.fit_gaussian_nb",
+    "LinearDiscriminantAnalysis": "discriminants.fit_linear_discriminant_analysis",
+    "QuadraticDiscriminantAnalysis": "discriminants.fit_quadratic_discriminant_analysis",
+    "RidgeClassifier": "ridge_classifier.fit_ridge_classifier",
+    "RidgeClassifierCV": "ridge_classifier.fit_ridge_classifier_cv",
+    "RidgeCV": "cross_validated.fit_ridge_cv",
+    "Lasso": "penalised.fit_mean_loss",
+    "LassoCV": "cross_validated.fit_elastic_net_cv",
+    "ElasticNet": "penalised.fit_mean_loss",
+    "ElasticNetCV": "cross_validated.fit_elastic_net_cv",
+    "Lars": "penalised.fit_mean_loss",
+    "LassoLars": "penalised.fit_mean_loss",
+    "OrthogonalMatchingPursuit": "penalised.fit_total_loss",
+    "BayesianRidge": "bayesian.fit_bayesian_ridge",
+    "ARDRegression": "bayesian.fit_ard",
 }
 
 
@@ -27,21 +53,44 @@ def fit(job: FitJob) -> Fitted:
     """Fit the job's estimator from sums over row blocks."""
     X, y, sample_weight = _checked(job)
     classes = None
-    if _takes_labels(job.estimator) and container_of(y) not in DASK:
-        classes, y = encode(y)
-    executor = _executor(job, X, y, sample_weight)
-    if _takes_labels(job.estimator) and classes is None:
-        classes = executor.find_classes()
-    data = Passes(executor.reduce, X.shape[1], getattr(y, "ndim", 0), getattr(X, "dtype", np.float64), classes)
+    if _takes_labels(job.estimator):
+        if container_of(y) in DASK:
+            classes = _executor(job, X, y, sample_weight).find_classes()
+        else:
+            classes, y = encode(y)
+            y = place_like(y, X)
+    data = _passes(job, X, y, sample_weight, classes)
     module, _, function = FITS[type(job.estimator).__name__].partition(".")
     try:
         getattr(import_module(f"skdist_gpu.reductions.{module}"), function)(job.estimator, data)
     except NotFiniteError:
         if container_of(job.X) in HOST:
             # scikit-learn says more about what to do
-            assert_all_finite(to_host(X), estimator_name=type(job.estimator).__name__, input_name="X")
+            name, allow_nan = type(job.estimator).__name__, get_tags(job.estimator).input_tags.allow_nan
+            assert_all_finite(to_host(X), allow_nan=allow_nan, estimator_name=name, input_name="X")
         raise
     return Fitted(job.estimator)
+
+
+def _passes(job: FitJob, X: Any, y: Any, sample_weight: Any, classes: np.ndarray | None) -> Passes:
+    """Return the data as something to pass over, as a whole or from row to row."""
+    executor = _executor(job, X, y, sample_weight)
+    executor.classes = classes
+
+    def rows(start: int, stop: int) -> Passes:
+        parts = [None if part is None else part[start:stop] for part in (X, y, sample_weight)]
+        return _passes(job, *parts, classes)
+
+    numbered = isinstance(X.shape[0], (int, np.integer))
+    return Passes(
+        reduce=executor.reduce,
+        n_features=X.shape[1],
+        target_ndim=getattr(y, "ndim", 0),
+        dtype=getattr(X, "dtype", np.dtype(np.float64)),
+        classes=classes,
+        n_rows=int(X.shape[0]) if numbered else None,
+        rows=rows if numbered else None,
+    )
 
 
 def _takes_labels(estimator: Any) -> bool:
@@ -58,9 +107,10 @@ def _checked(job: FitJob) -> tuple[Any, Any, Any]:
     if container in DASK:
         return check_lazy_input(*data, labels=_takes_labels(job.estimator))
     if container in GPU:
-        return check_gpu_input(*data)
+        return check_gpu_input(*data, labels=_takes_labels(job.estimator))
     # the sums tell whether all values are finite
-    X, y, sample_weight = validate(*data, sparse=job.device != "gpu", multi_target=True, finite=False)
+    several = get_tags(job.estimator).target_tags.multi_output
+    X, y, sample_weight = validate(*data, sparse=job.device != "gpu", multi_target=several, finite=False)
     if job.device == "dask":
         return to_dask(X), to_dask(y), to_dask(sample_weight)
     return X, y, sample_weight

@@ -47,6 +47,10 @@ class Passes:
         dtype of the blocks of `X`, float32 or float64; integers of Dask blocks are left as they are.
     classes : ndarray or None
         The sorted labels of a classifier; its blocks of `y` hold codes 0 … n-1 into them.
+    n_rows : int or None
+        Number of rows; None where it is not known without computing.
+    rows : callable or None
+        Returns the passes over the rows from `start` to `stop`; None where rows have no number.
     """
 
     reduce: Reduce
@@ -54,6 +58,8 @@ class Passes:
     target_ndim: int
     dtype: Any
     classes: np.ndarray | None = None
+    n_rows: int | None = None
+    rows: Callable[[int, int], Passes] | None = None
 
 
 def namespace(array: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 from threadpoolctl import ThreadpoolController
 
-from skdist_gpu.data.convert import result_to_host, to_gpu, to_host
+from skdist_gpu.data.convert import place_like, result_to_host, to_host
 from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.data.labels import codes_of
 from skdist_gpu.exceptions import MisalignedBlocksError
@@ -33,13 +33,13 @@ class DaskExecutor:
         self.client = client
         self.progress = progress
         self.n_passes = 0
+        # set once they are known; reductions then see codes in place of labels
         self.classes: np.ndarray | None = None
 
     def find_classes(self) -> np.ndarray:
-        """Return the sorted labels of all blocks; from then on reductions see codes instead."""
+        """Return the sorted labels of all blocks."""
         classes = self.reduce(_Labels())
         check_classification_targets(classes)
-        self.classes = classes
         return classes
 
     def reduce(self, reduction: Reduction) -> Any:
@@ -103,13 +103,8 @@ def _map_block(reduction: Reduction, index: int, classes: np.ndarray | None, X: 
     if isinstance(reduction, _Labels):
         return np.unique(np.asarray(to_host(y))) if len(y) else None
     if classes is not None:
-        y = _like(codes_of(y, classes), X)
+        y = place_like(codes_of(y, classes), X)
     return fold(reduction, _values(X), _values(y), _values(sample_weight), step)
-
-
-def _like(codes: np.ndarray, X: Any) -> Any:
-    """Return codes where the block of X is."""
-    return to_gpu(codes).astype(np.intp) if container_of(X) in GPU else codes
 
 
 def _combine(reduction: Reduction, partials: list[Any]) -> Any:

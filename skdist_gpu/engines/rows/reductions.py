@@ -28,7 +28,45 @@ def _reductions(estimator: str, break_even: float, **options: Any) -> list[Entry
     ]
 
 
+def _contiguous_folds(cv: Any) -> bool:
+    """Whether folds are whole stretches of rows, whose sums need no row indices."""
+    return cv is None or type(cv) is int or (type(cv).__name__ == "KFold" and not cv.shuffle)
+
+
+def _no_array(value: Any) -> bool:
+    return isinstance(value, (bool, str)) or value is None
+
+
+_COORDINATE_DESCENT: dict[str, Any] = {"precompute": _no_array, "warm_start": (False,)}
+_LEAVE_ONE_OUT: dict[str, Any] = {"scoring": (None,), "store_cv_results": (False,)}
+_LARS: dict[str, Any] = {"precompute": _no_array, "jitter": (None,)}
+
 ROWS: tuple[Entry, ...] = (
     *_reductions("LinearRegression", 2e5, accepts={"positive": (False,)}),
     *_reductions("Ridge", 2e6, accepts={"positive": (False,), "solver": ("auto", "cholesky", "svd")}),
+    *_reductions(
+        "RidgeClassifier",
+        2e6,
+        accepts={"positive": (False,), "solver": ("auto", "cholesky", "svd")},
+        multi_target=False,
+    ),
+    *_reductions("RidgeCV", 1e5, accepts={"cv": _contiguous_folds, **_LEAVE_ONE_OUT}),
+    *_reductions("RidgeClassifierCV", 1e5, accepts={"cv": (None,), **_LEAVE_ONE_OUT}, multi_target=False),
+    *_reductions("Lasso", 1e6, accepts=_COORDINATE_DESCENT),
+    *_reductions("ElasticNet", 1e6, accepts=_COORDINATE_DESCENT),
+    *_reductions(
+        "LassoCV", 1e5, accepts={"precompute": _no_array, "cv": _contiguous_folds}, weights=False, multi_target=False
+    ),
+    *_reductions(
+        "ElasticNetCV",
+        1e5,
+        accepts={"precompute": _no_array, "cv": _contiguous_folds},
+        weights=False,
+        multi_target=False,
+    ),
+    *_reductions("Lars", 1e6, accepts=_LARS, weights=False),
+    *_reductions("LassoLars", 1e6, accepts=_LARS, weights=False),
+    *_reductions("OrthogonalMatchingPursuit", 1e6, accepts={"precompute": _no_array}, weights=False),
+    *_reductions("BayesianRidge", 2e5, multi_target=False),
+    *_reductions("ARDRegression", 2e5, weights=False, multi_target=False),
 )

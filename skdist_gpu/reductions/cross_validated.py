@@ -1,0 +1,150 @@
+"""LassoCV, ElasticNetCV and RidgeCV: all folds and all penalties from one pass over the data.
+
+The rows of each fold are summed apart. The moments of a training set are those of the other folds
+merged, and the error on a fold follows from the fold's own moments; no row is read twice. RidgeCV
+and RidgeClassifierCV without folds leave one row out, which takes a second pass: see `leave_one_out`.
+"""
+
+from __future__ import annotations
+
+from functools import reduce as fold_left
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import ElasticNet, Lasso, enet_path
+from sklearn.model_selection import KFold
+
+from skdist_gpu.exceptions import EngineRefusal
+from skdist_gpu.reductions.compressed import Compressed, compress_moments
+from skdist_gpu.reductions.leave_one_out import fit_known, fit_leave_one_out
+from skdist_gpu.reductions.moments import Moments, finite_moments
+from skdist_gpu.reductions.penalised import fit_rows
+from skdist_gpu.reductions.protocol import Passes
+
+
+def fit_elastic_net_cv(estimator: Any, data: Passes) -> None:
+    """Fit a scikit-learn ``LassoCV`` or ``ElasticNetCV`` in place.
+
+    Raises
+    ------
+    EngineRefusal
+        If the number of rows is not known, or the folds are not contiguous.
+    """
+    lasso = not hasattr(estimator, "l1_ratio")
+    ratios = [1.0] if lasso else [float(r) for r in np.atleast_1d(estimator.l1_ratio)]
+    folds = _moments_of_folds(data, estimator.cv)
+    total = fold_left(Moments.merge, folds)
+    rows = compress_moments(total, data.n_features, estimator.fit_intercept).per_row()
+    grids = [_alphas(estimator, rows, ratio) for ratio in ratios]
+    errors = np.array(
+        [
+            [_path_errors(estimator, data.n_features, folds, held_out, grid, ratio) for held_out in range(len(folds))]
+            for grid, ratio in zip(grids, ratios, strict=True)
+        ]
+    )
+    means = errors.mean(axis=1)
+    best_ratio = int(np.argmin(means.min(axis=1)))
+    best_alpha = int(np.argmin(means[best_ratio]))
+    estimator.mse_path_ = np.squeeze(np.moveaxis(errors, 2, 1))
+    estimator.alpha_ = grids[best_ratio][best_alpha]
+    given = not isinstance(estimator.alphas, (int, np.integer))
+    estimator.alphas_ = np.asarray(grids[0] if given or len(ratios) == 1 else grids)
+    names = ("max_iter", "tol", "positive", "selection", "random_state", "fit_intercept")
+    params = {name: getattr(estimator, name) for name in names}
+    if lasso:
+        final: Any = Lasso(alpha=estimator.alpha_, **params)
+    else:
+        estimator.l1_ratio_ = ratios[best_ratio]
+        final = ElasticNet(alpha=estimator.alpha_, l1_ratio=estimator.l1_ratio_, **params)
+    fit_rows(final, rows, target_ndim=1)
+    for name in ("coef_", "intercept_", "dual_gap_", "n_iter_"):
+        setattr(estimator, name, getattr(final, name))
+
+
+def fit_ridge_cv(estimator: Any, data: Passes) -> None:
+    """Fit a scikit-learn ``RidgeCV`` in place; raises as :func:`fit_elastic_net_cv` does."""
+    if estimator.cv is None:
+        fit_leave_one_out(estimator, data)
+        return
+    alphas = np.atleast_1d(np.asarray(estimator.alphas, dtype=np.float64))
+    folds = _moments_of_folds(data, estimator.cv)
+    scores = np.array([_ridge_scores(estimator, data, folds, held_out, alphas) for held_out in range(len(folds))])
+    best = int(np.argmax(scores.mean(axis=0)))
+    estimator.alpha_, estimator.best_score_ = alphas[best], scores.mean(axis=0)[best]
+    fit_known(estimator, data, fold_left(Moments.merge, folds))
+
+
+def _moments_of_folds(data: Passes, cv: Any) -> list[Moments]:
+    """Return the moments of each fold of KFold without shuffling."""
+    if data.n_rows is None or data.rows is None:
+        raise EngineRefusal("folds need the number of rows, which is not known here; compute_chunk_sizes() finds it")
+    n_folds = 5 if cv is None else cv.get_n_splits() if isinstance(cv, KFold) else int(cv)
+    if n_folds > data.n_rows:
+        raise ValueError(
+            f"Cannot have number of splits n_splits={n_folds} greater than the number of samples: "
+            f"n_samples={data.n_rows}."
+        )
+    sizes = np.full(n_folds, data.n_rows // n_folds)
+    sizes[: data.n_rows % n_folds] += 1
+    stops = np.cumsum(sizes)
+    return [finite_moments(data.rows(stop - size, stop)) for size, stop in zip(sizes, stops, strict=True)]
+
+
+def _alphas(estimator: Any, rows: Compressed, l1_ratio: float) -> np.ndarray:
+    """Return the grid of penalties: the given ones, or from the smallest that leaves no coefficient."""
+    if not isinstance(estimator.alphas, (int, np.integer)):
+        return np.sort(np.asarray(estimator.alphas, dtype=np.float64))[::-1]
+    if l1_ratio == 0:
+        raise ValueError(
+            "Automatic alpha grid generation is not supported for l1_ratio=0. Please supply a grid by providing "
+            "your estimator with the appropriate `alphas=` argument."
+        )
+    cross = rows.X.T @ rows.y[:, 0] / len(rows.X)
+    largest = float(np.max(cross if estimator.positive else np.abs(cross))) / l1_ratio
+    if largest <= np.finfo(np.float64).resolution:
+        return np.full(estimator.alphas, np.finfo(np.float64).resolution)
+    return np.geomspace(largest, largest * estimator.eps, num=estimator.alphas)
+
+
+def _training(folds: list[Moments], held_out: int) -> Moments:
+    return fold_left(Moments.merge, [fold for i, fold in enumerate(folds) if i != held_out])
+
+
+def _path_errors(
+    estimator: Any, n_features: int, folds: list[Moments], held_out: int, alphas: np.ndarray, l1_ratio: float
+) -> np.ndarray:
+    """Return the mean squared error on a fold, for each penalty."""
+    train = compress_moments(_training(folds, held_out), n_features, estimator.fit_intercept).per_row()
+    params = {name: getattr(estimator, name) for name in ("max_iter", "tol", "positive", "selection", "random_state")}
+    _, coefs, _ = enet_path(train.X, train.y[:, 0], l1_ratio=l1_ratio, alphas=alphas, **params)
+    return _errors(folds[held_out], n_features, train, coefs)[0]
+
+
+def _errors(fold: Moments, n_features: int, train: Compressed, coefs: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the mean squared errors on a fold of a model with the training set's intercept; and of its mean."""
+    centred = compress_moments(fold, n_features, fit_intercept=True)
+    bias = (fold.mean[n_features] - train.y_mean[0]) - (fold.mean[:n_features] - train.x_mean) @ coefs
+    residuals = np.sum((centred.y - centred.X @ coefs) ** 2, axis=0)
+    return residuals / centred.weight + bias**2, float(np.sum(centred.y**2)) / centred.weight
+
+
+def _ridge_scores(estimator: Any, data: Passes, folds: list[Moments], held_out: int, alphas: np.ndarray) -> np.ndarray:
+    """Return R² on a fold for each penalty, the mean over the targets."""
+    d = data.n_features
+    training = _training(folds, held_out)
+    scores = np.empty((len(training.mean) - d, len(alphas)))
+    for target in range(len(scores)):
+        columns = [*range(d), d + target]
+        train_part, fold_part = (_columns(moments, columns) for moments in (training, folds[held_out]))
+        train = compress_moments(train_part, d, estimator.fit_intercept)
+        U, s, Vt = np.linalg.svd(train.X, full_matrices=False)
+        kept = s > s[0] * np.finfo(np.float64).eps * max(train.X.shape)
+        shrunk = np.where(kept[:, None], s[:, None] / (np.where(kept, s, 1.0)[:, None] ** 2 + alphas), 0.0)
+        coefs = Vt.T @ (shrunk * (U.T @ train.y))
+        errors, variance = _errors(fold_part, d, train, coefs)
+        scores[target] = 1 - errors / variance
+    return scores.mean(axis=0)
+
+
+def _columns(moments: Moments, columns: list[int]) -> Moments:
+    return Moments(moments.n_rows, moments.weight, moments.mean[columns], moments.scatter[np.ix_(columns, columns)])
