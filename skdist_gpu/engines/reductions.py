@@ -109,8 +109,9 @@ def _checked(job: FitJob) -> tuple[Any, Any, Any]:
     if container in GPU:
         return check_gpu_input(*data, labels=_takes_labels(job.estimator))
     # the sums tell whether all values are finite
-    several = get_tags(job.estimator).target_tags.multi_output
-    X, y, sample_weight = validate(*data, sparse=job.device != "gpu", multi_target=several, finite=False)
+    tags = get_tags(job.estimator)
+    sparse, several = tags.input_tags.sparse and job.device != "gpu", tags.target_tags.multi_output
+    X, y, sample_weight = validate(*data, sparse=sparse, multi_target=several, finite=False)
     if job.device == "dask":
         return to_dask(X), to_dask(y), to_dask(sample_weight)
     return X, y, sample_weight

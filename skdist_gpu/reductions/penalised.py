@@ -36,6 +36,7 @@ def fit_rows(estimator: Any, rows: Compressed, target_ndim: int) -> None:
 
 def keep_intercept(estimator: Any, rows: Compressed) -> None:
     """Set ``intercept_`` in scikit-learn's shape."""
+    estimator.coef_ = np.atleast_1d(estimator.coef_)  # matching pursuit squeezes a single feature away
     intercept = rows.intercept(estimator.coef_)
     if not estimator.fit_intercept:
         estimator.intercept_ = 0.0

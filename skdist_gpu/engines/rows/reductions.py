@@ -7,14 +7,16 @@ from typing import Any
 from skdist_gpu.engines.entry import Entry
 
 
-def _reductions(estimator: str, break_even: float, **options: Any) -> list[Entry]:
-    """Our own block reductions run on threads, on a GPU and over Dask alike."""
+def _reductions(
+    estimator: str, break_even: float, sparse: tuple[str, ...] = ("cpu", "dask"), **options: Any
+) -> list[Entry]:
+    """Our own block reductions run on threads, on a GPU and over Dask alike; sparse X on some devices."""
     return [
         Entry(
             estimator,
             "reductions",
             device,
-            sparse=device != "gpu",
+            sparse=device in sparse,
             break_even=break_even if device == "cpu" else gpu_break_even,
             source=source,
             packages=packages,
@@ -46,14 +48,14 @@ ROWS: tuple[Entry, ...] = (
     *_reductions("Ridge", 2e6, accepts={"positive": (False,), "solver": ("auto", "cholesky", "svd")}),
     *_reductions(
         "RidgeClassifier",
-        2e6,
+        2e5,
         accepts={"positive": (False,), "solver": ("auto", "cholesky", "svd")},
         multi_target=False,
     ),
-    *_reductions("RidgeCV", 1e5, accepts={"cv": _contiguous_folds, **_LEAVE_ONE_OUT}),
-    *_reductions("RidgeClassifierCV", 1e5, accepts={"cv": (None,), **_LEAVE_ONE_OUT}, multi_target=False),
-    *_reductions("Lasso", 1e6, accepts=_COORDINATE_DESCENT),
-    *_reductions("ElasticNet", 1e6, accepts=_COORDINATE_DESCENT),
+    *_reductions("RidgeCV", 3e5, accepts={"cv": _contiguous_folds, **_LEAVE_ONE_OUT}),
+    *_reductions("RidgeClassifierCV", 2e5, accepts={"cv": (None,), **_LEAVE_ONE_OUT}, multi_target=False),
+    *_reductions("Lasso", 1.5e6, accepts=_COORDINATE_DESCENT),
+    *_reductions("ElasticNet", 1.5e6, accepts=_COORDINATE_DESCENT),
     *_reductions(
         "LassoCV", 1e5, accepts={"precompute": _no_array, "cv": _contiguous_folds}, weights=False, multi_target=False
     ),
@@ -64,9 +66,9 @@ ROWS: tuple[Entry, ...] = (
         weights=False,
         multi_target=False,
     ),
-    *_reductions("Lars", 1e6, accepts=_LARS, weights=False),
-    *_reductions("LassoLars", 1e6, accepts=_LARS, weights=False),
-    *_reductions("OrthogonalMatchingPursuit", 1e6, accepts={"precompute": _no_array}, weights=False),
+    *_reductions("Lars", 2.5e6, accepts=_LARS, weights=False),
+    *_reductions("LassoLars", 2.5e6, accepts=_LARS, weights=False),
+    *_reductions("OrthogonalMatchingPursuit", 2.5e6, accepts={"precompute": _no_array}, weights=False),
     *_reductions("BayesianRidge", 2e5, multi_target=False),
     *_reductions("ARDRegression", 2e5, weights=False, multi_target=False),
 )
