@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sklearn.decomposition._pca import _infer_dimension as infer_dimension
-from sklearn.preprocessing._data import _handle_zeros_in_scale as handle_zeros_in_scale
-from sklearn.preprocessing._data import _is_constant_feature as is_constant_feature
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 
@@ -24,4 +21,19 @@ def remember_binarizer(estimator: Any, classes: Any) -> None:
     estimator.classes_ = classes
 
 
-__all__ = ["check_sample_weight", "remember_binarizer", "validate_params"]
+def infer_dimension(variances: Any, n_samples: int) -> int:
+    """Return Minka's estimate of the number of components."""
+    from sklearn.decomposition._pca import _infer_dimension
+
+    return _infer_dimension(variances, n_samples)
+
+
+def safe_scale(variance: Any, mean: Any, n_samples: Any) -> Any:
+    """Return standard deviations, 1 for columns that are constant but for rounding."""
+    from sklearn.preprocessing._data import _handle_zeros_in_scale, _is_constant_feature
+
+    constant = _is_constant_feature(variance, mean, n_samples)
+    return _handle_zeros_in_scale(variance**0.5, copy=False, constant_mask=constant)
+
+
+__all__ = ["check_sample_weight", "infer_dimension", "remember_binarizer", "safe_scale", "validate_params"]

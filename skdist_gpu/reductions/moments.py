@@ -140,10 +140,10 @@ def finite_moments(data: Passes) -> Moments:
     return moments
 
 
-def raise_not_finite(data: Passes) -> None:
-    """Say which input holds NaN or infinity, or weights below zero."""
+def raise_not_finite(data: Passes, allow_nan: bool = False) -> None:
+    """Say which input holds infinity, NaN unless `X` may, or weights below zero."""
     for fault, count in data.reduce(_Faults()).items():
-        if count:
+        if count and not (allow_nan and fault == "Input X contains NaN."):
             raise NotFiniteError(fault)
 
 
