@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 import warnings
 from copy import deepcopy
-from functools import partial, update_wrapper
-from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -20,6 +18,7 @@ from skdist_gpu._compat.sklearn import validate_params
 from skdist_gpu.config import get_config
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.inspect import InputInfo, inspect_input
+from skdist_gpu.delegation import FitMethod, estimator_has
 from skdist_gpu.engines.catalog import entries_for, matches
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.protocol import FitJob, Fitted, load_engine
@@ -33,37 +32,6 @@ from skdist_gpu.progress import Progress
 from skdist_gpu.report import Explanation, Report
 
 FALLBACKS = ("warn", "silent", "raise")
-
-
-def _has(method: str) -> Any:
-    """Make a check for ``available_if``: the wrapped estimator has the method."""
-
-    def check(self: AutoScaleEstimator) -> bool:
-        return hasattr(self.__dict__.get("estimator_") or self._make_estimator(), method)
-
-    return check
-
-
-class _FitMethod:
-    """`fit`, showing ``sample_weight`` in its signature only where the wrapped estimator takes it.
-
-    scikit-learn's meta-estimators read that signature to decide whether to pass weights.
-    """
-
-    def __init__(self, function: Any) -> None:
-        self.function = function
-        update_wrapper(self, function)  # type: ignore[arg-type]
-
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
-        if instance is None:
-            return self.function
-        bound = partial(self.function, instance)
-        update_wrapper(bound, self.function)
-        shown = list(signature(self.function).parameters.values())[1:]
-        if not instance._takes_weights():
-            shown = [p for p in shown if p.name != "sample_weight"]
-        bound.__signature__ = signature(self.function).replace(parameters=shown)  # type: ignore[attr-defined]
-        return bound
 
 
 class AutoScaleEstimator(BaseEstimator):
@@ -150,7 +118,7 @@ class AutoScaleEstimator(BaseEstimator):
 
     # --- fit -------------------------------------------------------------------------------
 
-    @_FitMethod
+    @FitMethod
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None, **fit_params: Any) -> AutoScaleEstimator:
         """Choose an engine for these data on this machine, and fit.
 
@@ -352,7 +320,7 @@ class AutoScaleEstimator(BaseEstimator):
         function = block_method(estimator, method, self.__dict__.get("_labels"), params)
         return function(X) if type(X) is np.ndarray else apply_to(function, X)
 
-    @available_if(_has("predict"))
+    @available_if(estimator_has("predict"))
     def predict(self, X: Any, **params: Any) -> Any:
         """Predict the target of each row of `X`.
 
@@ -370,27 +338,27 @@ class AutoScaleEstimator(BaseEstimator):
         """
         return self._call("predict", X, **params)
 
-    @available_if(_has("predict_proba"))
+    @available_if(estimator_has("predict_proba"))
     def predict_proba(self, X: Any) -> Any:
         """Return the probability of each class, shape (n_samples, n_classes); containers as in `predict`."""
         return self._call("predict_proba", X)
 
-    @available_if(_has("predict_log_proba"))
+    @available_if(estimator_has("predict_log_proba"))
     def predict_log_proba(self, X: Any) -> Any:
         """Return the log-probability of each class, shape (n_samples, n_classes)."""
         return self._call("predict_log_proba", X)
 
-    @available_if(_has("decision_function"))
+    @available_if(estimator_has("decision_function"))
     def decision_function(self, X: Any) -> Any:
         """Return the confidence scores of each row; containers as in `predict`."""
         return self._call("decision_function", X)
 
-    @available_if(_has("score_samples"))
+    @available_if(estimator_has("score_samples"))
     def score_samples(self, X: Any) -> Any:
         """Return the estimator's score of each row; containers as in `predict`."""
         return self._call("score_samples", X)
 
-    @available_if(_has("score"))
+    @available_if(estimator_has("score"))
     def score(self, X: Any, y: Any = None, **params: Any) -> float:
         """Return the estimator's own score of `X`."""
         return self._fitted().score(to_host(X), to_host(y), **params)

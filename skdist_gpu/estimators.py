@@ -7,8 +7,9 @@ from typing import Any
 from sklearn.base import ClassifierMixin, ClusterMixin, RegressorMixin, TransformerMixin
 from sklearn.utils.metaestimators import available_if
 
-from skdist_gpu.base import AutoScaleEstimator, _has
+from skdist_gpu.base import AutoScaleEstimator
 from skdist_gpu.data.convert import to_host
+from skdist_gpu.delegation import estimator_has
 
 _PARAMETERS = """
     Parameters
@@ -141,17 +142,17 @@ class AutoScaleClusterer(ClusterMixin, AutoScaleEstimator):
 
         return KMeans(random_state=0)
 
-    @available_if(_has("transform"))
+    @available_if(estimator_has("transform"))
     def transform(self, X: Any) -> Any:
         """Return the distance of each row to each cluster."""
         return self._call("transform", X)
 
-    @available_if(_has("transform"))
+    @available_if(estimator_has("transform"))
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
         """Fit, and return the distance of each row to each cluster."""
         return self.fit(X, y, **fit_params).transform(X)
 
-    @available_if(_has("get_feature_names_out"))
+    @available_if(estimator_has("get_feature_names_out"))
     def get_feature_names_out(self, input_features: Any = None) -> Any:
         """Return the names of the columns that `transform` gives."""
         return self._fitted().get_feature_names_out(input_features)
@@ -187,7 +188,7 @@ class AutoScaleTransformer(TransformerMixin, AutoScaleEstimator):
             )
         super()._check_parameters(estimator)
 
-    @available_if(_has("transform"))
+    @available_if(estimator_has("transform"))
     def transform(self, X: Any) -> Any:
         """Transform `X`.
 
@@ -202,12 +203,12 @@ class AutoScaleTransformer(TransformerMixin, AutoScaleEstimator):
         """
         return self._call("transform", X)
 
-    @available_if(_has("inverse_transform"))
+    @available_if(estimator_has("inverse_transform"))
     def inverse_transform(self, X: Any) -> Any:
         """Return data in the original space for transformed data."""
         return self._call("inverse_transform", X)
 
-    @available_if(_has("get_feature_names_out"))
+    @available_if(estimator_has("get_feature_names_out"))
     def get_feature_names_out(self, input_features: Any = None) -> Any:
         """Return the names of the columns that `transform` gives."""
         return self._fitted().get_feature_names_out(input_features)

@@ -69,8 +69,12 @@ def _class(name: str) -> type:
         return getattr(pytest.importorskip("xgboost"), name)
     modules = (
         "cluster",
+        "covariance",
         "decomposition",
+        "discriminant_analysis",
         "ensemble",
+        "feature_selection",
+        "impute",
         "linear_model",
         "naive_bayes",
         "neighbors",

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from skdist_gpu.data.dataset import n_rows_of
 from skdist_gpu.data.kinds import container_of, location_of
 
 
@@ -23,7 +24,7 @@ class InputInfo:
         Shape of `X`; None where it is not known without computing.
     dtype : str
         Common dtype of the columns, ``"object"`` where they have none.
-    location : {"host", "gpu", "dask"}
+    location : {"host", "gpu", "dask", "disk"}
         Where the values live.
     backing : str
         Container of one Dask block; the container itself otherwise.
@@ -99,6 +100,8 @@ def inspect_input(X: Any, y: Any = None, sample_weight: Any = None) -> InputInfo
     (4, 3, 'float32', 48, 1)
     """
     container = container_of(X)
+    if container == "arrow.dataset":
+        return _inspect_dataset(X, y, sample_weight)
     n_samples, n_features = _shape(X)
     dtype, backing = _dtype(X), container
     block_sizes: tuple[int | None, ...] = ()
@@ -120,6 +123,22 @@ def inspect_input(X: Any, y: Any = None, sample_weight: Any = None) -> InputInfo
         n_stored=int(X.nnz) if sparse and hasattr(X, "nnz") else None,
         block_sizes=block_sizes,
         n_targets=_n_targets(y),
+        weighted=sample_weight is not None,
+    )
+
+
+def _inspect_dataset(dataset: Any, y: Any, sample_weight: Any) -> InputInfo:
+    """Describe files by their schema and footers; `y` and weights are names of columns."""
+    targets = [y] if isinstance(y, str) else list(y) if isinstance(y, (list, tuple)) else []
+    names = [n for n in dataset.schema.names if n not in targets and n != sample_weight]
+    return InputInfo(
+        container="arrow.dataset",
+        n_samples=n_rows_of(dataset),
+        n_features=len(names),
+        dtype=_common_dtype([_arrow_dtype(dataset.schema.field(n).type) for n in names]),
+        location="disk",
+        backing="arrow",
+        n_targets=len(targets),
         weighted=sample_weight is not None,
     )
 

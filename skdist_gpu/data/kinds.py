@@ -15,6 +15,7 @@ _TYPES: dict[str, tuple[str, str]] = {
     "polars.lazy": ("polars", "LazyFrame"),
     "arrow": ("pyarrow", "Table"),
     "arrow.array": ("pyarrow", "ChunkedArray"),
+    "arrow.dataset": ("pyarrow.dataset", "Dataset"),
     "cupy": ("cupy", "ndarray"),
     "cupy.sparse": ("cupyx.scipy.sparse", "spmatrix"),
     "cudf": ("cudf", "DataFrame"),
@@ -51,5 +52,7 @@ def container_of(data: Any) -> str:
 
 
 def location_of(container: str) -> str:
-    """Return where a container's values live: ``"host"``, ``"gpu"`` or ``"dask"``."""
+    """Return where a container's values live: ``"host"``, ``"gpu"``, ``"dask"`` or ``"disk"``."""
+    if container == "arrow.dataset":
+        return "disk"
     return "gpu" if container in GPU else "dask" if container in DASK else "host"

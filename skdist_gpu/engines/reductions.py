@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
@@ -9,7 +10,16 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils import assert_all_finite, get_tags
 
-from skdist_gpu.data.convert import check_gpu_input, check_lazy_input, place_like, to_dask, to_host, validate
+from skdist_gpu.data.convert import (
+    check_gpu_input,
+    check_lazy_input,
+    place_like,
+    remember_features,
+    to_dask,
+    to_host,
+    validate,
+)
+from skdist_gpu.data.dataset import DatasetTable, table_of
 from skdist_gpu.data.kinds import DASK, GPU, HOST, container_of
 from skdist_gpu.data.labels import encode
 from skdist_gpu.engines.protocol import FitJob, Fitted
@@ -54,7 +64,7 @@ def fit(job: FitJob) -> Fitted:
     X, y, sample_weight = _checked(job)
     classes = None
     if _takes_labels(job.estimator):
-        if container_of(y) in DASK:
+        if container_of(y) in DASK or job.info.location == "disk":
             classes = _executor(job, X, y, sample_weight).find_classes()
         else:
             classes, y = encode(y)
@@ -78,19 +88,25 @@ def _passes(job: FitJob, X: Any, y: Any, sample_weight: Any, classes: np.ndarray
     executor.classes = classes
 
     def rows(start: int, stop: int) -> Passes:
-        parts = [None if part is None else part[start:stop] for part in (X, y, sample_weight)]
-        return _passes(job, *parts, classes)
+        y_rows, weight_rows = (None if part is None else part[start:stop] for part in (y, sample_weight))
+        return _passes(job, X[start:stop], y_rows, weight_rows, classes)
 
     numbered = isinstance(X.shape[0], (int, np.integer))
     return Passes(
         reduce=executor.reduce,
         n_features=X.shape[1],
-        target_ndim=getattr(y, "ndim", 0),
+        target_ndim=_target_ndim(X, y),
         dtype=getattr(X, "dtype", np.dtype(np.float64)),
         classes=classes,
         n_rows=int(X.shape[0]) if numbered else None,
         rows=rows if numbered else None,
     )
+
+
+def _target_ndim(X: Any, y: Any) -> int:
+    if isinstance(X, DatasetTable):
+        return 0 if X.target is None else 1 if isinstance(X.target, str) else 2
+    return getattr(y, "ndim", 0)
 
 
 def _takes_labels(estimator: Any) -> bool:
@@ -104,6 +120,10 @@ def _checked(job: FitJob) -> tuple[Any, Any, Any]:
     y = job.y if get_tags(job.estimator).target_tags.required else None
     data = (job.estimator, job.X, y, job.sample_weight)
     container = container_of(job.X)
+    if job.info.location == "disk":
+        table = table_of(job.X, job.y, job.sample_weight)
+        remember_features(job.estimator, table, y)
+        return table if y is not None else replace(table, target=None), None, None
     if container in DASK:
         return check_lazy_input(*data, labels=_takes_labels(job.estimator))
     if container in GPU:
@@ -119,6 +139,10 @@ def _checked(job: FitJob) -> tuple[Any, Any, Any]:
 
 def _executor(job: FitJob, X: Any, y: Any, sample_weight: Any) -> Any:
     """Choose the executor, and import only what it needs."""
+    if job.info.location == "disk" and job.device == "cpu":
+        from skdist_gpu.engines.executors.stream import StreamExecutor
+
+        return StreamExecutor(X, job.resources.n_cores, job.progress)
     if job.device == "dask":
         from skdist_gpu.engines.executors.dask import DaskExecutor
 

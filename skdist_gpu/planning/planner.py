@@ -34,6 +34,9 @@ class Request:
     fit_params: tuple[str, ...] = ()
 
 
+_PLACES = {"host": "in memory", "gpu": "on the GPU", "disk": "on this machine's disk", "dask": "in Dask"}
+
+
 def make_plan(estimator: Any, info: InputInfo, resources: Resources, request: Request) -> Plan:
     """Judge every engine of the catalogue and choose one.
 
@@ -134,11 +137,13 @@ def _data_refusals(entry: Entry, info: InputInfo, request: Request) -> list[str]
     refusals = []
     on_dask = info.location == "dask"
     if entry.device == "dask" and not on_dask and request.backend == "auto":
-        refusals.append("is for Dask input; these data are in memory already")
+        refusals.append(f"is for Dask input; these data are {_PLACES[info.location]} already")
     if entry.backend == "reductions" and entry.device != "dask" and on_dask:
         refusals.append("the same sums run where the Dask blocks are, see reductions:dask")
     if entry.backend == "reductions" and entry.device == "cpu" and info.location == "gpu":
         refusals.append("the data are on the GPU, see reductions:gpu")
+    if info.location == "disk" and entry.backend not in ("reductions", "sklearn"):
+        refusals.append("reads no files; pyarrow's dataset.to_table() loads them")
     if info.sparse and not entry.sparse:
         refusals.append("sparse X is not supported; X.toarray() makes it dense")
     if info.weighted and not entry.weights:
@@ -166,7 +171,7 @@ def _memory_refusals(
 def _why_slower(entry: Entry, info: InputInfo) -> str | None:
     """Say why another engine is faster for this size or place; None if none is known to be."""
     if entry.device == "dask" and info.location != "dask":
-        return "the data are in memory already; to hand them to Dask costs a copy"
+        return f"the data are {_PLACES[info.location]} already; to hand them to Dask costs a copy"
     source = f" ({entry.source})" if entry.source else ""
     if entry.break_even == float("inf"):
         return f"scikit-learn is faster at every size{source}"

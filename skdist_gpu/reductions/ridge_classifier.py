@@ -66,13 +66,19 @@ def fit_ridge_classifier(estimator: Any, data: Passes) -> None:
     fit_ridge(ridge, _on_indicators(estimator, data))
     for name in ("coef_", "intercept_", "n_iter_", "solver_"):
         setattr(estimator, name, getattr(ridge, name))
-    remember_binarizer(estimator, data.classes)
+    _remember_classes(estimator, data)
 
 
 def fit_ridge_classifier_cv(estimator: Any, data: Passes) -> None:
     """Fit a scikit-learn ``RidgeClassifierCV`` with ``cv=None`` in place."""
     fit_leave_one_out(estimator, _on_indicators(estimator, data))
+    _remember_classes(estimator, data)
+
+
+def _remember_classes(estimator: Any, data: Passes) -> None:
     remember_binarizer(estimator, data.classes)
+    if estimator.fit_intercept:
+        estimator.intercept_ = np.atleast_1d(estimator.intercept_)
 
 
 def _on_indicators(estimator: Any, data: Passes) -> Passes:
@@ -88,4 +94,4 @@ def _on_indicators(estimator: Any, data: Passes) -> Passes:
     def reduce(reduction: Any) -> Any:
         return data.reduce(OnIndicators(reduction, n_classes, class_weight))
 
-    return replace(data, reduce=reduce, target_ndim=2)
+    return replace(data, reduce=reduce, target_ndim=1 if n_classes == 2 else 2)

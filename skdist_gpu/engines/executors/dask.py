@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 from threadpoolctl import ThreadpoolController
 
-from skdist_gpu.data.convert import place_like, result_to_host, to_host
+from skdist_gpu.data.convert import place_like, to_host
 from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.data.labels import codes_of
 from skdist_gpu.exceptions import MisalignedBlocksError
@@ -18,8 +18,6 @@ from skdist_gpu.reductions.protocol import Reduction, combine_all, fold
 
 # partial results that one task combines
 FAN_IN = 8
-# rows of one product on a GPU worker
-GPU_STEP = 2**18
 
 
 class DaskExecutor:
@@ -50,7 +48,7 @@ class DaskExecutor:
         self.progress.start(f"pass {self.n_passes} over {len(level)} blocks")
         while len(level) > 1:
             level = [combine(reduction, level[i : i + FAN_IN]) for i in range(0, len(level), FAN_IN)]
-        total = self._compute(dask.delayed(result_to_host, pure=False)(level[0]))
+        total = self._compute(level[0])
         self.progress.finish()
         return total
 
@@ -99,12 +97,15 @@ def _map_block(reduction: Reduction, index: int, classes: np.ndarray | None, X: 
                 f"Block {index} has {X.shape[0]} rows of X and {len(part)} of {name}. The partitions of X and "
                 f"{name} do not line up; take both from one frame, or repartition one like the other."
             )
-    step = GPU_STEP if container_of(X) in GPU else None
     if isinstance(reduction, _Labels):
         return np.unique(np.asarray(to_host(y))) if len(y) else None
     if classes is not None:
         y = place_like(codes_of(y, classes), X)
-    return fold(reduction, _values(X), _values(y), _values(sample_weight), step)
+    if container_of(X) in GPU and len(X):
+        from skdist_gpu.engines.executors.gpu import GpuExecutor
+
+        return GpuExecutor(_values(X), _values(y), _values(sample_weight), 1, None, Progress()).reduce(reduction)
+    return fold(reduction, _values(X), _values(y), _values(sample_weight))
 
 
 def _combine(reduction: Reduction, partials: list[Any]) -> Any:

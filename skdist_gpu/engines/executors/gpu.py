@@ -11,8 +11,11 @@ import cupy
 import cupyx
 import numpy as np
 
-from skdist_gpu.data.convert import result_to_host
+from skdist_gpu.data.convert import result_to_host, to_gpu
+from skdist_gpu.data.dataset import DatasetTable
 from skdist_gpu.data.kinds import GPU, container_of
+from skdist_gpu.data.labels import codes_of
+from skdist_gpu.engines.executors.stream import StreamExecutor
 from skdist_gpu.progress import Progress
 from skdist_gpu.reductions.protocol import Reduction
 
@@ -33,6 +36,9 @@ class GpuExecutor:
     def __init__(
         self, X: Any, y: Any, sample_weight: Any, n_cores: int, memory_budget: int | None, progress: Progress
     ) -> None:
+        self.classes: np.ndarray | None = None
+        self.table = X if isinstance(X, DatasetTable) else None
+        self.n_cores = n_cores
         self.parts = [part for part in (X, y, sample_weight) if part is not None]
         self.has_y, self.has_weight = y is not None, sample_weight is not None
         self.n_rows = X.shape[0]
@@ -42,7 +48,7 @@ class GpuExecutor:
         self.n_passes = 0
         # RAPIDS' default allocator asks the driver each time, which waits for the GPU
         self.pool = cupy.cuda.MemoryPool()
-        if not self.resident:
+        if not self.resident and self.table is None:
             with cupy.cuda.using_allocator(self.pool.malloc):
                 self.stream = _HostStream(self.parts, self.step, min(COPY_THREADS, n_cores), memory_budget)
 
@@ -52,11 +58,27 @@ class GpuExecutor:
         self.progress.start(f"pass {self.n_passes} on the GPU", total=self.n_rows)
         total = None
         with cupy.cuda.using_allocator(self.pool.malloc):
-            for block in self._resident_blocks() if self.resident else self.stream.blocks():
-                partial = reduction.map(*self._arguments(block))
+            for X, y, weight in self._blocks():
+                partial = reduction.map(X, y, weight)
                 total = partial if total is None else reduction.combine(total, partial)
-                self.progress.advance(block[0].shape[0])
+                self.progress.advance(X.shape[0])
             return result_to_host(total)
+
+    def find_classes(self) -> np.ndarray:
+        """Return the sorted labels of files, which may be text and are read on the host."""
+        return StreamExecutor(self.table, self.n_cores, self.progress).find_classes()  # type: ignore[arg-type]
+
+    def _blocks(self) -> Any:
+        """Yield X, y and weights of each block on the device."""
+        if self.table is not None:
+            for X, y, weight in self.table.blocks(self.n_cores, self._coded):
+                yield to_gpu(X), None if y is None else cupy.asarray(y), None if weight is None else to_gpu(weight)
+        else:
+            for block in self._resident_blocks() if self.resident else self.stream.blocks():
+                yield self._arguments(block)
+
+    def _coded(self, X: Any, y: Any, weight: Any) -> tuple[Any, Any, Any]:
+        return X, y if self.classes is None else codes_of(y, self.classes), weight
 
     def _resident_blocks(self) -> Any:
         for start in range(0, self.n_rows, self.step):

@@ -1,0 +1,140 @@
+"""Rows of a pyarrow dataset, larger than memory, as blocks of NumPy arrays."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+# rows of a block; Arrow reads a few blocks ahead
+BLOCK_ROWS = 65_536
+READ_AHEAD = 2
+
+
+@dataclass(frozen=True)
+class DatasetTable:
+    """Columns of a dataset that are features, target and weight; read again by each pass.
+
+    Attributes
+    ----------
+    dataset : pyarrow.dataset.Dataset
+        Files on disk.
+    features : tuple of str
+        Columns of X.
+    target, weight : tuple of str or str or None
+        Columns of y and of the sample weights.
+    """
+
+    dataset: Any
+    features: tuple[str, ...]
+    target: tuple[str, ...] | str | None = None
+    weight: str | None = None
+
+    @property
+    def shape(self) -> tuple[None, int]:
+        """The number of rows is left to be found by the sums."""
+        return None, len(self.features)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the features, as a frame has them."""
+        return self.features
+
+    @property
+    def dtype(self) -> np.dtype:
+        """float32 if all features are, float64 otherwise."""
+        types = {str(self.dataset.schema.field(name).type) for name in self.features}
+        return np.dtype(np.float32 if types == {"float"} else np.float64)
+
+    def batches(self) -> Iterator[Any]:
+        """Yield the rows in their order as record batches, read and decoded by Arrow's own threads."""
+        wanted = [*self.features, *self._targets, *([self.weight] if self.weight else [])]
+        options = {"batch_size": BLOCK_ROWS, "batch_readahead": READ_AHEAD, "fragment_readahead": 1}
+        return (batch for batch in self.dataset.to_batches(columns=wanted, **options) if batch.num_rows)
+
+    def blocks(self, n_threads: int, function: Callable[..., Any]) -> Iterator[Any]:
+        """Yield ``function(X, y, weights)`` of each batch in order, computed by threads a few batches ahead."""
+        waiting = deque[Future]()
+        with ThreadPoolExecutor(n_threads) as pool:
+            for batch in self.batches():
+                waiting.append(pool.submit(lambda b: function(*self.arrays(b)), batch))
+                if len(waiting) > n_threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def arrays(self, batch: Any) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+        """Return X, y and weights of a batch."""
+        y = _matrix(batch, self._targets) if self._targets else None
+        if y is not None and isinstance(self.target, str):
+            y = y[:, 0]
+        weight = _matrix(batch, (self.weight,))[:, 0] if self.weight else None
+        return _matrix(batch, self.features, self.dtype), y, weight
+
+    @property
+    def _targets(self) -> tuple[str, ...]:
+        return (self.target,) if isinstance(self.target, str) else tuple(self.target or ())
+
+
+def table_of(dataset: Any, y: Any, sample_weight: Any) -> DatasetTable:
+    """Return the columns of a dataset as features, target and weight.
+
+    Raises
+    ------
+    ValueError
+        If `y` or `sample_weight` is not the name of a column, or a feature holds no numbers.
+    """
+    names = list(dataset.schema.names)
+    target = tuple(y) if isinstance(y, list) else y
+    chosen = [] if target is None else list(target) if isinstance(target, tuple) else [target]
+    for what, columns in (("y", chosen), ("sample_weight", [] if sample_weight is None else [sample_weight])):
+        if any(not isinstance(column, str) or column not in names for column in columns):
+            raise ValueError(
+                f"X is a dataset on disk, so that {what} must name columns of it. Its columns are "
+                f"{', '.join(names[:8])}{', …' if len(names) > 8 else ''}. Nothing was read."
+            )
+    features = tuple(name for name in names if name not in (*chosen, sample_weight))
+    text = [name for name in features if not _is_number(dataset.schema.field(name).type)]
+    if text:
+        raise ValueError(
+            f"could not convert string to float: X has columns that are not numbers: {', '.join(text[:8])}. "
+            "Nothing was read. Leave them out, or encode them first."
+        )
+    return DatasetTable(dataset, features, target, sample_weight)
+
+
+def load(table: DatasetTable) -> tuple[Any, Any, Any]:
+    """Return X as a pandas frame, y and weights, all in memory."""
+    frame = table.dataset.to_table().to_pandas()
+    target = list(table.target) if isinstance(table.target, tuple) else table.target
+    X = frame[list(table.features)]
+    return X, None if target is None else frame[target], None if table.weight is None else frame[table.weight]
+
+
+def _is_number(arrow_type: Any) -> bool:
+    try:
+        return np.dtype(arrow_type.to_pandas_dtype()).kind in "biuf"
+    except (NotImplementedError, TypeError):
+        return False
+
+
+def _matrix(batch: Any, names: tuple[str, ...], dtype: Any = None) -> np.ndarray:
+    """Return columns of a record batch side by side; a missing value is NaN."""
+    columns = [batch.column(name).to_numpy(zero_copy_only=False) for name in names]
+    if dtype is None and len(columns) == 1:
+        return columns[0][:, None]
+    matrix = np.empty((batch.num_rows, len(columns)), dtype or np.float64)
+    for i, column in enumerate(columns):
+        matrix[:, i] = column
+    return matrix
+
+
+def n_rows_of(dataset: Any) -> int | None:
+    """Return the number of rows where files tell it without being read: those of Parquet."""
+    if type(getattr(dataset, "format", None)).__name__ != "ParquetFileFormat":
+        return None
+    return int(dataset.count_rows())

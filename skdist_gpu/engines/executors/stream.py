@@ -1,0 +1,52 @@
+"""Reduce files on disk, block after block, while the next blocks are read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.multiclass import check_classification_targets
+from threadpoolctl import ThreadpoolController
+
+from skdist_gpu.data.dataset import DatasetTable
+from skdist_gpu.data.labels import codes_of
+from skdist_gpu.progress import Progress
+from skdist_gpu.reductions.protocol import Reduction, fold
+
+
+class StreamExecutor:
+    """Run reductions over a dataset; a few blocks are in memory at a time.
+
+    Blocks are combined in their order, so that the answer does not depend on timing.
+    """
+
+    def __init__(self, table: DatasetTable, n_threads: int, progress: Progress) -> None:
+        self.table, self.n_threads, self.progress = table, n_threads, progress
+        self.n_passes = 0
+        # set once they are known; reductions then see codes in place of labels
+        self.classes: np.ndarray | None = None
+
+    def find_classes(self) -> np.ndarray:
+        """Return the sorted labels of all blocks, reading no other column."""
+        labels: set[Any] = set()
+        target = DatasetTable(self.table.dataset, (), self.table.target)
+        for batch in target.batches():
+            labels.update(np.unique(np.asarray(target.arrays(batch)[1])).tolist())
+        classes = np.array(sorted(labels))
+        check_classification_targets(classes)
+        return classes
+
+    def reduce(self, reduction: Reduction) -> Any:
+        """Return the total over all rows; None if there are none."""
+        self.n_passes += 1
+        self.progress.start(f"pass {self.n_passes} over files")
+
+        def partial_of(X: Any, y: Any, weight: Any) -> Any:
+            return fold(reduction, X, y if self.classes is None else codes_of(y, self.classes), weight)
+
+        total = None
+        with ThreadpoolController().limit(limits=1):
+            for partial in self.table.blocks(self.n_threads, partial_of):
+                total = partial if total is None else reduction.combine(total, partial)
+        self.progress.finish()
+        return total

@@ -1,0 +1,95 @@
+"""Parquet on disk, read block after block."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.linear_model import Lasso, LinearRegression, Ridge, RidgeClassifier
+from sklearn.metrics import r2_score
+
+from skdist_gpu import autoscale
+from skdist_gpu.data import dataset as dataset_module
+from skdist_gpu.testing import assert_ran_on
+
+generator = np.random.default_rng(0)
+NAMES = ["a", "b", "c"]
+FRAME = pd.DataFrame(generator.normal(size=(10_000, 3)), columns=NAMES)
+FRAME["target"] = FRAME[NAMES] @ [1.0, -2.0, 3.0] + generator.normal(size=len(FRAME))
+FRAME["weight"] = generator.uniform(0.5, 2, size=len(FRAME))
+FRAME["label"] = np.where(FRAME["target"] > 0, "above", "below")
+
+
+@pytest.fixture(name="files")
+def _files(tmp_path, monkeypatch):
+    """Return a function that gives a dataset of a few files with the named columns, read in small blocks."""
+    monkeypatch.setattr(dataset_module, "BLOCK_ROWS", 700)
+
+    def write(*columns, frame=FRAME):
+        for i, part in enumerate(np.array_split(np.arange(len(frame)), 3)):
+            table = pa.Table.from_pandas(frame.iloc[part][list(columns)], preserve_index=False)
+            pq.write_table(table, tmp_path / f"{i}.parquet", row_group_size=1000)
+        return ds.dataset(tmp_path)
+
+    return write
+
+
+@pytest.mark.parametrize("estimator", [LinearRegression(), Ridge(), Lasso(0.1)], ids=repr)
+@pytest.mark.parametrize("backend", ["reductions:cpu", "sklearn", "auto"])
+def test_columns_by_name(files, estimator, backend):
+    model = autoscale(estimator, backend=backend).fit(
+        files(*NAMES, "target", "weight"), "target", sample_weight="weight"
+    )
+    reference = type(estimator)(**estimator.get_params()).fit(FRAME[NAMES], FRAME["target"], FRAME["weight"])
+    assert_allclose(model.coef_, reference.coef_, rtol=1e-4 if estimator.__class__ is Lasso else 1e-9)
+    assert_array_equal(model.feature_names_in_, NAMES)
+
+
+def test_predictions_of_files_are_one_array(files):
+    files = files(*NAMES, "target")
+    model = autoscale(LinearRegression(), backend="reductions").fit(files, "target")
+    predicted = model.predict(files)
+    assert_allclose(predicted, model.predict(FRAME[NAMES]))
+    assert r2_score(FRAME["target"], predicted) > 0.9
+
+
+def test_text_labels_and_several_targets(files):
+    model = autoscale(RidgeClassifier(), backend="reductions").fit(files(*NAMES, "label"), "label")
+    reference = RidgeClassifier().fit(FRAME[NAMES], FRAME["label"])
+    assert_array_equal(model.classes_, reference.classes_)
+    assert_allclose(model.coef_, reference.coef_, rtol=1e-9)
+    both = autoscale(Ridge(), backend="reductions").fit(files(*NAMES, "target", "weight"), ["target", "weight"])
+    assert_allclose(both.coef_, Ridge().fit(FRAME[NAMES], FRAME[["target", "weight"]]).coef_, rtol=1e-9)
+
+
+def test_plan_reads_footers_only_and_knows_the_size(files):
+    plan = autoscale(LinearRegression()).plan(files(*NAMES, "target"), "target")
+    assert "10 000 × 3 float64 in arrow.dataset" in plan.data
+    assert plan.chosen.name == "sklearn:cpu"
+    small = autoscale(LinearRegression(), memory_budget="100kB").plan(files(*NAMES, "target"), "target")
+    assert next(c for c in small.candidates if c.name == "sklearn:cpu").verdict == "refused"
+
+
+def test_bad_columns_and_values(files):
+    with pytest.raises(ValueError, match=r"y must name columns.*a, b, c"):
+        autoscale(Ridge(), backend="reductions").fit(files(*NAMES), "missing")
+    with pytest.raises(ValueError, match="y must name columns"):
+        autoscale(Ridge(), backend="reductions").fit(files(*NAMES), np.zeros(3))
+    with pytest.raises(ValueError, match=r"not numbers: label"):
+        autoscale(Ridge(), backend="reductions").fit(files(*NAMES, "label", "target"), "target")
+    holes = FRAME.assign(a=FRAME["a"].where(FRAME.index != 77))
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        autoscale(Ridge(), backend="reductions").fit(files(*NAMES, "target", frame=holes), "target")
+
+
+def test_memory_mapped_arrays_are_not_copied(tmp_path):
+    mapped = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float32, (5000, 3))
+    mapped[:] = FRAME[NAMES].to_numpy()[:5000]
+    mapped.flush()
+    data = np.load(tmp_path / "x.npy", mmap_mode="r")
+    model = autoscale(LinearRegression(), backend="reductions").fit(data, FRAME["target"].to_numpy()[:5000])
+    assert_ran_on(model, "reductions:cpu")
+    reference = LinearRegression().fit(np.asarray(data, np.float64), FRAME["target"][:5000])
+    assert_allclose(model.coef_, reference.coef_, rtol=1e-9)
