@@ -36,4 +36,41 @@ def safe_scale(variance: Any, mean: Any, n_samples: Any) -> Any:
     return _handle_zeros_in_scale(variance**0.5, copy=False, constant_mask=constant)
 
 
-__all__ = ["check_sample_weight", "infer_dimension", "remember_binarizer", "safe_scale", "validate_params"]
+def smooth_counts(estimator: Any) -> None:
+    """Give a discrete naive Bayes classifier that has its counts the probabilities that follow from them."""
+    estimator._update_feature_log_prob(estimator._check_alpha())
+    estimator._update_class_log_prior(class_prior=estimator.class_prior)
+
+
+def number_of_categories(estimator: Any, highest: Any) -> Any:
+    """Return how many categories a CategoricalNB knows in each column, given the highest code seen."""
+    return estimator._validate_n_categories(highest[None], estimator.min_categories)
+
+
+def check_selection(estimator: Any, X: Any) -> None:
+    """Warn or raise as a univariate selection does for its parameters."""
+    estimator._check_params(X, None)
+
+
+def remember_components(estimator: Any, n_components: int) -> None:
+    """Tell a LinearDiscriminantAnalysis how many columns `transform` gives."""
+    estimator._max_components = estimator._n_features_out = n_components
+
+
+def remember_solver(estimator: Any, solver: str) -> None:
+    """Tell a PCA which solver was chosen."""
+    estimator._fit_svd_solver = solver
+
+
+__all__ = [
+    "check_sample_weight",
+    "check_selection",
+    "infer_dimension",
+    "number_of_categories",
+    "remember_binarizer",
+    "remember_components",
+    "remember_solver",
+    "safe_scale",
+    "smooth_counts",
+    "validate_params",
+]

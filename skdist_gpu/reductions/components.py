@@ -14,7 +14,7 @@ import numpy as np
 from scipy import linalg
 from sklearn.utils.extmath import svd_flip
 
-from skdist_gpu._compat.sklearn import infer_dimension
+from skdist_gpu._compat.sklearn import infer_dimension, remember_solver
 from skdist_gpu.reductions.moments import TriangleReduction, finite_moments
 from skdist_gpu.reductions.protocol import Passes
 
@@ -65,7 +65,7 @@ def fit_pca(estimator: Any, data: Passes) -> None:
     estimator.explained_variance_ = _copy(variances[:wanted], dtype)
     estimator.explained_variance_ratio_ = _copy(ratios[:wanted], dtype)
     estimator.singular_values_ = _copy(singular_values[:wanted], dtype)
-    estimator._fit_svd_solver = solver
+    remember_solver(estimator, solver)
 
 
 def fit_incremental_pca(estimator: Any, data: Passes) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from scipy import linalg
 from sklearn.covariance import shrunk_covariance
 
+from skdist_gpu._compat.sklearn import remember_components
 from skdist_gpu.reductions.class_moments import ClassMoments, centered_by_class, class_moments
 from skdist_gpu.reductions.covariance import SquaredNorms, ledoit_wolf_shrinkage
 from skdist_gpu.reductions.protocol import Passes, namespace
@@ -53,20 +54,20 @@ def fit_linear_discriminant_analysis(estimator: Any, data: Passes) -> None:
         raise ValueError("The number of samples must be more than the number of classes.")
     estimator.classes_ = data.classes
     estimator.priors_ = _linear_priors(estimator, moments)
-    estimator._max_components = _max_components(estimator, n_classes, data.n_features)
+    n_components = _n_components(estimator, n_classes, data.n_features)
+    remember_components(estimator, n_components)
     estimator.means_ = moments.mean
 
     if estimator.solver == "svd":
         if estimator.store_covariance:
             estimator.covariance_ = _within_covariance(estimator, moments, data)
-        _solve_by_scalings(estimator, moments, data)
+        _solve_by_scalings(estimator, moments, n_components, data)
     else:
         estimator.covariance_ = _within_covariance(estimator, moments, data)
-        _solve_by_covariance(estimator, moments, data)
+        _solve_by_covariance(estimator, moments, n_components, data)
     if n_classes == 2:
         estimator.coef_ = estimator.coef_[[1]] - estimator.coef_[[0]]
         estimator.intercept_ = estimator.intercept_[[1]] - estimator.intercept_[[0]]
-    estimator._n_features_out = estimator._max_components
     if data.dtype == np.float32:
         _narrow(estimator)
 
@@ -133,7 +134,7 @@ def _linear_priors(estimator: Any, moments: ClassMoments) -> np.ndarray:
     return priors
 
 
-def _max_components(estimator: Any, n_classes: int, n_features: int) -> int:
+def _n_components(estimator: Any, n_classes: int, n_features: int) -> int:
     largest = min(n_classes - 1, n_features)
     if estimator.n_components is None:
         return largest
@@ -169,7 +170,7 @@ def _shrink(covariance: np.ndarray, scale: np.ndarray, fourth: float, n_rows: fl
     return shrunk_covariance(correlation, shrinkage) * np.outer(scale, scale)
 
 
-def _solve_by_scalings(estimator: Any, moments: ClassMoments, data: Passes) -> None:
+def _solve_by_scalings(estimator: Any, moments: ClassMoments, n_components: int, data: Passes) -> None:
     """Scale the classes to a sphere, and find the directions that separate their means."""
     scatter = moments.scatter if moments.scatter.ndim == 2 else moments.scatter.sum(axis=0)
     n_rows, n_classes = moments.weight.sum(), len(moments.weight)
@@ -188,7 +189,7 @@ def _solve_by_scalings(estimator: Any, moments: ClassMoments, data: Passes) -> N
     weights = np.sqrt(n_rows * estimator.priors_ / max(1, n_classes - 1))
     _, spread, directions = linalg.svd((weights[:, None] * centered) @ scalings, full_matrices=False)
     with np.errstate(invalid="ignore"):
-        estimator.explained_variance_ratio_ = (spread**2 / np.sum(spread**2))[: estimator._max_components]
+        estimator.explained_variance_ratio_ = (spread**2 / np.sum(spread**2))[:n_components]
     rank = int(np.sum(spread > estimator.tol * spread[0]))
     estimator.scalings_ = scalings @ directions.T[:, :rank]
     coef = centered @ estimator.scalings_
@@ -197,7 +198,7 @@ def _solve_by_scalings(estimator: Any, moments: ClassMoments, data: Passes) -> N
     estimator.intercept_ -= estimator.xbar_ @ estimator.coef_.T
 
 
-def _solve_by_covariance(estimator: Any, moments: ClassMoments, data: Passes) -> None:
+def _solve_by_covariance(estimator: Any, moments: ClassMoments, n_components: int, data: Passes) -> None:
     """Solve least squares with the within-class covariance, or the eigenproblem of both covariances."""
     if estimator.solver == "lsqr":
         estimator.coef_ = linalg.lstsq(estimator.covariance_, moments.mean.T)[0].T
@@ -205,7 +206,7 @@ def _solve_by_covariance(estimator: Any, moments: ClassMoments, data: Passes) ->
         between = _total_covariance(estimator, moments, data) - estimator.covariance_
         eigenvalues, eigenvectors = linalg.eigh(between, estimator.covariance_)
         ratios = np.sort(eigenvalues / np.sum(eigenvalues))[::-1]
-        estimator.explained_variance_ratio_ = ratios[: estimator._max_components]
+        estimator.explained_variance_ratio_ = ratios[:n_components]
         estimator.scalings_ = eigenvectors[:, np.argsort(eigenvalues)[::-1]]
         estimator.coef_ = moments.mean @ estimator.scalings_ @ estimator.scalings_.T
     half = 0.5 * np.einsum("ij,ij->i", moments.mean, estimator.coef_)

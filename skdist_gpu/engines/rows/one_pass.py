@@ -1,26 +1,58 @@
-"""What our own block reductions fit in one pass, beside the linear models."""
+"""What our own block reductions fit from one pass over the data, beside the linear models."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.rows.reductions import _reductions
 
-# the squared sums of PCA take a component count that is known, or a share, as scikit-learn's exact solvers do
-_EXACT_PCA = ("auto", "full", "covariance_eigh")
+_DENSE: dict[str, Any] = {"sparse": (), "weights": False}
+# scikit-learn's own loops over the entries of a sparse matrix in memory are faster
+_SPARSE_BLOCKS: dict[str, Any] = {"sparse": ("dask",), "weights": False}
+_NO_ESTIMATOR = {"covariance_estimator": (None,)}
+
+
+def _known_score(function: Any) -> bool:
+    """Whether a score function is one of scikit-learn's that are sums over rows."""
+    names = ("f_classif", "f_regression", "r_regression", "chi2")
+    return getattr(function, "__module__", "").startswith("sklearn.feature_selection") and function.__name__ in names
+
+
+def _number(value: Any) -> bool:
+    return value is None or isinstance(value, (int, float))
+
+
+def _not_a_number(value: Any) -> bool:
+    return isinstance(value, float) and value != value
+
+
+_SELECTION = {"score_func": _known_score}
+_IMPUTER = {"strategy": ("mean", "constant"), "missing_values": _not_a_number, "fill_value": _number}
+_BINS = {"strategy": ("uniform",), "subsample": (None,)}
 
 ROWS: tuple[Entry, ...] = (
     *_reductions("StandardScaler", 1e6, sparse=()),
-    *_reductions("MinMaxScaler", 1e6, sparse=()),
-    *_reductions("MaxAbsScaler", 1e6, sparse=("dask",)),
-    *_reductions("VarianceThreshold", 1e6, sparse=("dask",)),
-    *_reductions("PCA", 1e6, sparse=(), accepts={"svd_solver": _EXACT_PCA}),
-    *_reductions("IncrementalPCA", 1e6, sparse=()),
-    *_reductions("TruncatedSVD", 1e6, sparse=("dask",)),
-    *_reductions("EmpiricalCovariance", 1e6, sparse=()),
-    *_reductions("ShrunkCovariance", 1e6, sparse=()),
-    *_reductions("LedoitWolf", 1e6, sparse=()),
-    *_reductions("OAS", 1e6, sparse=()),
-    *_reductions("GaussianNB", 1e6, sparse=()),
-    *_reductions("LinearDiscriminantAnalysis", 1e6, sparse=(), accepts={"covariance_estimator": (None,)}),
-    *_reductions("QuadraticDiscriminantAnalysis", 1e6, sparse=(), accepts={"covariance_estimator": (None,)}),
+    *_reductions("MinMaxScaler", 1e6, **_DENSE),
+    *_reductions("MaxAbsScaler", 1e6, **_SPARSE_BLOCKS),
+    *_reductions("VarianceThreshold", 1e6, **_SPARSE_BLOCKS),
+    *_reductions("PCA", 1e6, accepts={"svd_solver": ("auto", "full", "covariance_eigh")}, **_DENSE),
+    *_reductions("IncrementalPCA", 1e6, **_DENSE),
+    *_reductions("TruncatedSVD", 1e6, **_SPARSE_BLOCKS),
+    *_reductions("EmpiricalCovariance", 1e6, **_DENSE),
+    *_reductions("ShrunkCovariance", 1e6, **_DENSE),
+    *_reductions("LedoitWolf", 1e6, **_DENSE),
+    *_reductions("OAS", 1e6, **_DENSE),
+    *_reductions("GaussianNB", 1e6, sparse=(), multi_target=False),
+    *_reductions("MultinomialNB", 1e6, sparse=("dask",), multi_target=False),
+    *_reductions("ComplementNB", 1e6, sparse=("dask",), multi_target=False),
+    *_reductions("BernoulliNB", 1e6, sparse=("dask",), multi_target=False),
+    *_reductions("CategoricalNB", 1e6, sparse=(), multi_target=False),
+    *_reductions("LinearDiscriminantAnalysis", 1e6, accepts=_NO_ESTIMATOR, multi_target=False, **_DENSE),
+    *_reductions("QuadraticDiscriminantAnalysis", 1e6, accepts=_NO_ESTIMATOR, multi_target=False, **_DENSE),
+    *_reductions("NearestCentroid", 1e6, accepts={"metric": ("euclidean",)}, multi_target=False, **_SPARSE_BLOCKS),
+    *_reductions("SelectKBest", 1e6, accepts=_SELECTION, multi_target=False, **_SPARSE_BLOCKS),
+    *_reductions("SelectPercentile", 1e6, accepts=_SELECTION, multi_target=False, **_SPARSE_BLOCKS),
+    *_reductions("SimpleImputer", 1e6, accepts=_IMPUTER, **_DENSE),
+    *_reductions("KBinsDiscretizer", 1e6, accepts=_BINS, sparse=()),
 )

@@ -1,0 +1,51 @@
+"""SimpleImputer and KBinsDiscretizer from statistics of each column."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from skdist_gpu.reductions.columns import (
+    ColumnReduction,
+    ExtremaReduction,
+    Together,
+    check_finite,
+    column_moments,
+    total,
+)
+from skdist_gpu.reductions.protocol import Passes
+from skdist_gpu.reductions.stand_in import learn_from
+
+
+def fit_simple_imputer(estimator: Any, data: Passes) -> None:
+    """Fit a scikit-learn ``SimpleImputer`` with ``strategy`` "mean" or "constant" in place.
+
+    Parameters
+    ----------
+    estimator : SimpleImputer
+        Unfitted, with valid parameters.
+    data : Passes
+        The rows to fit on.
+    """
+    moments = column_moments(data, allow_nan=True)
+    dtype = np.float32 if data.dtype == np.float32 else np.float64
+    means = np.where(moments.weight > 0, moments.mean, np.nan)
+    # a column with missing values has one here, too, for the indicator
+    holes = np.where(moments.weight < moments.n_rows, np.nan, means)
+    learn_from(estimator, np.array([means, holes], dtype=dtype))
+
+
+def fit_k_bins_discretizer(estimator: Any, data: Passes) -> None:
+    """Fit a scikit-learn ``KBinsDiscretizer(strategy="uniform")`` in place.
+
+    Parameters
+    ----------
+    estimator : KBinsDiscretizer
+        Unfitted, with valid parameters, and without a subsample.
+    data : Passes
+        The rows to fit on.
+    """
+    moments, found = total(data, Together(ColumnReduction(weighted=False), ExtremaReduction()))
+    check_finite(moments.scatter, data)
+    learn_from(estimator, np.array([found.low, found.high]))
