@@ -8,47 +8,15 @@ python benchmarks/least_squares.py gpu   [--rows 25000000] [--output FILE]
 from __future__ import annotations
 
 import argparse
-import json
 import pathlib
-import threading
 import time
 
 import numpy as np
 import psutil
+from measure import PeakMemory, report, timed
 from sklearn.linear_model import LinearRegression, Ridge
 
 from skdist_gpu import AutoScaleRegressor
-from skdist_gpu.versions import describe_system
-
-
-class PeakMemory:
-    """Measure by how much the process's resident memory rises, in bytes, sampled each 5 ms."""
-
-    def __enter__(self):
-        self.process, self.stop = psutil.Process(), threading.Event()
-        self.base = self.peak = self.process.memory_info().rss
-        self.thread = threading.Thread(target=self._watch)
-        self.thread.start()
-        return self
-
-    def _watch(self):
-        while not self.stop.wait(0.005):
-            self.peak = max(self.peak, self.process.memory_info().rss)
-
-    def __exit__(self, *exc_info):
-        self.stop.set()
-        self.thread.join()
-        self.extra = self.peak - self.base
-
-
-def timed(function, repeats=1):
-    """Return the shortest time in seconds of `repeats` calls, and the last result."""
-    best = float("inf")
-    for _ in range(repeats):
-        start = time.perf_counter()
-        result = function()
-        best = min(best, time.perf_counter() - start)
-    return best, result
 
 
 def relative(coef, reference):
@@ -195,11 +163,7 @@ def main():
     arguments = parser.parse_args()
     n_rows = arguments.rows or (25_000_000 if arguments.what == "gpu" else 2_000_000)
     rows = {"cpu": cpu, "dask": dask_arrays, "gpu": gpu}[arguments.what](n_rows)
-    for row in rows:
-        print(row)
-    if arguments.output:
-        record = {"date": time.strftime("%Y-%m-%d"), "rows": n_rows, "results": rows, **describe_system()}
-        arguments.output.write_text(json.dumps(record, indent=1))
+    report(rows, arguments.output, rows=n_rows)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -53,7 +54,11 @@ class DatasetTable:
     def batches(self) -> Iterator[Any]:
         """Yield the rows in their order as record batches, read and decoded by Arrow's own threads."""
         wanted = [*self.features, *self._targets, *([self.weight] if self.weight else [])]
-        options = {"batch_size": BLOCK_ROWS, "batch_readahead": READ_AHEAD, "fragment_readahead": 1}
+        options: dict[str, Any] = {"batch_size": BLOCK_ROWS, "batch_readahead": READ_AHEAD, "fragment_readahead": 1}
+        if _is_parquet(self.dataset):
+            # Arrow would otherwise hold whole files in memory
+            scan = sys.modules["pyarrow.dataset"].ParquetFragmentScanOptions
+            options["fragment_scan_options"] = scan(pre_buffer=False, use_buffered_stream=True, buffer_size=2**18)
         return (batch for batch in self.dataset.to_batches(columns=wanted, **options) if batch.num_rows)
 
     def blocks(self, n_threads: int, function: Callable[..., Any]) -> Iterator[Any]:
@@ -127,7 +132,7 @@ def _matrix(batch: Any, names: tuple[str, ...], dtype: Any = None) -> np.ndarray
     columns = [batch.column(name).to_numpy(zero_copy_only=False) for name in names]
     if dtype is None and len(columns) == 1:
         return columns[0][:, None]
-    matrix = np.empty((batch.num_rows, len(columns)), dtype or np.float64)
+    matrix = np.empty((batch.num_rows, len(columns)), dtype or np.float64, order="F")
     for i, column in enumerate(columns):
         matrix[:, i] = column
     return matrix
@@ -135,6 +140,8 @@ def _matrix(batch: Any, names: tuple[str, ...], dtype: Any = None) -> np.ndarray
 
 def n_rows_of(dataset: Any) -> int | None:
     """Return the number of rows where files tell it without being read: those of Parquet."""
-    if type(getattr(dataset, "format", None)).__name__ != "ParquetFileFormat":
-        return None
-    return int(dataset.count_rows())
+    return int(dataset.count_rows()) if _is_parquet(dataset) else None
+
+
+def _is_parquet(dataset: Any) -> bool:
+    return type(getattr(dataset, "format", None)).__name__ == "ParquetFileFormat"

@@ -1,0 +1,53 @@
+"""What the benchmarks share: time, memory, and results with the machine that they were measured on."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+
+from skdist_gpu.versions import describe_system
+
+
+class PeakMemory:
+    """Measure by how much the process's resident memory rises, in bytes, sampled each 5 ms."""
+
+    def __enter__(self) -> PeakMemory:
+        self.process, self.stop = psutil.Process(), threading.Event()
+        self.base = self.peak = self.process.memory_info().rss
+        self.thread = threading.Thread(target=self._watch)
+        self.thread.start()
+        return self
+
+    def _watch(self) -> None:
+        while not self.stop.wait(0.005):
+            self.peak = max(self.peak, self.process.memory_info().rss)
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop.set()
+        self.thread.join()
+        self.extra = self.peak - self.base
+
+
+def timed(function: Callable[[], Any], repeats: int = 1) -> tuple[float, Any]:
+    """Return the shortest time in seconds of `repeats` calls, and the last result."""
+    best, result = float("inf"), None
+    for _ in range(repeats):
+        start = time.perf_counter()
+        result = function()
+        best = min(best, time.perf_counter() - start)
+    return best, result
+
+
+def report(rows: list[dict[str, Any]], output: pathlib.Path | None, **facts: Any) -> None:
+    """Print the rows, and write them with date, versions and machine."""
+    for row in rows:
+        print(row, flush=True)
+    if output:
+        described = {"date": time.strftime("%Y-%m-%d"), **facts, "results": rows, **describe_system()}
+        output.write_text(json.dumps(described, indent=1))
