@@ -42,6 +42,15 @@ FITS = {
     "LedoitWolf": "covariance.fit_ledoit_wolf",
     "OAS": "covariance.fit_oas",
     "GaussianNB": "naive_bayes.fit_gaussian_nb",
+    "MultinomialNB": "naive_bayes.fit_multinomial_nb",
+    "ComplementNB": "naive_bayes.fit_complement_nb",
+    "BernoulliNB": "naive_bayes.fit_bernoulli_nb",
+    "CategoricalNB": "naive_bayes.fit_categorical_nb",
+    "NearestCentroid": "centroids.fit_nearest_centroid",
+    "SelectKBest": "selection.fit_univariate_selection",
+    "SelectPercentile": "selection.fit_univariate_selection",
+    "SimpleImputer": "preprocessing.fit_simple_imputer",
+    "KBinsDiscretizer": "preprocessing.fit_k_bins_discretizer",
     "LinearDiscriminantAnalysis": "discriminants.fit_linear_discriminant_analysis",
     "QuadraticDiscriminantAnalysis": "discriminants.fit_quadratic_discriminant_analysis",
     "RidgeClassifier": "ridge_classifier.fit_ridge_classifier",
@@ -56,6 +65,8 @@ FITS = {
     "OrthogonalMatchingPursuit": "penalised.fit_total_loss",
     "BayesianRidge": "bayesian.fit_bayesian_ridge",
     "ARDRegression": "bayesian.fit_ard",
+    "LogisticRegression": "logistic.fit_logistic_regression",
+    "KMeans": "kmeans.fit_kmeans",
 }
 
 
@@ -117,7 +128,9 @@ def _takes_labels(estimator: Any) -> bool:
 
 def _checked(job: FitJob) -> tuple[Any, Any, Any]:
     """Return the data ready for an executor, or raise scikit-learn's error before any work."""
-    y = job.y if get_tags(job.estimator).target_tags.required else None
+    # a selection by scores needs y, although its tags do not say so
+    needs_target = get_tags(job.estimator).target_tags.required or hasattr(job.estimator, "score_func")
+    y = job.y if needs_target else None
     data = (job.estimator, job.X, y, job.sample_weight)
     container = container_of(job.X)
     if job.info.location == "disk":
