@@ -1,0 +1,55 @@
+"""Several GPUs of one machine through a Dask-CUDA cluster."""
+
+import cupy
+import dask.array as da
+import numpy as np
+import pytest
+from dask.distributed import Client
+from dask_cuda import LocalCUDACluster
+from numpy.testing import assert_allclose
+from sklearn.linear_model import LinearRegression, RidgeClassifier
+
+from skdist_gpu import AutoScaleXGBRegressor, autoscale
+from skdist_gpu.testing import assert_ran_on
+
+pytestmark = pytest.mark.multi_gpu
+
+generator = np.random.default_rng(0)
+X = generator.normal(size=(100_000, 10))
+y = X @ np.arange(1.0, 11.0) + generator.normal(size=len(X))
+
+
+@pytest.fixture(name="client", scope="module")
+def _client():
+    with (
+        LocalCUDACluster(n_workers=2, protocol="tcp", memory_limit=None, dashboard_address=":0") as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def on_gpus(values):
+    blocks = da.from_array(values, chunks=(12_500, *values.shape[1:]))
+    return blocks.map_blocks(cupy.asarray, meta=cupy.empty((0,) * values.ndim, values.dtype)).persist()
+
+
+def test_least_squares_over_two_gpus(client):
+    model = autoscale(LinearRegression()).fit(on_gpus(X), on_gpus(y))
+    assert_ran_on(model, "reductions:dask")
+    assert_allclose(model.coef_, LinearRegression().fit(X, y).coef_, rtol=1e-9)
+    predicted = model.predict(on_gpus(X))
+    assert isinstance(predicted._meta, cupy.ndarray)
+    assert_allclose(cupy.asnumpy(predicted.compute()), X @ model.coef_ + model.intercept_, rtol=1e-9)
+
+
+def test_labels_over_two_gpus(client):
+    labels = (y > 0).astype(int)
+    model = autoscale(RidgeClassifier()).fit(on_gpus(X), on_gpus(labels))
+    assert_allclose(model.coef_, RidgeClassifier().fit(X, labels).coef_, rtol=1e-9)
+
+
+def test_xgboost_over_two_gpus(client):
+    model = AutoScaleXGBRegressor(n_estimators=20).fit(on_gpus(X.astype(np.float32)), on_gpus(y.astype(np.float32)))
+    assert_ran_on(model, "xgboost.dask")
+    alone = AutoScaleXGBRegressor(n_estimators=20, backend="xgboost:gpu").fit(X, y)
+    assert model.score(X, y) == pytest.approx(alone.score(X, y), rel=0.01)
