@@ -9,10 +9,17 @@ from __future__ import annotations
 from typing import Any
 
 from skdist_gpu.engines.entry import Entry
-from skdist_gpu.engines.rows import cuml, dask_ml, one_pass, reductions, xgboost
+from skdist_gpu.engines.rows import cuml, dask_ml, few_passes, one_pass, reductions, xgboost
 
 # the engines in the order of preference, where several fit an estimator at its size
-CATALOG: tuple[Entry, ...] = (*reductions.ROWS, *one_pass.ROWS, *cuml.ROWS, *dask_ml.ROWS, *xgboost.ROWS)
+CATALOG: tuple[Entry, ...] = (
+    *reductions.ROWS,
+    *one_pass.ROWS,
+    *few_passes.ROWS,
+    *cuml.ROWS,
+    *dask_ml.ROWS,
+    *xgboost.ROWS,
+)
 
 
 def entries_for(estimator: Any) -> tuple[Entry, ...]:

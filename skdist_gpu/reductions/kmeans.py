@@ -1,0 +1,225 @@
+"""KMeans by Lloyd's algorithm on sums over rows, begun where a sample of the rows converged.
+
+Sources: Lloyd, "Least Squares Quantization in PCM", IEEE Trans. Inf. Theory 28, 1982; Arthur &
+Vassilvitskii, "k-means++: The Advantages of Careful Seeding", SODA 2007, run by scikit-learn on
+the sample.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_array
+
+from skdist_gpu.reductions.protocol import Passes, namespace
+from skdist_gpu.reductions.sample import Overview, Rows, look
+
+SAMPLED_ROWS = 50_000
+# more clusters need more rows to be seen in the sample
+SAMPLED_ROWS_PER_CLUSTER = 200
+
+
+@dataclass
+class ClusterSums:
+    """Sums over the rows next to each centre; rows are less the mean of all."""
+
+    weight: Any
+    row: Any
+
+    def plus(self, other: ClusterSums) -> ClusterSums:
+        """Return the sums of both sets of rows."""
+        return ClusterSums(self.weight + other.weight, self.row + other.row)
+
+
+@dataclass
+class Assignment:
+    """The label of each row in order, in pieces, and the inertia."""
+
+    labels: list[Any]
+    inertia: Any
+
+
+class Centres:
+    """The centres of a step, less the mean of the data."""
+
+    def __init__(self, centres: np.ndarray, mean: np.ndarray) -> None:
+        self.centres, self.mean = centres, mean
+
+    def label(self, X: Any) -> tuple[Any, Any]:
+        """Return the rows less the mean, and the centre next to each."""
+        xp = namespace(X)
+        centres = xp.asarray(self.centres)
+        rows = X - xp.asarray(self.mean)
+        # squared distances, less the row's own square
+        distances = rows @ (-2 * centres.T)
+        distances += (centres * centres).sum(axis=1)
+        return rows, distances.argmin(axis=1)
+
+    def squared_distances(self, rows: Any, labels: Any) -> Any:
+        """Return the squared distance of each row to its centre."""
+        xp = namespace(rows)
+        difference = rows - xp.asarray(self.centres)[labels]
+        return xp.einsum("ij,ij->i", difference, difference)
+
+
+class LloydReduction(Centres):
+    """Sum the rows next to each centre."""
+
+    def map(self, X: Any, y: Any, sample_weight: Any) -> ClusterSums:
+        """Return the sums of a block."""
+        xp = namespace(X)
+        rows, labels = self.label(X)
+        member = (labels == xp.arange(len(self.centres))[:, None]).astype(np.float64)
+        if sample_weight is not None:
+            member *= sample_weight
+        return ClusterSums(member.sum(axis=1), member @ rows)
+
+    def combine(self, a: ClusterSums, b: ClusterSums) -> ClusterSums:
+        """Add the sums."""
+        return a.plus(b)
+
+
+class FarthestReduction(Centres):
+    """Find the rows farthest from their centres, farthest first: distance, weight, label and row."""
+
+    def __init__(self, centres: np.ndarray, mean: np.ndarray, n_rows: int) -> None:
+        super().__init__(centres, mean)
+        self.n_rows = n_rows
+
+    def map(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any, Any]:
+        """Return the farthest rows of a block."""
+        xp = namespace(X)
+        rows, labels = self.label(X)
+        weight = xp.ones(len(rows)) if sample_weight is None else sample_weight
+        return self._first((self.squared_distances(rows, labels), weight, labels, rows))
+
+    def combine(self, a: Any, b: Any) -> Any:
+        """Return the farthest rows of both."""
+        xp = namespace(a[0])
+        return self._first(tuple(xp.concatenate(pair) for pair in zip(a, b, strict=True)))
+
+    def _first(self, found: tuple[Any, ...]) -> Any:
+        order = namespace(found[0]).argsort(-found[0])[: self.n_rows]
+        return tuple(part[order] for part in found)
+
+
+class AssignReduction(Centres):
+    """Label the rows, and sum their squared distances."""
+
+    def map(self, X: Any, y: Any, sample_weight: Any) -> Assignment:
+        """Return the labels of a block."""
+        rows, labels = self.label(X)
+        distances = self.squared_distances(rows, labels)
+        inertia = distances.sum() if sample_weight is None else distances @ sample_weight
+        return Assignment([labels.astype(np.int32)], inertia)
+
+    def combine(self, a: Assignment, b: Assignment) -> Assignment:
+        """Put the labels behind each other."""
+        return Assignment(a.labels + b.labels, a.inertia + b.inertia)
+
+
+def fit_kmeans(estimator: Any, data: Passes) -> None:
+    """Fit a scikit-learn ``KMeans`` in place.
+
+    Parameters
+    ----------
+    estimator : KMeans
+        Unfitted, with valid parameters; `init` is an array or the name of a method.
+    data : Passes
+        The rows to fit on.
+
+    Raises
+    ------
+    ValueError
+        scikit-learn's own, if there are fewer rows than clusters or `init` has the wrong shape.
+    """
+    n_sampled = max(SAMPLED_ROWS, SAMPLED_ROWS_PER_CLUSTER * estimator.n_clusters)
+    view, sample = look(data, n_sampled, columns=True)
+    if view.n_rows < estimator.n_clusters:
+        raise ValueError(f"n_samples={view.n_rows} should be >= n_clusters={estimator.n_clusters}.")
+    start = _start(estimator, view, sample)
+    tolerance = estimator.tol * float(np.mean(view.squares)) / view.n_rows
+    centres, n_iter = _lloyd(data, start - view.mean, view.mean, estimator.max_iter, tolerance)
+    found = data.reduce(AssignReduction(centres, view.mean))
+    labels = np.concatenate(found.labels)
+    n_found = int((np.bincount(labels, minlength=estimator.n_clusters) > 0).sum())
+    if n_found < estimator.n_clusters:
+        warnings.warn(
+            f"Number of distinct clusters ({n_found}) found smaller than n_clusters ({estimator.n_clusters}). "
+            "Possibly due to duplicate points in X.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    dtype = np.float32 if data.dtype == np.float32 else np.float64
+    _keep_private_state(estimator, start)
+    estimator.cluster_centers_ = (centres + view.mean).astype(dtype)
+    estimator.labels_, estimator.inertia_, estimator.n_iter_ = labels, float(found.inertia), n_iter
+
+
+def _start(estimator: Any, view: Overview, sample: Rows) -> np.ndarray:
+    """Return the given centres, or those that scikit-learn finds on the sample."""
+    if not isinstance(estimator.init, str):
+        centres = check_array(estimator.init, dtype=np.float64)
+        if centres.shape != (estimator.n_clusters, len(view.mean)):
+            what, expected = (
+                ("number of clusters", estimator.n_clusters)
+                if len(centres) != estimator.n_clusters
+                else ("number of features of the data", len(view.mean))
+            )
+            raise ValueError(f"The shape of the initial centers {centres.shape} does not match the {what} {expected}.")
+        if estimator.n_init not in ("auto", 1):
+            warnings.warn(
+                "Explicit initial center position passed: performing only one init in KMeans instead of "
+                f"n_init={estimator.n_init}.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return centres
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        found = clone(estimator).fit(sample.X, sample_weight=sample.weight)
+    return found.cluster_centers_.astype(np.float64)
+
+
+def _keep_private_state(estimator: Any, centres: np.ndarray) -> None:
+    """Set what scikit-learn's own methods read beside the fitted attributes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted = clone(estimator).set_params(init=centres, n_init=1, max_iter=1).fit(centres)
+    vars(estimator).update({name: value for name, value in vars(fitted).items() if name.startswith("_")})
+
+
+def _lloyd(
+    data: Passes, centres: np.ndarray, mean: np.ndarray, max_iter: int, tolerance: float
+) -> tuple[np.ndarray, int]:
+    """Move the centres to the means of their rows until they stay."""
+    for n_iter in range(1, max_iter + 1):
+        sums = data.reduce(LloydReduction(centres, mean))
+        weight, row = sums.weight, sums.row
+        if not weight.all():
+            _fill_empty(data, centres, mean, weight, row)
+        moved = row / np.where(weight > 0, weight, 1.0)[:, None]
+        moved[weight <= 0] = moved[weight.argmax()]
+        shift = ((moved - centres) ** 2).sum()
+        centres = moved
+        if shift <= tolerance:
+            return centres, n_iter
+    return centres, max_iter
+
+
+def _fill_empty(data: Passes, centres: np.ndarray, mean: np.ndarray, weight: np.ndarray, row: np.ndarray) -> None:
+    """Give each centre without rows one of the rows farthest from theirs, as scikit-learn does."""
+    empty = np.flatnonzero(weight == 0)
+    distances, weights, labels, rows = data.reduce(FarthestReduction(centres, mean, len(empty)))
+    if distances.max() == 0:
+        return
+    for new, row_weight, old, far in zip(empty, weights, labels, rows, strict=False):
+        row[old] -= far * row_weight
+        row[new] = far * row_weight
+        weight[new] = row_weight
+        weight[old] -= row_weight

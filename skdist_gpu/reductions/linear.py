@@ -1,0 +1,195 @@
+"""Models whose loss depends on a row through coefficients times the row: losses, sums and fit.
+
+The objective is the weighted mean of the loss over rows plus half of the penalty times the squared
+coefficients, as in scikit-learn.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import ThreadpoolController
+
+from skdist_gpu.reductions.newton import Minimum, Objective, Sums, minimise
+from skdist_gpu.reductions.protocol import Passes, Reduce, Reduction, fold, namespace
+from skdist_gpu.reductions.sample import Rows, check_finite
+
+# means this many standard deviations from zero are subtracted
+FAR_FROM_ZERO = 100.0
+
+
+@dataclass(frozen=True)
+class Design:
+    """How a row of X becomes the row that coefficients multiply.
+
+    Attributes
+    ----------
+    n_features : int
+        Columns of X.
+    constant : float
+        Value of a column behind the features, for the intercept; 0 for none.
+    center : ndarray of shape (n_features,) or None
+        What is subtracted from X, where its values are so far from zero that products lose digits.
+    """
+
+    n_features: int
+    constant: float
+    center: np.ndarray | None = None
+
+    @property
+    def n_columns(self) -> int:
+        """Coefficients of one score."""
+        return self.n_features + (self.constant != 0)
+
+    def rows(self, X: Any) -> Any:
+        """Return the rows in float64, without the constant; X itself where it is that."""
+        if self.center is not None:
+            return X - namespace(X).asarray(self.center)
+        return X.astype(np.float64, copy=False)
+
+    def scores(self, rows: Any, coef: np.ndarray) -> Any:
+        """Return the product of rows and coefficients, of shape (n_columns,) or (n_scores, n_columns)."""
+        coef = namespace(rows).asarray(coef)
+        scores = rows @ coef[..., : self.n_features].T
+        return scores + self.constant * coef[..., -1] if self.constant else scores
+
+    def products(self, rows: Any, slope: Any) -> Any:
+        """Return the sum of slope times row."""
+        if not self.constant:
+            return slope.T @ rows
+        xp = namespace(rows)
+        return xp.concatenate([slope.T @ rows, self.constant * slope.sum(axis=0)[..., None]], axis=-1)
+
+    def squares(self, rows: Any, curvature: Any) -> Any:
+        """Return the sum of curvature times the outer product of each row."""
+        scaled = rows * namespace(rows).sqrt(curvature)[:, None]
+        squares = scaled.T @ scaled
+        if not self.constant:
+            return squares
+        xp = namespace(rows)
+        border = self.products(rows, curvature) * self.constant
+        return xp.concatenate([xp.concatenate([squares, border[None, :-1]]), border[:, None]], axis=1)
+
+    def by_row_of_X(self, coef: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return coefficients and intercepts for X itself; `coef` has one row for each score."""
+        slopes = np.ascontiguousarray(coef[:, : self.n_features])
+        intercepts = self.constant * coef[:, -1] if self.constant else np.zeros(len(coef))
+        return slopes, intercepts if self.center is None else intercepts - slopes @ self.center
+
+
+def free_design(sample: Rows, fit_intercept: bool) -> Design:
+    """Return a design whose intercept is not penalised, so that X may be shifted."""
+    n_features = sample.X.shape[1]
+    if not fit_intercept:
+        return Design(n_features, 0.0)
+    mean, deviation = sample.X.mean(axis=0, dtype=np.float64), sample.X.std(axis=0, dtype=np.float64)
+    far = np.abs(mean) > FAR_FROM_ZERO * deviation
+    # a constant column keeps its value, which scikit-learn penalises as it stands
+    far &= deviation > 0
+    return Design(n_features, 1.0, np.where(far, mean, 0.0) if far.any() else None)
+
+
+class RowLoss(Protocol):
+    """The loss of rows as a function of their scores."""
+
+    def __call__(self, y: Any, score: Any) -> tuple[Any, Any, Any]:
+        """Return loss, derivative and (positive) second derivative for each row."""
+
+    def weight(self, y: Any, sample_weight: Any) -> Any:
+        """Return the weight of each row; None for all one."""
+
+
+class ScoreReduction:
+    """Sum a loss of one score a row, with its derivatives."""
+
+    def __init__(self, loss: RowLoss, design: Design, coef: np.ndarray, second_order: bool) -> None:
+        self.loss, self.design, self.coef, self.second_order = loss, design, coef, second_order
+
+    def map(self, X: Any, y: Any, sample_weight: Any) -> Sums:
+        """Return the sums of a block."""
+        xp = namespace(X)
+        rows = self.design.rows(X)
+        loss, slope, curvature = self.loss(y, self.design.scores(rows, self.coef))
+        weight = self.loss.weight(y, sample_weight)
+        if weight is not None:
+            # a row without weight may overflow
+            loss, slope, curvature = (xp.where(weight == 0, 0, weight * part) for part in (loss, slope, curvature))
+        hessian = self.design.squares(rows, curvature) if self.second_order else None
+        return Sums(loss.sum(), self.design.products(rows, slope), hessian)
+
+    def combine(self, a: Sums, b: Sums) -> Sums:
+        """Add the sums."""
+        return a.plus(b)
+
+
+@dataclass
+class Model:
+    """What to minimise over all rows.
+
+    Attributes
+    ----------
+    make : callable
+        Makes the reduction for coefficients, with or without second derivatives.
+    total : float
+        Weight of all rows.
+    penalty : ndarray of shape (n_unknowns,)
+        Penalty of each squared coefficient.
+    start : ndarray of shape (n_unknowns,)
+        Where to begin on the sample.
+    make_definite : callable or None
+        Makes second derivatives definite where the objective is flat by construction.
+    """
+
+    make: Callable[[np.ndarray, bool], Reduction]
+    total: float
+    penalty: np.ndarray
+    start: np.ndarray
+    make_definite: Callable[[np.ndarray], np.ndarray] | None = None
+
+    def objective(self, reduce: Reduce) -> Objective:
+        """Return the objective over what `reduce` reads."""
+
+        def objective(coef: np.ndarray, second_order: bool) -> Sums:
+            sums = reduce(self.make(coef, second_order))
+            value = float(sums.value) / self.total + 0.5 * float(coef @ (self.penalty * coef))
+            gradient = sums.gradient / self.total + self.penalty * coef
+            if not second_order:
+                return Sums(value, gradient)
+            hessian = sums.hessian / self.total
+            hessian[np.diag_indices_from(hessian)] += self.penalty
+            return Sums(value, gradient, hessian if self.make_definite is None else self.make_definite(hessian))
+
+        return objective
+
+    def fit(self, data: Passes, sample: Rows, max_iter: int, tol: float) -> Minimum:
+        """Minimise on the sample, and from there over all rows."""
+        # the weights of the sampled rows count the rows that they stand for: the total is the same
+        on_sample = self.objective(lambda r: fold(r, sample.X, sample.y, sample.weight))
+        with ThreadpoolController().limit(limits=1):
+            scale = max(on_sample(self.start, False).value, np.finfo(np.float64).tiny)
+            warm = minimise(on_sample, self.start, max_iter=max_iter, tol=tol, scale=scale)
+        on_all = self.objective(data.reduce)
+        checked = False
+
+        def objective(coef: np.ndarray, second_order: bool) -> Sums:
+            nonlocal checked
+            sums = on_all(coef, second_order)
+            if not checked:
+                check_finite(sums.value, data)
+                checked = True
+            return sums
+
+        found = minimise(objective, warm.coef, max_iter=max_iter, tol=tol, scale=scale, curvature=warm.curvature)
+        if found.n_iter >= max_iter and found.gradient > tol:
+            warnings.warn(
+                f"The fit did not converge within max_iter={max_iter} steps: the largest derivative is "
+                f"{found.gradient:.2g}, tol={tol:.2g}. Increase max_iter, or scale the columns of X.",
+                ConvergenceWarning,
+                stacklevel=8,
+            )
+        return found

@@ -1,0 +1,163 @@
+"""Logistic regression, binary and multinomial, by Newton's method on sums over rows.
+
+Sources: Hastie, Tibshirani & Friedman, "The Elements of Statistical Learning", 2nd ed., Springer
+2009, section 4.4; Böhning, "Multinomial Logistic Regression Algorithm", Ann. Inst. Stat. Math. 44,
+1992 (the matrix of second derivatives).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from skdist_gpu.reductions.class_weights import check_classes, class_weights, weights_of_rows
+from skdist_gpu.reductions.linear import Design, Model, ScoreReduction, free_design
+from skdist_gpu.reductions.newton import Sums
+from skdist_gpu.reductions.protocol import Passes, namespace
+from skdist_gpu.reductions.sample import look
+
+SAMPLED_ROWS = 20_000
+
+
+class BinomialLoss:
+    """Negative log-likelihood of classes 0 and 1, the score being the log-odds of class 1."""
+
+    def __init__(self, class_weight: np.ndarray | None) -> None:
+        self.class_weight = class_weight
+
+    def __call__(self, y: Any, score: Any) -> tuple[Any, Any, Any]:
+        """Return loss, derivative and second derivative for each row."""
+        xp = namespace(score)
+        small = xp.exp(-xp.abs(score))
+        total = 1 + small
+        loss = xp.log1p(small) + xp.maximum(score, 0) - y * score
+        return loss, xp.where(score >= 0, 1, small) / total - y, small / (total * total)
+
+    def weight(self, y: Any, sample_weight: Any) -> Any:
+        """Return the weight of each row."""
+        return weights_of_rows(self.class_weight, y, sample_weight)
+
+
+class SoftmaxReduction:
+    """Sum the negative log-likelihood of several classes, with its derivatives.
+
+    The coefficients have a row for each class; the second derivatives are those of the flattened rows.
+    """
+
+    def __init__(self, class_weight: np.ndarray | None, design: Design, coef: np.ndarray, second_order: bool) -> None:
+        self.class_weight, self.design, self.second_order = class_weight, design, second_order
+        self.coef = coef.reshape(-1, design.n_columns)
+
+    def map(self, X: Any, y: Any, sample_weight: Any) -> Sums:
+        """Return the sums of a block."""
+        # the products of second derivatives take as much room for each class
+        step = max(256, X.shape[0] // len(self.coef)) if self.second_order else X.shape[0]
+        weight = weights_of_rows(self.class_weight, y, sample_weight)
+        total = None
+        for start in range(0, X.shape[0], step):
+            rows = slice(start, start + step)
+            sums = self._map_rows(X[rows], y[rows], None if weight is None else weight[rows])
+            total = sums if total is None else total.plus(sums)
+        assert total is not None
+        return total
+
+    def _map_rows(self, X: Any, y: Any, weight: Any) -> Sums:
+        xp = namespace(X)
+        rows = self.design.rows(X)
+        scores = self.design.scores(rows, self.coef)
+        scores -= scores.max(axis=1, keepdims=True)
+        own = (xp.arange(len(y)), y)
+        loss = -scores[own]
+        probability = xp.exp(scores, out=scores)
+        normaliser = probability.sum(axis=1)
+        loss += xp.log(normaliser)
+        probability /= normaliser[:, None]
+        if weight is None:
+            weight = xp.ones(len(y))
+        slope = probability * weight[:, None]
+        slope[own] -= weight
+        hessian = self._hessian(rows, probability, weight) if self.second_order else None
+        return Sums(weight @ loss, self.design.products(rows, slope).ravel(), hessian)
+
+    def _hessian(self, rows: Any, probability: Any, weight: Any) -> Any:
+        """Return the sums of w (diag(p) - p pᵀ) ⊗ x xᵀ, as (classes, columns) by (classes, columns)."""
+        xp = namespace(rows)
+        n_rows, n_columns = rows.shape[0], self.design.n_columns
+        products = xp.empty((n_rows, len(self.coef), n_columns))
+        products[:, :, self.design.n_features :] = self.design.constant
+        products[:, :, : self.design.n_features] = rows[:, None, :]
+        products *= (probability * xp.sqrt(weight)[:, None])[:, :, None]
+        products = products.reshape(n_rows, -1)
+        hessian = -(products.T @ products)
+        for k in range(len(self.coef)):
+            own = slice(k * n_columns, (k + 1) * n_columns)
+            p = probability[:, k]
+            hessian[own, own] = self.design.squares(rows, weight * p * (1 - p))
+        return hessian
+
+    def combine(self, a: Sums, b: Sums) -> Sums:
+        """Add the sums."""
+        return a.plus(b)
+
+
+def fit_logistic_regression(estimator: Any, data: Passes) -> None:
+    """Fit a scikit-learn ``LogisticRegression`` with the penalty "l2" or none in place.
+
+    Parameters
+    ----------
+    estimator : LogisticRegression
+        Unfitted, with valid parameters.
+    data : Passes
+        The rows to fit on.
+
+    Raises
+    ------
+    ValueError
+        scikit-learn's own, if there is one class only.
+    """
+    classes = check_classes(data)
+    view, sample = look(data, SAMPLED_ROWS, n_classes=len(classes))
+    class_weight = class_weights(estimator.class_weight, classes, view)
+    total = view.weight if class_weight is None else class_weight @ view.class_weight
+    design = free_design(sample, estimator.fit_intercept)
+    n_scores = 1 if len(classes) == 2 else len(classes)
+    model = _make_model(class_weight, design, n_scores, float(total), 1 / (estimator.C * total))
+    found = model.fit(data, sample, estimator.max_iter, estimator.tol)
+    coef, intercept = design.by_row_of_X(found.coef.reshape(n_scores, -1))
+    if n_scores > 1:
+        intercept -= intercept.mean()
+    dtype = np.float32 if data.dtype == np.float32 else np.float64
+    estimator.classes_ = classes
+    estimator.coef_, estimator.intercept_ = coef.astype(dtype), intercept.astype(dtype)
+    estimator.n_iter_ = np.array([found.n_iter], dtype=np.int32)
+
+
+def _make_model(class_weight: np.ndarray | None, design: Design, n_scores: int, total: float, penalty: float) -> Model:
+    penalties = np.full(design.n_columns, penalty)
+    if design.constant:
+        penalties[-1] = 0
+    start = np.zeros(n_scores * design.n_columns)
+    if n_scores == 1:
+        loss = BinomialLoss(class_weight)
+        return Model(lambda coef, second: ScoreReduction(loss, design, coef, second), total, penalties, start)
+    return Model(
+        lambda coef, second: SoftmaxReduction(class_weight, design, coef, second),
+        total,
+        np.tile(penalties, n_scores),
+        start,
+        lambda hessian: _fix_common_shift(hessian, n_scores),
+    )
+
+
+def _fix_common_shift(hessian: np.ndarray, n_classes: int) -> np.ndarray:
+    """Make second derivatives definite along the shift of all classes, which changes no probability.
+
+    The gradient is orthogonal to these directions, so that steps stay the same.
+    """
+    n_columns = len(hessian) // n_classes
+    by_class = hessian.reshape(n_classes, n_columns, n_classes, n_columns)
+    column = np.arange(n_columns)
+    size = np.einsum("kjkj->j", by_class) / n_classes**2
+    by_class[:, column, :, column] += np.where(size > 0, size, 1.0)[:, None, None]
+    return hessian

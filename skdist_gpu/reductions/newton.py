@@ -1,0 +1,184 @@
+"""Minimise a smooth convex sum over rows in few passes.
+
+Newton's method with step control; each evaluation is a pass over the rows. Sources: Nocedal &
+Wright, "Numerical Optimization", 2nd ed., Springer 2006, chapters 3 and 7; Boyd & Vandenberghe,
+"Convex Optimization", Cambridge 2004, section 9.5 (the decrement as stopping rule).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import linalg, optimize
+
+# above this the second derivatives cost more than they save
+MOST_UNKNOWNS = 2000
+# the objective is known to about this relative precision, and its decrease cannot be judged below
+ROUNDING = 1e-12
+# the objective may stay this far above its minimum, relative to its size at the start
+PRECISION = 1e-13
+MOST_LENGTHS = 30
+# a step that leaves more of the squared error asks for new second derivatives
+FAST_SHRINKING = 0.05
+
+
+@dataclass
+class Sums:
+    """Value and derivatives of an objective, or of the part that some rows contribute."""
+
+    value: Any
+    gradient: Any
+    hessian: Any = None
+
+    def plus(self, other: Sums) -> Sums:
+        """Return the sums of both sets of rows."""
+        hessian = None if self.hessian is None else self.hessian + other.hessian
+        return Sums(self.value + other.value, self.gradient + other.gradient, hessian)
+
+
+# coefficients, whether to give second derivatives -> value and derivatives
+Objective = Callable[[np.ndarray, bool], Sums]
+
+
+@dataclass
+class Minimum:
+    """Where the objective is smallest.
+
+    Attributes
+    ----------
+    coef : ndarray
+        The unknowns.
+    n_iter : int
+        Steps taken.
+    gradient : float
+        Largest absolute derivative where it was last evaluated.
+    curvature : ndarray or None
+        Second derivatives there, as far as they are known.
+    """
+
+    coef: np.ndarray
+    n_iter: int
+    gradient: float
+    curvature: np.ndarray | None = None
+
+
+def minimise(
+    objective: Objective,
+    start: np.ndarray,
+    *,
+    max_iter: int,
+    tol: float,
+    scale: float,
+    curvature: np.ndarray | None = None,
+) -> Minimum:
+    """Return the minimum of a convex objective.
+
+    Second derivatives that are given, or left from an earlier step, are used as long as each step
+    shrinks the error well; the BFGS update keeps them in line with the gradients.
+
+    Parameters
+    ----------
+    objective : callable
+        Gives value and derivatives for coefficients.
+    start : ndarray of shape (n_unknowns,)
+        Where to begin.
+    max_iter : int
+        Most steps.
+    tol : float
+        Largest derivative that counts as converged, where there are too many unknowns for Newton's method.
+    scale : float
+        Size of the objective before the fit.
+    curvature : ndarray, default=None
+        Second derivatives near `start`.
+    """
+    if start.size > MOST_UNKNOWNS:
+        return _by_gradients(objective, start, max_iter, tol)
+    target = PRECISION * scale
+    slow = curvature is None
+    coef, at, previous = start, objective(start, slow), np.inf
+    for n_iter in range(1, max_iter + 1):
+        fresh = at.hessian is not None
+        curvature = at.hessian if fresh else curvature
+        assert curvature is not None
+        step = _newton_step(curvature, at.gradient, shortest=fresh)
+        if step is None:
+            at, slow, previous = objective(coef, True), True, np.inf
+            continue
+        decrement = max(0.0, float(-at.gradient @ step))
+        # with new second derivatives the error is squared, else it shrinks about as before
+        shrink = min(1.0, decrement / previous) if decrement > 0 else 0.0
+        expected = decrement * (shrink**2 if fresh else shrink) if np.isfinite(previous) else decrement
+        if expected <= target:
+            return Minimum(coef + step, n_iter, np.abs(at.gradient).max(), curvature)
+        slow = slow if not np.isfinite(previous) else shrink > FAST_SHRINKING
+        length, found = _descend(objective, coef, at, step, decrement, slow, most=MOST_LENGTHS if fresh else 1)
+        if found is None and not fresh:
+            at, slow, previous = objective(coef, True), True, np.inf
+            continue
+        if found is None:
+            # rounding hides any further decrease
+            return Minimum(coef, n_iter, np.abs(at.gradient).max(), curvature)
+        if found.hessian is None:
+            curvature = _updated(curvature, length * step, found.gradient - at.gradient)
+        # far from the minimum the next error says nothing about the one after it
+        near = length == 1 and decrement < 0.5 * at.value
+        coef, at, previous, slow = coef + length * step, found, decrement if near else np.inf, slow or not near
+    return Minimum(coef, max_iter, np.abs(at.gradient).max(), curvature)
+
+
+def _descend(
+    objective: Objective, coef: np.ndarray, at: Sums, step: np.ndarray, decrement: float, second: bool, most: int
+) -> tuple[float, Sums | None]:
+    """Shorten the step until the objective decreases enough; None if it does not `most` times."""
+    length = 1.0
+    for _ in range(most):
+        found = objective(coef + length * step, second)
+        if found.value <= at.value - 1e-4 * length * decrement + ROUNDING * abs(at.value):
+            return length, found
+        # the minimum of the parabola through both values, not too far from either
+        rise = found.value - at.value + length * decrement
+        best = length**2 * decrement / (2 * rise) if np.isfinite(rise) and rise > 0 else 0.0
+        length = min(0.5 * length, max(0.1 * length, best))
+    return length, None
+
+
+def _newton_step(curvature: np.ndarray, gradient: np.ndarray, shortest: bool) -> np.ndarray | None:
+    """Solve for the step; where the objective is flat, the shortest one or None."""
+    diagonal = np.diag(curvature)
+    scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    scaled = curvature * scale[:, None] * scale
+    try:
+        factor = linalg.cho_factor(scaled)
+        if np.diag(factor[0]).min() > 1e-7:
+            return -scale * linalg.cho_solve(factor, scale * gradient)
+    except linalg.LinAlgError:
+        pass
+    if not shortest:
+        return None
+    values, vectors = linalg.eigh(scaled)
+    kept = values > max(values[-1], 0) * len(values) * 1e-15
+    inverse = np.where(kept, 1 / np.where(kept, values, 1.0), 0.0)
+    return -scale * (vectors @ (inverse * (vectors.T @ (scale * gradient))))
+
+
+def _updated(curvature: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """Return second derivatives that explain the change of the gradient (BFGS)."""
+    image = curvature @ step
+    if not change @ step > 1e-8 * (step @ image):
+        return curvature
+    return curvature + np.outer(change, change) / (change @ step) - np.outer(image, image) / (step @ image)
+
+
+def _by_gradients(objective: Objective, start: np.ndarray, max_iter: int, tol: float) -> Minimum:
+    """L-BFGS with scikit-learn's options."""
+
+    def function(coef: np.ndarray) -> tuple[float, np.ndarray]:
+        sums = objective(coef, False)
+        return sums.value, sums.gradient
+
+    options = {"maxiter": max_iter, "maxls": 50, "gtol": tol, "ftol": 64 * np.finfo(float).eps}
+    found = optimize.minimize(function, start, method="L-BFGS-B", jac=True, options=options)
+    return Minimum(found.x, found.nit, np.abs(found.jac).max())

@@ -1,0 +1,176 @@
+"""A first look at the rows: counts, weights, column means, and an even sample in the order of the rows.
+
+Models that need several passes are fitted to the sample first, which costs next to nothing and
+leaves two or three passes over all rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from skdist_gpu.exceptions import NotFiniteError
+from skdist_gpu.reductions.moments import raise_not_finite
+from skdist_gpu.reductions.protocol import Passes, namespace
+
+
+@dataclass
+class Rows:
+    """Sampled rows on the host; `weight` counts the rows that each one stands for."""
+
+    X: np.ndarray
+    y: np.ndarray | None
+    weight: np.ndarray
+
+
+@dataclass
+class Piece:
+    """Every so-many-th row of a stretch of `n_rows` rows."""
+
+    n_rows: int
+    X: Any
+    y: Any
+    weight: Any
+
+    def thinned(self) -> Piece:
+        """Return the piece with every other row."""
+        parts = (None if part is None else part[::2].copy() for part in (self.X, self.y, self.weight))
+        return Piece(self.n_rows, *parts)
+
+
+@dataclass
+class Overview:
+    """What one pass tells about the rows before a fit.
+
+    Attributes
+    ----------
+    n_rows : int
+        Rows seen.
+    weight : float
+        Sum of the weights; `n_rows` without weights.
+    class_weight : ndarray of shape (n_classes,) or None
+        Sum of the weights of each class.
+    smallest_target, weighted_target : float or None
+        Smallest value of `y`, and its weighted sum.
+    mean, squares : ndarray of shape (n_features,) or None
+        Mean of each column, and sum of the squared differences from it, without weights.
+    pieces : list of Piece
+        The sample.
+    """
+
+    n_rows: int
+    weight: Any
+    class_weight: Any = None
+    smallest_target: Any = None
+    weighted_target: Any = None
+    mean: Any = None
+    squares: Any = None
+    pieces: list[Piece] = field(default_factory=list)
+
+    def sample(self) -> Rows:
+        """Return the sampled rows."""
+        X = np.concatenate([p.X for p in self.pieces])
+        y = None if self.pieces[0].y is None else np.concatenate([p.y for p in self.pieces])
+        weights = [(np.ones(len(p.X)) if p.weight is None else p.weight) * (p.n_rows / len(p.X)) for p in self.pieces]
+        return Rows(X, y, np.concatenate(weights))
+
+
+class OverviewReduction:
+    """Reduce rows to an :class:`Overview`.
+
+    Parameters
+    ----------
+    n_sampled : int
+        Rows of the sample; all of them if there are no more.
+    every : int
+        Take every so-many-th row of a block at first.
+    n_classes : int, default=0
+        Number of codes that `y` holds; 0 for numbers.
+    columns : bool, default=False
+        Whether to read all of X for the mean and the squares of the columns.
+    """
+
+    def __init__(self, n_sampled: int, every: int, n_classes: int = 0, columns: bool = False) -> None:
+        self.n_sampled, self.every, self.n_classes, self.columns = n_sampled, every, n_classes, columns
+
+    def map(self, X: Any, y: Any, sample_weight: Any) -> Overview:
+        """Return the overview of a block."""
+        xp = namespace(X)
+        n_rows = X.shape[0]
+        rows = slice(None, None, self.every)
+        pieces = [Piece(n_rows, *(None if part is None else part[rows].copy() for part in (X, y, sample_weight)))]
+        view = Overview(n_rows, n_rows if sample_weight is None else sample_weight.sum(), pieces=pieces)
+        if self.n_classes:
+            view.class_weight = xp.bincount(y, weights=sample_weight, minlength=self.n_classes).astype(np.float64)
+        elif y is not None:
+            view.smallest_target = y.min()
+            view.weighted_target = y.sum(dtype=np.float64) if sample_weight is None else y @ sample_weight
+        if self.columns:
+            view.mean = X.mean(axis=0, dtype=np.float64)
+            difference = X - view.mean
+            view.squares = xp.einsum("ij,ij->j", difference, difference)
+        return view
+
+    def combine(self, a: Overview, b: Overview) -> Overview:
+        """Return the overview of both sets of rows."""
+        total = Overview(a.n_rows + b.n_rows, a.weight + b.weight, pieces=self._thinned(a.pieces + b.pieces))
+        if a.class_weight is not None:
+            total.class_weight = a.class_weight + b.class_weight
+        if a.smallest_target is not None:
+            total.smallest_target = namespace(a.smallest_target).minimum(a.smallest_target, b.smallest_target)
+            total.weighted_target = a.weighted_target + b.weighted_target
+        if a.mean is not None:
+            delta = b.mean - a.mean
+            total.mean = a.mean + delta * (b.n_rows / total.n_rows)
+            total.squares = a.squares + b.squares + delta**2 * (a.n_rows * b.n_rows / total.n_rows)
+        return total
+
+    def _thinned(self, pieces: list[Piece]) -> list[Piece]:
+        """Halve the densest pieces until no more than `n_sampled` rows are left."""
+        while sum(len(p.X) for p in pieces) > self.n_sampled:
+            densest = min(p.n_rows / len(p.X) for p in pieces)
+            thinned = [p.thinned() if p.n_rows <= 1.5 * densest * len(p.X) else p for p in pieces]
+            if all(len(p.X) == len(q.X) for p, q in zip(pieces, thinned, strict=True)):
+                break  # a single row of each block is left
+            pieces = thinned
+        return pieces
+
+
+def look(data: Passes, n_sampled: int, n_classes: int = 0, columns: bool = False) -> tuple[Overview, Rows]:
+    """Return the overview of all rows and its sample; parameters as in :class:`OverviewReduction`.
+
+    Raises
+    ------
+    ValueError
+        scikit-learn's own error if there are no rows.
+    NotFiniteError
+        If a value that was seen is NaN or infinite.
+    """
+    every = 1 if data.n_rows is None else max(1, -(-data.n_rows // n_sampled))
+    view = data.reduce(OverviewReduction(n_sampled, every, n_classes, columns))
+    if view is None:
+        raise ValueError(
+            f"Found array with 0 sample(s) (shape=(0, {data.n_features})) while a minimum of 1 is required."
+        )
+    sample = view.sample()
+    sums = (view.weight, view.weighted_target, view.squares, sample.X.sum(dtype=np.float64))
+    if not all(np.isfinite(s).all() for s in sums if s is not None):
+        raise_not_finite(data)
+    if not view.weight > 0:
+        raise ValueError("All sample weights are zero or negative; at least one must be above zero.")
+    return view, sample
+
+
+def check_finite(value: float, data: Passes) -> None:
+    """Raise if a sum over all rows is NaN because an input is.
+
+    Raises
+    ------
+    NotFiniteError
+        Naming the input.
+    """
+    if not np.isfinite(value):
+        raise_not_finite(data)
+        raise NotFiniteError("The sums over the rows of X overflow float64. Scale the columns of X down.")

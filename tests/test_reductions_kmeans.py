@@ -1,0 +1,134 @@
+"""KMeans from sums over rows, against scikit-learn."""
+
+import pickle
+
+import dask.array as da
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+
+from skdist_gpu import AutoScaleClusterer
+from skdist_gpu.testing import assert_ran_on
+
+PLACES = ["reductions:cpu", "reductions:dask"]
+
+
+def make_data(n_rows=4000, n_columns=5, n_blobs=6, spread=3.0, seed=0):
+    generator = np.random.default_rng(seed)
+    centres = 1000 + spread * generator.normal(size=(n_blobs, n_columns))
+    X = centres[generator.integers(0, n_blobs, n_rows)] + generator.normal(size=(n_rows, n_columns))
+    return X, generator.uniform(size=n_rows)
+
+
+def assert_same_model(model, reference):
+    for name in ("cluster_centers_", "labels_"):
+        assert getattr(model, name).shape == getattr(reference, name).shape
+        assert getattr(model, name).dtype == getattr(reference, name).dtype
+    assert_array_equal(model.labels_, reference.labels_)
+    assert_allclose(model.cluster_centers_, reference.cluster_centers_, rtol=1e-10, atol=1e-12)
+    assert_allclose(model.inertia_, reference.inertia_, rtol=1e-10)
+
+
+@pytest.mark.parametrize("backend", PLACES)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("algorithm", ["lloyd", "elkan"])
+def test_from_given_centres_each_step_is_scikit_learns(algorithm, weighted, backend):
+    X, weights = make_data(spread=1.0)
+    sample_weight = weights if weighted else None
+    estimator = KMeans(6, init=X[:6], algorithm=algorithm)
+    reference = clone(estimator).fit(X, sample_weight=sample_weight)
+    model = AutoScaleClusterer(estimator, backend=backend).fit(X, sample_weight=sample_weight)
+    assert_ran_on(model, backend)
+    assert_same_model(model.estimator_, reference)
+    assert model.n_iter_ == reference.n_iter_ > 5
+    assert (type(model.n_iter_), type(model.inertia_)) == (int, float)
+
+
+@pytest.mark.parametrize("backend", PLACES)
+@pytest.mark.parametrize("init", ["k-means++", "random"])
+def test_inertia_is_as_low_as_scikit_learns(init, backend):
+    X, weights = make_data(n_rows=60_000, n_columns=3, n_blobs=4, spread=10.0)
+    estimator = KMeans(4, init=init, n_init=5, random_state=0)
+    for sample_weight in (None, weights):
+        reference = clone(estimator).fit(X, sample_weight=sample_weight)
+        model = AutoScaleClusterer(estimator, backend=backend).fit(X, sample_weight=sample_weight)
+        assert model.inertia_ <= 1.01 * reference.inertia_
+        assert_allclose(-model.estimator_.score(X, sample_weight=sample_weight), model.inertia_, rtol=1e-10)
+        again = AutoScaleClusterer(estimator, backend=backend).fit(X, sample_weight=sample_weight)
+        assert_array_equal(model.labels_, again.labels_)
+        assert_array_equal(model.labels_, model.predict(X))
+
+
+def test_labels_of_dask_blocks_are_one_array_in_order():
+    X, weights = make_data(n_rows=1000)
+    chunks = (1, 0, 600, 0, 399)
+    dX, dw = da.from_array(X, chunks=(chunks, (2, 3))), da.from_array(weights, chunks=(chunks,))
+    estimator = KMeans(6, init=X[:6])
+    model = AutoScaleClusterer(estimator).fit(dX, sample_weight=dw)
+    assert_ran_on(model, "reductions:dask")
+    assert isinstance(model.labels_, np.ndarray)
+    assert_same_model(model.estimator_, clone(estimator).fit(X, sample_weight=weights))
+
+
+def test_float32_and_sparse():
+    X, _ = make_data()
+    single = X.astype(np.float32)
+    estimator = KMeans(6, init=single[:6])
+    model = AutoScaleClusterer(estimator, backend="reductions:cpu").fit(single)
+    assert model.cluster_centers_.dtype == np.float32
+    reference = clone(estimator).fit(single.astype(np.float64))
+    assert_allclose(model.cluster_centers_, reference.cluster_centers_, rtol=1e-5)
+    X = np.maximum(X - 1001, 0)
+    estimator = KMeans(6, init=X[:6])
+    model = AutoScaleClusterer(estimator, backend="reductions:cpu").fit(sp.csr_matrix(X))
+    assert_same_model(model.estimator_, clone(estimator).fit(X))
+
+
+def test_centres_without_rows_move_to_the_farthest_rows():
+    X, weights = make_data()
+    init = np.vstack([X[:4], np.full((3, 5), 1e6) + np.arange(3)[:, None]])
+    estimator = KMeans(7, init=init, max_iter=4)
+    for sample_weight in (None, weights):
+        reference = clone(estimator).fit(X, sample_weight=sample_weight)
+        model = AutoScaleClusterer(estimator, backend="reductions:cpu").fit(X, sample_weight=sample_weight)
+        assert_same_model(model.estimator_, reference)
+
+
+def test_fewer_distinct_rows_than_clusters():
+    X = np.repeat([[0.0, 1.0], [2.0, 3.0]], 50, axis=0)
+    with pytest.warns(ConvergenceWarning, match="distinct clusters"):
+        model = AutoScaleClusterer(KMeans(3, random_state=0), backend="reductions:cpu").fit(X)
+    assert len(set(model.labels_)) == 2
+    assert model.inertia_ == 0
+
+
+def test_plain_estimator_travels():
+    X, _ = make_data()
+    model = AutoScaleClusterer(KMeans(6, random_state=0), backend="reductions:cpu")
+    labels = model.fit_predict(X)
+    plain = pickle.loads(pickle.dumps(model.estimator_))
+    assert type(plain) is KMeans
+    assert_array_equal(plain.predict(X), labels)
+    assert_allclose(plain.transform(X[:5]), model.transform(X[:5]))
+    assert list(plain.get_feature_names_out()) == [f"kmeans{i}" for i in range(6)]
+
+
+def test_errors_are_scikit_learns():
+    X, _ = make_data()
+    for estimator, message in (
+        (KMeans(5000), "n_samples=4000 should be >= n_clusters=5000"),
+        (KMeans(3, init=X[:4]), "does not match the number of clusters 3"),
+        (KMeans(3, init=X[:3, :2]), "does not match the number of features of the data"),
+    ):
+        for backend in ("sklearn", "reductions:cpu"):
+            with pytest.raises(ValueError, match=message):
+                AutoScaleClusterer(estimator, backend=backend).fit(X)
+    with pytest.warns(RuntimeWarning, match="performing only one init"):
+        AutoScaleClusterer(KMeans(3, init=X[:3], n_init=4), backend="reductions:cpu").fit(X)
+    X[1234, 2] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        AutoScaleClusterer(KMeans(3), backend="reductions:cpu").fit(X)
