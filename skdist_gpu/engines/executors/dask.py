@@ -17,7 +17,7 @@ from skdist_gpu.progress import Progress
 from skdist_gpu.reductions.protocol import Reduction, combine_all, fold
 
 # partial results that one task combines
-FAN_IN = 8
+FAN_IN = 16
 
 
 class DaskExecutor:
