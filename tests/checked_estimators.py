@@ -6,8 +6,12 @@ from typing import Any
 
 from sklearn.base import is_classifier
 from sklearn.cluster import KMeans, SpectralClustering
-from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.covariance import OAS, EmpiricalCovariance, LedoitWolf, ShrunkCovariance
+from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.feature_selection import SelectKBest, SelectPercentile, VarianceThreshold, f_regression
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import (
     ARDRegression,
     BayesianRidge,
@@ -24,8 +28,9 @@ from sklearn.linear_model import (
     RidgeClassifierCV,
     RidgeCV,
 )
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
-from sklearn.preprocessing import MinMaxScaler
+from sklearn.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, GaussianNB, MultinomialNB
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestCentroid
+from sklearn.preprocessing import KBinsDiscretizer, MaxAbsScaler, MinMaxScaler, StandardScaler
 from sklearn.svm import LinearSVC
 
 from skdist_gpu import (
@@ -61,13 +66,25 @@ def least_squares_family() -> list[Any]:
     return [*found, RidgeCV(), RidgeCV(cv=3), RidgeClassifier(), RidgeClassifierCV()]
 
 
+def one_pass_family() -> list[Any]:
+    """Return the transformers, classifiers and covariances that our reductions fit from one pass."""
+    found: list[Any] = [StandardScaler(), StandardScaler(with_mean=False), MinMaxScaler(), MaxAbsScaler()]
+    found += [VarianceThreshold(), SimpleImputer(add_indicator=True), SelectKBest(k=1), SelectPercentile(f_regression)]
+    found += [KBinsDiscretizer(strategy="uniform", subsample=None), PCA(1), PCA(1, svd_solver="full")]
+    found += [IncrementalPCA(1), TruncatedSVD(1), EmpiricalCovariance(), ShrunkCovariance(), LedoitWolf(), OAS()]
+    found += [GaussianNB(), MultinomialNB(), ComplementNB(), BernoulliNB(), CategoricalNB(), NearestCentroid()]
+    return [*found, LinearDiscriminantAnalysis(), QuadraticDiscriminantAnalysis(reg_param=0.1)]
+
+
 def cpu_estimators() -> list[Any]:
     """Return the estimators to check where there is no GPU."""
     few = {"n_estimators": 5}
     found: list[Any] = []
     for backend in ("auto", "sklearn", "reductions:cpu", "reductions:dask"):
         found += [AutoScaleRegressor(backend=backend), AutoScaleRegressor(Ridge(), backend=backend)]
-    found += [autoscale(e, backend="reductions:cpu") for e in least_squares_family()]
+    found += [autoscale(e, backend="reductions:cpu") for e in least_squares_family() + one_pass_family()]
+    few_on_dask = [StandardScaler(), PCA(1), GaussianNB(), LinearDiscriminantAnalysis(), LedoitWolf()]
+    found += [autoscale(e, backend="reductions:dask") for e in few_on_dask]
     found.append(AutoScaleRegressor(RidgeCV(), backend="reductions:dask"))
     found.append(AutoScaleClassifier(RidgeClassifier(), backend="reductions:dask"))
     for backend in ("auto", "sklearn"):
@@ -96,6 +113,7 @@ def gpu_estimators() -> list[Any]:
     forest = {"n_estimators": 5, "random_state": 0}
     found: list[Any] = [AutoScaleRegressor(backend="reductions:gpu")]
     found.append(AutoScaleRegressor(Ridge(), backend="reductions:gpu"))
+    found += [autoscale(e, backend="reductions:gpu") for e in one_pass_family()]
     found += [autoscale(e, backend="reductions:gpu") for e in least_squares_family()]
     found += [AutoScaleRegressor(e, backend="cuml") for e in [*regressors, RandomForestRegressor(**forest)]]
     found += [AutoScaleClassifier(e, backend="cuml") for e in [*classifiers, RandomForestClassifier(**forest)]]

@@ -88,7 +88,8 @@ def fit(job: FitJob) -> Fitted:
         if container_of(job.X) in HOST:
             # scikit-learn says more about what to do
             name, allow_nan = type(job.estimator).__name__, get_tags(job.estimator).input_tags.allow_nan
-            assert_all_finite(to_host(X), allow_nan=allow_nan, estimator_name=name, input_name="X")
+            with np.errstate(invalid="ignore"):
+                assert_all_finite(to_host(X), allow_nan=allow_nan, estimator_name=name, input_name="X")
         raise
     return Fitted(job.estimator)
 

@@ -27,15 +27,12 @@ class ColumnMoments:
         Sum of the weights of the values that are not NaN; their number without weights.
     mean, scatter : ndarray of shape (n_columns,)
         Weighted mean, and weighted sum of the squared distances from it, float64.
-    weighted : bool
-        Whether there are sample weights.
     """
 
     n_rows: int
     weight: Any
     mean: Any
     scatter: Any
-    weighted: bool = False
 
     @property
     def variance(self) -> Any:
@@ -49,7 +46,7 @@ class ColumnMoments:
         share = other.weight / positive(weight)
         delta = other.mean - self.mean
         scatter = self.scatter + other.scatter + delta * delta * (self.weight * share)
-        return ColumnMoments(self.n_rows + other.n_rows, weight, self.mean + delta * share, scatter, self.weighted)
+        return ColumnMoments(self.n_rows + other.n_rows, weight, self.mean + delta * share, scatter)
 
 
 class ColumnReduction:
@@ -85,7 +82,7 @@ class ColumnReduction:
             sums = weights @ table
         squares = weights @ xp.multiply(table, table, out=table)
         shift = sums / positive(weight)
-        return ColumnMoments(X.shape[0], weight, pilot + shift, squares - sums * shift, weighted)
+        return ColumnMoments(X.shape[0], weight, pilot + shift, squares - sums * shift)
 
     def combine(self, a: ColumnMoments, b: ColumnMoments) -> ColumnMoments:
         """Merge two sets of rows."""

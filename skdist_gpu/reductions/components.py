@@ -104,14 +104,15 @@ def fit_incremental_pca(estimator: Any, data: Passes) -> None:
         variances = singular_values[: min(n_rows, n_columns)] ** 2 / (n_rows - 1)
         ratios = singular_values**2 / np.trace(moments.scatter)
 
-    dtype = _float_dtype(data)
     estimator.batch_size_ = 5 * n_columns if estimator.batch_size is None else estimator.batch_size
-    estimator.n_samples_seen_, estimator.n_components_ = np.int64(n_rows), wanted
+    # from the second batch on, scikit-learn subtracts a mean of float64
+    dtype = _float_dtype(data) if n_rows < estimator.batch_size_ + max(1, wanted) else np.float64
+    estimator.n_samples_seen_, estimator.n_components_ = np.float64(n_rows), wanted
     estimator.mean_ = moments.mean
     estimator.var_ = np.maximum(np.diag(moments.scatter), 0.0) / n_rows
-    estimator.noise_variance_ = 0.0 if wanted in (n_rows, n_columns) else dtype(variances[wanted:].mean())
+    estimator.noise_variance_ = 0.0 if wanted in (n_rows, n_columns) else variances[wanted:].mean()
     estimator.components_ = _copy(components[:wanted], dtype)
-    estimator.explained_variance_ = _copy(variances[:wanted], dtype)
+    estimator.explained_variance_ = variances[:wanted].copy()
     estimator.explained_variance_ratio_ = ratios[:wanted].copy()
     estimator.singular_values_ = _copy(singular_values[:wanted], dtype)
 

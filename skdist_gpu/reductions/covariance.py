@@ -132,15 +132,14 @@ def _empirical(estimator: Any, data: Passes) -> tuple[np.ndarray, np.ndarray, in
 
 
 def _keep(estimator: Any, location: np.ndarray, covariance: np.ndarray, data: Passes) -> None:
-    """Set location, covariance and, where asked for, its pseudo-inverse."""
-    narrow = data.dtype == np.float32
-    estimator.location_ = location.astype(np.float32) if narrow and not estimator.assume_centered else location
-    # scikit-learn's own squares are float32 only where it does not center them
-    estimator.covariance_ = covariance.astype(np.float32) if narrow and _stays_narrow(estimator) else covariance
-    estimator.precision_ = None
+    """Set location, covariance and, where asked for, its pseudo-inverse, in scikit-learn's dtypes."""
+    if data.dtype == np.float32:
+        shrinks, centered = hasattr(estimator, "shrinkage_"), estimator.assume_centered
+        location = location if centered else location.astype(np.float32)
+        # subtracting a location of float64 widens, NumPy's cov does always
+        covariance = covariance.astype(np.float32) if shrinks != centered else covariance
+        if shrinks and not centered:
+            estimator.shrinkage_ = np.float32(estimator.shrinkage_)
+    estimator.location_, estimator.covariance_, estimator.precision_ = location, covariance, None
     if estimator.store_precision:
-        estimator.precision_ = linalg.pinvh(estimator.covariance_, check_finite=False)
-
-
-def _stays_narrow(estimator: Any) -> bool:
-    return estimator.assume_centered or hasattr(estimator, "shrinkage_")
+        estimator.precision_ = linalg.pinvh(covariance, check_finite=False)

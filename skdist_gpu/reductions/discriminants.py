@@ -69,7 +69,11 @@ def fit_linear_discriminant_analysis(estimator: Any, data: Passes) -> None:
         estimator.coef_ = estimator.coef_[[1]] - estimator.coef_[[0]]
         estimator.intercept_ = estimator.intercept_[[1]] - estimator.intercept_[[0]]
     if data.dtype == np.float32:
-        _narrow(estimator)
+        _narrow(estimator, "priors_", "means_")
+        if estimator.solver == "svd":
+            _narrow(estimator, "xbar_", "explained_variance_ratio_", "scalings_")
+        if estimator.solver == "svd" or n_classes == 2:
+            _narrow(estimator, "coef_", "intercept_")
 
 
 def fit_quadratic_discriminant_analysis(estimator: Any, data: Passes) -> None:
@@ -119,7 +123,9 @@ def fit_quadratic_discriminant_analysis(estimator: Any, data: Passes) -> None:
     estimator.means_ = moments.mean
     estimator.scalings_, estimator.rotations_ = scalings, rotations
     if data.dtype == np.float32:
-        _narrow(estimator)
+        _narrow(estimator, "means_")
+        if estimator.solver == "svd":
+            _narrow(estimator, "scalings_", "rotations_", "covariance_")
 
 
 def _linear_priors(estimator: Any, moments: ClassMoments) -> np.ndarray:
@@ -286,12 +292,11 @@ def _check_rank(estimator: Any, label: Any, scaling: np.ndarray, n_rows: int, n_
     )
 
 
-def _narrow(estimator: Any) -> None:
-    """Give the attributes the dtype that scikit-learn would, for float32 data."""
-    for name, value in vars(estimator).items():
-        if name == "classes_" or not name.endswith("_"):
-            continue
+def _narrow(estimator: Any, *names: str) -> None:
+    """Turn attributes to float32, as those are that scikit-learn takes straight from float32 data."""
+    for name in names:
+        value = getattr(estimator, name, None)
         if isinstance(value, list):
             setattr(estimator, name, [part.astype(np.float32) for part in value])
-        elif isinstance(value, np.ndarray):
+        elif value is not None:
             setattr(estimator, name, value.astype(np.float32))

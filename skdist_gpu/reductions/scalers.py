@@ -34,11 +34,13 @@ def fit_standard_scaler(estimator: Any, data: Passes) -> None:
     data : Passes
         The rows to fit on.
     """
-    moments = column_moments(data, allow_nan=True)
-    seen = moments.weight if moments.weighted else moments.weight.astype(np.int64)
+    learns = estimator.with_mean or estimator.with_std
+    moments = column_moments(data, allow_nan=True, weighted=learns)
+    # scikit-learn counts in the dtype of what it sums
+    seen = moments.weight if learns else moments.weight.astype(np.int64)
     estimator.n_samples_seen_ = seen[0] if np.ptp(seen) == 0 else seen
     estimator.mean_ = estimator.var_ = estimator.scale_ = None
-    if estimator.with_mean or estimator.with_std:
+    if learns:
         estimator.mean_ = np.where(moments.weight > 0, moments.mean, np.nan)
     if estimator.with_std:
         estimator.var_ = moments.variance

@@ -19,7 +19,8 @@ from skdist_gpu.reductions.columns import check_finite, column_pilot, total
 from skdist_gpu.reductions.naive_bayes import ClassCountReduction
 from skdist_gpu.reductions.protocol import Passes, namespace
 
-EPSILON = np.finfo(np.float64).eps
+# relative distance from the mean that is rounding
+NOISE = 16 * np.finfo(np.float64).eps
 
 
 def fit_univariate_selection(estimator: Any, data: Passes) -> None:
@@ -113,7 +114,7 @@ def _f_classif(data: Passes) -> tuple[np.ndarray, np.ndarray]:
         warnings.warn(f"Features {constant} are constant.", UserWarning, stacklevel=2)
     with np.errstate(divide="ignore", invalid="ignore"):
         scores = between / within
-    return _typed(scores, data), _typed(special.fdtrc(n_classes - 1, n_rows - n_classes, scores), data)
+    return scores, special.fdtrc(n_classes - 1, n_rows - n_classes, scores)
 
 
 def _chi2(data: Passes) -> tuple[np.ndarray, np.ndarray]:
@@ -133,19 +134,16 @@ def _correlations(data: Passes) -> tuple[np.ndarray, int]:
     sums = total(data, CorrelationReduction())
     check_finite(np.append(sums.squares, sums.target_squares), data)
     squares = _clear(sums.squares, sums.mean, sums.n_rows)
+    target_squares = _clear(sums.target_squares, sums.target_mean, sums.n_rows)
     with np.errstate(divide="ignore", invalid="ignore"):
-        correlation = sums.products / np.sqrt(squares * sums.target_squares)
-    correlation[(squares == 0) | (sums.target_squares == 0)] = 0.0
+        correlation = sums.products / np.sqrt(squares * target_squares)
+    correlation[(squares == 0) | (target_squares == 0)] = 0.0
     return np.clip(correlation, -1.0, 1.0), sums.n_rows
 
 
 def _clear(squares: np.ndarray, mean: np.ndarray, n_rows: float) -> np.ndarray:
     """Return sums of squares with 0 for those that are rounding noise of constant columns."""
-    return np.where(squares <= n_rows * (mean * EPSILON) ** 2, 0.0, squares)
-
-
-def _typed(values: np.ndarray, data: Passes) -> np.ndarray:
-    return values.astype(np.float32) if data.dtype == np.float32 else values
+    return np.where(squares <= n_rows * (mean * NOISE) ** 2, 0.0, squares)
 
 
 _SCORES = {"r_regression": _r_regression, "f_regression": _f_regression, "f_classif": _f_classif, "chi2": _chi2}
