@@ -67,6 +67,12 @@ FITS = {
     "ARDRegression": "bayesian.fit_ard",
     "LogisticRegression": "logistic.fit_logistic_regression",
     "KMeans": "kmeans.fit_kmeans",
+    "PoissonRegressor": "glm.fit_generalized_linear",
+    "GammaRegressor": "glm.fit_generalized_linear",
+    "TweedieRegressor": "glm.fit_generalized_linear",
+    "LinearSVC": "linear_svm.fit_linear_svc",
+    "LinearSVR": "linear_svm.fit_linear_svr",
+    "HuberRegressor": "huber.fit_huber",
 }
 
 

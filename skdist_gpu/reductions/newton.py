@@ -108,9 +108,9 @@ def minimise(
             at, slow, previous = objective(coef, True), True, np.inf
             continue
         decrement = max(0.0, float(-at.gradient @ step))
-        # with new second derivatives the error is squared, else it shrinks about as before
+        # the error shrinks at least about as it did before
         shrink = min(1.0, decrement / previous) if decrement > 0 else 0.0
-        expected = decrement * (shrink**2 if fresh else shrink) if np.isfinite(previous) else decrement
+        expected = decrement * shrink if np.isfinite(previous) else decrement
         if expected <= target:
             return Minimum(coef + step, n_iter, np.abs(at.gradient).max(), curvature)
         slow = slow if not np.isfinite(previous) else shrink > FAST_SHRINKING

@@ -27,7 +27,37 @@ _LOGISTIC: dict[str, Allowed] = {
     "max_iter": lambda n: n > 0,
 }
 
+_GLM: dict[str, Any] = {
+    "accepts": {"warm_start": (False,), "verbose": (0, False), "max_iter": lambda n: n > 0},
+    "multi_target": False,
+    "tolerance": 1e-6,
+}
+
 ROWS: tuple[Entry, ...] = (
     *_reductions("LogisticRegression", 1e6, accepts=_LOGISTIC, multi_target=False, tolerance=1e-6),
+    *_reductions("PoissonRegressor", 1e6, **_GLM),
+    *_reductions("GammaRegressor", 1e6, **_GLM),
+    *_reductions("TweedieRegressor", 1e6, **_GLM),
+    *_reductions("HuberRegressor", 1e6, accepts={"warm_start": (False,)}, multi_target=False, tolerance=1e-6),
+    *_reductions(
+        "LinearSVC",
+        1e6,
+        accepts={
+            "loss": ("squared_hinge",),
+            "penalty": ("l2",),
+            "multi_class": ("ovr",),
+            "verbose": (0, False),
+            "max_iter": lambda n: n > 0,
+        },
+        multi_target=False,
+        tolerance=1e-6,
+    ),
+    *_reductions(
+        "LinearSVR",
+        1e6,
+        accepts={"loss": ("squared_epsilon_insensitive",), "verbose": (0, False), "max_iter": lambda n: n > 0},
+        multi_target=False,
+        tolerance=1e-6,
+    ),
     *_reductions("KMeans", 1e6, accepts={"init": _known_start, "verbose": (0, False)}, tolerance=1e-2),
 )

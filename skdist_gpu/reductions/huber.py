@@ -1,0 +1,105 @@
+"""Robust linear regression by Newton's method on sums over rows.
+
+Source: Huber & Ronchetti, "Robust Statistics", 2nd ed., Wiley 2009, section 7.7 (concomitant
+estimates of scale); the objective is convex in coefficients and scale together.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from skdist_gpu.reductions.linear import Design, Model, free_design
+from skdist_gpu.reductions.newton import Sums
+from skdist_gpu.reductions.protocol import Passes, namespace
+from skdist_gpu.reductions.sample import look
+
+SAMPLED_ROWS = 20_000
+
+
+class HuberReduction:
+    """Sum Huber's loss with its derivatives by the coefficients and, last, the scale."""
+
+    def __init__(self, epsilon: float, design: Design, unknowns: np.ndarray, second_order: bool) -> None:
+        self.epsilon, self.design, self.second_order = epsilon, design, second_order
+        self.coef, self.scale = unknowns[:-1], float(unknowns[-1])
+
+    def map(self, X: Any, y: Any, sample_weight: Any) -> Sums:
+        """Return the sums of a block."""
+        xp = namespace(X)
+        if self.scale <= 0:
+            return Sums(np.inf, xp.zeros(len(self.coef) + 1), xp.zeros((len(self.coef) + 1,) * 2))
+        rows = self.design.rows(X)
+        residual = y - self.design.scores(rows, self.coef)
+        ratio = residual / self.scale
+        inside = xp.abs(ratio) <= self.epsilon
+        weight = xp.ones(len(y)) if sample_weight is None else sample_weight
+        outside_loss = 2 * self.epsilon * xp.abs(residual) - self.scale * self.epsilon**2
+        loss = self.scale + xp.where(inside, ratio * residual, outside_loss)
+        slope = -2 * weight * xp.clip(ratio, -self.epsilon, self.epsilon)
+        by_scale = weight @ (1 - xp.minimum(ratio * ratio, self.epsilon**2))
+        gradient = xp.concatenate([self.design.products(rows, slope), by_scale[None]])
+        if not self.second_order:
+            return Sums(weight @ loss, gradient)
+        curvature = weight * inside * (2 / self.scale)
+        mixed = self.design.products(rows, curvature * ratio)
+        corner = (curvature * ratio) @ ratio
+        upper = xp.concatenate([self.design.squares(rows, curvature), mixed[:, None]], axis=1)
+        lower = xp.concatenate([mixed, corner[None]])
+        return Sums(weight @ loss, gradient, xp.concatenate([upper, lower[None]]))
+
+    def combine(self, a: Sums, b: Sums) -> Sums:
+        """Add the sums."""
+        return a.plus(b)
+
+
+class OutliersReduction:
+    """Tell for each row, in order, whether its residual is above a threshold."""
+
+    def __init__(self, coef: np.ndarray, intercept: float, threshold: float) -> None:
+        self.coef, self.intercept, self.threshold = coef, intercept, threshold
+
+    def map(self, X: Any, y: Any, sample_weight: Any) -> list[Any]:
+        """Return the answers of a block."""
+        xp = namespace(X)
+        return [xp.abs(y - X @ xp.asarray(self.coef) - self.intercept) > self.threshold]
+
+    def combine(self, a: list[Any], b: list[Any]) -> list[Any]:
+        """Put the answers behind each other."""
+        return a + b
+
+
+def fit_huber(estimator: Any, data: Passes) -> None:
+    """Fit a scikit-learn ``HuberRegressor`` in place.
+
+    Parameters
+    ----------
+    estimator : HuberRegressor
+        Unfitted, with valid parameters.
+    data : Passes
+        The rows to fit on.
+    """
+    view, sample = look(data, SAMPLED_ROWS)
+    design = free_design(sample, estimator.fit_intercept)
+    penalty, start = np.zeros(design.n_columns + 1), np.zeros(design.n_columns + 1)
+    penalty[: data.n_features] = 2 * estimator.alpha / view.weight
+    target = np.asarray(sample.y, dtype=np.float64)
+    middle = np.median(target) if estimator.fit_intercept else 0.0
+    start[data.n_features : -1] = middle
+    # all rows inside at first, so that there are second derivatives
+    start[-1] = max(np.abs(target - middle).max() / estimator.epsilon, 1e-10)
+    model = Model(
+        lambda unknowns, second: HuberReduction(estimator.epsilon, design, unknowns, second),
+        float(view.weight),
+        penalty,
+        start,
+    )
+    found = model.fit(data, sample, estimator.max_iter, estimator.tol)
+    coef, intercept = design.by_row_of_X(found.coef[None, :-1])
+    estimator.coef_, estimator.scale_ = coef[0], found.coef[-1]
+    estimator.intercept_ = intercept[0] if estimator.fit_intercept else 0.0
+    estimator.n_iter_ = found.n_iter
+    threshold = estimator.scale_ * estimator.epsilon
+    outliers = data.reduce(OutliersReduction(estimator.coef_, float(estimator.intercept_), threshold))
+    estimator.outliers_ = np.concatenate(outliers)
