@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from skdist_gpu.data.convert import to_host
+from skdist_gpu.data.dataset import read_batches, schema_of
 from skdist_gpu.data.kinds import DASK, GPU, container_of
 
 
@@ -49,9 +50,9 @@ def apply_to(function: BlockMethod, X: Any) -> Any:
         from skdist_gpu.data.lazy import map_rows
 
         return map_rows(function, X)
-    if container == "arrow.dataset":
-        names = list(getattr(function.estimator, "feature_names_in_", X.schema.names))
-        return np.concatenate([function(batch.to_pandas()) for batch in X.to_batches(columns=names) if batch.num_rows])
+    if container in ("arrow.dataset", "polars.lazy"):
+        names = list(getattr(function.estimator, "feature_names_in_", schema_of(X)))
+        return np.concatenate([function(batch.to_pandas()) for batch in read_batches(X, names) if batch.num_rows])
     if container in GPU:
         from skdist_gpu.engines.gpu_scoring import call_on_gpu
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
@@ -9,6 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import Lasso, LinearRegression, Ridge, RidgeClassifier
 from sklearn.metrics import r2_score
+from sklearn.preprocessing import StandardScaler
 
 from skdist_gpu import autoscale
 from skdist_gpu.data import dataset as dataset_module
@@ -45,6 +47,18 @@ def test_columns_by_name(files, estimator, backend):
     reference = type(estimator)(**estimator.get_params()).fit(FRAME[NAMES], FRAME["target"], FRAME["weight"])
     assert_allclose(model.coef_, reference.coef_, rtol=1e-4 if estimator.__class__ is Lasso else 1e-9)
     assert_array_equal(model.feature_names_in_, NAMES)
+
+
+def test_a_polars_query(files, tmp_path):
+    files(*NAMES, "target")
+    query = pl.scan_parquet(tmp_path / "*.parquet").filter(pl.col("a") > 0)
+    chosen = FRAME[FRAME["a"] > 0]
+    for backend in ("reductions:cpu", "sklearn"):
+        model = autoscale(Ridge(), backend=backend).fit(query, "target")
+        assert_allclose(model.coef_, Ridge().fit(chosen[NAMES], chosen["target"]).coef_, rtol=1e-9)
+        assert_allclose(model.predict(query), model.predict(chosen[NAMES]))
+    scaler = autoscale(StandardScaler(), backend="reductions:cpu").fit(query.select(NAMES))
+    assert_allclose(scaler.mean_, chosen[NAMES].mean(), rtol=1e-9)
 
 
 def test_predictions_of_files_are_one_array(files):

@@ -1,4 +1,4 @@
-"""Rows of a pyarrow dataset, larger than memory, as blocks of NumPy arrays."""
+"""Rows of a pyarrow dataset or a Polars LazyFrame, larger than memory, as blocks of NumPy arrays."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from skdist_gpu.data.kinds import container_of
+
 # rows of a block; Arrow reads a few blocks ahead
 BLOCK_ROWS = 65_536
 READ_AHEAD = 2
@@ -22,8 +24,8 @@ class DatasetTable:
 
     Attributes
     ----------
-    dataset : pyarrow.dataset.Dataset
-        Files on disk.
+    dataset : pyarrow.dataset.Dataset or polars.LazyFrame
+        Files on disk, or a query over them.
     features : tuple of str
         Columns of X.
     target, weight : tuple of str or str or None
@@ -48,18 +50,13 @@ class DatasetTable:
     @property
     def dtype(self) -> np.dtype:
         """float32 if all features are, float64 otherwise."""
-        types = {str(self.dataset.schema.field(name).type) for name in self.features}
-        return np.dtype(np.float32 if types == {"float"} else np.float64)
+        schema = schema_of(self.dataset)
+        return np.dtype(np.float32 if {schema[name] for name in self.features} == {"float32"} else np.float64)
 
     def batches(self) -> Iterator[Any]:
-        """Yield the rows in their order as record batches, read and decoded by Arrow's own threads."""
+        """Yield the rows in their order as Arrow batches, read and decoded by the library's own threads."""
         wanted = [*self.features, *self._targets, *([self.weight] if self.weight else [])]
-        options: dict[str, Any] = {"batch_size": BLOCK_ROWS, "batch_readahead": READ_AHEAD, "fragment_readahead": 1}
-        if _is_parquet(self.dataset):
-            # Arrow would otherwise hold whole files in memory
-            scan = sys.modules["pyarrow.dataset"].ParquetFragmentScanOptions
-            options["fragment_scan_options"] = scan(pre_buffer=False, use_buffered_stream=True, buffer_size=2**18)
-        return (batch for batch in self.dataset.to_batches(columns=wanted, **options) if batch.num_rows)
+        return (batch for batch in read_batches(self.dataset, wanted) if batch.num_rows)
 
     def blocks(self, n_threads: int, function: Callable[..., Any]) -> Iterator[Any]:
         """Yield ``function(X, y, weights)`` of each batch in order, computed by threads a few batches ahead."""
@@ -85,6 +82,35 @@ class DatasetTable:
         return (self.target,) if isinstance(self.target, str) else tuple(self.target or ())
 
 
+def is_read_from_files(X: Any, y: Any) -> bool:
+    """Whether X is a dataset or query whose columns `y` names; a target in memory means that all is."""
+    container = container_of(X)
+    names = y is None or isinstance(y, str) or (isinstance(y, list) and all(isinstance(name, str) for name in y))
+    return container == "arrow.dataset" or (container == "polars.lazy" and names)
+
+
+def schema_of(source: Any) -> dict[str, str]:
+    """Return the columns of a dataset or lazy frame and their NumPy dtypes, ``"object"`` for text."""
+    if container_of(source) == "polars.lazy":
+        types = source.collect_schema()
+        return {
+            name: str(t).lower() if t.is_numeric() or str(t) == "Boolean" else "object" for name, t in types.items()
+        }
+    return {field.name: _numpy_name(field.type) for field in source.schema}
+
+
+def read_batches(source: Any, columns: list[str]) -> Iterator[Any]:
+    """Yield the rows of a dataset or lazy frame in their order, as Arrow tables or record batches."""
+    if container_of(source) == "polars.lazy":
+        return (frame.to_arrow() for frame in source.select(columns).collect_batches(chunk_size=BLOCK_ROWS))
+    options: dict[str, Any] = {"batch_size": BLOCK_ROWS, "batch_readahead": READ_AHEAD, "fragment_readahead": 1}
+    if _is_parquet(source):
+        # Arrow would otherwise hold whole files in memory
+        scan = sys.modules["pyarrow.dataset"].ParquetFragmentScanOptions
+        options["fragment_scan_options"] = scan(pre_buffer=False, use_buffered_stream=True, buffer_size=2**18)
+    return source.to_batches(columns=columns, **options)
+
+
 def table_of(dataset: Any, y: Any, sample_weight: Any) -> DatasetTable:
     """Return the columns of a dataset as features, target and weight.
 
@@ -93,17 +119,18 @@ def table_of(dataset: Any, y: Any, sample_weight: Any) -> DatasetTable:
     ValueError
         If `y` or `sample_weight` is not the name of a column, or a feature holds no numbers.
     """
-    names = list(dataset.schema.names)
+    schema = schema_of(dataset)
+    names = list(schema)
     target = tuple(y) if isinstance(y, list) else y
     chosen = [] if target is None else list(target) if isinstance(target, tuple) else [target]
     for what, columns in (("y", chosen), ("sample_weight", [] if sample_weight is None else [sample_weight])):
         if any(not isinstance(column, str) or column not in names for column in columns):
             raise ValueError(
-                f"X is a dataset on disk, so that {what} must name columns of it. Its columns are "
+                f"X is read from files, so that {what} must name columns of it. Its columns are "
                 f"{', '.join(names[:8])}{', …' if len(names) > 8 else ''}. Nothing was read."
             )
     features = tuple(name for name in names if name not in (*chosen, sample_weight))
-    text = [name for name in features if not _is_number(dataset.schema.field(name).type)]
+    text = [name for name in features if schema[name] == "object"]
     if text:
         raise ValueError(
             f"could not convert string to float: X has columns that are not numbers: {', '.join(text[:8])}. "
@@ -114,17 +141,19 @@ def table_of(dataset: Any, y: Any, sample_weight: Any) -> DatasetTable:
 
 def load(table: DatasetTable) -> tuple[Any, Any, Any]:
     """Return X as a pandas frame, y and weights, all in memory."""
-    frame = table.dataset.to_table().to_pandas()
+    lazy = container_of(table.dataset) == "polars.lazy"
+    frame = table.dataset.collect().to_pandas() if lazy else table.dataset.to_table().to_pandas()
     target = list(table.target) if isinstance(table.target, tuple) else table.target
     X = frame[list(table.features)]
     return X, None if target is None else frame[target], None if table.weight is None else frame[table.weight]
 
 
-def _is_number(arrow_type: Any) -> bool:
+def _numpy_name(arrow_type: Any) -> str:
     try:
-        return np.dtype(arrow_type.to_pandas_dtype()).kind in "biuf"
+        dtype = np.dtype(arrow_type.to_pandas_dtype())
     except (NotImplementedError, TypeError):
-        return False
+        return "object"
+    return dtype.name if dtype.kind in "biuf" else "object"
 
 
 def _matrix(batch: Any, names: tuple[str, ...], dtype: Any = None) -> np.ndarray:

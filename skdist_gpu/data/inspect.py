@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skdist_gpu.data.dataset import n_rows_of
+from skdist_gpu.data.dataset import is_read_from_files, n_rows_of, schema_of
 from skdist_gpu.data.kinds import container_of, location_of
 
 
@@ -100,8 +100,8 @@ def inspect_input(X: Any, y: Any = None, sample_weight: Any = None) -> InputInfo
     (4, 3, 'float32', 48, 1)
     """
     container = container_of(X)
-    if container == "arrow.dataset":
-        return _inspect_dataset(X, y, sample_weight)
+    if is_read_from_files(X, y):
+        return _inspect_files(X, y, sample_weight)
     n_samples, n_features = _shape(X)
     dtype, backing = _dtype(X), container
     block_sizes: tuple[int | None, ...] = ()
@@ -127,15 +127,15 @@ def inspect_input(X: Any, y: Any = None, sample_weight: Any = None) -> InputInfo
     )
 
 
-def _inspect_dataset(dataset: Any, y: Any, sample_weight: Any) -> InputInfo:
+def _inspect_files(source: Any, y: Any, sample_weight: Any) -> InputInfo:
     """Describe files by their schema and footers; `y` and weights are names of columns."""
     targets = [y] if isinstance(y, str) else list(y) if isinstance(y, (list, tuple)) else []
-    names = [n for n in dataset.schema.names if n not in targets and n != sample_weight]
+    schema = {n: t for n, t in schema_of(source).items() if n not in targets and n != sample_weight}
     return InputInfo(
-        container="arrow.dataset",
-        n_samples=n_rows_of(dataset),
-        n_features=len(names),
-        dtype=_common_dtype([_arrow_dtype(dataset.schema.field(n).type) for n in names]),
+        container=container_of(source),
+        n_samples=n_rows_of(source),
+        n_features=len(schema),
+        dtype=_common_dtype(list(schema.values())),
         location="disk",
         backing="arrow",
         n_targets=len(targets),
