@@ -17,21 +17,25 @@ from sklearn.linear_model import (
     BayesianRidge,
     ElasticNet,
     ElasticNetCV,
+    GammaRegressor,
+    HuberRegressor,
     Lars,
     Lasso,
     LassoCV,
     LassoLars,
     LogisticRegression,
     OrthogonalMatchingPursuit,
+    PoissonRegressor,
     Ridge,
     RidgeClassifier,
     RidgeClassifierCV,
     RidgeCV,
+    TweedieRegressor,
 )
 from sklearn.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, GaussianNB, MultinomialNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestCentroid
 from sklearn.preprocessing import KBinsDiscretizer, MaxAbsScaler, MinMaxScaler, StandardScaler
-from sklearn.svm import LinearSVC
+from sklearn.svm import LinearSVC, LinearSVR
 
 from skdist_gpu import (
     AutoScaleClassifier,
@@ -76,6 +80,14 @@ def one_pass_family() -> list[Any]:
     return [*found, LinearDiscriminantAnalysis(), QuadraticDiscriminantAnalysis(reg_param=0.1)]
 
 
+def few_pass_family() -> list[Any]:
+    """Return the estimators that pass over the data a few times."""
+    # with more steps than scikit-learn's own checks take, Huber's scale shrinks to zero on rows in a plane
+    found = [PoissonRegressor(), GammaRegressor(), TweedieRegressor(power=1.5), HuberRegressor(max_iter=5)]
+    found += [LinearSVR(loss="squared_epsilon_insensitive"), LinearSVC(), LogisticRegression()]
+    return [*found, KMeans(random_state=0)]
+
+
 def cpu_estimators() -> list[Any]:
     """Return the estimators to check where there is no GPU."""
     few = {"n_estimators": 5}
@@ -83,6 +95,8 @@ def cpu_estimators() -> list[Any]:
     for backend in ("auto", "sklearn", "reductions:cpu", "reductions:dask"):
         found += [AutoScaleRegressor(backend=backend), AutoScaleRegressor(Ridge(), backend=backend)]
     found += [autoscale(e, backend="reductions:cpu") for e in least_squares_family() + one_pass_family()]
+    found += [autoscale(e, backend="reductions:cpu") for e in few_pass_family()]
+    found += [autoscale(e, backend="reductions:dask") for e in (LogisticRegression(), KMeans(random_state=0))]
     few_on_dask = [StandardScaler(), PCA(1), GaussianNB(), LinearDiscriminantAnalysis(), LedoitWolf()]
     found += [autoscale(e, backend="reductions:dask") for e in few_on_dask]
     found.append(AutoScaleRegressor(RidgeCV(), backend="reductions:dask"))
@@ -115,6 +129,7 @@ def gpu_estimators() -> list[Any]:
     found.append(AutoScaleRegressor(Ridge(), backend="reductions:gpu"))
     found += [autoscale(e, backend="reductions:gpu") for e in one_pass_family()]
     found += [autoscale(e, backend="reductions:gpu") for e in least_squares_family()]
+    found += [autoscale(e, backend="reductions:gpu") for e in few_pass_family()]
     found += [AutoScaleRegressor(e, backend="cuml") for e in [*regressors, RandomForestRegressor(**forest)]]
     found += [AutoScaleClassifier(e, backend="cuml") for e in [*classifiers, RandomForestClassifier(**forest)]]
     found.append(AutoScaleClusterer(KMeans(random_state=0), backend="cuml"))

@@ -10,12 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from skdist_gpu.reductions.linear import Design, Model, free_design
-from skdist_gpu.reductions.newton import Sums
+from skdist_gpu.reductions.linear import Design, Model, free_design, warn_if_unfinished
+from skdist_gpu.reductions.newton import Sums, by_gradients
 from skdist_gpu.reductions.protocol import Passes, namespace
-from skdist_gpu.reductions.sample import look
+from skdist_gpu.reductions.sample import check_finite, look
 
 SAMPLED_ROWS = 20_000
+ROWS_PER_UNKNOWN = 10
+# the scale of a perfect fit, as in scikit-learn
+SMALLEST_SCALE = 10 * np.finfo(np.float64).eps
 
 
 class HuberReduction:
@@ -28,7 +31,7 @@ class HuberReduction:
     def map(self, X: Any, y: Any, sample_weight: Any) -> Sums:
         """Return the sums of a block."""
         xp = namespace(X)
-        if self.scale <= 0:
+        if self.scale < SMALLEST_SCALE:
             return Sums(np.inf, xp.zeros(len(self.coef) + 1), xp.zeros((len(self.coef) + 1,) * 2))
         rows = self.design.rows(X)
         residual = y - self.design.scores(rows, self.coef)
@@ -95,9 +98,18 @@ def fit_huber(estimator: Any, data: Passes) -> None:
         penalty,
         start,
     )
-    found = model.fit(data, sample, estimator.max_iter, estimator.tol)
+    if view.n_rows > ROWS_PER_UNKNOWN * len(start):
+        found = model.fit(data, sample, estimator.max_iter, estimator.tol)
+    else:
+        # few rows may lie on a plane, where the scale is zero and has no second derivative
+        bounds = [(None, None)] * (len(start) - 1) + [(SMALLEST_SCALE, None)]
+        start[:-1], start[-1] = 0, 1
+        objective = model.objective(data.reduce)
+        check_finite(objective(start, False).value, data)
+        found = by_gradients(objective, start, estimator.max_iter, estimator.tol / view.weight, bounds=bounds)
+        warn_if_unfinished(found, estimator.max_iter, estimator.tol / view.weight)
     coef, intercept = design.by_row_of_X(found.coef[None, :-1])
-    estimator.coef_, estimator.scale_ = coef[0], found.coef[-1]
+    estimator.coef_, estimator.scale_ = coef[0], max(found.coef[-1], SMALLEST_SCALE)
     estimator.intercept_ = intercept[0] if estimator.fit_intercept else 0.0
     estimator.n_iter_ = found.n_iter
     threshold = estimator.scale_ * estimator.epsilon

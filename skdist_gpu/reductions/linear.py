@@ -185,11 +185,16 @@ class Model:
             return sums
 
         found = minimise(objective, warm.coef, max_iter=max_iter, tol=tol, scale=scale, curvature=warm.curvature)
-        if found.n_iter >= max_iter and found.gradient > tol:
-            warnings.warn(
-                f"The fit did not converge within max_iter={max_iter} steps: the largest derivative is "
-                f"{found.gradient:.2g}, tol={tol:.2g}. Increase max_iter, or scale the columns of X.",
-                ConvergenceWarning,
-                stacklevel=8,
-            )
+        warn_if_unfinished(found, max_iter, tol)
         return found
+
+
+def warn_if_unfinished(found: Minimum, max_iter: int, tol: float) -> None:
+    """Warn as scikit-learn does where the steps ran out."""
+    if found.n_iter >= max_iter and found.gradient > tol:
+        warnings.warn(
+            f"The fit did not converge within max_iter={max_iter} steps: the largest derivative is "
+            f"{found.gradient:.2g}, tol={tol:.2g}. Increase max_iter, or scale the columns of X.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )

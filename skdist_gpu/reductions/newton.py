@@ -95,7 +95,7 @@ def minimise(
         Second derivatives near `start`.
     """
     if start.size > MOST_UNKNOWNS:
-        return _by_gradients(objective, start, max_iter, tol)
+        return by_gradients(objective, start, max_iter, tol, ftol=64 * np.finfo(float).eps)
     target = PRECISION * scale
     slow = curvature is None
     coef, at, previous = start, objective(start, slow), np.inf
@@ -112,7 +112,9 @@ def minimise(
         shrink = min(1.0, decrement / previous) if decrement > 0 else 0.0
         expected = decrement * shrink if np.isfinite(previous) else decrement
         if expected <= target:
-            return Minimum(coef + step, n_iter, np.abs(at.gradient).max(), curvature)
+            # the last step needs no look at its end where the ones before it were good
+            last = step if np.isfinite(previous) or decrement <= target else 0.0
+            return Minimum(coef + last, n_iter, np.abs(at.gradient).max(), curvature)
         slow = slow if not np.isfinite(previous) else shrink > FAST_SHRINKING
         length, found = _descend(objective, coef, at, step, decrement, slow, most=MOST_LENGTHS if fresh else 1)
         if found is None and not fresh:
@@ -172,13 +174,15 @@ def _updated(curvature: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.
     return curvature + np.outer(change, change) / (change @ step) - np.outer(image, image) / (step @ image)
 
 
-def _by_gradients(objective: Objective, start: np.ndarray, max_iter: int, tol: float) -> Minimum:
-    """L-BFGS with scikit-learn's options."""
+def by_gradients(
+    objective: Objective, start: np.ndarray, max_iter: int, tol: float, bounds: Any = None, ftol: float = 0.0
+) -> Minimum:
+    """Minimise by L-BFGS-B, from gradients alone."""
 
     def function(coef: np.ndarray) -> tuple[float, np.ndarray]:
         sums = objective(coef, False)
-        return sums.value, sums.gradient
+        return float(sums.value), sums.gradient
 
-    options = {"maxiter": max_iter, "maxls": 50, "gtol": tol, "ftol": 64 * np.finfo(float).eps}
-    found = optimize.minimize(function, start, method="L-BFGS-B", jac=True, options=options)
+    options = {"maxiter": max_iter, "maxls": 50, "gtol": tol, "ftol": ftol}
+    found = optimize.minimize(function, start, method="L-BFGS-B", jac=True, bounds=bounds, options=options)
     return Minimum(found.x, found.nit, np.abs(found.jac).max())
