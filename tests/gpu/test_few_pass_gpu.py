@@ -1,0 +1,104 @@
+"""Estimators of a few passes on one GPU, resident and streamed, against scikit-learn."""
+
+import cupy
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone, is_classifier
+from sklearn.cluster import KMeans
+from sklearn.linear_model import GammaRegressor, HuberRegressor, LogisticRegression, PoissonRegressor, TweedieRegressor
+from sklearn.svm import LinearSVC, LinearSVR
+
+from skdist_gpu import autoscale
+from skdist_gpu.engines.executors import gpu as gpu_executor
+from skdist_gpu.testing import assert_ran_on
+
+pytestmark = pytest.mark.gpu
+
+generator = np.random.default_rng(0)
+N_ROWS = 60_000
+X = generator.normal(size=(N_ROWS, 8)) / 2
+score = X @ generator.normal(size=8)
+weights = generator.uniform(0.5, 2, size=N_ROWS)
+TARGETS = {
+    "binary": (score + generator.logistic(size=N_ROWS) > 0).astype(int),
+    "classes": np.digitize(score + generator.logistic(size=N_ROWS), [-1, 0.5]) + 3,
+    "counts": generator.poisson(np.exp(score / 2)).astype(float),
+    "positive": generator.gamma(2.0, np.exp(score / 2)) + 1e-3,
+    "heavy": score + generator.standard_t(2, size=N_ROWS),
+}
+CASES = [
+    (LogisticRegression(), "binary", {"solver": "newton-cholesky"}),
+    (LogisticRegression(C=0.1, class_weight="balanced"), "classes", {"solver": "newton-cholesky"}),
+    (LogisticRegression(C=np.inf, fit_intercept=False), "classes", {"tol": 1e-9}),
+    (PoissonRegressor(), "counts", {"solver": "newton-cholesky"}),
+    (GammaRegressor(alpha=0.01), "positive", {"solver": "newton-cholesky"}),
+    (TweedieRegressor(power=1.5), "counts", {"solver": "newton-cholesky"}),
+    (LinearSVC(class_weight={3: 2.0}), "classes", {"dual": False}),
+    (LinearSVR(loss="squared_epsilon_insensitive"), "heavy", {"dual": False}),
+    (HuberRegressor(), "heavy", {}),
+]
+
+
+@pytest.fixture(params=["resident", "streamed", "streamed in many blocks"])
+def place(request, monkeypatch):
+    if request.param == "streamed in many blocks":
+        monkeypatch.setattr(gpu_executor, "STEP_BYTES", 2**19)
+    return (lambda part: None if part is None else cupy.asarray(part)) if request.param == "resident" else (lambda p: p)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("estimator", "target", "precise"), CASES, ids=lambda case: str(case)[:60])
+def test_answer_is_scikit_learns(estimator, target, precise, weighted, place):
+    y, sample_weight = TARGETS[target], weights if weighted else None
+    reference = clone(estimator).set_params(**{"tol": 1e-10, "max_iter": 10_000} | precise)
+    reference.fit(X, y, sample_weight=sample_weight)
+    model = autoscale(estimator, backend="reductions:gpu").fit(place(X), place(y), sample_weight=place(sample_weight))
+    assert_ran_on(model, "reductions:gpu")
+    tolerance = (
+        1e-3 if isinstance(estimator, HuberRegressor) else 1e-5 if np.isinf(getattr(estimator, "C", 1)) else 1e-6
+    )
+    scale = np.abs(reference.coef_).max()
+    assert isinstance(model.coef_, np.ndarray)
+    assert_allclose(model.coef_, reference.coef_, rtol=0, atol=tolerance * scale)
+    assert_allclose(model.intercept_, reference.intercept_, rtol=0, atol=tolerance * max(1, scale))
+    if is_classifier(estimator):
+        assert_array_equal(model.classes_, reference.classes_)
+    if isinstance(estimator, HuberRegressor):
+        assert np.mean(model.outliers_ != reference.outliers_) < 1e-3
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_kmeans_from_given_centres(weighted, place):
+    Z, sample_weight = X + 100, weights if weighted else None
+    # the last centre begins without rows
+    estimator = KMeans(6, init=np.vstack([Z[:5], np.full((1, 8), 1e5)]))
+    reference = clone(estimator).fit(Z, sample_weight=sample_weight)
+    model = autoscale(estimator, backend="reductions:gpu").fit(place(Z), sample_weight=place(sample_weight))
+    assert_ran_on(model, "reductions:gpu")
+    assert model.n_iter_ == reference.n_iter_
+    assert isinstance(model.labels_, np.ndarray)
+    assert model.labels_.dtype == np.int32
+    assert np.mean(model.labels_ != reference.labels_) < 1e-4
+    assert_allclose(model.cluster_centers_, reference.cluster_centers_, rtol=1e-7)
+    assert_allclose(model.inertia_, reference.inertia_, rtol=1e-9)
+
+
+def test_float32_on_the_device():
+    single, y = X.astype(np.float32), TARGETS["binary"].astype(np.int32)
+    model = autoscale(LogisticRegression(), backend="reductions:gpu").fit(cupy.asarray(single), cupy.asarray(y))
+    reference = LogisticRegression(solver="newton-cholesky", tol=1e-10).fit(single.astype(np.float64), y)
+    assert model.coef_.dtype == np.float32
+    assert_allclose(model.coef_, reference.coef_, rtol=1e-5, atol=1e-6)
+    clusters = autoscale(KMeans(4, random_state=0), backend="reductions:gpu").fit(cupy.asarray(single))
+    assert clusters.cluster_centers_.dtype == np.float32
+    assert_allclose(-clusters.estimator_.score(single), clusters.inertia_, rtol=1e-5)
+
+
+def test_missing_values_are_errors():
+    bad = X.copy()
+    bad[12_345, 3] = np.nan
+    for data in (bad, cupy.asarray(bad)):
+        for estimator, y in ((LogisticRegression(), TARGETS["binary"]), (KMeans(3), None)):
+            with pytest.raises(ValueError, match="NaN"):
+                autoscale(estimator, backend="reductions:gpu").fit(data, y)
