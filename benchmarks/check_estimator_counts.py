@@ -21,11 +21,14 @@ from checked_estimators import cpu_estimators, expected_failures, gpu_estimators
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gpu", action="store_true")
+    parser.add_argument("--only", default="", help="backends whose names begin so")
     parser.add_argument("--output", type=pathlib.Path)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     rows = []
     for estimator in gpu_estimators() if arguments.gpu else cpu_estimators():
+        if not estimator.backend.startswith(arguments.only):
+            continue
         results = check_estimator(
             estimator, on_fail=None, on_skip=None, expected_failed_checks=expected_failures(estimator)
         )

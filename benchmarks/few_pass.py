@@ -1,0 +1,221 @@
+"""Time and check the estimators of a few passes against scikit-learn, dask_ml and cuML in one run.
+
+python benchmarks/few_pass.py cpu   [--rows 2000000] [--output FILE]
+python benchmarks/few_pass.py sizes [--output FILE]
+python benchmarks/few_pass.py dask  [--rows 2000000] [--output FILE]
+python benchmarks/few_pass.py gpu   [--rows 25000000] [--output FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import warnings
+
+import numpy as np
+from least_squares import limited
+from measure import PeakMemory, report, timed
+from sklearn.base import clone
+from sklearn.cluster import KMeans
+from sklearn.linear_model import GammaRegressor, HuberRegressor, LogisticRegression, PoissonRegressor
+from sklearn.svm import LinearSVC, LinearSVR
+
+from skdist_gpu import autoscale
+
+CLUSTERS = 10
+
+
+def make_table(n_rows, n_columns, n_classes=2, dtype=np.float64):
+    """Return X around a few centres, labels of a logistic model, and counts of a Poisson model."""
+    generator = np.random.default_rng(0)
+    coef = generator.standard_normal((n_columns, n_classes)) / np.sqrt(n_columns)
+    X, y, counts = np.empty((n_rows, n_columns), dtype), np.empty(n_rows, np.int64), np.empty(n_rows)
+    for start in range(0, n_rows, 100_000):
+        rows = slice(start, start + 100_000)
+        X[rows] = generator.standard_normal((len(y[rows]), n_columns), dtype=dtype)
+        scores = X[rows] @ coef
+        y[rows] = (scores + generator.gumbel(size=scores.shape)).argmax(axis=1)
+        counts[rows] = generator.poisson(np.exp(scores[:, 0] / 2))
+    return X, y, counts
+
+
+def make_blobs(n_rows, n_columns=20, dtype=np.float64):
+    generator = np.random.default_rng(0)
+    centres = 4 * generator.standard_normal((CLUSTERS, n_columns))
+    X = np.empty((n_rows, n_columns), dtype)
+    for start in range(0, n_rows, 100_000):
+        block = X[start : start + 100_000]
+        block[:] = generator.standard_normal(block.shape, dtype=dtype)
+        block += centres[generator.integers(0, CLUSTERS, len(block))]
+    return X
+
+
+def log_loss(coef, intercept, X, y):
+    """Return scikit-learn's objective of LogisticRegression(C=1) divided by the number of rows."""
+    coef = np.asarray(coef, dtype=np.float64)
+    total = 0.0
+    for start in range(0, len(y), 100_000):
+        rows = slice(start, start + 100_000)
+        scores = X[rows].astype(np.float64) @ coef.T + intercept
+        if scores.shape[1] == 1:
+            total += np.logaddexp(0, np.where(y[rows] == 1, -1, 1) * scores[:, 0]).sum()
+        else:
+            top = scores.max(axis=1)
+            own = scores[np.arange(len(scores)), y[rows]]
+            total += (np.log(np.exp(scores - top[:, None]).sum(axis=1)) + top - own).sum()
+    return (total + 0.5 * (coef**2).sum()) / len(y)
+
+
+def versus(estimator, others, data, objective, repeats=3):
+    """Return a row of our time against that of the fastest of scikit-learn's solvers."""
+    with PeakMemory() as memory:
+        seconds, model = timed(lambda: autoscale(estimator, backend="reductions:cpu").fit(*data), repeats)
+    row = {"estimator": repr(estimator), "shape": data[0].shape, "reductions_seconds": seconds}
+    row |= {"n_iter": int(np.max(model.n_iter_)), "extra_memory_MB": memory.extra / 1e6}
+    ours = objective(model.estimator_)
+    fits = {}
+    for options in others:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            other = clone(estimator).set_params(**options)
+            fits[str(options)] = timed(lambda o=other: o.fit(*data))
+    fastest = min(fits, key=lambda name: fits[name][0])
+    row |= {"sklearn": fastest, "sklearn_seconds": fits[fastest][0], "ratio": fits[fastest][0] / seconds}
+    row["objective_less_sklearns"] = ours / objective(fits[fastest][1]) - 1
+    row["all_sklearn_seconds"] = {name: fit[0] for name, fit in fits.items()}
+    print(row, flush=True)
+    return row
+
+
+def cpu(n_rows):
+    solvers = [{"solver": "lbfgs"}, {"solver": "newton-cholesky"}]
+    rows = []
+    for shape, n_classes in (((n_rows, 20), 2), ((n_rows // 4, 100), 2), ((n_rows // 4, 20), 5)):
+        X, y, counts = make_table(*shape, n_classes)
+        # newton-cholesky takes 43 s for 500 000 x 100, and is no rival
+        few = solvers if shape[1] < 100 and n_classes == 2 else solvers[:1]
+        rows.append(versus(LogisticRegression(), few, (X, y), lambda m: log_loss(m.coef_, m.intercept_, X, y)))
+        tight = [{"solver": "lbfgs", "tol": 1e-10, "max_iter": 1000}]
+        rows.append(versus(LogisticRegression(), tight, (X, y), lambda m: log_loss(m.coef_, m.intercept_, X, y)))
+    X, y, counts = make_table(n_rows // 2, 20)
+    deviance = lambda target: lambda m: 1 - m.score(X, target)  # noqa: E731
+    for estimator, target in ((PoissonRegressor(), counts), (GammaRegressor(), counts + 0.5)):
+        rows.append(versus(estimator, solvers, (X, target), deviance(target)))
+    noisy = X[:, 0] + np.random.default_rng(0).standard_t(3, len(X))
+    squared = LinearSVR(loss="squared_epsilon_insensitive")
+    for estimator, target in ((HuberRegressor(), noisy), (squared, noisy)):
+        rows.append(versus(estimator, [{}], (X, target), deviance(target)))
+    rows.append(versus(LinearSVC(), [{"dual": False}], (X, y), lambda m: 1 - m.score(X, y)))
+    del X, y
+    Z = make_blobs(n_rows)
+    rows.append(versus(KMeans(CLUSTERS, random_state=0), [{}], (Z,), lambda m: m.inertia_))
+    return rows
+
+
+def sizes():
+    """Return rows for small tables, which say where our sums begin to pay."""
+    rows = []
+    for n_values in (10**4, 10**5, 3 * 10**5, 10**6, 3 * 10**6):
+        X, y, counts = make_table(n_values // 20, 20)
+        objective = lambda m: 1 - m.score(X, y)  # noqa: B023, E731
+        rows.append(versus(LogisticRegression(), [{}], (X, y), objective, repeats=5))
+        rows.append(versus(PoissonRegressor(), [{}, {"solver": "newton-cholesky"}], (X, counts), lambda m: 1.0, 5))
+        rows.append(versus(GammaRegressor(), [{}, {"solver": "newton-cholesky"}], (X, counts + 1), lambda m: 1.0, 5))
+        rows.append(versus(HuberRegressor(), [{}], (X, counts), lambda m: 1.0, 5))
+        rows.append(versus(LinearSVC(), [{"dual": False}], (X, y), lambda m: 1.0, 5))
+        squared = LinearSVR(loss="squared_epsilon_insensitive")
+        rows.append(versus(squared, [{"dual": False}], (X, counts), lambda m: 1.0, 5))
+        Z = make_blobs(n_values // 20)
+        rows.append(versus(KMeans(CLUSTERS, random_state=0), [{}], (Z,), lambda m: m.inertia_, 5))
+    return rows
+
+
+def dask_arrays(n_rows):
+    import dask.array as da
+    from dask_ml.cluster import KMeans as DaskKMeans
+    from dask_ml.linear_model import LogisticRegression as DaskLogisticRegression
+
+    X, y, _ = make_table(n_rows, 20)
+    dX, dy = (da.from_array(part, chunks=(n_rows // 16, *part.shape[1:])).persist() for part in (X, y))
+    seconds, model = timed(lambda: autoscale(LogisticRegression()).fit(dX, dy), 3)
+    best = log_loss(model.coef_, model.intercept_, X, y)
+    rows = [{"who": f"LogisticRegression ({model.plan_!r})", "seconds": seconds, "objective": best}]
+    for solver in ("newton", "lbfgs", "admm"):
+        theirs, other = limited(lambda s=solver: DaskLogisticRegression(solver=s).fit(dX, dy), 300)
+        row = {"who": f"dask_ml LogisticRegression(solver={solver!r})", "seconds": theirs, "stopped": other is None}
+        row["ratio"] = theirs / seconds
+        if other is not None:
+            row["objective_above_ours"] = log_loss(other.coef_[None], other.intercept_, X, y) / best - 1
+        rows.append(row)
+        print(row, flush=True)
+    Z = make_blobs(n_rows)
+    dZ = da.from_array(Z, chunks=(n_rows // 16, 20)).persist()
+    seconds, model = timed(lambda: autoscale(KMeans(CLUSTERS, random_state=0)).fit(dZ), 3)
+    rows.append({"who": f"KMeans ({model.plan_!r})", "seconds": seconds, "inertia": model.inertia_})
+    fitted = lambda: DaskKMeans(CLUSTERS, random_state=0).fit(dZ).cluster_centers_  # noqa: E731
+    theirs, centres = limited(fitted, 300)
+    row = {"who": "dask_ml KMeans", "seconds": theirs, "stopped": centres is None, "ratio": theirs / seconds}
+    if centres is not None:
+        # dask_ml's own inertia_ is that of distances, not of their squares
+        reference = KMeans(CLUSTERS, init=np.asarray(centres), n_init=1, max_iter=1).fit(np.asarray(centres))
+        row["inertia_above_ours"] = -reference.score(Z) / model.inertia_ - 1
+    rows.append(row)
+    return rows
+
+
+def gpu(n_rows):
+    import cupy
+    from cuml.cluster import KMeans as CumlKMeans
+    from cuml.linear_model import LogisticRegression as CumlLogisticRegression
+
+    def synchronised(fit):
+        def run():
+            model = fit()
+            cupy.cuda.runtime.deviceSynchronize()
+            return model
+
+        run()  # the first call compiles and allocates
+        return timed(run, 3)
+
+    rows = []
+    for dtype, n in ((np.float32, n_rows), (np.float64, n_rows // 4)):
+        X, y, _ = make_table(n, 100, dtype=dtype)
+        dX, dy = cupy.asarray(X), cupy.asarray(y)
+        for place, data in (("CuPy", (dX, dy)), ("NumPy", (X, y))):
+            ours_seconds, ours = synchronised(
+                lambda d=data: autoscale(LogisticRegression(), backend="reductions:gpu").fit(*d)
+            )
+            seconds, theirs = synchronised(lambda d=data: CumlLogisticRegression(output_type="numpy").fit(*d))
+            best = log_loss(ours.coef_, ours.intercept_, X, y)
+            above = log_loss(np.atleast_2d(theirs.coef_), theirs.intercept_, X, y) / best - 1
+            row = {"estimator": "LogisticRegression", "shape": X.shape, "dtype": np.dtype(dtype).name, "from": place}
+            row |= {"reductions_seconds": ours_seconds, "cuml_seconds": seconds, "ratio": seconds / ours_seconds}
+            rows.append(row | {"n_iter": int(ours.n_iter_[0]), "cuml_objective_above_ours": above})
+            print(rows[-1], flush=True)
+        del X, y, dX, dy
+        Z = cupy.asarray(make_blobs(n, dtype=dtype))
+        ours_seconds, ours = synchronised(
+            lambda Z=Z: autoscale(KMeans(CLUSTERS, random_state=0), backend="reductions:gpu").fit(Z)
+        )
+        seconds, theirs = synchronised(lambda Z=Z: CumlKMeans(n_clusters=CLUSTERS, random_state=0).fit(Z))
+        row = {"estimator": "KMeans", "shape": Z.shape, "dtype": np.dtype(dtype).name, "from": "CuPy"}
+        row |= {"reductions_seconds": ours_seconds, "cuml_seconds": seconds, "ratio": seconds / ours_seconds}
+        rows.append(row | {"cuml_inertia_above_ours": float(theirs.inertia_) / ours.inertia_ - 1})
+        print(rows[-1], flush=True)
+        del Z
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["cpu", "sizes", "dask", "gpu"])
+    parser.add_argument("--rows", type=int)
+    parser.add_argument("--output", type=pathlib.Path)
+    arguments = parser.parse_args()
+    n_rows = arguments.rows or (25_000_000 if arguments.what == "gpu" else 2_000_000)
+    run = {"cpu": cpu, "sizes": lambda _: sizes(), "dask": dask_arrays, "gpu": gpu}[arguments.what]
+    report(run(n_rows), arguments.output, rows=n_rows)
+
+
+if __name__ == "__main__":
+    main()
