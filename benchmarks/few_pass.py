@@ -87,29 +87,51 @@ def versus(estimator, others, data, objective, repeats=3):
     return row
 
 
+def logistic_rows(shape, n_classes):
+    X, y, _ = make_table(*shape, n_classes)
+
+    def objective(model):
+        return log_loss(model.coef_, model.intercept_, X, y)
+
+    solvers = [{"solver": "lbfgs"}]
+    if shape[1] < 100 and n_classes == 2:
+        solvers.append({"solver": "newton-cholesky"})  # takes 43 s for 500 000 x 100, and is no rival there
+    tight = [{"solver": "lbfgs", "tol": 1e-10, "max_iter": 1000}]
+    return [versus(LogisticRegression(), options, (X, y), objective) for options in (solvers, tight)]
+
+
+def score_row(estimator, X, y, options=({},), repeats=3):
+    """Return a row whose objective is one less scikit-learn's score: not quite what is minimised, but near."""
+    return versus(estimator, options, (X, y), lambda model: 1 - model.score(X, y), repeats)
+
+
+def kmeans_row(n_rows, repeats=3):
+    Z = make_blobs(n_rows)
+    return versus(KMeans(CLUSTERS, random_state=0), [{}], (Z,), lambda model: model.inertia_, repeats)
+
+
 def cpu(n_rows):
-    solvers = [{"solver": "lbfgs"}, {"solver": "newton-cholesky"}]
     rows = []
     for shape, n_classes in (((n_rows, 20), 2), ((n_rows // 4, 100), 2), ((n_rows // 4, 20), 5)):
-        X, y, counts = make_table(*shape, n_classes)
-        # newton-cholesky takes 43 s for 500 000 x 100, and is no rival
-        few = solvers if shape[1] < 100 and n_classes == 2 else solvers[:1]
-        rows.append(versus(LogisticRegression(), few, (X, y), lambda m: log_loss(m.coef_, m.intercept_, X, y)))
-        tight = [{"solver": "lbfgs", "tol": 1e-10, "max_iter": 1000}]
-        rows.append(versus(LogisticRegression(), tight, (X, y), lambda m: log_loss(m.coef_, m.intercept_, X, y)))
+        rows += logistic_rows(shape, n_classes)
     X, y, counts = make_table(n_rows // 2, 20)
-    deviance = lambda target: lambda m: 1 - m.score(X, target)  # noqa: E731
-    for estimator, target in ((PoissonRegressor(), counts), (GammaRegressor(), counts + 0.5)):
-        rows.append(versus(estimator, solvers, (X, target), deviance(target)))
+    rows += small_rows(X, y, counts, 2)
+    rows.append(kmeans_row(n_rows))
+    return rows
+
+
+def small_rows(X, y, counts, repeats):
+    """Return rows for all but LogisticRegression and KMeans."""
     noisy = X[:, 0] + np.random.default_rng(0).standard_t(3, len(X))
     squared = LinearSVR(loss="squared_epsilon_insensitive")
-    for estimator, target in ((HuberRegressor(), noisy), (squared, noisy)):
-        rows.append(versus(estimator, [{}], (X, target), deviance(target)))
-    rows.append(versus(LinearSVC(), [{"dual": False}], (X, y), lambda m: 1 - m.score(X, y)))
-    del X, y
-    Z = make_blobs(n_rows)
-    rows.append(versus(KMeans(CLUSTERS, random_state=0), [{}], (Z,), lambda m: m.inertia_))
-    return rows
+    glm = [{"solver": "lbfgs"}, {"solver": "newton-cholesky"}]
+    return [
+        score_row(PoissonRegressor(), X, counts, glm, repeats),
+        score_row(GammaRegressor(), X, counts + 0.5, glm, repeats),
+        score_row(HuberRegressor(), X, noisy, repeats=repeats),
+        score_row(squared, X, noisy, [{"dual": False}], repeats),
+        score_row(LinearSVC(), X, y, [{"dual": False}], repeats),
+    ]
 
 
 def sizes():
@@ -117,16 +139,9 @@ def sizes():
     rows = []
     for n_values in (10**4, 10**5, 3 * 10**5, 10**6, 3 * 10**6):
         X, y, counts = make_table(n_values // 20, 20)
-        objective = lambda m: 1 - m.score(X, y)  # noqa: B023, E731
-        rows.append(versus(LogisticRegression(), [{}], (X, y), objective, repeats=5))
-        rows.append(versus(PoissonRegressor(), [{}, {"solver": "newton-cholesky"}], (X, counts), lambda m: 1.0, 5))
-        rows.append(versus(GammaRegressor(), [{}, {"solver": "newton-cholesky"}], (X, counts + 1), lambda m: 1.0, 5))
-        rows.append(versus(HuberRegressor(), [{}], (X, counts), lambda m: 1.0, 5))
-        rows.append(versus(LinearSVC(), [{"dual": False}], (X, y), lambda m: 1.0, 5))
-        squared = LinearSVR(loss="squared_epsilon_insensitive")
-        rows.append(versus(squared, [{"dual": False}], (X, counts), lambda m: 1.0, 5))
-        Z = make_blobs(n_values // 20)
-        rows.append(versus(KMeans(CLUSTERS, random_state=0), [{}], (Z,), lambda m: m.inertia_, 5))
+        rows.append(score_row(LogisticRegression(), X, y, repeats=5))
+        rows += small_rows(X, y, counts, 5)
+        rows.append(kmeans_row(n_values // 20, 5))
     return rows
 
 

@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 
 from skdist_gpu.reductions.protocol import Passes, namespace
-from skdist_gpu.reductions.sample import Overview, Rows, look
+from skdist_gpu.reductions.sample import Overview, Rows, look, narrow_slices
 
 SAMPLED_ROWS = 50_000
 # more clusters need more rows to be seen in the sample
@@ -72,6 +72,12 @@ class LloydReduction(Centres):
 
     def map(self, X: Any, y: Any, sample_weight: Any) -> ClusterSums:
         """Return the sums of a block."""
+        total = ClusterSums(0.0, 0.0)
+        for part in narrow_slices(X.shape[0], 1 + 2 * len(self.centres) / X.shape[1]):
+            total = total.plus(self._map_rows(X[part], None if sample_weight is None else sample_weight[part]))
+        return total
+
+    def _map_rows(self, X: Any, sample_weight: Any) -> ClusterSums:
         xp = namespace(X)
         rows, labels = self.label(X)
         member = (labels == xp.arange(len(self.centres))[:, None]).astype(np.float64)

@@ -15,7 +15,7 @@ from skdist_gpu.reductions.class_weights import check_classes, class_weights, we
 from skdist_gpu.reductions.linear import Design, Model, ScoreReduction, free_design
 from skdist_gpu.reductions.newton import Sums
 from skdist_gpu.reductions.protocol import Passes, namespace
-from skdist_gpu.reductions.sample import look
+from skdist_gpu.reductions.sample import look, narrow_slices
 
 SAMPLED_ROWS = 20_000
 
@@ -52,11 +52,10 @@ class SoftmaxReduction:
     def map(self, X: Any, y: Any, sample_weight: Any) -> Sums:
         """Return the sums of a block."""
         # the products of second derivatives take as much room for each class
-        step = max(256, X.shape[0] // len(self.coef)) if self.second_order else X.shape[0]
+        widening = len(self.coef) * (1.0 if self.second_order else 1 / X.shape[1])
         weight = weights_of_rows(self.class_weight, y, sample_weight)
         total = None
-        for start in range(0, X.shape[0], step):
-            rows = slice(start, start + step)
+        for rows in narrow_slices(X.shape[0], 1 + widening):
             sums = self._map_rows(X[rows], y[rows], None if weight is None else weight[rows])
             total = sums if total is None else total.plus(sums)
         assert total is not None

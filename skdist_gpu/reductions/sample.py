@@ -6,6 +6,7 @@ leaves two or three passes over all rows.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -174,3 +175,10 @@ def check_finite(value: float, data: Passes) -> None:
     if not np.isfinite(value):
         raise_not_finite(data)
         raise NotFiniteError("The sums over the rows of X overflow float64. Scale the columns of X down.")
+
+
+def narrow_slices(n_rows: int, widening: float) -> Iterator[slice]:
+    """Yield slices of a block whose work takes `widening` times the room of its rows."""
+    step = max(256, int(n_rows / max(1.0, widening)))
+    for start in range(0, n_rows, step):
+        yield slice(start, min(n_rows, start + step))
