@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose
 from sklearn.linear_model import LinearRegression
 
 from skdist_gpu import AutoScaleRegressor, AutoScaleTransformer
+from skdist_gpu.engines import catalog
 from skdist_gpu.engines import dask_ml as dask_ml_engine
 from skdist_gpu.exceptions import BackendError, FallbackWarning
 
@@ -56,6 +57,7 @@ def test_an_engine_that_refuses_at_run_time_hands_over(monkeypatch):
         return "AttributeError: an incompatible release"
 
     monkeypatch.setattr(dask_ml_engine, "_probe", broken)
+    monkeypatch.setattr(catalog, "CATALOG", tuple(e for e in catalog.CATALOG if e.backend == "dask_ml"))
     with pytest.warns(FallbackWarning, match="an incompatible release"):
         model = AutoScaleTransformer().fit(blocks)
     assert model.backend_ == "sklearn"

@@ -29,6 +29,8 @@ class Entry:
         Parameters that are not named may have any value.
     sparse, weights, multi_target : bool
         Whether sparse `X`, sample weights and 2-D `y` are supported.
+    most_columns : float
+        Columns of `X` beyond which another way is faster, or the only one that fits in memory.
     break_even : float
         Number of values in `X` below which scikit-learn is faster.
     source : str
@@ -48,6 +50,7 @@ class Entry:
     sparse: bool = False
     weights: bool = True
     multi_target: bool = True
+    most_columns: float = float("inf")
     break_even: float = 0
     source: str = ""
     tolerance: float = 1e-8

@@ -10,6 +10,8 @@ from skdist_gpu.engines.rows.reductions import _reductions
 _DENSE: dict[str, Any] = {"sparse": (), "weights": False}
 # scikit-learn's own loops over the entries of a sparse matrix in memory are faster
 _SPARSE_BLOCKS: dict[str, Any] = {"sparse": ("dask",), "weights": False}
+# beyond, scikit-learn's solvers that find only some components are faster
+_SQUARES: dict[str, Any] = {"most_columns": 1000}
 _NO_ESTIMATOR = {"covariance_estimator": (None,)}
 
 
@@ -33,23 +35,23 @@ _BINS = {"strategy": ("uniform",), "subsample": (None,)}
 
 ROWS: tuple[Entry, ...] = (
     *_reductions("StandardScaler", 1e6, sparse=()),
-    *_reductions("MinMaxScaler", 1e6, **_DENSE),
-    *_reductions("MaxAbsScaler", 1e6, **_SPARSE_BLOCKS),
+    *_reductions("MinMaxScaler", 5e6, **_DENSE),
+    *_reductions("MaxAbsScaler", 5e6, **_SPARSE_BLOCKS),
     *_reductions("VarianceThreshold", 1e6, **_SPARSE_BLOCKS),
-    *_reductions("PCA", 1e6, accepts={"svd_solver": ("auto", "full", "covariance_eigh")}, **_DENSE),
-    *_reductions("IncrementalPCA", 1e6, **_DENSE),
-    *_reductions("TruncatedSVD", 1e6, **_SPARSE_BLOCKS),
-    *_reductions("EmpiricalCovariance", 1e6, **_DENSE),
-    *_reductions("ShrunkCovariance", 1e6, **_DENSE),
-    *_reductions("LedoitWolf", 1e6, **_DENSE),
-    *_reductions("OAS", 1e6, **_DENSE),
+    *_reductions("PCA", 1e7, accepts={"svd_solver": ("auto", "full", "covariance_eigh")}, **_SQUARES, **_DENSE),
+    *_reductions("IncrementalPCA", 2e5, **_SQUARES, **_DENSE),
+    *_reductions("TruncatedSVD", 2e5, **_SQUARES, **_SPARSE_BLOCKS),
+    *_reductions("EmpiricalCovariance", 3e6, **_DENSE),
+    *_reductions("ShrunkCovariance", 3e6, **_DENSE),
+    *_reductions("LedoitWolf", 3e6, **_DENSE),
+    *_reductions("OAS", 3e6, **_DENSE),
     *_reductions("GaussianNB", 1e6, sparse=(), multi_target=False),
-    *_reductions("MultinomialNB", 1e6, sparse=("dask",), multi_target=False),
-    *_reductions("ComplementNB", 1e6, sparse=("dask",), multi_target=False),
+    *_reductions("MultinomialNB", 1e7, sparse=("dask",), multi_target=False),
+    *_reductions("ComplementNB", 1e7, sparse=("dask",), multi_target=False),
     *_reductions("BernoulliNB", 1e6, sparse=("dask",), multi_target=False),
     *_reductions("CategoricalNB", 1e6, sparse=(), multi_target=False),
-    *_reductions("LinearDiscriminantAnalysis", 1e6, accepts=_NO_ESTIMATOR, multi_target=False, **_DENSE),
-    *_reductions("QuadraticDiscriminantAnalysis", 1e6, accepts=_NO_ESTIMATOR, multi_target=False, **_DENSE),
+    *_reductions("LinearDiscriminantAnalysis", 1e5, accepts=_NO_ESTIMATOR, multi_target=False, **_SQUARES, **_DENSE),
+    *_reductions("QuadraticDiscriminantAnalysis", 1e6, accepts=_NO_ESTIMATOR, multi_target=False, **_SQUARES, **_DENSE),
     *_reductions("NearestCentroid", 1e6, accepts={"metric": ("euclidean",)}, multi_target=False, **_SPARSE_BLOCKS),
     *_reductions("SelectKBest", 1e6, accepts=_SELECTION, multi_target=False, **_SPARSE_BLOCKS),
     *_reductions("SelectPercentile", 1e6, accepts=_SELECTION, multi_target=False, **_SPARSE_BLOCKS),
