@@ -14,6 +14,8 @@ import numpy as np
 from skdist_gpu.reductions.moments import PILOT_ROWS, raise_not_finite
 from skdist_gpu.reductions.protocol import Passes, Reduction, namespace
 
+ROWS_IN_ONE = 32
+
 
 @dataclass
 class ColumnMoments:
@@ -107,7 +109,7 @@ class ExtremaReduction:
         if sample_weight is not None:
             X = xp.where((sample_weight == 0)[:, None], X.dtype.type(np.nan), X)
         if xp is np:
-            return Extrema(X.shape[0], np.fmin.reduce(X, axis=0), np.fmax.reduce(X, axis=0))
+            return Extrema(X.shape[0], _reduce_columns(np.fmin, X), _reduce_columns(np.fmax, X))
         missing = xp.isnan(X)
         low = xp.where(missing, np.inf, X).min(axis=0).astype(X.dtype)
         high = xp.where(missing, -np.inf, X).max(axis=0).astype(X.dtype)
@@ -184,6 +186,16 @@ def column_pilot(X: Any) -> Any:
     finite = xp.isfinite(few)
     sums = xp.where(finite, few, 0).sum(axis=0, dtype=np.float64)
     return sums / xp.maximum(finite.sum(axis=0), 1)
+
+
+def _reduce_columns(ufunc: np.ufunc, X: np.ndarray) -> np.ndarray:
+    """Reduce each column; several rows at a time as one long row, which NumPy reduces up to four times faster."""
+    n_long = X.shape[0] // ROWS_IN_ONE
+    if n_long < 2 or not X.flags.c_contiguous:
+        return ufunc.reduce(X, axis=0)
+    n_rows = n_long * ROWS_IN_ONE
+    long_row = ufunc.reduce(X[:n_rows].reshape(n_long, -1), axis=0).reshape(ROWS_IN_ONE, -1)
+    return ufunc.reduce(np.concatenate([long_row, X[n_rows:]]), axis=0)
 
 
 def positive(weight: Any) -> Any:
