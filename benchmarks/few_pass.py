@@ -229,7 +229,7 @@ def main():
     arguments = parser.parse_args()
     n_rows = arguments.rows or (25_000_000 if arguments.what == "gpu" else 2_000_000)
     run = {"cpu": cpu, "sizes": lambda _: sizes(), "dask": dask_arrays, "gpu": gpu}[arguments.what]
-    report(run(n_rows), arguments.output, rows=n_rows)
+    report(run(n_rows), arguments.output, n_rows=n_rows)
 
 
 if __name__ == "__main__":

@@ -32,9 +32,10 @@ from sklearn.linear_model import (
     RidgeCV,
     TweedieRegressor,
 )
+from sklearn.mixture import GaussianMixture
 from sklearn.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, GaussianNB, MultinomialNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestCentroid
-from sklearn.preprocessing import KBinsDiscretizer, MaxAbsScaler, MinMaxScaler, StandardScaler
+from sklearn.preprocessing import KBinsDiscretizer, MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 from sklearn.svm import LinearSVC, LinearSVR
 
 from skdist_gpu import (
@@ -74,6 +75,7 @@ def one_pass_family() -> list[Any]:
     """Return the transformers, classifiers and covariances that our reductions fit from one pass."""
     found: list[Any] = [StandardScaler(), StandardScaler(with_mean=False), MinMaxScaler(), MaxAbsScaler()]
     found += [VarianceThreshold(), SimpleImputer(add_indicator=True), SelectKBest(k=1), SelectPercentile(f_regression)]
+    found += [RobustScaler(), SimpleImputer(strategy="median", add_indicator=True)]
     found += [KBinsDiscretizer(strategy="uniform", subsample=None), PCA(1), PCA(1, svd_solver="full")]
     found += [IncrementalPCA(1), TruncatedSVD(1), EmpiricalCovariance(), ShrunkCovariance(), LedoitWolf(), OAS()]
     found += [GaussianNB(), MultinomialNB(), ComplementNB(), BernoulliNB(), CategoricalNB(), NearestCentroid()]
@@ -85,7 +87,7 @@ def few_pass_family() -> list[Any]:
     # with more steps than scikit-learn's own checks take, Huber's scale shrinks to zero on rows in a plane
     found = [PoissonRegressor(), GammaRegressor(), TweedieRegressor(power=1.5), HuberRegressor(max_iter=5)]
     found += [LinearSVR(loss="squared_epsilon_insensitive"), LinearSVC(), LogisticRegression()]
-    return [*found, KMeans(random_state=0)]
+    return [*found, KMeans(random_state=0), GaussianMixture(random_state=0)]
 
 
 def cpu_estimators() -> list[Any]:

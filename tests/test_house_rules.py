@@ -76,6 +76,7 @@ def _class(name: str) -> type:
         "feature_selection",
         "impute",
         "linear_model",
+        "mixture",
         "naive_bayes",
         "neighbors",
         "preprocessing",

@@ -51,8 +51,8 @@ def test_from_given_centres_each_step_is_scikit_learns(algorithm, weighted, back
 @pytest.mark.parametrize("backend", PLACES)
 @pytest.mark.parametrize("init", ["k-means++", "random"])
 def test_inertia_is_as_low_as_scikit_learns(init, backend):
-    X, weights = make_data(n_rows=60_000, n_columns=3, n_blobs=4, spread=10.0)
-    estimator = KMeans(4, init=init, n_init=5, random_state=0)
+    X, weights = make_data(n_rows=52_000, n_columns=3, n_blobs=3, spread=10.0)
+    estimator = KMeans(3, init=init, n_init=3, random_state=0)
     for sample_weight in (None, weights):
         reference = clone(estimator).fit(X, sample_weight=sample_weight)
         model = AutoScaleClusterer(estimator, backend=backend).fit(X, sample_weight=sample_weight)

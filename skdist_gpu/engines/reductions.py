@@ -73,6 +73,7 @@ FITS = {
     "LinearSVC": "linear_svm.fit_linear_svc",
     "LinearSVR": "linear_svm.fit_linear_svr",
     "HuberRegressor": "huber.fit_huber",
+    "GaussianMixture": "mixture.fit_gaussian_mixture",
 }
 
 

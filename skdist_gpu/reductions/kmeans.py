@@ -148,9 +148,11 @@ def fit_kmeans(estimator: Any, data: Passes) -> None:
     view, sample = look(data, n_sampled, columns=True)
     if view.n_rows < estimator.n_clusters:
         raise ValueError(f"n_samples={view.n_rows} should be >= n_clusters={estimator.n_clusters}.")
-    start = _start(estimator, view, sample)
-    tolerance = estimator.tol * float(np.mean(view.squares)) / view.n_rows
-    centres, n_iter = _lloyd(data, start - view.mean, view.mean, estimator.max_iter, tolerance)
+    start, n_iter = _start(estimator, view, sample)
+    centres = start - view.mean
+    if n_iter == 0 or len(sample.X) < view.n_rows:
+        tolerance = estimator.tol * float(np.mean(view.squares)) / view.n_rows
+        centres, n_iter = _lloyd(data, centres, view.mean, estimator.max_iter, tolerance)
     found = data.reduce(AssignReduction(centres, view.mean))
     labels = np.concatenate(found.labels)
     n_found = int((np.bincount(labels, minlength=estimator.n_clusters) > 0).sum())
@@ -167,8 +169,8 @@ def fit_kmeans(estimator: Any, data: Passes) -> None:
     estimator.labels_, estimator.inertia_, estimator.n_iter_ = labels, float(found.inertia), n_iter
 
 
-def _start(estimator: Any, view: Overview, sample: Rows) -> np.ndarray:
-    """Return the given centres, or those that scikit-learn finds on the sample."""
+def _start(estimator: Any, view: Overview, sample: Rows) -> tuple[np.ndarray, int]:
+    """Return the given centres, or those that scikit-learn finds on the sample, and its number of steps."""
     if not isinstance(estimator.init, str):
         centres = check_array(estimator.init, dtype=np.float64)
         if centres.shape != (estimator.n_clusters, len(view.mean)):
@@ -185,11 +187,11 @@ def _start(estimator: Any, view: Overview, sample: Rows) -> np.ndarray:
                 RuntimeWarning,
                 stacklevel=2,
             )
-        return centres
+        return centres, 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         found = clone(estimator).fit(sample.X, sample_weight=sample.weight)
-    return found.cluster_centers_.astype(np.float64)
+    return found.cluster_centers_.astype(np.float64), found.n_iter_
 
 
 def _keep_private_state(estimator: Any, centres: np.ndarray) -> None:

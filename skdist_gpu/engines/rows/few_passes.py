@@ -67,4 +67,20 @@ ROWS: tuple[Entry, ...] = (
         tolerance=1e-6,
     ),
     *_few("KMeans", 5e6, accepts={"init": _known_start, "verbose": (0, False)}, tolerance=1e-2),
+    *_few(
+        "GaussianMixture",
+        1e6,
+        sparse=(),
+        accepts={
+            "init_params": ("kmeans",),
+            "weights_init": (None,),
+            "means_init": (None,),
+            "precisions_init": (None,),
+            "warm_start": (False,),
+            "verbose": (0, False),
+            "max_iter": lambda n: n > 0,
+        },
+        weights=False,
+        tolerance=1e-6,
+    ),
 )
