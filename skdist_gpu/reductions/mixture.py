@@ -51,14 +51,14 @@ class Mixture:
                 root = roots if whitened is not None else roots[k]
                 difference = (rows @ root if whitened is None else whitened) - means[k] @ root
                 distances[:, k] = xp.einsum("ij,ij->i", difference, difference)
-            log_det = xp.log(xp.diagonal(roots, axis1=-2, axis2=-1)).sum(axis=-1)
+            log_det = np.log(np.diagonal(self.roots, axis1=-2, axis2=-1)).sum(axis=-1)
         else:
             precisions = (roots if self.kind == "diag" else roots[:, None] * xp.ones(n_features)) ** 2
             distances = (rows * rows) @ precisions.T - 2 * (rows @ (means * precisions).T)
             distances += (means * means * precisions).sum(axis=1)
-            log_det = 0.5 * xp.log(precisions).sum(axis=1)
-        constant = log_det + xp.log(xp.asarray(self.weights)) - 0.5 * n_features * np.log(2 * np.pi)
-        return constant - 0.5 * distances
+            log_det = np.log(self.roots).sum(axis=1) if self.kind == "diag" else n_features * np.log(self.roots)
+        constant = log_det + np.log(self.weights) - 0.5 * n_features * np.log(2 * np.pi)
+        return xp.asarray(constant) - 0.5 * distances
 
 
 @dataclass

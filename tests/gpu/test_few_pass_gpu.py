@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone, is_classifier
 from sklearn.cluster import KMeans
 from sklearn.linear_model import GammaRegressor, HuberRegressor, LogisticRegression, PoissonRegressor, TweedieRegressor
+from sklearn.mixture import GaussianMixture
 from sklearn.svm import LinearSVC, LinearSVR
 
 from skdist_gpu import autoscale
@@ -82,6 +83,19 @@ def test_kmeans_from_given_centres(weighted, place):
     assert np.mean(model.labels_ != reference.labels_) < 1e-4
     assert_allclose(model.cluster_centers_, reference.cluster_centers_, rtol=1e-7)
     assert_allclose(model.inertia_, reference.inertia_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["full", "tied", "diag", "spherical"])
+def test_gaussian_mixture_takes_scikit_learns_steps(kind, place):
+    Z = (X + 5 * np.sign(score)[:, None])[:20_000] + 50
+    estimator = GaussianMixture(2, covariance_type=kind, random_state=0)
+    reference = clone(estimator).fit(Z)
+    model = autoscale(estimator, backend="reductions:gpu").fit(place(Z))
+    assert_ran_on(model, "reductions:gpu")
+    assert model.n_iter_ == reference.n_iter_
+    assert_allclose(model.lower_bounds_, reference.lower_bounds_, rtol=1e-8)
+    assert_allclose(model.means_, reference.means_, rtol=1e-7)
+    assert_allclose(model.covariances_, reference.covariances_, rtol=1e-6, atol=1e-8)
 
 
 def test_float32_on_the_device():
