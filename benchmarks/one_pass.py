@@ -21,7 +21,7 @@ from sklearn.feature_selection import SelectKBest, VarianceThreshold, chi2, f_cl
 from sklearn.impute import SimpleImputer
 from sklearn.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, GaussianNB, MultinomialNB
 from sklearn.neighbors import NearestCentroid
-from sklearn.preprocessing import KBinsDiscretizer, MaxAbsScaler, MinMaxScaler, StandardScaler
+from sklearn.preprocessing import KBinsDiscretizer, MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
 from skdist_gpu import autoscale
 
@@ -32,6 +32,7 @@ CONTINUOUS = [
     (StandardScaler(), "var_"),
     (MinMaxScaler(), "scale_"),
     (MaxAbsScaler(), "scale_"),
+    (RobustScaler(), "scale_"),
     (VarianceThreshold(), "variances_"),
     (SimpleImputer(), "statistics_"),
     (KBinsDiscretizer(strategy="uniform", subsample=None), "n_bins_"),
@@ -92,7 +93,6 @@ def cpu(n_rows, n_columns, only):
             continue
         X, y = make_table(n_rows, n_columns, counts=counts)
         for estimator, attribute in estimators:
-
             ours, theirs = autoscale(estimator, backend="reductions:cpu"), clone(estimator)
             with PeakMemory() as memory:
                 ours_seconds, model = timed(partial(ours.fit, X, y), 3)

@@ -36,6 +36,13 @@ def safe_scale(variance: Any, mean: Any, n_samples: Any) -> Any:
     return _handle_zeros_in_scale(variance**0.5, copy=False, constant_mask=constant)
 
 
+def handle_zeros(scale: Any) -> Any:
+    """Return scales, 1 for those that are almost zero."""
+    from sklearn.preprocessing._data import _handle_zeros_in_scale
+
+    return _handle_zeros_in_scale(scale, copy=False)
+
+
 def smooth_counts(estimator: Any) -> None:
     """Give a discrete naive Bayes classifier that has its counts the probabilities that follow from them."""
     estimator._update_feature_log_prob(estimator._check_alpha())
@@ -65,6 +72,7 @@ def remember_solver(estimator: Any, solver: str) -> None:
 __all__ = [
     "check_sample_weight",
     "check_selection",
+    "handle_zeros",
     "infer_dimension",
     "number_of_categories",
     "remember_binarizer",

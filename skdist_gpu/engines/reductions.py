@@ -49,6 +49,7 @@ FITS = {
     "NearestCentroid": "centroids.fit_nearest_centroid",
     "SelectKBest": "selection.fit_univariate_selection",
     "SelectPercentile": "selection.fit_univariate_selection",
+    "RobustScaler": "quantiles.fit_robust_scaler",
     "SimpleImputer": "preprocessing.fit_simple_imputer",
     "KBinsDiscretizer": "preprocessing.fit_k_bins_discretizer",
     "LinearDiscriminantAnalysis": "discriminants.fit_linear_discriminant_analysis",

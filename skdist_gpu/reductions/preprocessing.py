@@ -15,11 +15,12 @@ from skdist_gpu.reductions.columns import (
     total,
 )
 from skdist_gpu.reductions.protocol import Passes
+from skdist_gpu.reductions.quantiles import column_quantiles
 from skdist_gpu.reductions.stand_in import learn_from
 
 
 def fit_simple_imputer(estimator: Any, data: Passes) -> None:
-    """Fit a scikit-learn ``SimpleImputer`` with ``strategy`` "mean" or "constant" in place.
+    """Fit a scikit-learn ``SimpleImputer`` with ``strategy`` "mean", "median" or "constant" in place.
 
     Parameters
     ----------
@@ -30,10 +31,12 @@ def fit_simple_imputer(estimator: Any, data: Passes) -> None:
     """
     moments = column_moments(data, allow_nan=True)
     dtype = np.float32 if data.dtype == np.float32 else np.float64
-    means = np.where(moments.weight > 0, moments.mean, np.nan)
+    filling = np.where(moments.weight > 0, moments.mean, np.nan)
+    if estimator.strategy == "median":
+        filling = column_quantiles(data, [0.5])[0]
     # a column with missing values has one here, too, for the indicator
-    holes = np.where(moments.weight < moments.n_rows, np.nan, means)
-    learn_from(estimator, np.array([means, holes], dtype=dtype))
+    holes = np.where(moments.weight < moments.n_rows, np.nan, filling)
+    learn_from(estimator, np.array([filling, holes], dtype=dtype))
 
 
 def fit_k_bins_discretizer(estimator: Any, data: Passes) -> None:

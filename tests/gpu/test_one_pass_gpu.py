@@ -14,7 +14,7 @@ from sklearn.feature_selection import SelectKBest, VarianceThreshold, chi2, f_cl
 from sklearn.impute import SimpleImputer
 from sklearn.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, GaussianNB, MultinomialNB
 from sklearn.neighbors import NearestCentroid
-from sklearn.preprocessing import KBinsDiscretizer, MaxAbsScaler, MinMaxScaler, StandardScaler
+from sklearn.preprocessing import KBinsDiscretizer, MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
 from skdist_gpu import autoscale
 from skdist_gpu.engines.executors import gpu as gpu_executor
@@ -37,6 +37,8 @@ WITHOUT_TARGET = [
     MaxAbsScaler(),
     VarianceThreshold(),
     SimpleImputer(add_indicator=True),
+    SimpleImputer(strategy="median"),
+    RobustScaler(),
     KBinsDiscretizer(strategy="uniform", subsample=None),
     PCA(svd_solver="full"),
     PCA(0.8, svd_solver="full", whiten=True),

@@ -30,13 +30,14 @@ def _not_a_number(value: Any) -> bool:
 
 
 _SELECTION = {"score_func": _known_score}
-_IMPUTER = {"strategy": ("mean", "constant"), "missing_values": _not_a_number, "fill_value": _number}
+_IMPUTER = {"strategy": ("mean", "median", "constant"), "missing_values": _not_a_number, "fill_value": _number}
 _BINS = {"strategy": ("uniform",), "subsample": (None,)}
 
 ROWS: tuple[Entry, ...] = (
     *_reductions("StandardScaler", 1e6, sparse=()),
     *_reductions("MinMaxScaler", 5e6, **_DENSE),
     *_reductions("MaxAbsScaler", 5e6, **_SPARSE_BLOCKS),
+    *_reductions("RobustScaler", 2e6, **_DENSE),
     *_reductions("VarianceThreshold", 1e6, **_SPARSE_BLOCKS),
     *_reductions("PCA", 1e7, accepts={"svd_solver": ("auto", "full", "covariance_eigh")}, **_SQUARES, **_DENSE),
     *_reductions("IncrementalPCA", 2e5, **_SQUARES, **_DENSE),
