@@ -154,6 +154,8 @@ def _checked(job: FitJob) -> tuple[Any, Any, Any]:
     tags = get_tags(job.estimator)
     sparse, several = tags.input_tags.sparse and job.device != "gpu", tags.target_tags.multi_output
     X, y, sample_weight = validate(*data, sparse=sparse, multi_target=several, finite=False)
+    if y is not None and y.dtype == object and not _takes_labels(job.estimator):
+        y = y.astype(np.float64)
     if job.device == "dask":
         return to_dask(X), to_dask(y), to_dask(sample_weight)
     return X, y, sample_weight
