@@ -239,7 +239,7 @@ def main():
     n_rows = arguments.rows or (25_000_000 if arguments.what == "gpu" else 2_000_000)
     measure = {"cpu": cpu, "dask": dask_arrays, "gpu": gpu}[arguments.what]
     rows = measure(n_rows, arguments.columns, arguments.only)
-    report(rows, arguments.output, rows=n_rows, columns=arguments.columns)
+    report(rows, arguments.output, n_rows=n_rows, n_columns=arguments.columns)
 
 
 if __name__ == "__main__":
