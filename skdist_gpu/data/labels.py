@@ -10,6 +10,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.kinds import GPU, container_of
 
+BLOCK = 2**18
+
 
 def encode(y: Any) -> tuple[np.ndarray, Any]:
     """Return the sorted classes on the host, and the codes 0 … n-1 of the labels, where `y` is."""
@@ -23,8 +25,10 @@ def encode(y: Any) -> tuple[np.ndarray, Any]:
         return classes.get(), codes.reshape(values.shape)
     y = np.asarray(to_host(y))
     check_classification_targets(y)
-    classes, codes = np.unique(y, return_inverse=True)
-    return classes, codes.reshape(y.shape)
+    # block by block: to sort all labels at once would take several copies of them
+    blocks = [np.unique(y[start : start + BLOCK]) for start in range(0, len(y), BLOCK)]
+    classes = np.unique(np.concatenate(blocks))
+    return classes, np.searchsorted(classes, y)
 
 
 def codes_of(y: Any, classes: np.ndarray) -> np.ndarray:
