@@ -163,7 +163,7 @@ def main():
     arguments = parser.parse_args()
     n_rows = arguments.rows or (25_000_000 if arguments.what == "gpu" else 2_000_000)
     rows = {"cpu": cpu, "dask": dask_arrays, "gpu": gpu}[arguments.what](n_rows)
-    report(rows, arguments.output, rows=n_rows)
+    report(rows, arguments.output, n_rows=n_rows)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def main():
     # scikit-learn's RidgeCV with folds fits 500 models, which takes minutes
     for estimator in (LassoCV(cv=5, alphas=100), RidgeCV(PENALTIES, cv=5), RidgeCV(PENALTIES)):
         rows.append(compare(estimator, X[:half], y[:half]))
-    report(rows, arguments.output, rows=arguments.rows)
+    report(rows, arguments.output, n_rows=arguments.rows)
 
 
 if __name__ == "__main__":

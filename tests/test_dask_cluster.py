@@ -60,7 +60,8 @@ def slow(block):
 def test_a_lost_worker_costs_only_its_blocks(cluster):
     with Client(cluster) as client:
         worker = next(iter(client.scheduler_info()["workers"].values()))
-        killer = threading.Timer(1.0, client.run, [_die], {"workers": [worker["id"]], "on_error": "ignore", "wait": False})
+        options = {"workers": [worker["id"]], "on_error": "ignore", "wait": False}
+        killer = threading.Timer(1.0, client.run, [_die], options)
         killer.start()
         model = autoscale(LinearRegression()).fit(blocks_of(X).map_blocks(slow), blocks_of(y))
         killer.join()

@@ -94,13 +94,12 @@ def _judge(entry: Entry, estimator: Any, info: InputInfo, resources: Resources, 
 
 
 def _choose(candidates: list[Candidate], forced: bool) -> list[Candidate]:
-    """Mark the first possible candidate as chosen; a forced backend may be a slower one."""
-    verdicts = ("possible", "slower") if forced else ("possible",)
-    for verdict in verdicts:
-        for i, candidate in enumerate(candidates):
-            if candidate.verdict == verdict:
-                chosen = replace(candidate, verdict="chosen")
-                return [*candidates[:i], chosen, *candidates[i + 1 :]]
+    """Mark the first possible candidate as chosen, on a GPU if there is one; a forced backend may be slower."""
+    for verdict in ("possible", "slower") if forced else ("possible",):
+        runnable = [i for i, c in enumerate(candidates) if c.verdict == verdict]
+        if runnable:
+            first = min(runnable, key=lambda i: candidates[i].device != "gpu")
+            return [replace(c, verdict="chosen") if i == first else c for i, c in enumerate(candidates)]
     return candidates
 
 
@@ -177,7 +176,7 @@ def _why_slower(entry: Entry, info: InputInfo) -> str | None:
         return f"the data are {_PLACES[info.location]} already; to hand them to Dask costs a copy"
     source = f" ({entry.source})" if entry.source else ""
     if entry.break_even == float("inf"):
-        return f"scikit-learn is faster at every size{source}"
+        return f"another engine goes first at every size{source}"
     if info.location == "gpu" and entry.device == "gpu":
         return None  # to leave the GPU costs more than a small fit
     if info.n_elements is not None and info.n_elements < entry.break_even:

@@ -37,7 +37,7 @@ ROWS: tuple[Entry, ...] = (
     *_reductions("StandardScaler", 1e6, sparse=()),
     *_reductions("MinMaxScaler", 5e6, **_DENSE),
     *_reductions("MaxAbsScaler", 5e6, **_SPARSE_BLOCKS),
-    *_reductions("RobustScaler", 2e6, **_DENSE),
+    *_reductions("RobustScaler", 5e6, **_DENSE),
     *_reductions("VarianceThreshold", 1e6, **_SPARSE_BLOCKS),
     *_reductions("PCA", 1e7, accepts={"svd_solver": ("auto", "full", "covariance_eigh")}, **_SQUARES, **_DENSE),
     *_reductions("IncrementalPCA", 2e5, **_SQUARES, **_DENSE),
