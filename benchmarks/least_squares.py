@@ -60,30 +60,23 @@ def dask_arrays(n_rows):
     import dask.array as da
     from dask_ml.linear_model import LinearRegression as DaskLinearRegression
 
-    X, y, _ = make_table(n_rows)
-    dX, dy = (da.from_array(part, chunks=(n_rows // 16, *part.shape[1:])).persist() for part in (X, y))
-    exact = LinearRegression().fit(X, y).coef_
-    ours_seconds, ours = timed(lambda: AutoScaleRegressor().fit(dX, dy), 3)
-    rows = [
-        {
-            "who": f"AutoScaleRegressor ({ours.plan_!r})",
-            "seconds": ours_seconds,
-            "relative_difference": relative(ours.coef_, exact),
-        }
-    ]
-    for solver in ("newton", "admm"):
-        # a few passes are enough to see where the default goes; the full fit takes more than five minutes
-        seconds, model = limited(lambda s=solver: DaskLinearRegression(solver=s).fit(dX, dy), 300)
-        difference = None if model is None else relative(model.coef_, exact)
-        rows.append(
-            {
-                "who": f"dask_ml LinearRegression(solver={solver!r})",
-                "seconds": seconds,
-                "stopped": model is None,
-                "ratio": seconds / ours_seconds,
-                "relative_difference": difference,
-            }
-        )
+    rows = []
+    for columns in ("independent", "correlated"):
+        X, y, _ = make_table(n_rows)
+        if columns == "correlated":
+            X = X @ (np.eye(X.shape[1]) + 0.3 * np.random.default_rng(1).standard_normal((X.shape[1], X.shape[1])))
+        dX, dy = (da.from_array(part, chunks=(n_rows // 16, *part.shape[1:])).persist() for part in (X, y))
+        ours_seconds, ours = timed(lambda dX=dX, dy=dy: AutoScaleRegressor().fit(dX, dy), 3)
+        rows.append({"columns": columns, "who": f"AutoScaleRegressor, {ours.plan_!r}", "seconds": ours_seconds})
+        for solver in ("newton", "admm"):
+            fit = DaskLinearRegression(solver=solver).fit
+            seconds, model = limited(lambda fit=fit, dX=dX, dy=dy: fit(dX, dy), 300)
+            row = {"columns": columns, "who": f"dask_ml LinearRegression(solver={solver!r})", "seconds": seconds}
+            row |= {"stopped": model is None, "ratio": seconds / ours_seconds}
+            if model is not None:
+                row["relative_difference_from_ours"] = relative(model.coef_, ours.coef_)
+            rows.append(row)
+            print(row, flush=True)
     return rows
 
 
