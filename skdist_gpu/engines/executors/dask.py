@@ -35,8 +35,9 @@ class DaskExecutor:
         self.classes: np.ndarray | None = None
 
     def find_classes(self) -> np.ndarray:
-        """Return the sorted labels of all blocks."""
-        classes = self.reduce(_Labels())
+        """Return the sorted labels of all blocks; reads no block of X."""
+        labels = [dask.delayed(_labels, pure=False)(y) for _, y, _ in self.blocks]
+        classes = self._compute(dask.delayed(_union, pure=False)(labels))
         # each twice: labels that all differ look like a regression to scikit-learn
         check_classification_targets(np.repeat(classes, 2))
         return classes
@@ -61,16 +62,13 @@ class DaskExecutor:
             return task.compute()
 
 
-class _Labels:
-    """Find the labels of all blocks; runs before `fold`, since labels may be text."""
+def _labels(y: Any) -> np.ndarray:
+    return np.unique(np.asarray(to_host(y)))
 
-    def map(self, X: Any, y: Any, sample_weight: Any) -> np.ndarray:
-        """Return the labels of a block."""
-        return np.unique(y)
 
-    def combine(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """Return the labels of both."""
-        return np.union1d(a, b)
+def _union(labels: list[np.ndarray]) -> np.ndarray:
+    present = [found for found in labels if len(found)]
+    return np.unique(np.concatenate(present)) if present else np.empty(0)
 
 
 def _zip_blocks(X: Any, y: Any, sample_weight: Any) -> Any:
@@ -98,8 +96,6 @@ def _map_block(reduction: Reduction, index: int, classes: np.ndarray | None, X: 
                 f"Block {index} has {X.shape[0]} rows of X and {len(part)} of {name}. The partitions of X and "
                 f"{name} do not line up; take both from one frame, or repartition one like the other."
             )
-    if isinstance(reduction, _Labels):
-        return np.unique(np.asarray(to_host(y))) if len(y) else None
     if classes is not None:
         y = place_like(codes_of(y, classes), X)
     if container_of(X) in GPU and len(X):

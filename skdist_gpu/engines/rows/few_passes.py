@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from skdist_gpu.engines.entry import NEVER, Allowed, Entry
-from skdist_gpu.engines.rows.reductions import _reductions
+from skdist_gpu.engines.rows.reductions import reductions_rows
 
 
 def _known_start(init: Any) -> bool:
@@ -18,11 +18,9 @@ def _known_start(init: Any) -> bool:
 
 def _few(estimator: str, break_even: float, on_gpu: str = "", **options: Any) -> list[Entry]:
     """Return the rows of an estimator; `on_gpu` says why another engine goes first on a GPU."""
-    measured = "benchmarks/few_pass.py sizes"
-    changes: dict[str, dict[str, Any]] = {"cpu": {"source": measured}, "dask": {}, "gpu": {}}
-    if on_gpu:
-        changes["gpu"] = {"break_even": NEVER, "source": on_gpu}
-    return [replace(entry, **changes[entry.device]) for entry in _reductions(estimator, break_even, **options)]
+    rows = reductions_rows(estimator, break_even, measured_by="benchmarks/few_pass.py sizes", **options)
+    behind = {"break_even": NEVER, "source": on_gpu}
+    return [replace(row, **behind) if on_gpu and row.device == "gpu" else row for row in rows]  # type: ignore[arg-type]
 
 
 # these solvers have one answer; liblinear penalises the intercept, sag and saga stop early

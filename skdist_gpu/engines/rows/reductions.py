@@ -7,8 +7,12 @@ from typing import Any
 from skdist_gpu.engines.entry import Entry
 
 
-def _reductions(
-    estimator: str, break_even: float, sparse: tuple[str, ...] = ("cpu", "dask"), **options: Any
+def reductions_rows(
+    estimator: str,
+    break_even: float,
+    sparse: tuple[str, ...] = ("cpu", "dask"),
+    measured_by: str = "benchmarks/least_squares.py",
+    **options: Any,
 ) -> list[Entry]:
     """Our own block reductions run on threads, on a GPU and over Dask alike; sparse X on some devices."""
     return [
@@ -24,7 +28,7 @@ def _reductions(
         )
         for device, packages, gpu_break_even, source in (
             ("gpu", ("cupy",), 2e6, "cuML's crossover; a first GPU call takes about a second"),
-            ("cpu", (), break_even, "benchmarks/least_squares.py"),
+            ("cpu", (), break_even, measured_by),
             ("dask", ("dask",), 0, ""),
         )
     ]
@@ -44,31 +48,31 @@ _LEAVE_ONE_OUT: dict[str, Any] = {"scoring": (None,), "store_cv_results": (False
 _LARS: dict[str, Any] = {"precompute": _no_array, "jitter": (None,)}
 
 ROWS: tuple[Entry, ...] = (
-    *_reductions("LinearRegression", 2e5, accepts={"positive": (False,)}),
-    *_reductions("Ridge", 2e6, accepts={"positive": (False,), "solver": ("auto", "cholesky", "svd")}),
-    *_reductions(
+    *reductions_rows("LinearRegression", 2e5, accepts={"positive": (False,)}),
+    *reductions_rows("Ridge", 2e6, accepts={"positive": (False,), "solver": ("auto", "cholesky", "svd")}),
+    *reductions_rows(
         "RidgeClassifier",
         2e5,
         accepts={"positive": (False,), "solver": ("auto", "cholesky", "svd")},
         multi_target=False,
     ),
-    *_reductions("RidgeCV", 3e5, accepts={"cv": _contiguous_folds, **_LEAVE_ONE_OUT}),
-    *_reductions("RidgeClassifierCV", 2e5, accepts={"cv": (None,), **_LEAVE_ONE_OUT}, multi_target=False),
-    *_reductions("Lasso", 1.5e6, accepts=_COORDINATE_DESCENT),
-    *_reductions("ElasticNet", 1.5e6, accepts=_COORDINATE_DESCENT),
-    *_reductions(
+    *reductions_rows("RidgeCV", 3e5, accepts={"cv": _contiguous_folds, **_LEAVE_ONE_OUT}),
+    *reductions_rows("RidgeClassifierCV", 2e5, accepts={"cv": (None,), **_LEAVE_ONE_OUT}, multi_target=False),
+    *reductions_rows("Lasso", 1.5e6, accepts=_COORDINATE_DESCENT),
+    *reductions_rows("ElasticNet", 1.5e6, accepts=_COORDINATE_DESCENT),
+    *reductions_rows(
         "LassoCV", 1e5, accepts={"precompute": _no_array, "cv": _contiguous_folds}, weights=False, multi_target=False
     ),
-    *_reductions(
+    *reductions_rows(
         "ElasticNetCV",
         1e5,
         accepts={"precompute": _no_array, "cv": _contiguous_folds},
         weights=False,
         multi_target=False,
     ),
-    *_reductions("Lars", 2.5e6, accepts=_LARS, weights=False),
-    *_reductions("LassoLars", 2.5e6, accepts=_LARS, weights=False),
-    *_reductions("OrthogonalMatchingPursuit", 2.5e6, accepts={"precompute": _no_array}, weights=False),
-    *_reductions("BayesianRidge", 2e5, multi_target=False),
-    *_reductions("ARDRegression", 2e5, weights=False, multi_target=False),
+    *reductions_rows("Lars", 2.5e6, accepts=_LARS, weights=False),
+    *reductions_rows("LassoLars", 2.5e6, accepts=_LARS, weights=False),
+    *reductions_rows("OrthogonalMatchingPursuit", 2.5e6, accepts={"precompute": _no_array}, weights=False),
+    *reductions_rows("BayesianRidge", 2e5, multi_target=False),
+    *reductions_rows("ARDRegression", 2e5, weights=False, multi_target=False),
 )
