@@ -33,7 +33,7 @@ MODELS = {
     "PCA": "autoscale(PCA(10)).fit(features)",
 }
 CHILD = """
-import resource, time
+import time
 import pyarrow.dataset as ds
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -45,7 +45,9 @@ features = ds.dataset({plain!r}, format="parquet")
 start = time.perf_counter()
 model = {statement}
 seconds = time.perf_counter() - start
-print(model.report_.candidate.name, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, sep="|")
+# ru_maxrss would count the process that started this one
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(model.report_.candidate.name, seconds, int(peak.split()[1]) * 1024, sep="|")
 """
 
 
