@@ -19,7 +19,9 @@ _PARAMETERS = """
     backend : str, default="auto"
         ``"auto"`` chooses; ``"sklearn"``, ``"reductions"``, ``"cuml"``, ``"dask_ml"``, ``"xgboost"``
         or ``"xgboost.dask"`` forces an engine, ``"reductions:gpu"`` an engine and its device.
-    fallback : {{"warn", "silent", "raise"}}, default="warn"
+"""
+_COMMON = """\
+    fallback : {"warn", "silent", "raise"}, default="warn"
         What to do when the first choice fails: the next engine with a warning, without one, or
         raise at once.
     memory_budget : int or str, default=None
@@ -40,18 +42,17 @@ _PARAMETERS = """
 """
 
 
-def _document(kind: str, default: str) -> Any:
-    """Insert the common parameters into a class docstring."""
+def document(parameters: str) -> Any:
+    """Insert a class's own parameters, and those that all have, into its docstring."""
 
     def decorate(cls: type) -> type:
-        parameters = _PARAMETERS.format(kind=kind, default=default)
-        cls.__doc__ = (cls.__doc__ or "").replace("\n    {parameters}\n", parameters)
+        cls.__doc__ = (cls.__doc__ or "").replace("\n    {parameters}\n", parameters + _COMMON)
         return cls
 
     return decorate
 
 
-@_document("regressor", "LinearRegression()")
+@document(_PARAMETERS.format(kind="regressor", default="LinearRegression()"))
 class AutoScaleRegressor(RegressorMixin, AutoScaleEstimator):
     """A regressor that chooses, at fit time, the engine that serves best.
 
@@ -86,7 +87,7 @@ class AutoScaleRegressor(RegressorMixin, AutoScaleEstimator):
         return r2_score(to_host(y), to_host(self.predict(X)), sample_weight=to_host(sample_weight))
 
 
-@_document("classifier", "LogisticRegression()")
+@document(_PARAMETERS.format(kind="classifier", default="LogisticRegression()"))
 class AutoScaleClassifier(ClassifierMixin, AutoScaleEstimator):
     """A classifier that chooses, at fit time, the engine that serves best.
 
@@ -118,7 +119,7 @@ class AutoScaleClassifier(ClassifierMixin, AutoScaleEstimator):
         return accuracy_score(to_host(y), to_host(self.predict(X)), sample_weight=to_host(sample_weight))
 
 
-@_document("clusterer", "KMeans(random_state=0)")
+@document(_PARAMETERS.format(kind="clusterer", default="KMeans(random_state=0)"))
 class AutoScaleClusterer(ClusterMixin, AutoScaleEstimator):
     """A clusterer that chooses, at fit time, the engine that serves best.
 
@@ -158,7 +159,7 @@ class AutoScaleClusterer(ClusterMixin, AutoScaleEstimator):
         return self._fitted().get_feature_names_out(input_features)
 
 
-@_document("transformer", "StandardScaler()")
+@document(_PARAMETERS.format(kind="transformer", default="StandardScaler()"))
 class AutoScaleTransformer(TransformerMixin, AutoScaleEstimator):
     """A transformer that chooses, at fit time, the engine that serves best.
 

@@ -7,7 +7,7 @@ from typing import Any
 from sklearn.base import is_classifier
 
 from skdist_gpu.base import AutoScaleEstimator
-from skdist_gpu.estimators import AutoScaleClassifier, AutoScaleRegressor
+from skdist_gpu.estimators import AutoScaleClassifier, AutoScaleRegressor, document
 
 _CLASSIFIER_OBJECTIVES = ("binary:", "multi:")
 _REGRESSOR_OBJECTIVES = ("reg:", "count:", "survival:")
@@ -44,35 +44,7 @@ _PARAMETERS = """
     backend : str, default="auto"
         ``"auto"`` chooses; ``"xgboost"`` or ``"xgboost.dask"`` forces an engine, ``"xgboost:gpu"`` an
         engine and its device.
-    fallback : {{"warn", "silent", "raise"}}, default="warn"
-        What to do when the first choice fails: the next engine with a warning, without one, or raise.
-    memory_budget : int or str, default=None
-        Bytes that a fit may take on its device, such as ``"4GB"``; None for what is free.
-    progress : bool, default=False
-        Show a progress bar during `fit`.
-
-    Attributes
-    ----------
-    estimator_ : {estimator}
-        The fitted plain estimator of XGBoost. Any other fitted attribute is its.
-    backend_ : str
-        The engine that ran.
-    plan_ : Plan
-        All engines considered.
-    report_ : Report
-        Predicted against measured.
 """
-
-
-def _document(estimator: str, objective: str) -> Any:
-    """Insert the common parameters into a class docstring."""
-
-    def decorate(cls: type) -> type:
-        text = _PARAMETERS.format(estimator=estimator, objective=objective)
-        cls.__doc__ = (cls.__doc__ or "").replace("\n    {parameters}\n", text)
-        return cls
-
-    return decorate
 
 
 def _import_xgboost() -> Any:
@@ -158,7 +130,7 @@ class _XGBParameters(AutoScaleEstimator):
         return tags
 
 
-@_document("XGBRegressor", 'Loss to minimise, such as ``"reg:squarederror"`` or ``"count:poisson"``.')
+@document(_PARAMETERS.format(objective='Loss to minimise, such as ``"reg:squarederror"`` or ``"count:poisson"``.'))
 class AutoScaleXGBRegressor(_XGBParameters, AutoScaleRegressor):
     """XGBoost's regressor on the engine that serves best, chosen at fit time.
 
@@ -180,7 +152,7 @@ class AutoScaleXGBRegressor(_XGBParameters, AutoScaleRegressor):
         return False
 
 
-@_document("XGBClassifier", 'Loss to minimise, such as ``"binary:logistic"``.')
+@document(_PARAMETERS.format(objective='Loss to minimise, such as ``"binary:logistic"``.'))
 class AutoScaleXGBClassifier(_XGBParameters, AutoScaleClassifier):
     """XGBoost's classifier, for labels of any kind, on the engine that serves best.
 
@@ -202,10 +174,11 @@ class AutoScaleXGBClassifier(_XGBParameters, AutoScaleClassifier):
         return True
 
 
-@_document(
-    "XGBRegressor or XGBClassifier",
-    '``"binary:…"`` and ``"multi:…"`` make a classifier; ``"reg:…"``, ``"count:…"``, ``"survival:…"``,\n'
-    "        a callable and None a regressor.",
+@document(
+    _PARAMETERS.format(
+        objective='``"binary:…"`` and ``"multi:…"`` make a classifier; ``"reg:…"``, ``"count:…"``, ``"survival:…"``,\n'
+        "        a callable and None a regressor."
+    )
 )
 class AutoScaleXGB(_XGBParameters):
     """XGBoost on the engine that serves best; the objective tells whether it classifies.
