@@ -98,6 +98,20 @@ def test_badly_conditioned_columns(condition, backend):
 
 
 @pytest.mark.parametrize("backend", PLACES)
+@pytest.mark.parametrize("condition", [1e3, 1e4, 5e4])
+def test_one_correction_brings_back_the_digits(condition, backend):
+    generator = np.random.default_rng(0)
+    U, _ = np.linalg.qr(generator.normal(size=(3000, 8)))
+    V, _ = np.linalg.qr(generator.normal(size=(8, 8)))
+    X, weights = 100 * U * np.geomspace(1, 1 / condition, 8) @ V.T, generator.uniform(1, 2, 3000)
+    Y = X @ generator.normal(size=(8, 2)) + 1e-3 * generator.normal(size=(3000, 2))
+    reference = LinearRegression().fit(X, Y, weights)
+    model = AutoScaleRegressor(backend=backend).fit(X, Y, sample_weight=weights)
+    assert_same_model(model, reference, rtol=1e-10)
+    assert_allclose(model.singular_, reference.singular_, rtol=1e-6)
+
+
+@pytest.mark.parametrize("backend", PLACES)
 def test_dependent_columns_give_the_answer_of_least_norm(backend):
     X, y, _ = make_data(n_columns=6)
     X = np.hstack([X, X[:, :2], np.full((len(X), 1), 7.0)])

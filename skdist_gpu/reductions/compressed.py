@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 
-from skdist_gpu.reductions.least_squares import LARGEST_CONDITION, Table
+from skdist_gpu.reductions.least_squares import PRECISE_CONDITION, Table
 from skdist_gpu.reductions.moments import Moments, finite_moments
 from skdist_gpu.reductions.protocol import Passes
 
@@ -93,6 +93,6 @@ def _triangle(table: Table) -> np.ndarray | None:
     R = factor[:d, :d]
     reciprocal_condition, _ = linalg.lapack.dtrcon(R)
     residuals = np.diag(factor)[d:]
-    if reciprocal_condition**2 * LARGEST_CONDITION < 1 or np.any(residuals**2 < SMALLEST_RESIDUAL):
+    if reciprocal_condition**2 * PRECISE_CONDITION < 1 or np.any(residuals**2 < SMALLEST_RESIDUAL):
         return None
     return factor * scale

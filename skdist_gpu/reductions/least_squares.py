@@ -1,9 +1,10 @@
 """LinearRegression and Ridge from sums over rows, with scikit-learn's answer in float64.
 
 One pass gives the moments of [X y], and a Cholesky factor of the small system the answer. Where
-the squared sums would lose digits, a second pass gives the triangle R of [X y] = QR instead, and
-the dense solvers of scikit-learn run on R: for a squared loss it is as good as the data (Björck,
-"Numerical Methods for Least Squares Problems", SIAM 1996, sections 2.2 and 2.7).
+the squared sums lose digits, a second pass gives the residuals' products, which correct it; where
+they would lose too many, it gives the triangle R of [X y] = QR instead, and the dense solvers of
+scikit-learn run on R: for a squared loss it is as good as the data (Björck, "Numerical Methods for
+Least Squares Problems", SIAM 1996, sections 2.2, 2.7 and 6.6.5).
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 
-from skdist_gpu.reductions.moments import Moments, TriangleReduction, finite_moments
-from skdist_gpu.reductions.protocol import Passes, Reduce
+from skdist_gpu.reductions.moments import Moments, TriangleReduction, centred_table, finite_moments
+from skdist_gpu.reductions.protocol import Passes, Reduce, namespace
 
-# the squared sums lose as many digits as the (scaled) system's condition number has: 16 - 6 are left
-LARGEST_CONDITION = 1e6
+# the answer loses as many digits as the (scaled) system's condition number has: 16 - 6 are left
+PRECISE_CONDITION = 1e6
+# up to here one correction brings them back, since it squares the relative error
+LARGEST_CONDITION = 1e10
 # scikit-learn drops directions below LinearRegression.tol = 1e-6 of the largest; decide that on R
-SMALLEST_SINGULAR_VALUE = 1e-4
+SMALLEST_SINGULAR_VALUE = 1e-5
 
 
 @dataclass
@@ -60,6 +63,35 @@ class Table:
         return factor[:, : self.n_features], factor[:, self.n_features :]
 
 
+class ResidualReduction:
+    """Sum the products of the centred features with the residuals of coefficients.
+
+    Parameters
+    ----------
+    center : ndarray of shape (n_features + n_targets,)
+        What to subtract from [X y].
+    coef : ndarray of shape (n_features, n_targets)
+        Coefficients.
+    """
+
+    def __init__(self, center: np.ndarray, coef: np.ndarray) -> None:
+        self.center, self.coef = center, coef
+
+    def map(self, X: Any, y: Any, sample_weight: Any) -> Any:
+        """Return the products of a block, of shape (n_features, n_targets)."""
+        xp = namespace(X)
+        n_features = len(self.coef)
+        rows = centred_table(X, y, xp.asarray(self.center))
+        residuals = rows[:, n_features:] - rows[:, :n_features] @ xp.asarray(self.coef)
+        if sample_weight is not None:
+            residuals *= sample_weight[:, None]
+        return rows[:, :n_features].T @ residuals
+
+    def combine(self, a: Any, b: Any) -> Any:
+        """Add the products."""
+        return a + b
+
+
 def fit_linear_regression(estimator: Any, data: Passes) -> None:
     """Fit a scikit-learn ``LinearRegression`` in place.
 
@@ -73,7 +105,7 @@ def fit_linear_regression(estimator: Any, data: Passes) -> None:
     table = Table(finite_moments(data), data.n_features, estimator.fit_intercept)
     singular_values = _singular_values(table.gram)
     clear = singular_values[-1] > SMALLEST_SINGULAR_VALUE * singular_values[0]
-    coef = _cholesky_solve(table.gram, table.cross) if clear else None
+    coef = _solve(table, data, np.zeros(1)) if clear else None
     rank = data.n_features
     if coef is None:
         R, z = table.triangle(data.reduce)
@@ -95,11 +127,10 @@ def fit_ridge(estimator: Any, data: Passes) -> None:
     alphas = np.asarray(estimator.alpha, dtype=np.float64).ravel()
     if alphas.size not in (1, n_targets):
         raise ValueError(f"Number of targets and number of penalties do not correspond: {alphas.size} != {n_targets}")
-    alphas = np.broadcast_to(alphas, n_targets)
-    coef = _ridge_by_cholesky(table.gram, table.cross, alphas) if estimator.solver != "svd" else None
+    coef = _solve(table, data, alphas) if estimator.solver != "svd" else None
     estimator.solver_ = "cholesky" if coef is not None else "svd"
     if coef is None:
-        coef = _ridge_by_svd(*table.triangle(data.reduce), alphas)
+        coef = _ridge_by_svd(*table.triangle(data.reduce), np.broadcast_to(alphas, n_targets))
     estimator.n_iter_ = None
     _keep(estimator, coef, table, data.target_ndim)
 
@@ -109,28 +140,53 @@ def _singular_values(gram: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(linalg.eigvalsh(gram)[::-1], 0.0))
 
 
-def _cholesky_solve(gram: np.ndarray, cross: np.ndarray) -> np.ndarray | None:
-    """Solve ``gram @ coef = cross``; None where that would lose more digits than we promise."""
+def _solve(table: Table, data: Passes, alphas: np.ndarray) -> np.ndarray | None:
+    """Solve the penalised normal equations; None where they lose more digits than a correction brings back."""
+    factors = [_factor(table.gram + alpha * np.eye(table.n_features)) for alpha in alphas]
+    if any(factor is None for factor in factors):
+        return None
+
+    def solve(products: np.ndarray) -> np.ndarray:
+        if len(factors) == 1:
+            return factors[0].solve(products)  # type: ignore[union-attr]
+        columns = [f.solve(products[:, [i]]) for i, f in enumerate(factors)]  # type: ignore[union-attr]
+        return np.hstack(columns)
+
+    coef = solve(table.cross)
+    if max(factor.condition for factor in factors) > PRECISE_CONDITION:  # type: ignore[union-attr]
+        coef += solve(data.reduce(ResidualReduction(table.center, coef)) - alphas * coef)
+    return coef
+
+
+@dataclass
+class _Factor:
+    """Cholesky factor of a matrix whose rows and columns are scaled to a diagonal of ones."""
+
+    factor: tuple[np.ndarray, bool]
+    scale: np.ndarray
+    condition: float
+
+    def solve(self, products: np.ndarray) -> np.ndarray:
+        """Return the solution of the unscaled system."""
+        return self.scale[:, None] * linalg.cho_solve(self.factor, self.scale[:, None] * products)
+
+
+def _factor(gram: np.ndarray) -> _Factor | None:
+    """Factorise; None where the matrix is, or may as well be, singular."""
     diagonal = np.diag(gram)
     if not np.all(diagonal > 0):
         return None
     scale = 1 / np.sqrt(diagonal)
+    scaled = gram * scale[:, None] * scale
     try:
-        factor, lower = linalg.cho_factor(gram * scale[:, None] * scale)
+        factor, lower = linalg.cho_factor(scaled)
     except linalg.LinAlgError:
         return None
-    scaled_norm = np.abs(gram * scale[:, None] * scale).sum(axis=0).max()
-    reciprocal_condition, _ = linalg.lapack.dpocon(factor, scaled_norm, uplo="L" if lower else "U")
-    if reciprocal_condition * LARGEST_CONDITION < 1:
+    norm = np.abs(scaled).sum(axis=0).max()
+    reciprocal, _ = linalg.lapack.dpocon(factor, norm, uplo="L" if lower else "U")
+    if reciprocal * LARGEST_CONDITION < 1:
         return None
-    return scale[:, None] * linalg.cho_solve((factor, lower), scale[:, None] * cross)
-
-
-def _ridge_by_cholesky(gram: np.ndarray, cross: np.ndarray, alphas: np.ndarray) -> np.ndarray | None:
-    if np.all(alphas == alphas[0]):
-        return _cholesky_solve(gram + alphas[0] * np.eye(len(gram)), cross)
-    columns = [_cholesky_solve(gram + a * np.eye(len(gram)), cross[:, [i]]) for i, a in enumerate(alphas)]
-    return None if any(c is None for c in columns) else np.hstack(columns)  # type: ignore[arg-type]
+    return _Factor((factor, lower), scale, 1 / reciprocal)
 
 
 def _ridge_by_svd(R: np.ndarray, z: np.ndarray, alphas: np.ndarray) -> np.ndarray:

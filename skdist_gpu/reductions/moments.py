@@ -63,7 +63,7 @@ class MomentsReduction:
             return _moments_as_they_are(X)
         n_columns = pilot.shape[0]
         # a column of ones beside [X y] makes the product give the sums too
-        table = _table(X, y, pilot, n_extra=1)
+        table = centred_table(X, y, pilot, n_extra=1)
         table[:, n_columns] = 1
         if sample_weight is not None:
             table *= xp.sqrt(sample_weight.astype(np.float64))[:, None]
@@ -92,7 +92,7 @@ class TriangleReduction:
     def map(self, X: Any, y: Any, sample_weight: Any) -> Any:
         """Return the triangle of a block."""
         xp = namespace(X)
-        table = _table(X, y, xp.asarray(self.center))
+        table = centred_table(X, y, xp.asarray(self.center))
         if sample_weight is not None:
             table *= xp.sqrt(sample_weight.astype(np.float64))[:, None]
         return xp.linalg.qr(table, mode="r")
@@ -176,7 +176,7 @@ def _moments_as_they_are(X: np.ndarray) -> Moments:
     return Moments(n_rows, float(n_rows), mean, X.T @ X - sums[:, None] * mean)
 
 
-def _table(X: Any, y: Any, center: Any, n_extra: int = 0) -> Any:
+def centred_table(X: Any, y: Any, center: Any, n_extra: int = 0) -> Any:
     """Return [X y] - center as a new float64 array, with room for `n_extra` columns to its right."""
     xp = namespace(X)
     n_rows, n_features = X.shape
