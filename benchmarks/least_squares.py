@@ -56,7 +56,7 @@ def cpu(n_rows):
     return rows
 
 
-def dask_arrays(n_rows):
+def dask_arrays(n_rows, limit):
     import dask.array as da
     from dask_ml.linear_model import LinearRegression as DaskLinearRegression
 
@@ -70,7 +70,7 @@ def dask_arrays(n_rows):
         rows.append({"columns": columns, "who": f"AutoScaleRegressor, {ours.plan_!r}", "seconds": ours_seconds})
         for solver in ("newton", "admm"):
             fit = DaskLinearRegression(solver=solver).fit
-            seconds, model = limited(lambda fit=fit, dX=dX, dy=dy: fit(dX, dy), 300)
+            seconds, model = limited(lambda fit=fit, dX=dX, dy=dy: fit(dX, dy), limit)
             row = {"columns": columns, "who": f"dask_ml LinearRegression(solver={solver!r})", "seconds": seconds}
             row |= {"stopped": model is None, "ratio": seconds / ours_seconds}
             if model is not None:
@@ -152,10 +152,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["cpu", "dask", "gpu"])
     parser.add_argument("--rows", type=int)
+    parser.add_argument("--limit", type=float, default=300, help="seconds after which a peer over Dask is stopped")
     parser.add_argument("--output", type=pathlib.Path)
     arguments = parser.parse_args()
     n_rows = arguments.rows or (25_000_000 if arguments.what == "gpu" else 2_000_000)
-    rows = {"cpu": cpu, "dask": dask_arrays, "gpu": gpu}[arguments.what](n_rows)
+    rows = {"cpu": cpu, "dask": lambda n: dask_arrays(n, arguments.limit), "gpu": gpu}[arguments.what](n_rows)
     report(rows, arguments.output, n_rows=n_rows)
 
 
