@@ -13,8 +13,8 @@ import numpy as np
 
 from skdist_gpu.data.kinds import container_of
 
-# rows of a block; Arrow reads a few blocks ahead
-BLOCK_ROWS = 65_536
+# rows of a block; Arrow reads a few blocks ahead, and larger ones take memory without saving time
+BLOCK_ROWS = 16_384
 READ_AHEAD = 2
 
 
