@@ -62,6 +62,12 @@ def test_bad_values_in_dask_blocks(value):
         AutoScaleRegressor().fit(blocks, da.from_array(y, chunks=(20,)))
 
 
+def test_one_dimension_over_dask():
+    blocks = da.from_array(y, chunks=20)
+    with pytest.raises(ValueError, match="Expected 2D array, got 1D array instead"):
+        AutoScaleRegressor(backend="reductions").fit(blocks, blocks)
+
+
 def test_text_columns_in_a_dask_frame():
     frame = dd.from_pandas(pd.DataFrame({"a": [1.0, 2.0], "town": ["x", "y"]}), npartitions=1)
     with pytest.raises(ValueError, match=r"could not convert string to float.*town"):

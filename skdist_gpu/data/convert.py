@@ -87,8 +87,10 @@ def remember_features(estimator: Any, X: Any, y: Any) -> None:
     Raises
     ------
     ValueError
-        scikit-learn's own, if `y` is missing and the estimator needs it.
+        scikit-learn's own, if `X` is no table, or `y` is missing and the estimator needs it.
     """
+    if len(X.shape) != 2:
+        raise ValueError(f"Expected 2D array, got {len(X.shape)}D array instead.")
     empty: Any = np.empty((0, X.shape[1]))
     if hasattr(X, "columns"):
         import pandas as pd
@@ -162,8 +164,6 @@ def check_gpu_input(
     """
     remember_features(estimator, X, y)
     X, y = to_gpu(X), y if y is None or labels else to_gpu(y)
-    if X.ndim != 2:
-        raise ValueError(f"Expected 2D array, got {X.ndim}D array instead.")
     sample_weight = None if sample_weight is None else to_gpu(sample_weight)
     lengths = [len(part) for part in (X, y, sample_weight) if part is not None]
     if len(set(lengths)) > 1:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from skdist_gpu.data.convert import to_gpu, to_host
+import numpy as np
+
+from skdist_gpu.data.convert import place_like, to_gpu, to_host
 from skdist_gpu.fitted import BlockMethod
 
 # linear models need no more than one product
@@ -25,15 +27,16 @@ def call_on_gpu(function: BlockMethod, X: Any) -> Any:
         return values @ to_gpu(estimator.coef_).T + to_gpu(estimator.intercept_)
     model = _device_copy(estimator)
     if model is None or not hasattr(model, function.method):
-        return _home(function(to_host(X)))
+        return _on_gpu(function(to_host(X)), values)
     if type(estimator).__name__.startswith("RandomForest"):
         values = values.astype("float32")  # as scikit-learn's trees do
-    return _home(getattr(model, function.method)(values, **function.params))
+    return _on_gpu(getattr(model, function.method)(values, **function.params), values)
 
 
-def _home(result: Any) -> Any:
-    """Return numbers as a CuPy array, text as it is."""
-    return to_gpu(result) if result.dtype.kind == "f" else result
+def _on_gpu(result: Any, values: Any) -> Any:
+    """Return numbers as a CuPy array, text and sparse matrices as they are."""
+    numbers = isinstance(result, np.ndarray) and result.dtype.kind in "biuf"
+    return place_like(result, values) if numbers else result
 
 
 def _device_copy(estimator: Any) -> Any:

@@ -15,11 +15,8 @@ from scipy import linalg
 from sklearn.utils.extmath import svd_flip
 
 from skdist_gpu._compat.sklearn import infer_dimension, remember_solver
-from skdist_gpu.reductions.moments import TriangleReduction, finite_moments
+from skdist_gpu.reductions.moments import SMALLEST_SHARE, TriangleReduction, finite_moments
 from skdist_gpu.reductions.protocol import Passes
-
-# variances below this share of the largest have fewer than nine digits left in squared sums
-SMALLEST_SHARE = 1e-6
 
 
 def fit_pca(estimator: Any, data: Passes) -> None:

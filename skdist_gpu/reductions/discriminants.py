@@ -18,10 +18,8 @@ from sklearn.covariance import shrunk_covariance
 from skdist_gpu._compat.sklearn import remember_components
 from skdist_gpu.reductions.class_moments import ClassMoments, centered_by_class, class_moments
 from skdist_gpu.reductions.covariance import SquaredNorms, ledoit_wolf_shrinkage
+from skdist_gpu.reductions.moments import SMALLEST_SHARE
 from skdist_gpu.reductions.protocol import Passes, namespace
-
-# variances below this share of the largest have fewer than nine digits left in squared sums
-SMALLEST_SHARE = 1e-6
 
 
 def fit_linear_discriminant_analysis(estimator: Any, data: Passes) -> None:

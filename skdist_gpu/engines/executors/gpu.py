@@ -158,6 +158,8 @@ class _HostStream:
         # most fits read the data once, and need no cache
         if self.n_passes > 1 and len(self.cache) < self.n_cached:
             target = self.cache[index] = [cupy.empty((n_rows, *p.shape[1:]), p.dtype) for p in self.parts]
+            # the pool may hand out memory that the block before has freed and is still computing in
+            self.copy_stream.wait_event(cupy.cuda.get_current_stream().record())
         else:
             target = [device[:n_rows] for device in buffers.device]
         self.copy_stream.wait_event(buffers.computed)  # the device memory is free again
