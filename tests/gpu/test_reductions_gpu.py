@@ -39,11 +39,11 @@ def test_resident_and_streamed_agree_with_scikit_learn(estimator, weighted, dtyp
         assert_allclose(model.intercept_, reference.intercept_, rtol=1e-8)
 
 
-@pytest.mark.parametrize("budget", [None, "1GB"])
-def test_streaming_in_many_blocks_with_and_without_cache(monkeypatch, budget):
+@pytest.mark.parametrize("budget", [None, "3GB"])
+def test_streaming_in_many_blocks_with_and_without_a_budget(monkeypatch, budget):
     monkeypatch.setattr(gpu_executor, "STEP_BYTES", 2**20)
     Z = np.hstack([X, X[:, :1]])  # dependent columns need a second pass
-    model = AutoScaleRegressor(backend="reductions:gpu", memory_budget=budget).set_params(memory_budget="3GB").fit(Z, y)
+    model = AutoScaleRegressor(backend="reductions:gpu", memory_budget=budget).fit(Z, y)
     reference = LinearRegression().fit(Z, y)
     assert model.rank_ == 20
     assert_allclose(model.coef_, reference.coef_, rtol=1e-7)
