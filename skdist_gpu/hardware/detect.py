@@ -160,7 +160,8 @@ def _cluster(client: Any) -> Cluster | None:
     client = current_client(client)
     if client is None:
         return None
-    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    # asked directly: a refresh in the background may empty what client.scheduler_info() returns
+    workers = client.sync(client.scheduler.identity, n_workers=-1)["workers"].values()
     return Cluster(
         n_workers=len(workers),
         n_threads=sum(w["nthreads"] for w in workers),
