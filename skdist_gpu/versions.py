@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, ver
 from typing import Any
 
 from skdist_gpu.config import get_config
-from skdist_gpu.hardware.detect import current_client, detect_resources, driver_versions
+from skdist_gpu.hardware.detect import Cluster, current_client, detect_resources, driver_versions
 from skdist_gpu.planning.plan import format_bytes
 
 # import names: the distribution of xgboost or cupy differs from machine to machine
@@ -67,7 +67,7 @@ def describe_system() -> dict[str, dict[str, str]]:
         "system": system,
         "packages": _package_versions(),
         "GPUs": {**gpus, **driver_versions()} or {"none": "NVML and CUDA_VISIBLE_DEVICES show none"},
-        "Dask client": _describe_client(client),
+        "Dask client": _describe_client(client, resources.cluster),
     }
 
 
@@ -84,7 +84,7 @@ def _package_versions() -> dict[str, str]:
     return found
 
 
-def _describe_client(client: Any) -> dict[str, str]:
-    if client is None:
+def _describe_client(client: Any, cluster: Cluster | None) -> dict[str, str]:
+    if client is None or cluster is None:
         return {"none": "no client in this process"}
-    return {"scheduler": client.scheduler.address, "workers": str(len(client.scheduler_info(n_workers=-1)["workers"]))}
+    return {"scheduler": client.scheduler.address, "workers": str(cluster.n_workers)}
