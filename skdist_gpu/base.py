@@ -7,34 +7,30 @@ import warnings
 from copy import deepcopy
 from typing import Any
 
-import numpy as np
 from sklearn.base import BaseEstimator, clone
-from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import has_fit_parameter
 
 from skdist_gpu._compat.sklearn import validate_params
 from skdist_gpu.config import get_config
-from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.inspect import InputInfo, inspect_input
-from skdist_gpu.delegation import FitMethod, estimator_has
+from skdist_gpu.delegation import FitMethod
 from skdist_gpu.engines.catalog import entries_for, matches
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.protocol import FitJob, Fitted, load_engine
 from skdist_gpu.exceptions import BackendError, EngineRefusal, FallbackWarning
-from skdist_gpu.fitted import apply_to, block_method
 from skdist_gpu.hardware.detect import Resources, current_client, detect_resources
 from skdist_gpu.hardware.fake import parse_bytes
 from skdist_gpu.planning.plan import Candidate, Plan
 from skdist_gpu.planning.planner import Request, make_plan
 from skdist_gpu.progress import Progress
 from skdist_gpu.report import Explanation, Report
+from skdist_gpu.scoring import ScoringMixin
 
 FALLBACKS = ("warn", "silent", "raise")
 
 
-class AutoScaleEstimator(BaseEstimator):
+class AutoScaleEstimator(ScoringMixin, BaseEstimator):
     """An estimator of any kind that chooses, at fit time, the engine that serves best.
 
     The subclasses add what a regressor, classifier, clusterer or transformer has. This class wraps
@@ -302,66 +298,6 @@ class AutoScaleEstimator(BaseEstimator):
     def _with_plan(self, html: str) -> str:
         """Append the plan's table to scikit-learn's diagram of a fitted estimator."""
         return html + self.plan_._repr_html_() if self.__sklearn_is_fitted__() else html
-
-    # --- predict and friends ---------------------------------------------------------------
-
-    def _fitted(self) -> Any:
-        try:
-            return self.__dict__["estimator_"]
-        except KeyError:
-            raise NotFittedError(
-                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' with appropriate "
-                "arguments before using this estimator."
-            ) from None
-
-    def _call(self, method: str, X: Any, **params: Any) -> Any:
-        """Call a method of the plain estimator on data in any container."""
-        estimator = self._fitted()
-        function = block_method(estimator, method, self.__dict__.get("_labels"), params)
-        return function(X) if type(X) is np.ndarray else apply_to(function, X)
-
-    @available_if(estimator_has("predict"))
-    def predict(self, X: Any, **params: Any) -> Any:
-        """Predict the target of each row of `X`.
-
-        Parameters
-        ----------
-        X : container of shape (n_samples, n_features)
-            NumPy, pandas, Polars, Arrow and SciPy give what scikit-learn gives; Dask gives a lazy
-            Dask collection, CuPy and cuDF a CuPy array.
-        **params : dict
-            Further arguments for the estimator's own `predict`.
-
-        Returns
-        -------
-        y : array of shape (n_samples,) or (n_samples, n_targets)
-        """
-        return self._call("predict", X, **params)
-
-    @available_if(estimator_has("predict_proba"))
-    def predict_proba(self, X: Any) -> Any:
-        """Return the probability of each class, shape (n_samples, n_classes); containers as in `predict`."""
-        return self._call("predict_proba", X)
-
-    @available_if(estimator_has("predict_log_proba"))
-    def predict_log_proba(self, X: Any) -> Any:
-        """Return the log-probability of each class, shape (n_samples, n_classes)."""
-        return self._call("predict_log_proba", X)
-
-    @available_if(estimator_has("decision_function"))
-    def decision_function(self, X: Any) -> Any:
-        """Return the confidence scores of each row; containers as in `predict`."""
-        return self._call("decision_function", X)
-
-    @available_if(estimator_has("score_samples"))
-    def score_samples(self, X: Any) -> Any:
-        """Return the estimator's score of each row; containers as in `predict`."""
-        return self._call("score_samples", X)
-
-    @available_if(estimator_has("score"))
-    def score(self, X: Any, y: Any = None, **params: Any) -> float:
-        """Return the estimator's own score of `X`."""
-        return self._fitted().score(to_host(X), to_host(y), **params)
 
 
 def _nothing_fits(plan: Plan) -> str:

@@ -1,0 +1,75 @@
+"""The methods of AutoScale estimators that score rows: predict, transform and their relatives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.metaestimators import available_if
+
+from skdist_gpu.data.convert import to_host
+from skdist_gpu.delegation import estimator_has
+from skdist_gpu.fitted import apply_to, block_method
+
+
+class ScoringMixin:
+    """Call the methods of the plain fitted estimator on data in any container."""
+
+    def _fitted(self) -> Any:
+        try:
+            return self.__dict__["estimator_"]
+        except KeyError:
+            raise NotFittedError(
+                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' with appropriate "
+                "arguments before using this estimator."
+            ) from None
+
+    def _call(self, method: str, X: Any, **params: Any) -> Any:
+        """Call a method of the plain estimator on data in any container."""
+        estimator = self._fitted()
+        function = block_method(estimator, method, self.__dict__.get("_labels"), params)
+        return function(X) if type(X) is np.ndarray else apply_to(function, X)
+
+    @available_if(estimator_has("predict"))
+    def predict(self, X: Any, **params: Any) -> Any:
+        """Predict the target of each row of `X`.
+
+        Parameters
+        ----------
+        X : container of shape (n_samples, n_features)
+            NumPy, pandas, Polars, Arrow and SciPy give what scikit-learn gives; Dask gives a lazy
+            Dask collection, CuPy and cuDF a CuPy array.
+        **params : dict
+            Further arguments for the estimator's own `predict`.
+
+        Returns
+        -------
+        y : array of shape (n_samples,) or (n_samples, n_targets)
+        """
+        return self._call("predict", X, **params)
+
+    @available_if(estimator_has("predict_proba"))
+    def predict_proba(self, X: Any) -> Any:
+        """Return the probability of each class, shape (n_samples, n_classes); containers as in `predict`."""
+        return self._call("predict_proba", X)
+
+    @available_if(estimator_has("predict_log_proba"))
+    def predict_log_proba(self, X: Any) -> Any:
+        """Return the log-probability of each class, shape (n_samples, n_classes)."""
+        return self._call("predict_log_proba", X)
+
+    @available_if(estimator_has("decision_function"))
+    def decision_function(self, X: Any) -> Any:
+        """Return the confidence scores of each row; containers as in `predict`."""
+        return self._call("decision_function", X)
+
+    @available_if(estimator_has("score_samples"))
+    def score_samples(self, X: Any) -> Any:
+        """Return the estimator's score of each row; containers as in `predict`."""
+        return self._call("score_samples", X)
+
+    @available_if(estimator_has("score"))
+    def score(self, X: Any, y: Any = None, **params: Any) -> float:
+        """Return the estimator's own score of `X`."""
+        return self._fitted().score(to_host(X), to_host(y), **params)
