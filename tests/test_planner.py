@@ -83,6 +83,12 @@ def test_gpu_data_stay_on_the_gpu():
     assert plan(LogisticRegression(), (10**3, 10), SERVER, location="gpu").chosen.name == "cuml:gpu"
 
 
+def test_dask_collections_stay_where_they_are_although_there_is_a_gpu():
+    plan_ = plan(LinearRegression(), (10**6, 100), SERVER, location="dask")
+    assert plan_.chosen.name == "reductions:dask"
+    assert "cuml:gpu" in [c.name for c in plan_.ladder]
+
+
 def test_the_ladder_leads_from_the_first_choice_to_scikit_learn():
     names = [c.name for c in plan(LinearRegression(), (10**6, 100), SERVER).ladder]
     assert names[0] == "reductions:gpu"

@@ -52,7 +52,7 @@ def make_plan(estimator: Any, info: InputInfo, resources: Resources, request: Re
         estimator=type(estimator).__name__,
         data=str(info),
         machine=_describe(resources),
-        candidates=tuple(_choose(candidates, forced=request.backend != "auto")),
+        candidates=tuple(_choose(candidates, forced=request.backend != "auto", on_dask=info.location == "dask")),
     )
 
 
@@ -93,12 +93,16 @@ def _judge(entry: Entry, estimator: Any, info: InputInfo, resources: Resources, 
     return replace(candidate, reasons=(_why(entry, info),))
 
 
-def _choose(candidates: list[Candidate], forced: bool) -> list[Candidate]:
-    """Mark the first possible candidate as chosen, on a GPU if there is one; a forced backend may be slower."""
+def _choose(candidates: list[Candidate], forced: bool, on_dask: bool) -> list[Candidate]:
+    """Mark the first possible candidate as chosen; a forced backend may be slower.
+
+    One that leaves Dask's blocks where they are goes before one that gathers them, and a GPU before other cores.
+    """
+    preferred = "dask" if on_dask else "gpu"
     for verdict in ("possible", "slower") if forced else ("possible",):
         runnable = [i for i, c in enumerate(candidates) if c.verdict == verdict]
         if runnable:
-            first = min(runnable, key=lambda i: candidates[i].device != "gpu")
+            first = min(runnable, key=lambda i: candidates[i].device != preferred)
             return [replace(c, verdict="chosen") if i == first else c for i, c in enumerate(candidates)]
     return candidates
 

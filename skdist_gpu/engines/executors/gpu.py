@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import pairwise
+from queue import SimpleQueue
 from typing import Any
 
 import cupy
@@ -21,15 +21,16 @@ from skdist_gpu.reductions.protocol import Reduction
 
 # a float64 copy of this size keeps the GPU busy and leaves room on small ones
 STEP_BYTES = 2**29
-N_BUFFERS = 4
-COPY_THREADS = 16
+N_BUFFERS = 3
+COPY_THREADS = 8
+CARRIED_BYTES = 8 * 2**20
 
 
 class GpuExecutor:
     """Run reductions on the current GPU.
 
-    Data on the host are copied, block by block, by several threads into pinned memory and from
-    there to the device, while the block before is computed. Blocks stay on the device for the
+    Data on the host are copied by several threads into pinned memory and from there to the device,
+    while the block before is computed. Blocks stay on the device for the
     next pass as long as memory allows.
     """
 
@@ -91,21 +92,33 @@ class GpuExecutor:
         return block[0], y, rest.pop(0) if self.has_weight else None
 
 
-@dataclass
-class _Buffers:
-    """Pinned and device memory for one block, and the events that say when each is free again."""
+class _Carrier:
+    """A piece of pinned memory, and the stream on which it sends rows to the device."""
 
-    pinned: list[Any]
-    device: list[Any]
-    copied: Any
-    computed: Any
+    def __init__(self, n_bytes: int) -> None:
+        self.pinned = cupyx.empty_pinned(n_bytes, np.uint8)
+        self.stream = cupy.cuda.Stream(non_blocking=True)
+        self.sent = cupy.cuda.Event(disable_timing=True)
+
+    def send(self, rows: np.ndarray, target: Any, free: Any) -> None:
+        """Copy rows to the device once the event `free` says that nothing there is in use."""
+        self.sent.synchronize()  # the pinned memory is free again
+        carried = self.pinned[: rows.nbytes].view(rows.dtype).reshape(rows.shape)
+        np.copyto(carried, rows)
+        self.stream.wait_event(free)
+        target.set(carried, stream=self.stream)
+        self.sent.record(self.stream)
 
 
 class _HostStream:
-    """Bring host arrays to the device block by block."""
+    """Bring host arrays to the device block by block, the next blocks while one is computed.
+
+    Small pieces of pinned memory, each with a thread that copies into it, are faster than large ones:
+    they stay in the processor's cache until the device has read them.
+    """
 
     def __init__(self, parts: list[np.ndarray], step: int, n_threads: int, memory_budget: int | None) -> None:
-        self.parts, self.step, self.n_threads = parts, step, n_threads
+        self.parts, self.step = parts, step
         self.n_rows = parts[0].shape[0]
         self.cache: dict[int, list[Any]] = {}
         block_bytes = sum(part[:1].nbytes for part in parts) * min(step, self.n_rows)
@@ -114,56 +127,60 @@ class _HostStream:
         in_work = N_BUFFERS * block_bytes + 4 * STEP_BYTES
         self.n_cached = max(0, int(0.9 * free) - in_work) // max(1, block_bytes)
         self.n_passes = 0
-        self.copy_stream = cupy.cuda.Stream(non_blocking=True)
-        self.buffers = [self._make_buffers() for _ in range(min(N_BUFFERS, -(-self.n_rows // step)))]
+        self.n_threads = n_threads
+        self.carriers = SimpleQueue[_Carrier]()
+        for _ in range(2 * n_threads):
+            self.carriers.put(_Carrier(max(CARRIED_BYTES, *(part[:1].nbytes for part in parts))))
+        n_buffers = min(N_BUFFERS, -(-self.n_rows // step))
+        self.buffers = [self._empty(min(step, self.n_rows)) for _ in range(n_buffers)]
+        self.computed = [cupy.cuda.Event(disable_timing=True) for _ in range(n_buffers)]
 
-    def _make_buffers(self) -> _Buffers:
-        shapes = [((min(self.step, self.n_rows), *part.shape[1:]), part.dtype) for part in self.parts]
-        return _Buffers(
-            pinned=[cupyx.empty_pinned(*shape) for shape in shapes],
-            device=[cupy.empty(*shape) for shape in shapes],
-            copied=cupy.cuda.Event(disable_timing=True),
-            computed=cupy.cuda.Event(disable_timing=True),
-        )
+    def _empty(self, n_rows: int) -> list[Any]:
+        return [cupy.empty((n_rows, *part.shape[1:]), part.dtype) for part in self.parts]
 
     def blocks(self) -> Any:
         """Yield the blocks in order, as lists of device arrays."""
         compute_stream = cupy.cuda.get_current_stream()
         self.n_passes += 1
-        with ThreadPoolExecutor(self.n_threads) as pool:
-            for index, start in enumerate(range(0, self.n_rows, self.step)):
-                if index in self.cache:
-                    yield self.cache[index]
-                    continue
-                buffers = self.buffers[index % len(self.buffers)]
-                block = self._upload(pool, buffers, index, start)
-                compute_stream.wait_event(buffers.copied)
+        starts = range(0, self.n_rows, self.step)
+        # threads begin on the first GPU, whatever the current one is
+        with ThreadPoolExecutor(self.n_threads, initializer=cupy.cuda.Device().use) as pool:
+            ahead = deque(self._upload(pool, i, starts[i]) for i in range(min(len(self.buffers), len(starts))))
+            for index in range(len(starts)):
+                block, pieces = ahead.popleft()
+                for piece in pieces:
+                    compute_stream.wait_event(piece.result())
                 yield block
-                buffers.computed.record(compute_stream)
+                self.computed[index % len(self.buffers)].record(compute_stream)
+                following = index + len(self.buffers)
+                if following < len(starts):
+                    ahead.append(self._upload(pool, following, starts[following]))
         compute_stream.synchronize()
 
-    def _upload(self, pool: ThreadPoolExecutor, buffers: _Buffers, index: int, start: int) -> list[Any]:
-        """Copy rows into pinned memory and send them on their way to the device."""
+    def _upload(self, pool: ThreadPoolExecutor, index: int, start: int) -> tuple[list[Any], list[Any]]:
+        """Let the threads send a block; return it, and what tells when each piece of it has arrived."""
+        if index in self.cache:
+            return self.cache[index], []
         stop = min(self.n_rows, start + self.step)
-        buffers.copied.synchronize()  # the pinned memory is free again
-        pieces = np.linspace(start, stop, self.n_threads + 1).astype(int)
-        copies = [
-            pool.submit(np.copyto, pinned[a - start : b - start], part[a:b])
-            for part, pinned in zip(self.parts, buffers.pinned, strict=True)
-            for a, b in pairwise(pieces)
-        ]
-        for copy in copies:
-            copy.result()
-        n_rows = stop - start
+        free = self.computed[index % len(self.buffers)]
         # most fits read the data once, and need no cache
         if self.n_passes > 1 and len(self.cache) < self.n_cached:
-            target = self.cache[index] = [cupy.empty((n_rows, *p.shape[1:]), p.dtype) for p in self.parts]
+            block = self.cache[index] = self._empty(stop - start)
             # the pool may hand out memory that the block before has freed and is still computing in
-            self.copy_stream.wait_event(cupy.cuda.get_current_stream().record())
+            free = cupy.cuda.get_current_stream().record()
         else:
-            target = [device[:n_rows] for device in buffers.device]
-        self.copy_stream.wait_event(buffers.computed)  # the device memory is free again
-        for pinned, device in zip(buffers.pinned, target, strict=True):
-            device.set(pinned[:n_rows], stream=self.copy_stream)
-        buffers.copied.record(self.copy_stream)
-        return target
+            block = [buffer[: stop - start] for buffer in self.buffers[index % len(self.buffers)]]
+        pieces = []
+        for part, target in zip(self.parts, block, strict=True):
+            n_carried = max(1, CARRIED_BYTES // part[:1].nbytes)
+            for a in range(start, stop, n_carried):
+                b = min(stop, a + n_carried)
+                pieces.append(pool.submit(self._send, part[a:b], target[a - start : b - start], free))
+        return block, pieces
+
+    def _send(self, rows: np.ndarray, target: Any, free: Any) -> Any:
+        """Send rows with the carrier that has been free for longest; return the event of their arrival."""
+        carrier = self.carriers.get()
+        carrier.send(rows, target, free)
+        self.carriers.put(carrier)
+        return carrier.sent
