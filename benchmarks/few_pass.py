@@ -141,6 +141,8 @@ def sizes():
     for n_values in (10**4, 10**5, 3 * 10**5, 10**6, 3 * 10**6):
         X, y, counts = make_table(n_values // 20, 20)
         rows.append(score_row(LogisticRegression(), X, y, repeats=5))
+        sparse = LogisticRegression(l1_ratio=1.0, C=1e4 / len(X), solver="saga")
+        rows.append(score_row(sparse, X, y, repeats=5))
         rows += small_rows(X, y, counts, 5)
         rows.append(kmeans_row(n_values // 20, 5))
     return rows

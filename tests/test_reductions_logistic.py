@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils.class_weight import compute_sample_weight
 
 from skdist_gpu import AutoScaleClassifier
-from skdist_gpu.reductions import newton
+from skdist_gpu.reductions import linear, newton
 from skdist_gpu.testing import assert_ran_on
 
 PLACES = ["reductions:cpu", "reductions:dask"]
@@ -39,8 +39,8 @@ def objective(model, X, y, sample_weight=None):
     if scores.shape[1] == 1:
         scores = np.hstack([np.zeros_like(scores), scores])
     own = scores[np.arange(len(y)), np.searchsorted(model.classes_, y)]
-    penalty = 0.0 if np.isinf(model.C) else 0.5 / model.C * (model.coef_**2).sum()
-    return weight @ (logsumexp(scores, axis=1) - own) + penalty
+    penalty = model.l1_ratio * np.abs(model.coef_).sum() + (1 - model.l1_ratio) / 2 * (model.coef_**2).sum()
+    return weight @ (logsumexp(scores, axis=1) - own) + (0.0 if np.isinf(model.C) else penalty / model.C)
 
 
 def reference_fit(estimator, X, y, sample_weight=None, solvers=("newton-cholesky",)):
@@ -104,6 +104,74 @@ def test_rows_in_the_order_of_their_classes():
     X, y = X[order], y[order]
     reference = reference_fit(LogisticRegression(), X, y)
     assert_same_model(AutoScaleClassifier(backend="reductions:cpu").fit(X, y).estimator_, reference, X, y)
+
+
+@pytest.mark.parametrize("backend", PLACES)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        LogisticRegression(l1_ratio=1.0, C=0.01, solver="saga"),
+        LogisticRegression(l1_ratio=1.0, C=0.05, fit_intercept=False, class_weight={"b": 0.5, "c": 3.0}, solver="saga"),
+        LogisticRegression(l1_ratio=0.5, C=0.02, class_weight="balanced", solver="saga"),
+    ],
+    ids=repr,
+)
+def test_penalty_of_absolute_coefficients(estimator, n_classes, weighted, backend):
+    X, y, weights = make_data(n_columns=10, n_classes=n_classes)
+    X = X / X.std(axis=0)
+    sample_weight = weights if weighted else None
+    reference = reference_fit(estimator, X, y, sample_weight, solvers=("saga",))
+    model = AutoScaleClassifier(estimator, backend=backend).fit(X, y, sample_weight=sample_weight)
+    assert_ran_on(model, backend)
+    assert_same_model(model.estimator_, reference, X, y, sample_weight)
+    assert_array_equal(model.coef_ == 0, reference.coef_ == 0)
+    assert (model.coef_ == 0).any()
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_absolute_penalty_with_more_rows_than_the_sample_has(n_classes):
+    X, y, _ = make_data(n_rows=50_000, n_columns=8, n_classes=n_classes)
+    estimator = LogisticRegression(l1_ratio=1.0, C=2e-3, solver="saga")
+    X = X / X.std(axis=0)
+    reference = reference_fit(estimator, X, y, solvers=("saga",))
+    model = AutoScaleClassifier(estimator, backend="reductions:cpu").fit(X, y)
+    assert_same_model(model.estimator_, reference, X, y)
+    assert_array_equal(model.coef_ == 0, reference.coef_ == 0)
+
+
+def test_absolute_penalty_on_dependent_and_separating_columns():
+    X, y, _ = make_data()
+    X = np.hstack([X, X[:, :2], np.full((len(X), 1), 7.0), np.zeros((len(X), 1))])
+    for labels, C in ((y, 1.0), (np.where(X[:, 0] > 0, "b", "c"), 1e4)):
+        estimator = LogisticRegression(l1_ratio=1.0, C=C, solver="saga", max_iter=300)
+        model = AutoScaleClassifier(estimator, backend="reductions:cpu").fit(X, labels)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            reference = clone(estimator).set_params(tol=1e-10).fit(X, labels)
+        assert objective(model.estimator_, X, labels) <= objective(reference, X, labels) * (1 + 1e-9)
+
+
+def test_absolute_penalty_that_leaves_the_intercept_only():
+    X, y, _ = make_data()
+    estimator = LogisticRegression(l1_ratio=1.0, C=1e-5, solver="saga")
+    model = AutoScaleClassifier(estimator, backend="reductions:cpu").fit(X, y)
+    share = np.mean(y == "c")
+    assert_array_equal(model.coef_, 0)
+    assert_allclose(model.intercept_, np.log(share / (1 - share)), rtol=1e-9)
+
+
+def test_penalties_that_a_solver_does_not_take_are_scikit_learns_errors():
+    X, y, _ = make_data(n_rows=300)
+    with pytest.raises(ValueError, match="Solver lbfgs supports only 'l2' or None penalties, got l1"):
+        AutoScaleClassifier(LogisticRegression(l1_ratio=1), backend="reductions:cpu").fit(X, y)
+    liblinear = LogisticRegression(l1_ratio=1, solver="liblinear")
+    with pytest.raises(ValueError, match="solver='liblinear' is not supported"):
+        AutoScaleClassifier(liblinear, backend="reductions:cpu").fit(X, y)
+    without = LogisticRegression(l1_ratio=1, C=np.inf)
+    reference = reference_fit(LogisticRegression(C=np.inf), X, y)
+    assert_allclose(AutoScaleClassifier(without, backend="reductions:cpu").fit(X, y).coef_, reference.coef_, rtol=1e-4)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
@@ -174,6 +242,17 @@ def test_many_unknowns_take_gradients_only(monkeypatch):
     model = AutoScaleClassifier(estimator, backend="reductions:cpu").fit(X, y)
     reference = reference_fit(estimator, X, y)
     assert objective(model.estimator_, X, y) <= objective(reference, X, y) * (1 + 1e-9)
+
+
+def test_many_unknowns_and_absolute_penalty_take_gradients_only(monkeypatch):
+    X, y, _ = make_data(n_classes=3, n_columns=10)
+    X = X / X.std(axis=0)
+    monkeypatch.setattr(linear, "MOST_UNKNOWNS", 5)
+    estimator = LogisticRegression(l1_ratio=1.0, C=0.01, solver="saga", tol=1e-8, max_iter=1000)
+    model = AutoScaleClassifier(estimator, backend="reductions:cpu").fit(X, y)
+    reference = reference_fit(estimator, X, y, solvers=("saga",))
+    assert objective(model.estimator_, X, y) <= objective(reference, X, y) * (1 + 1e-9)
+    assert_array_equal(model.coef_ == 0, reference.coef_ == 0)
 
 
 def test_too_few_steps_give_a_warning():

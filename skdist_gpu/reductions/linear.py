@@ -1,7 +1,7 @@
 """Models whose loss depends on a row through coefficients times the row: losses, sums and fit.
 
 The objective is the weighted mean of the loss over rows plus half of the penalty times the squared
-coefficients, as in scikit-learn.
+coefficients, as in scikit-learn, and with some models a penalty of absolute coefficients.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import ThreadpoolController
 
-from skdist_gpu.reductions.newton import Minimum, Objective, Sums, minimise
+from skdist_gpu.reductions.absolute import AbsolutePenalty, by_split_gradients
+from skdist_gpu.reductions.newton import MOST_UNKNOWNS, Minimum, Objective, Sums, minimise
 from skdist_gpu.reductions.protocol import Passes, Reduce, Reduction, fold, namespace
 from skdist_gpu.reductions.sample import Rows, check_finite
 
@@ -143,6 +144,8 @@ class Model:
         Where to begin on the sample.
     make_definite : callable or None
         Makes second derivatives definite where the objective is flat by construction.
+    absolute : AbsolutePenalty or None
+        The penalty of absolute coefficients.
     """
 
     make: Callable[[np.ndarray, bool], Reduction]
@@ -150,21 +153,24 @@ class Model:
     penalty: np.ndarray
     start: np.ndarray
     make_definite: Callable[[np.ndarray], np.ndarray] | None = None
+    absolute: AbsolutePenalty | None = None
 
     def objective(self, reduce: Reduce) -> Objective:
         """Return the objective over what `reduce` reads."""
 
-        def objective(coef: np.ndarray, second_order: bool) -> Sums:
-            sums = reduce(self.make(coef, second_order))
-            value = float(sums.value) / self.total + 0.5 * float(coef @ (self.penalty * coef))
-            gradient = sums.gradient / self.total + self.penalty * coef
-            if not second_order:
-                return Sums(value, gradient)
-            hessian = sums.hessian / self.total
-            hessian[np.diag_indices_from(hessian)] += self.penalty
-            return Sums(value, gradient, hessian if self.make_definite is None else self.make_definite(hessian))
+        return lambda coef, second_order: self.penalised(coef, reduce(self.make(coef, second_order)))
 
-        return objective
+    def penalised(self, coef: np.ndarray, sums: Sums) -> Sums:
+        """Return value and derivatives of the objective from the sums over all rows."""
+        value = float(sums.value) / self.total + 0.5 * float(coef @ (self.penalty * coef))
+        if self.absolute:
+            value += self.absolute.value(coef)
+        gradient = sums.gradient / self.total + self.penalty * coef
+        if sums.hessian is None:
+            return Sums(value, gradient)
+        hessian = sums.hessian / self.total
+        hessian[np.diag_indices_from(hessian)] += self.penalty
+        return Sums(value, gradient, hessian if self.make_definite is None else self.make_definite(hessian))
 
     def fit(self, data: Passes, sample: Rows, max_iter: int, tol: float) -> Minimum:
         """Minimise on the sample, and from there over all rows."""
@@ -172,7 +178,7 @@ class Model:
         on_sample = self.objective(lambda r: fold(r, sample.X, sample.y, sample.weight))
         with ThreadpoolController().limit(limits=1):
             scale = max(on_sample(self.start, False).value, np.finfo(np.float64).tiny)
-            warm = minimise(on_sample, self.start, max_iter=max_iter, tol=tol, scale=scale)
+            warm = self._minimise(on_sample, self.start, max_iter, tol, scale)
         on_all = self.objective(data.reduce)
         checked = False
 
@@ -184,9 +190,23 @@ class Model:
                 checked = True
             return sums
 
-        found = minimise(objective, warm.coef, max_iter=max_iter, tol=tol, scale=scale, curvature=warm.curvature)
+        found = self._minimise(objective, warm.coef, max_iter, tol, scale, warm.curvature)
         warn_if_unfinished(found, max_iter, tol)
         return found
+
+    def _minimise(
+        self,
+        objective: Objective,
+        start: np.ndarray,
+        max_iter: int,
+        tol: float,
+        scale: float,
+        curvature: np.ndarray | None = None,
+    ) -> Minimum:
+        if self.absolute and len(start) > MOST_UNKNOWNS:
+            return by_split_gradients(objective, start, self.absolute, max_iter, tol)
+        options: Any = {"max_iter": max_iter, "tol": tol, "scale": scale, "curvature": curvature}
+        return minimise(objective, start, kinks=self.absolute, **options)
 
 
 def warn_if_unfinished(found: Minimum, max_iter: int, tol: float) -> None:

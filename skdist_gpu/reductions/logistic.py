@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from skdist_gpu.reductions.absolute import AbsolutePenalty
 from skdist_gpu.reductions.class_weights import check_classes, class_weights, weights_of_rows
 from skdist_gpu.reductions.linear import Design, Model, ScoreReduction, free_design
 from skdist_gpu.reductions.newton import Sums
-from skdist_gpu.reductions.protocol import Passes, namespace
+from skdist_gpu.reductions.protocol import Passes, Reduction, namespace
 from skdist_gpu.reductions.sample import look, narrow_slices
 
 SAMPLED_ROWS = 20_000
@@ -101,7 +102,7 @@ class SoftmaxReduction:
 
 
 def fit_logistic_regression(estimator: Any, data: Passes) -> None:
-    """Fit a scikit-learn ``LogisticRegression`` with the penalty "l2" or none in place.
+    """Fit a scikit-learn ``LogisticRegression`` in place.
 
     Parameters
     ----------
@@ -113,15 +114,16 @@ def fit_logistic_regression(estimator: Any, data: Passes) -> None:
     Raises
     ------
     ValueError
-        scikit-learn's own, if there is one class only.
+        scikit-learn's own, if there is one class only or the solver does not take the penalty.
     """
+    check_penalty(estimator.solver, 0.0 if np.isinf(estimator.C) else estimator.l1_ratio)
     classes = check_classes(data)
     view, sample = look(data, SAMPLED_ROWS, n_classes=len(classes))
     class_weight = class_weights(estimator.class_weight, classes, view)
     total = view.weight if class_weight is None else class_weight @ view.class_weight
     design = free_design(sample, estimator.fit_intercept)
     n_scores = 1 if len(classes) == 2 else len(classes)
-    model = _make_model(class_weight, design, n_scores, float(total), 1 / (estimator.C * total))
+    model = make_model(class_weight, design, n_scores, float(total), 1 / (estimator.C * total), estimator.l1_ratio)
     found = model.fit(data, sample, estimator.max_iter, estimator.tol)
     coef, intercept = design.by_row_of_X(found.coef.reshape(n_scores, -1))
     if n_scores > 1:
@@ -132,20 +134,44 @@ def fit_logistic_regression(estimator: Any, data: Passes) -> None:
     estimator.n_iter_ = np.array([found.n_iter], dtype=np.int32)
 
 
-def _make_model(class_weight: np.ndarray | None, design: Design, n_scores: int, total: float, penalty: float) -> Model:
-    penalties = np.full(design.n_columns, penalty)
-    if design.constant:
-        penalties[-1] = 0
-    start = np.zeros(n_scores * design.n_columns)
-    if n_scores == 1:
-        loss = BinomialLoss(class_weight)
-        return Model(lambda coef, second: ScoreReduction(loss, design, coef, second), total, penalties, start)
+def check_penalty(solver: str, l1_ratio: float) -> None:
+    """Raise scikit-learn's own error where a solver does not take the penalty.
+
+    Raises
+    ------
+    ValueError
+        Naming both.
+    """
+    if l1_ratio > 0 and solver != "saga":
+        penalty = "l1" if l1_ratio == 1 else "elasticnet"
+        raise ValueError(f"Solver {solver} supports only 'l2' or None penalties, got {penalty} penalty.")
+
+
+def make_model(
+    class_weight: np.ndarray | None, design: Design, n_scores: int, total: float, penalty: float, l1_ratio: float
+) -> Model:
+    """Return what to minimise; one score for two classes.
+
+    `penalty` is that of each coefficient as a share of the mean over rows, `l1_ratio` the part of it
+    that is for absolute coefficients and not for squared ones.
+    """
+    penalised = np.tile(np.arange(design.n_columns) < design.n_features, n_scores)
+    absolute = AbsolutePenalty(penalty * l1_ratio, penalised) if penalty * l1_ratio > 0 else None
+    loss = BinomialLoss(class_weight)
+
+    def make(coef: np.ndarray, second_order: bool) -> Reduction:
+        if n_scores == 1:
+            return ScoreReduction(loss, design, coef, second_order)
+        return SoftmaxReduction(class_weight, design, coef, second_order)
+
     return Model(
-        lambda coef, second: SoftmaxReduction(class_weight, design, coef, second),
+        make,
         total,
-        np.tile(penalties, n_scores),
-        start,
-        lambda hessian: _fix_common_shift(hessian, n_scores),
+        np.where(penalised, penalty * (1 - l1_ratio), 0.0),
+        np.zeros(len(penalised)),
+        # with absolute coefficients a common shift of all classes does change the objective
+        None if absolute or n_scores == 1 else lambda hessian: _fix_common_shift(hessian, n_scores),
+        absolute,
     )
 
 

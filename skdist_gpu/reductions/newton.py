@@ -7,9 +7,9 @@ Wright, "Numerical Optimization", 2nd ed., Springer 2006, chapters 3 and 7; Boyd
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from scipy import linalg, optimize
@@ -65,6 +65,23 @@ class Minimum:
     curvature: np.ndarray | None = None
 
 
+# yields what to evaluate, coefficients and whether with second derivatives, and is sent the sums
+Search = Generator[tuple[np.ndarray, bool], Sums, Minimum]
+
+
+class Kinks(Protocol):
+    """The part of an objective that has no derivative everywhere; values of the objective contain it."""
+
+    def value(self, coef: np.ndarray) -> float:
+        """Return its value."""
+
+    def step(self, curvature: np.ndarray, coef: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """Return the step to the minimum of it and the parabola with these derivatives."""
+
+    def slope(self, coef: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """Return the shortest generalised derivative; `gradient` is that of the rest."""
+
+
 def minimise(
     objective: Objective,
     start: np.ndarray,
@@ -73,11 +90,9 @@ def minimise(
     tol: float,
     scale: float,
     curvature: np.ndarray | None = None,
+    kinks: Kinks | None = None,
 ) -> Minimum:
     """Return the minimum of a convex objective.
-
-    Second derivatives that are given, or left from an earlier step, are used as long as each step
-    shrinks the error well; the BFGS update keeps them in line with the gradients.
 
     Parameters
     ----------
@@ -93,51 +108,73 @@ def minimise(
         Size of the objective before the fit.
     curvature : ndarray, default=None
         Second derivatives near `start`.
+    kinks : Kinks, default=None
+        The part of the objective that has no derivative everywhere.
     """
-    if start.size > MOST_UNKNOWNS:
+    if start.size > MOST_UNKNOWNS and kinks is None:
         return by_gradients(objective, start, max_iter, tol, ftol=64 * np.finfo(float).eps)
+    steps = search(start, max_iter=max_iter, scale=scale, curvature=curvature, kinks=kinks)
+    wanted = next(steps)
+    while True:
+        try:
+            wanted = steps.send(objective(*wanted))
+        except StopIteration as end:
+            return end.value
+
+
+def search(
+    start: np.ndarray, *, max_iter: int, scale: float, curvature: np.ndarray | None = None, kinks: Kinks | None = None
+) -> Search:
+    """Search for the minimum, and leave it to the caller to evaluate the objective; parameters as in :func:`minimise`.
+
+    Second derivatives that are given, or left from an earlier step, are used as long as each step
+    shrinks the error well; the BFGS update keeps them in line with the gradients.
+    """
     target = PRECISION * scale
     slow = curvature is None
-    coef, at, previous = start, objective(start, slow), np.inf
+    coef, previous = start, np.inf
+    at = yield start, slow
     for n_iter in range(1, max_iter + 1):
         fresh = at.hessian is not None
         curvature = at.hessian if fresh else curvature
         assert curvature is not None
-        step = _newton_step(curvature, at.gradient, shortest=fresh)
+        step = _step(curvature, coef, at.gradient, kinks, shortest=fresh)
         if step is None:
-            at, slow, previous = objective(coef, True), True, np.inf
+            at = yield coef, True
+            slow, previous = True, np.inf
             continue
-        decrement = max(0.0, float(-at.gradient @ step))
+        decrement = max(0.0, _decrement(coef, at.gradient, step, kinks))
         # the error shrinks at least about as it did before
         shrink = min(1.0, decrement / previous) if decrement > 0 else 0.0
         expected = decrement * shrink if np.isfinite(previous) else decrement
         if expected <= target:
             # the last step needs no look at its end where the ones before it were good
             last = step if np.isfinite(previous) or decrement <= target else 0.0
-            return Minimum(coef + last, n_iter, np.abs(at.gradient).max(), curvature)
+            return Minimum(coef + last, n_iter, _largest(coef, at.gradient, kinks), curvature)
         slow = slow if not np.isfinite(previous) else shrink > FAST_SHRINKING
-        length, found = _descend(objective, coef, at, step, decrement, slow, most=MOST_LENGTHS if fresh else 1)
+        length, found = yield from _descend(coef, at, step, decrement, slow, most=MOST_LENGTHS if fresh else 1)
         if found is None and not fresh:
-            at, slow, previous = objective(coef, True), True, np.inf
+            at = yield coef, True
+            slow, previous = True, np.inf
             continue
         if found is None:
             # rounding hides any further decrease
-            return Minimum(coef, n_iter, np.abs(at.gradient).max(), curvature)
+            return Minimum(coef, n_iter, _largest(coef, at.gradient, kinks), curvature)
         if found.hessian is None:
             curvature = _updated(curvature, length * step, found.gradient - at.gradient)
         # far from the minimum the next error says nothing about the one after it
         near = length == 1 and decrement < 0.5 * at.value
         coef, at, previous, slow = coef + length * step, found, decrement if near else np.inf, slow or not near
-    return Minimum(coef, max_iter, np.abs(at.gradient).max(), curvature)
+    return Minimum(coef, max_iter, _largest(coef, at.gradient, kinks), curvature)
 
 
 def _descend(
-    objective: Objective, coef: np.ndarray, at: Sums, step: np.ndarray, decrement: float, second: bool, most: int
-) -> tuple[float, Sums | None]:
+    coef: np.ndarray, at: Sums, step: np.ndarray, decrement: float, second: bool, most: int
+) -> Generator[tuple[np.ndarray, bool], Sums, tuple[float, Sums | None]]:
     """Shorten the step until the objective decreases enough; None if it does not `most` times."""
     length = 1.0
     for _ in range(most):
-        found = objective(coef + length * step, second)
+        found = yield coef + length * step, second
         if found.value <= at.value - 1e-4 * length * decrement + ROUNDING * abs(at.value):
             return length, found
         # the minimum of the parabola through both values, not too far from either
@@ -145,6 +182,22 @@ def _descend(
         best = length**2 * decrement / (2 * rise) if np.isfinite(rise) and rise > 0 else 0.0
         length = min(0.5 * length, max(0.1 * length, best))
     return length, None
+
+
+def _step(
+    curvature: np.ndarray, coef: np.ndarray, gradient: np.ndarray, kinks: Kinks | None, shortest: bool
+) -> np.ndarray | None:
+    return kinks.step(curvature, coef, gradient) if kinks else _newton_step(curvature, gradient, shortest)
+
+
+def _decrement(coef: np.ndarray, gradient: np.ndarray, step: np.ndarray, kinks: Kinks | None) -> float:
+    """Return by how much the objective falls if it is straight along the step but for its kinks."""
+    straight = -float(gradient @ step)
+    return straight + kinks.value(coef) - kinks.value(coef + step) if kinks else straight
+
+
+def _largest(coef: np.ndarray, gradient: np.ndarray, kinks: Kinks | None) -> float:
+    return float(np.abs(kinks.slope(coef, gradient) if kinks else gradient).max())
 
 
 def _newton_step(curvature: np.ndarray, gradient: np.ndarray, shortest: bool) -> np.ndarray | None:

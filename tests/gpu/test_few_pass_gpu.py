@@ -32,6 +32,8 @@ CASES = [
     (LogisticRegression(), "binary", {"solver": "newton-cholesky"}),
     (LogisticRegression(C=0.1, class_weight="balanced"), "classes", {"solver": "newton-cholesky"}),
     (LogisticRegression(C=np.inf, fit_intercept=False), "classes", {"tol": 1e-9}),
+    (LogisticRegression(l1_ratio=1.0, C=0.01, solver="saga"), "binary", {}),
+    (LogisticRegression(l1_ratio=0.5, C=0.01, class_weight="balanced", solver="saga"), "classes", {}),
     (PoissonRegressor(), "counts", {"solver": "newton-cholesky"}),
     (GammaRegressor(alpha=0.01), "positive", {"solver": "newton-cholesky"}),
     (TweedieRegressor(power=1.5), "counts", {"solver": "newton-cholesky"}),
@@ -65,6 +67,7 @@ def test_answer_is_scikit_learns(estimator, target, precise, weighted, place):
     assert_allclose(model.intercept_, reference.intercept_, rtol=0, atol=tolerance * max(1, scale))
     if is_classifier(estimator):
         assert_array_equal(model.classes_, reference.classes_)
+        assert_array_equal(model.coef_ == 0, reference.coef_ == 0)
     if isinstance(estimator, HuberRegressor):
         assert np.mean(model.outliers_ != reference.outliers_) < 1e-3
 

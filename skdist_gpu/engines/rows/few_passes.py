@@ -23,11 +23,11 @@ def _few(estimator: str, break_even: float, on_gpu: str = "", **options: Any) ->
     return [replace(row, **behind) if on_gpu and row.device == "gpu" else row for row in rows]  # type: ignore[arg-type]
 
 
-# these solvers have one answer; liblinear penalises the intercept, sag and saga stop early
+# all these solvers are after one answer, which sag and saga stop short of; liblinear penalises the intercept
 _LOGISTIC: dict[str, Allowed] = {
-    "solver": ("lbfgs", "newton-cg", "newton-cholesky"),
+    "solver": ("lbfgs", "newton-cg", "newton-cholesky", "sag", "saga"),
     "penalty": ("deprecated",),
-    "l1_ratio": (0,),
+    "l1_ratio": lambda ratio: ratio is not None,
     "dual": (False,),
     "warm_start": (False,),
     "n_jobs": (None,),
