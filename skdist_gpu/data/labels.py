@@ -11,6 +11,8 @@ from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.kinds import GPU, container_of
 
 BLOCK = 2**18
+# labels between so many whole numbers are looked up, others sorted
+MOST_NUMBERS = 2**20
 
 
 def encode(y: Any) -> tuple[np.ndarray, Any]:
@@ -18,8 +20,8 @@ def encode(y: Any) -> tuple[np.ndarray, Any]:
     if container_of(y) in GPU and y.dtype.kind in "iufb":
         import cupy
 
-        values = getattr(y, "values", y)
-        classes, codes = cupy.unique(values, return_inverse=True)
+        values = cupy.asarray(getattr(y, "values", y))
+        classes, codes = _encode_range(values) or cupy.unique(values, return_inverse=True)
         # each twice: labels that all differ look like a regression to scikit-learn
         check_classification_targets(np.repeat(classes.get(), 2))
         return classes.get(), codes.reshape(values.shape)
@@ -29,6 +31,22 @@ def encode(y: Any) -> tuple[np.ndarray, Any]:
     blocks = [np.unique(y[start : start + BLOCK]) for start in range(0, len(y), BLOCK)]
     classes = np.unique(np.concatenate(blocks))
     return classes, np.searchsorted(classes, y)
+
+
+def _encode_range(values: Any) -> tuple[Any, Any] | None:
+    """Return classes and codes of whole numbers on the GPU that lie close together, without sorting them."""
+    import cupy
+
+    if values.dtype.kind not in "iu" or not values.size:
+        return None
+    low, high = int(values.min()), int(values.max())
+    if high - low >= MOST_NUMBERS or high > np.iinfo(np.intp).max:
+        return None
+    offsets = values.astype(np.intp, copy=False) - low
+    present = cupy.zeros(high - low + 1, dtype=bool)
+    present[offsets] = True
+    classes = (cupy.flatnonzero(present) + low).astype(values.dtype)
+    return classes, offsets if len(classes) == len(present) else (cupy.cumsum(present) - 1)[offsets]
 
 
 def codes_of(y: Any, classes: np.ndarray) -> np.ndarray:

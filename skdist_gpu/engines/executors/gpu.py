@@ -15,6 +15,7 @@ from skdist_gpu.data.convert import result_to_host, to_gpu
 from skdist_gpu.data.dataset import DatasetTable
 from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.data.labels import codes_of
+from skdist_gpu.engines.executors.kernels import map_block
 from skdist_gpu.engines.executors.stream import StreamExecutor
 from skdist_gpu.progress import Progress
 from skdist_gpu.reductions.protocol import Reduction
@@ -60,7 +61,7 @@ class GpuExecutor:
         total = None
         with cupy.cuda.using_allocator(self.pool.malloc):
             for X, y, weight in self._blocks():
-                partial = reduction.map(X, y, weight)
+                partial = map_block(reduction, X, y, weight)
                 total = partial if total is None else reduction.combine(total, partial)
                 self.progress.advance(X.shape[0])
             return result_to_host(total)

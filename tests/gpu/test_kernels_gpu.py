@@ -1,0 +1,62 @@
+"""Kernels that read rows once, against the same sums by NumPy in float64."""
+
+import cupy
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from skdist_gpu.data.labels import encode
+from skdist_gpu.engines.executors.kernels import map_block
+from skdist_gpu.reductions.linear import Design, ScoreReduction
+from skdist_gpu.reductions.linear_svm import SquaredEpsilonInsensitive, SquaredHinge
+from skdist_gpu.reductions.logistic import BinomialLoss
+
+pytestmark = pytest.mark.gpu
+
+LOSSES = [
+    BinomialLoss(None),
+    BinomialLoss(np.array([0.5, 3.0])),
+    SquaredHinge(1, 2.0, 0.25),
+    SquaredEpsilonInsensitive(0.3),
+]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_columns", [1, 31, 100, 129, 700, 1025])
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)
+def test_sums_of_a_block(loss, n_columns, dtype, weighted):
+    generator = np.random.default_rng(n_columns)
+    n_rows = 4_321
+    X = generator.standard_normal((n_rows, n_columns)).astype(dtype)
+    y = generator.integers(0, 2, n_rows)
+    if isinstance(loss, SquaredEpsilonInsensitive):
+        y = generator.standard_normal(n_rows)
+    weight = generator.uniform(size=n_rows) * (generator.uniform(size=n_rows) > 0.1) if weighted else None
+    coef = generator.standard_normal(n_columns + 1) / np.sqrt(n_columns)
+    reduction = ScoreReduction(loss, Design(n_columns, 1.0), coef, second_order=False)
+    expected = reduction.map(X.astype(np.float64), y, weight)
+    found = map_block(reduction, *(None if part is None else cupy.asarray(part) for part in (X, y, weight)))
+    assert_allclose(float(found.value), expected.value, rtol=1e-12)
+    assert_allclose(found.gradient.get(), expected.gradient, rtol=0, atol=1e-12 * n_rows)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array([3, 5, 3, 4], np.int8),
+        np.array([-128, 127, 0, 127], np.int8),
+        np.array([0, 1, 1, 0]),
+        np.array([2**40, 5, 2**40]),
+        np.array([2**63 + 1, 2**63, 2**63], np.uint64),
+        np.array([True, False, True]),
+        np.array([1.0, -2.0, 1.0]),
+    ],
+    ids=str,
+)
+def test_labels_on_the_device_are_coded_as_by_numpy(labels):
+    classes, codes = encode(cupy.asarray(labels))
+    expected, inverse = np.unique(labels, return_inverse=True)
+    np.testing.assert_array_equal(classes, expected)
+    assert classes.dtype == labels.dtype
+    np.testing.assert_array_equal(codes.get(), inverse)
