@@ -35,7 +35,14 @@ from sklearn.linear_model import (
 from sklearn.mixture import GaussianMixture
 from sklearn.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, GaussianNB, MultinomialNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestCentroid
-from sklearn.preprocessing import KBinsDiscretizer, MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
+from sklearn.preprocessing import (
+    KBinsDiscretizer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    QuantileTransformer,
+    RobustScaler,
+    StandardScaler,
+)
 from sklearn.svm import LinearSVC, LinearSVR
 
 from skdist_gpu import (
@@ -76,6 +83,10 @@ def one_pass_family() -> list[Any]:
     found: list[Any] = [StandardScaler(), StandardScaler(with_mean=False), MinMaxScaler(), MaxAbsScaler()]
     found += [VarianceThreshold(), SimpleImputer(add_indicator=True), SelectKBest(k=1), SelectPercentile(f_regression)]
     found += [RobustScaler(), SimpleImputer(strategy="median", add_indicator=True)]
+    found += [
+        QuantileTransformer(n_quantiles=10),
+        QuantileTransformer(n_quantiles=5, output_distribution="normal", subsample=None),
+    ]
     found += [KBinsDiscretizer(strategy="uniform", subsample=None), PCA(1), PCA(1, svd_solver="full")]
     found += [IncrementalPCA(1), TruncatedSVD(1), EmpiricalCovariance(), ShrunkCovariance(), LedoitWolf(), OAS()]
     found += [GaussianNB(), MultinomialNB(), ComplementNB(), BernoulliNB(), CategoricalNB(), NearestCentroid()]

@@ -1,4 +1,4 @@
-"""RobustScaler and the median of SimpleImputer by exact selection, against scikit-learn."""
+"""RobustScaler, QuantileTransformer and the median of SimpleImputer, against scikit-learn and sorted values."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,10 @@ from fits import N_ROWS, PLACES, assert_same_as_scikit_learn, fit_there, make_cl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.impute import SimpleImputer
-from sklearn.preprocessing import RobustScaler
+from sklearn.preprocessing import QuantileTransformer, RobustScaler
 
 from skdist_gpu import AutoScaleTransformer
-from skdist_gpu.reductions import quantiles
+from skdist_gpu.reductions import quantile_sketch, quantiles
 
 ESTIMATORS = [
     RobustScaler(),
@@ -57,6 +57,69 @@ def test_float32(estimator):
     assert_same_as_scikit_learn(estimator, "reductions:cpu", make_classes(offset=0.0)[0].astype(np.float32), rtol=1e-5)
 
 
+@pytest.mark.parametrize("backend", PLACES)
+@pytest.mark.parametrize("gaps", [False, True])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("distribution", ["uniform", "normal"])
+def test_quantile_transformer_sorts_all_rows(distribution, dtype, gaps, backend):
+    X = make_hard(dtype) if gaps else make_classes()[0].astype(dtype)
+    estimator = QuantileTransformer(n_quantiles=30, output_distribution=distribution, subsample=None)
+    assert_same_as_scikit_learn(estimator, backend, X, rtol=1e-9 if dtype == "float64" else 1e-6)
+
+
+def rank_error(column, quantiles, shares):
+    """Return how far the share of values below each quantile is from the share that was asked for."""
+    values = np.sort(column[~np.isnan(column)])
+    low = np.searchsorted(values, quantiles, "left") / (len(values) - 1)
+    high = (np.searchsorted(values, quantiles, "right") - 1) / (len(values) - 1)
+    return np.max(np.maximum(low - shares, shares - high))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    order=st.sampled_from(["as drawn", "rising", "falling", "organ pipe"]),
+    distinct=st.sampled_from([3, 50, 10**6]),
+    seed=st.integers(0, 999),
+)
+def test_sketch_keeps_its_rank_error(order, distinct, seed):
+    column = np.random.default_rng(seed).integers(0, distinct, N_ROWS).astype(np.float64)
+    if order != "as drawn":
+        column.sort()
+    if order == "falling":
+        column = column[::-1]
+    if order == "organ pipe":
+        column = np.concatenate([column[::2], column[1::2][::-1]])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quantile_sketch, "SKETCH_ROWS", 64)
+        X = np.column_stack([column, np.where(np.arange(N_ROWS) % 3, column, np.nan)])
+        model = fit_there(QuantileTransformer(n_quantiles=40, subsample=100), "reductions:dask", X)
+    most = (np.log2(N_ROWS / 64) + 1) / (2 * 64)
+    assert rank_error(column, model.quantiles_[:, 0], model.references_) <= most
+    assert rank_error(X[:, 1], model.quantiles_[:, 1], model.references_) <= 1.5 * most  # two thirds have a value
+    np.testing.assert_array_equal(model.quantiles_[[0, -1], 0], [column.min(), column.max()])
+
+
+def test_sketch_of_few_rows_is_exact():
+    X = make_hard()
+    model = fit_there(QuantileTransformer(n_quantiles=40, subsample=100), "reductions:dask", X)
+    reference = QuantileTransformer(n_quantiles=40, subsample=None).fit(X)
+    np.testing.assert_allclose(model.quantiles_, reference.quantiles_, rtol=1e-12)
+
+
+def test_quantile_transformer_reads_a_subsample_where_that_is_faster():
+    X = np.zeros((200_000, 5))
+    assert AutoScaleTransformer(QuantileTransformer()).plan(X).backend == "sklearn"
+    assert AutoScaleTransformer(QuantileTransformer(subsample=None)).plan(X).backend == "reductions"
+
+
+def test_quantile_transformer_errors():
+    X = make_classes()[0]
+    with pytest.raises(ValueError, match="quantiles cannot be greater than the number of samples"):
+        fit_there(QuantileTransformer(n_quantiles=50, subsample=40), "reductions:cpu", X)
+    with pytest.warns(UserWarning, match="greater than the total number"):
+        assert fit_there(QuantileTransformer(n_quantiles=5000), "reductions:cpu", X).n_quantiles_ == N_ROWS
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     values=st.lists(st.floats(width=32, allow_nan=True, allow_infinity=False), min_size=1, max_size=300),
@@ -76,7 +139,7 @@ def test_any_values(values, share):
 def test_infinity_is_refused(backend):
     X = make_classes()[0]
     X[2500, 1] = np.inf
-    for estimator in ESTIMATORS:
+    for estimator in [*ESTIMATORS, QuantileTransformer(), QuantileTransformer(n_quantiles=9, subsample=90)]:
         with pytest.raises(ValueError, match="infinity"):
             fit_there(estimator, backend, X)
     with pytest.raises(ValueError, match="Invalid quantile range"):

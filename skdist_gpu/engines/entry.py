@@ -35,6 +35,8 @@ class Entry:
         Number of values in `X` below which scikit-learn is faster.
     source : str
         Where `break_even` comes from.
+    slower_with : dict
+        Parameter name -> function that tells whether, with this value, scikit-learn reads fewer rows.
     tolerance : float
         Largest relative difference from scikit-learn in float64 that the tests accept.
     memory : float
@@ -53,6 +55,7 @@ class Entry:
     most_columns: float = float("inf")
     break_even: float = 0
     source: str = ""
+    slower_with: dict[str, Callable[[Any], bool]] = field(default_factory=dict)
     tolerance: float = 1e-8
     memory: float = 2.0
     packages: tuple[str, ...] = ()

@@ -50,6 +50,7 @@ FITS = {
     "SelectKBest": "selection.fit_univariate_selection",
     "SelectPercentile": "selection.fit_univariate_selection",
     "RobustScaler": "quantiles.fit_robust_scaler",
+    "QuantileTransformer": "quantile_sketch.fit_quantile_transformer",
     "SimpleImputer": "preprocessing.fit_simple_imputer",
     "KBinsDiscretizer": "preprocessing.fit_k_bins_discretizer",
     "LinearDiscriminantAnalysis": "discriminants.fit_linear_discriminant_analysis",

@@ -1,5 +1,7 @@
 """Exact quantiles of columns in a few passes: histograms close in on them, then the few values left are sorted.
 
+A table of no more values than are sorted in the end is sorted at once.
+
 Source: Munro & Paterson, "Selection and sorting with limited storage", Theoretical Computer
 Science 12, 1980: each pass narrows the interval that holds a rank.
 """
@@ -12,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from skdist_gpu._compat.sklearn import handle_zeros
-from skdist_gpu.reductions.columns import Together, check_finite, extrema
+from skdist_gpu.reductions.columns import ExtremaReduction, Together, check_finite, total
+from skdist_gpu.reductions.moments import raise_not_finite
 from skdist_gpu.reductions.protocol import Passes, namespace
 
 N_BINS = 512
-# values that are sorted at the end, over all columns
-MOST_VALUES = 2**22
+# values that are collected in one pass, over all columns
+MOST_VALUES = 2**23
 
 
 @dataclass
@@ -84,7 +87,7 @@ class GatherReduction:
         return a[0] + b[0], a[1] + b[1], a[2] + b[2]
 
 
-class _Present:
+class Present:
     """Count the values of each column that are not NaN."""
 
     def map(self, X: Any, y: Any, sample_weight: Any) -> Any:
@@ -96,14 +99,29 @@ class _Present:
         return a + b
 
 
-def column_quantiles(data: Passes, shares: list[float]) -> np.ndarray:
+class ColumnsReduction:
+    """Collect all values of some neighbouring columns, as a list of tables."""
+
+    def __init__(self, first: int, last: int) -> None:
+        self.columns = slice(first, last)
+
+    def map(self, X: Any, y: Any, sample_weight: Any) -> list[Any]:
+        """Return the columns of a block."""
+        return [X[:, self.columns].copy()]
+
+    def combine(self, a: list[Any], b: list[Any]) -> list[Any]:
+        """Put both together."""
+        return a + b
+
+
+def column_quantiles(data: Passes, shares: Any) -> np.ndarray:
     """Return quantiles of each column, NaN left out, between two values by linear interpolation.
 
     Parameters
     ----------
     data : Passes
         The rows.
-    shares : list of float
+    shares : array-like of shape (n_quantiles,)
         From 0 to 1.
 
     Returns
@@ -116,7 +134,10 @@ def column_quantiles(data: Passes, shares: list[float]) -> np.ndarray:
     NotFiniteError
         If a value is infinite.
     """
-    found, counts = extrema(data), data.reduce(_Present())
+    if fits_in_one_pass(data):
+        return sorted_quantiles(data, shares)
+    found, counts = total(data, Together(ExtremaReduction(), Present()))
+    check_finite(np.nan_to_num([found.low, found.high], posinf=np.inf, neginf=-np.inf), data, allow_nan=True)
     positions = np.array(shares)[:, None] * np.maximum(counts - 1, 0)
     lower = np.floor(positions).astype(np.int64)
     upper = np.minimum(lower + 1, np.maximum(counts - 1, 0))
@@ -135,6 +156,29 @@ def column_quantiles(data: Passes, shares: list[float]) -> np.ndarray:
         a, b = _values_at(below, columns, values, (lower[which], upper[which]), counts)
         quantiles[which] = _between(a, b, positions[which] - lower[which])
     check_finite(np.nan_to_num(quantiles), data, allow_nan=True)
+    return quantiles
+
+
+def fits_in_one_pass(data: Passes) -> bool:
+    """Whether all values may be collected and sorted at once."""
+    return data.n_rows is not None and 0 < data.n_rows * data.n_features <= MOST_VALUES
+
+
+def sorted_quantiles(data: Passes, shares: Any) -> np.ndarray:
+    """Return what :func:`column_quantiles` does, sorting whole columns, as many in a pass as may be collected."""
+    assert data.n_rows is not None
+    at_once = max(1, MOST_VALUES // data.n_rows)
+    quantiles = np.empty((len(shares), data.n_features))
+    for first in range(0, data.n_features, at_once):
+        for which, column in enumerate(_columns(data, first, min(first + at_once, data.n_features)), start=first):
+            n_present = len(column) - np.count_nonzero(np.isnan(column))
+            column.sort()  # NaN last
+            if n_present and not (np.isfinite(column[0]) and np.isfinite(column[n_present - 1])):
+                raise_not_finite(data, allow_nan=True)
+            positions = np.asarray(shares) * max(n_present - 1, 0)
+            lower = np.floor(positions).astype(np.int64)
+            a, b = column[lower], column[np.minimum(lower + 1, max(n_present - 1, 0))]
+            quantiles[:, which] = _between(a.astype(np.float64), b.astype(np.float64), positions - lower)
     return quantiles
 
 
@@ -182,6 +226,18 @@ def _close_in(intervals: Intervals, lower: np.ndarray, upper: np.ndarray, data: 
     bins = np.arange(N_BINS)
     held = counts * ((bins >= first[:, :, None]) & (bins <= last[:, :, None]))
     return Intervals(low, high), int(held.sum())
+
+
+def _columns(data: Passes, first: int, last: int) -> np.ndarray:
+    """Return some columns, each one contiguous."""
+    tables = total(data, ColumnsReduction(first, last))
+    columns = np.empty((last - first, sum(len(table) for table in tables)), tables[0].dtype)
+    stop = 0
+    while tables:  # each is freed when it is copied
+        table = tables.pop(0)
+        columns[:, stop : stop + len(table)] = table.T
+        stop += len(table)
+    return columns
 
 
 def _values_at(

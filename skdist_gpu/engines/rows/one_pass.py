@@ -38,11 +38,16 @@ def _one_pass(estimator: str, break_even: float, **options: Any) -> list[Entry]:
     return reductions_rows(estimator, break_even, measured_by="benchmarks/one_pass.py", **options)
 
 
+def _is_set(value: Any) -> bool:
+    return value is not None
+
+
 ROWS: tuple[Entry, ...] = (
     *_one_pass("StandardScaler", 1e6, sparse=()),
     *_one_pass("MinMaxScaler", 5e6, **_DENSE),
     *_one_pass("MaxAbsScaler", 5e6, **_SPARSE_BLOCKS),
-    *_one_pass("RobustScaler", 5e6, **_DENSE),
+    *_one_pass("RobustScaler", 1e5, **_DENSE),
+    *_one_pass("QuantileTransformer", 1e5, slower_with={"subsample": _is_set}, **_DENSE),
     *_one_pass("VarianceThreshold", 1e6, **_SPARSE_BLOCKS),
     *_one_pass("PCA", 1e7, accepts={"svd_solver": ("auto", "full", "covariance_eigh")}, **_SQUARES, **_DENSE),
     *_one_pass("IncrementalPCA", 2e5, **_SQUARES, **_DENSE),
