@@ -21,7 +21,14 @@ from sklearn.feature_selection import SelectKBest, VarianceThreshold, chi2, f_cl
 from sklearn.impute import SimpleImputer
 from sklearn.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, GaussianNB, MultinomialNB
 from sklearn.neighbors import NearestCentroid
-from sklearn.preprocessing import KBinsDiscretizer, MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
+from sklearn.preprocessing import (
+    KBinsDiscretizer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    QuantileTransformer,
+    RobustScaler,
+    StandardScaler,
+)
 
 from skdist_gpu import autoscale
 
@@ -33,6 +40,7 @@ CONTINUOUS = [
     (MinMaxScaler(), "scale_"),
     (MaxAbsScaler(), "scale_"),
     (RobustScaler(), "scale_"),
+    (QuantileTransformer(subsample=None), "quantiles_"),
     (VarianceThreshold(), "variances_"),
     (SimpleImputer(), "statistics_"),
     (KBinsDiscretizer(strategy="uniform", subsample=None), "n_bins_"),
@@ -114,6 +122,7 @@ def cpu(n_rows, n_columns, only):
 
 
 def dask_arrays(n_rows, n_columns, only):
+    import dask
     import dask.array as da
     from dask_ml.decomposition import PCA as DaskPCA
     from dask_ml.naive_bayes import GaussianNB as DaskGaussianNB
@@ -144,9 +153,10 @@ def dask_arrays(n_rows, n_columns, only):
         print(rows[-1], flush=True)
         for peer in peers:
 
-            def theirs(peer=peer, attribute=attribute):
+            def theirs(peer=peer):
                 model = peer.fit(dX, dy) if isinstance(peer, DaskGaussianNB) else peer.fit(dX)
-                setattr(model, attribute, np.asarray(getattr(model, attribute)))  # some of it is lazy
+                # dask_ml leaves some of what it learns lazy, the variances of GaussianNB among it
+                vars(model).update(dask.compute(vars(model))[0])
                 return model
 
             seconds, found = timed(theirs)

@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 
 from skdist_gpu.reductions.columns import check_finite, positive, total
-from skdist_gpu.reductions.moments import PILOT_ROWS
+from skdist_gpu.reductions.moments import NEAR_ZERO, PILOT_ROWS
 from skdist_gpu.reductions.protocol import Passes, namespace
 
 # classes of one product; the one-hot matrix stays small beside the data
 CLASSES_AT_ONCE = 32
+# rows of a class in a block from which a class of one row only is rare
+MANY_ROWS = 100
 
 
 @dataclass
@@ -58,10 +60,20 @@ class ClassReduction:
 
     def map(self, X: Any, y: Any, sample_weight: Any) -> ClassMoments:
         """Return the moments of a block."""
-        xp = namespace(X)
+        if self.products == "columns" and namespace(X) is np and X.shape[0] > MANY_ROWS * self.n_classes:
+            # one shift for all classes saves a third of the work, and costs no digits where they are near
+            pilot = X[:: max(1, X.shape[0] // PILOT_ROWS)].mean(axis=0, dtype=np.float64)
+            found = self._around(pilot, np.subtract(X, pilot, dtype=np.float64), y, sample_weight)
+            distance = found.weight[:, None] * (found.mean - pilot) ** 2
+            if not (distance > NEAR_ZERO**2 * found.scatter).any():
+                return found
         pilots = _class_pilots(X, y, self.n_classes)
-        table = centered_by_class(X, y, pilots)
-        weight = class_sums(xp.ones((X.shape[0], 1)), y, self.n_classes, sample_weight)[:, 0]
+        return self._around(pilots, centered_by_class(X, y, pilots), y, sample_weight)
+
+    def _around(self, pilots: Any, table: Any, y: Any, sample_weight: Any) -> ClassMoments:
+        """Return the moments of a block from its rows less the pilots; overwrites `table`."""
+        xp = namespace(table)
+        weight = class_sums(xp.ones((len(table), 1)), y, self.n_classes, sample_weight)[:, 0]
         sums = class_sums(table, y, self.n_classes, sample_weight)
         shift = sums / positive(weight)[:, None]
         if self.products == "columns":
