@@ -176,7 +176,7 @@ def sorted_quantiles(data: Passes, shares: Any) -> np.ndarray:
             if n_present and not (np.isfinite(column[0]) and np.isfinite(column[n_present - 1])):
                 raise_not_finite(data, allow_nan=True)
             positions = np.asarray(shares) * max(n_present - 1, 0)
-            lower = np.floor(positions).astype(np.int64)
+            lower: Any = np.floor(positions).astype(np.int64)
             a, b = column[lower], column[np.minimum(lower + 1, max(n_present - 1, 0))]
             quantiles[:, which] = _between(a.astype(np.float64), b.astype(np.float64), positions - lower)
     return quantiles
