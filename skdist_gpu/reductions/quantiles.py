@@ -171,13 +171,13 @@ def sorted_quantiles(data: Passes, shares: Any) -> np.ndarray:
     quantiles = np.empty((len(shares), data.n_features))
     for first in range(0, data.n_features, at_once):
         for which, column in enumerate(_columns(data, first, min(first + at_once, data.n_features)), start=first):
-            n_present = len(column) - np.count_nonzero(np.isnan(column))
+            last = max(int(np.count_nonzero(~np.isnan(column))) - 1, 0)
             column.sort()  # NaN last
-            if n_present and not (np.isfinite(column[0]) and np.isfinite(column[n_present - 1])):
+            if np.isinf(column[0]) or np.isinf(column[last]):
                 raise_not_finite(data, allow_nan=True)
-            positions = np.asarray(shares) * max(n_present - 1, 0)
-            lower: Any = np.floor(positions).astype(np.int64)
-            a, b = column[lower], column[np.minimum(lower + 1, max(n_present - 1, 0))]
+            positions = np.asarray(shares, dtype=np.float64) * last
+            lower = np.floor(positions).astype(np.int64)
+            a, b = column[lower], column[np.minimum(lower + 1, last)]
             quantiles[:, which] = _between(a.astype(np.float64), b.astype(np.float64), positions - lower)
     return quantiles
 
