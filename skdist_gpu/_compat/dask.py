@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from dask._task_spec import Task, TaskRef
 from dask.dataframe.utils import meta_nonempty
 
 
 def example_rows(frame: Any) -> Any:
     """Return a few made-up rows with the columns and dtypes of a Dask frame."""
     return meta_nonempty(frame._meta)
+
+
+def call_of(key: Any, function: Any, inputs: Any) -> Task:
+    """Return the node of a graph that calls a function with the results of other nodes; None stays None."""
+    return Task(key, function, *(None if name is None else TaskRef(name) for name in inputs))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
+from uuid import uuid4
 
-import dask
 import numpy as np
+from dask.delayed import Delayed
+from dask.highlevelgraph import HighLevelGraph
 from sklearn.utils.multiclass import check_classification_targets
 from threadpoolctl import ThreadpoolController
 
+from skdist_gpu._compat.dask import call_of
 from skdist_gpu.data.convert import place_like, to_host
 from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.data.labels import codes_of
@@ -27,7 +32,7 @@ class DaskExecutor:
     """
 
     def __init__(self, X: Any, y: Any, sample_weight: Any, client: Any, progress: Progress) -> None:
-        self.blocks = list(_zip_blocks(X, y, sample_weight))
+        self.parts = [_delayed_blocks(part) for part in (X, y, sample_weight)]
         self.client = client
         self.progress = progress
         self.n_passes = 0
@@ -36,25 +41,41 @@ class DaskExecutor:
 
     def find_classes(self) -> np.ndarray:
         """Return the sorted labels of all blocks; reads no block of X."""
-        labels = [dask.delayed(_labels, pure=False)(y) for _, y, _ in self.blocks]
-        classes = self._compute(dask.delayed(_union, pure=False)(labels))
+        classes = self._compute([(_labels, [block.key]) for block in self.parts[1]], _union)
         # each twice: labels that all differ look like a regression to scikit-learn
         check_classification_targets(np.repeat(classes, 2))
         return classes
 
     def reduce(self, reduction: Reduction) -> Any:
         """Return the total over all rows, on the host."""
-        map_block, combine = dask.delayed(_map_block, pure=False), dask.delayed(_combine, pure=False)
-        level = [map_block(reduction, i, self.classes, *block) for i, block in enumerate(self.blocks)]
+        n_blocks = len(self.parts[0])
+        keys = ([block.key for block in part] or [None] * n_blocks for part in self.parts)
+        tasks = [
+            (partial(_map_block, reduction, i, self.classes), block) for i, block in enumerate(zip(*keys, strict=True))
+        ]
         self.n_passes += 1
-        self.progress.start(f"pass {self.n_passes} over {len(level)} blocks")
-        while len(level) > 1:
-            level = [combine(reduction, level[i : i + FAN_IN]) for i in range(0, len(level), FAN_IN)]
-        total = self._compute(level[0])
+        self.progress.start(f"pass {self.n_passes} over {n_blocks} blocks")
+        total = self._compute(tasks, partial(_combine, reduction))
         self.progress.finish()
         return total
 
-    def _compute(self, task: Any) -> Any:
+    def _compute(self, tasks: list[tuple[Any, Any]], combine: Callable[..., Any]) -> Any:
+        """Return the results of functions of blocks, combined by a tree of further tasks.
+
+        The graph is written out here: a Delayed for each task would take a millisecond each.
+        """
+        name = f"reduce-{uuid4().hex}"
+        graph: dict[Any, Any] = {}
+        level = []
+        for i, (function, inputs) in enumerate(tasks):
+            level.append((name, 0, i))
+            graph[level[-1]] = call_of(level[-1], function, inputs)
+        while len(level) > 1 or level[0][1] == 0:
+            groups = {(name, level[0][1] + 1, i): level[i : i + FAN_IN] for i in range(0, len(level), FAN_IN)}
+            graph |= {key: call_of(key, combine, group) for key, group in groups.items()}
+            level = list(groups)
+        blocks = [part[0] for part in self.parts if part]
+        task = Delayed(level[0], HighLevelGraph.from_collections(name, graph, dependencies=blocks), layer=name)
         if self.client is not None:
             return self.client.compute(task).result()
         # workers pin BLAS to one thread by themselves, Dask's local threads do not
@@ -66,15 +87,13 @@ def _labels(y: Any) -> np.ndarray:
     return np.unique(np.asarray(to_host(y)))
 
 
-def _union(labels: list[np.ndarray]) -> np.ndarray:
+def _combine(reduction: Reduction, *partials: Any) -> Any:
+    return combine_all(reduction, list(partials))
+
+
+def _union(*labels: np.ndarray) -> np.ndarray:
     present = [found for found in labels if len(found)]
     return np.unique(np.concatenate(present)) if present else np.empty(0)
-
-
-def _zip_blocks(X: Any, y: Any, sample_weight: Any) -> Any:
-    parts = [_delayed_blocks(part) for part in (X, y, sample_weight)]
-    n_blocks = len(parts[0])
-    return zip(*(part if part else [None] * n_blocks for part in parts), strict=True)
 
 
 def _delayed_blocks(data: Any) -> list[Any]:
@@ -103,10 +122,6 @@ def _map_block(reduction: Reduction, index: int, classes: np.ndarray | None, X: 
 
         return GpuExecutor(_values(X), _values(y), _values(sample_weight), 1, None, Progress()).reduce(reduction)
     return fold(reduction, _values(X), _values(y), _values(sample_weight))
-
-
-def _combine(reduction: Reduction, partials: list[Any]) -> Any:
-    return combine_all(reduction, partials)
 
 
 def _values(block: Any) -> Any:
