@@ -31,8 +31,8 @@ class GpuExecutor:
     """Run reductions on the current GPU.
 
     Data on the host are copied by several threads into pinned memory and from there to the device,
-    while the block before is computed. Blocks stay on the device for the
-    next pass as long as memory allows.
+    while the block before is computed. Blocks stay on the device for the next pass as long as
+    memory allows. Blocks of files are sent and reduced by the threads that read them.
     """
 
     def __init__(
@@ -50,7 +50,11 @@ class GpuExecutor:
         self.n_passes = 0
         # RAPIDS' default allocator asks the driver each time, which waits for the GPU
         self.pool = cupy.cuda.MemoryPool()
-        if not self.resident and self.table is None:
+        if self.table is not None:
+            self.streams = SimpleQueue[Any]()
+            for _ in range(n_cores):
+                self.streams.put(cupy.cuda.Stream(non_blocking=True))
+        elif not self.resident:
             with cupy.cuda.using_allocator(self.pool.malloc):
                 self.stream = _HostStream(self.parts, self.step, min(COPY_THREADS, n_cores), memory_budget)
 
@@ -60,27 +64,34 @@ class GpuExecutor:
         self.progress.start(f"pass {self.n_passes} on the GPU", total=self.n_rows)
         total = None
         with cupy.cuda.using_allocator(self.pool.malloc):
-            for X, y, weight in self._blocks():
-                partial = map_block(reduction, X, y, weight)
+            for n_rows, partial in self._partials(reduction):
                 total = partial if total is None else reduction.combine(total, partial)
-                self.progress.advance(X.shape[0])
+                self.progress.advance(n_rows)
             return result_to_host(total)
+
+    def _partials(self, reduction: Reduction) -> Any:
+        """Yield the number of rows of each block, and what it contributes."""
+        if self.table is not None:
+            device = cupy.cuda.Device()
+            yield from self.table.blocks(self.n_cores, lambda *block: self._map_file_block(reduction, device, *block))
+            return
+        for block in self._resident_blocks() if self.resident else self.stream.blocks():
+            yield len(block[0]), map_block(reduction, *self._arguments(block))
+
+    def _map_file_block(self, reduction: Reduction, device: Any, X: Any, y: Any, weight: Any) -> tuple[int, Any]:
+        """Reduce a block of files in one of the threads that read them, on a stream that no other thread uses."""
+        y = y if self.classes is None else codes_of(y, self.classes)
+        stream = self.streams.get()
+        try:
+            with device, stream, cupy.cuda.using_allocator(self.pool.malloc):
+                y, weight = (None if part is None else cupy.asarray(part) for part in (y, weight))
+                return X.shape[0], result_to_host(map_block(reduction, to_gpu(X), y, weight))
+        finally:
+            self.streams.put(stream)
 
     def find_classes(self) -> np.ndarray:
         """Return the sorted labels of files, which may be text and are read on the host."""
         return StreamExecutor(self.table, self.n_cores, self.progress).find_classes()  # type: ignore[arg-type]
-
-    def _blocks(self) -> Any:
-        """Yield X, y and weights of each block on the device."""
-        if self.table is not None:
-            for X, y, weight in self.table.blocks(self.n_cores, self._coded):
-                yield to_gpu(X), None if y is None else cupy.asarray(y), None if weight is None else to_gpu(weight)
-        else:
-            for block in self._resident_blocks() if self.resident else self.stream.blocks():
-                yield self._arguments(block)
-
-    def _coded(self, X: Any, y: Any, weight: Any) -> tuple[Any, Any, Any]:
-        return X, y if self.classes is None else codes_of(y, self.classes), weight
 
     def _resident_blocks(self) -> Any:
         for start in range(0, self.n_rows, self.step):
@@ -182,6 +193,8 @@ class _HostStream:
     def _send(self, rows: np.ndarray, target: Any, free: Any) -> Any:
         """Send rows with the carrier that has been free for longest; return the event of their arrival."""
         carrier = self.carriers.get()
-        carrier.send(rows, target, free)
-        self.carriers.put(carrier)
-        return carrier.sent
+        try:
+            carrier.send(rows, target, free)
+            return carrier.sent
+        finally:
+            self.carriers.put(carrier)
