@@ -113,6 +113,7 @@ def _passes(job: FitJob, X: Any, y: Any, sample_weight: Any, classes: np.ndarray
         return _passes(job, X[start:stop], y_rows, weight_rows, classes)
 
     numbered = isinstance(X.shape[0], (int, np.integer))
+    elsewhere = {"reduce_of": executor.reduce_of} if job.device == "gpu" else {}
     return Passes(
         reduce=executor.reduce,
         n_features=X.shape[1],
@@ -121,6 +122,7 @@ def _passes(job: FitJob, X: Any, y: Any, sample_weight: Any, classes: np.ndarray
         classes=classes,
         n_rows=int(X.shape[0]) if numbered else None,
         rows=rows if numbered else None,
+        **elsewhere,
     )
 
 

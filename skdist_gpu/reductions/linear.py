@@ -17,7 +17,7 @@ from threadpoolctl import ThreadpoolController
 
 from skdist_gpu.reductions.absolute import AbsolutePenalty, by_split_gradients
 from skdist_gpu.reductions.newton import MOST_UNKNOWNS, Minimum, Objective, Sums, minimise
-from skdist_gpu.reductions.protocol import Passes, Reduce, Reduction, fold, namespace
+from skdist_gpu.reductions.protocol import Passes, Reduce, Reduction, namespace
 from skdist_gpu.reductions.sample import Rows, check_finite
 
 # means this many standard deviations from zero are subtracted
@@ -175,7 +175,7 @@ class Model:
     def fit(self, data: Passes, sample: Rows, max_iter: int, tol: float) -> Minimum:
         """Minimise on the sample, and from there over all rows."""
         # the weights of the sampled rows count the rows that they stand for: the total is the same
-        on_sample = self.objective(lambda r: fold(r, sample.X, sample.y, sample.weight))
+        on_sample = self.objective(data.reduce_of(sample.X, sample.y, sample.weight))
         with ThreadpoolController().limit(limits=1):
             scale = max(on_sample(self.start, False).value, np.finfo(np.float64).tiny)
             warm = self._minimise(on_sample, self.start, max_iter, tol, scale)

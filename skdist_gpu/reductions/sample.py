@@ -17,6 +17,10 @@ from skdist_gpu.reductions.moments import raise_not_finite
 from skdist_gpu.reductions.protocol import Passes, namespace
 
 
+# a GPU counts so many classes faster one by one than when all rows add to the same few numbers
+FEW_CLASSES = 32
+
+
 @dataclass
 class Rows:
     """Sampled rows on the host; `weight` counts the rows that each one stands for."""
@@ -104,7 +108,7 @@ class OverviewReduction:
         pieces = [Piece(n_rows, *(None if part is None else part[rows].copy() for part in (X, y, sample_weight)))]
         view = Overview(n_rows, n_rows if sample_weight is None else sample_weight.sum(), pieces=pieces)
         if self.n_classes:
-            view.class_weight = xp.bincount(y, weights=sample_weight, minlength=self.n_classes).astype(np.float64)
+            view.class_weight = _class_totals(y, sample_weight, self.n_classes)
         elif y is not None:
             view.smallest_target = y.min()
             view.weighted_target = y.sum(dtype=np.float64) if sample_weight is None else y @ sample_weight
@@ -137,6 +141,15 @@ class OverviewReduction:
                 break  # a single row of each block is left
             pieces = thinned
         return pieces
+
+
+def _class_totals(y: Any, weight: Any, n_classes: int) -> Any:
+    """Return the number of rows of each class, or the sum of their weights."""
+    xp = namespace(y)
+    if xp is np or n_classes > FEW_CLASSES:
+        return xp.bincount(y, weights=weight, minlength=n_classes).astype(np.float64)
+    members = (y == k for k in range(n_classes))
+    return xp.stack([(own if weight is None else xp.where(own, weight, 0)).sum(dtype=np.float64) for own in members])
 
 
 def look(data: Passes, n_sampled: int, n_classes: int = 0, columns: bool = False) -> tuple[Overview, Rows]:

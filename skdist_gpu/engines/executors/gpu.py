@@ -18,7 +18,7 @@ from skdist_gpu.data.labels import codes_of
 from skdist_gpu.engines.executors.kernels import map_block
 from skdist_gpu.engines.executors.stream import StreamExecutor
 from skdist_gpu.progress import Progress
-from skdist_gpu.reductions.protocol import Reduction
+from skdist_gpu.reductions.protocol import Reduce, Reduction
 
 # a float64 copy of this size keeps the GPU busy and leaves room on small ones
 STEP_BYTES = 2**29
@@ -68,6 +68,11 @@ class GpuExecutor:
                 total = partial if total is None else reduction.combine(total, partial)
                 self.progress.advance(n_rows)
             return result_to_host(total)
+
+    def reduce_of(self, X: np.ndarray, y: np.ndarray | None, weight: np.ndarray | None) -> Reduce:
+        """Return the `reduce` of other rows, which are sent to the device once."""
+        parts = (None if part is None else cupy.asarray(part) for part in (X, y, weight))
+        return GpuExecutor(*parts, self.n_cores, None, Progress()).reduce
 
     def _partials(self, reduction: Reduction) -> Any:
         """Yield the number of rows of each block, and what it contributes."""
