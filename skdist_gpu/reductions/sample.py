@@ -16,7 +16,6 @@ from skdist_gpu.exceptions import NotFiniteError
 from skdist_gpu.reductions.moments import raise_not_finite
 from skdist_gpu.reductions.protocol import Passes, namespace
 
-
 # a GPU counts so many classes faster one by one than when all rows add to the same few numbers
 FEW_CLASSES = 32
 
