@@ -11,8 +11,9 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
+from skdist_gpu._compat.cuml import without_proxy
 from skdist_gpu._compat.sklearn import validate_params
-from skdist_gpu.config import get_config
+from skdist_gpu.config import DEFAULTS, get_config
 from skdist_gpu.data.inspect import InputInfo, inspect_input
 from skdist_gpu.delegation import FitMethod
 from skdist_gpu.engines.catalog import entries_for, matches
@@ -27,7 +28,7 @@ from skdist_gpu.progress import Progress
 from skdist_gpu.report import Explanation, Report
 from skdist_gpu.scoring import ScoringMixin
 
-FALLBACKS = ("warn", "silent", "raise")
+CHOICES = {"fallback": ("warn", "silent", "raise"), "precision": ("auto", "float32")}
 
 
 class AutoScaleEstimator(ScoringMixin, BaseEstimator):
@@ -40,7 +41,7 @@ class AutoScaleEstimator(ScoringMixin, BaseEstimator):
     ----------
     estimator : estimator
         The scikit-learn estimator to fit; there is no default.
-    backend, fallback, memory_budget, progress
+    backend, fallback, precision, memory_budget, progress
         As in :class:`AutoScaleRegressor`.
 
     Attributes
@@ -65,12 +66,14 @@ class AutoScaleEstimator(ScoringMixin, BaseEstimator):
         *,
         backend: str = "auto",
         fallback: str = "warn",
+        precision: str = "auto",
         memory_budget: str | int | None = None,
         progress: bool = False,
     ) -> None:
         self.estimator = estimator
         self.backend = backend
         self.fallback = fallback
+        self.precision = precision
         self.memory_budget = memory_budget
         self.progress = progress
 
@@ -81,7 +84,7 @@ class AutoScaleEstimator(ScoringMixin, BaseEstimator):
 
     def _make_estimator(self) -> Any:
         """Return the estimator to fit: the user's own, or the default; not yet cloned."""
-        return self._default_estimator() if self.estimator is None else self.estimator
+        return without_proxy(self._default_estimator() if self.estimator is None else self.estimator)
 
     def _takes_weights(self) -> bool:
         return has_fit_parameter(self._make_estimator(), "sample_weight") and any(e.weights for e in self._entries())
@@ -203,8 +206,9 @@ class AutoScaleEstimator(ScoringMixin, BaseEstimator):
             del self.classes_
 
     def _check_parameters(self, estimator: Any) -> None:
-        if self._option("fallback") not in FALLBACKS:
-            raise ValueError(f"fallback={self.fallback!r} is not known. Choose one of {FALLBACKS}.")
+        for name, known in CHOICES.items():
+            if self._option(name) not in known:
+                raise ValueError(f"{name}={self._option(name)!r} is not known. Choose one of {known}.")
         kind = get_tags(estimator).estimator_type
         if self._kind is not None and kind != self._kind:
             raise TypeError(
@@ -215,16 +219,21 @@ class AutoScaleEstimator(ScoringMixin, BaseEstimator):
 
     def _option(self, name: str) -> Any:
         """Return a parameter, or the configured default where it was left at its own default."""
-        default = {"backend": "auto", "fallback": "warn", "memory_budget": None}[name]
         value = getattr(self, name)
-        return get_config()[name] if value == default else value
+        return get_config()[name] if value == DEFAULTS[name] else value
 
     def _budget(self) -> int | None:
         budget = self._option("memory_budget")
         return None if budget is None else parse_bytes(budget)
 
     def _request(self, fit_params: dict[str, Any]) -> Request:
-        return Request(self._option("backend"), self._budget(), tuple(sorted(fit_params)))
+        return Request(
+            backend=self._option("backend"),
+            memory_budget=self._budget(),
+            fit_params=tuple(sorted(fit_params)),
+            precision=self._option("precision"),
+            allow_ignored=get_config()["allow_ignored_parameters"],
+        )
 
     # --- plan and explain ------------------------------------------------------------------
 

@@ -57,7 +57,9 @@ def _row(entry: Entry, resources: Resources) -> dict[str, Any]:
         "device": entry.device,
         "supported": not missing,
         "missing": "; ".join(missing),
-        "parameters": ", ".join(_parameter(name, allowed) for name, allowed in entry.accepts.items()),
+        "parameters": ", ".join(
+            _parameter(name, allowed) for name, allowed in {**entry.accepts, **entry.ignores}.items()
+        ),
         "sparse": None if own else entry.sparse,
         "sample_weight": None if own else entry.weights,
         "multi_target": None if own else entry.multi_target,

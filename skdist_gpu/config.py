@@ -7,13 +7,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-_DEFAULTS: dict[str, Any] = {
+DEFAULTS: dict[str, Any] = {
     "backend": "auto",
     "fallback": "warn",
     "client": None,
     "memory_budget": None,
+    "precision": "auto",
+    "allow_ignored_parameters": False,
 }
-_CONFIG: ContextVar[dict[str, Any]] = ContextVar("skdist_gpu_config", default=_DEFAULTS)
+_CONFIG: ContextVar[dict[str, Any]] = ContextVar("skdist_gpu_config", default=DEFAULTS)
 
 
 def get_config() -> dict[str, Any]:
@@ -23,7 +25,9 @@ def get_config() -> dict[str, Any]:
     -------
     dict
         Keys ``backend``, ``fallback``, ``client`` (the Dask client to use; None for the current
-        one) and ``memory_budget`` (bytes, or text such as ``"4GB"``; None for what is free).
+        one), ``memory_budget`` (bytes, or text such as ``"4GB"``; None for what is free),
+        ``precision`` and ``allow_ignored_parameters`` (whether an engine may ignore a parameter
+        that changes the result, as cuML ignores some).
 
     Examples
     --------
@@ -86,7 +90,7 @@ def config_context(**options: Any) -> Iterator[None]:
 
 
 def _merge(options: dict[str, Any]) -> dict[str, Any]:
-    unknown = set(options) - set(_DEFAULTS)
+    unknown = set(options) - set(DEFAULTS)
     if unknown:
-        raise ValueError(f"Unknown option {', '.join(sorted(unknown))}. Known are {', '.join(_DEFAULTS)}.")
+        raise ValueError(f"Unknown option {', '.join(sorted(unknown))}. Known are {', '.join(DEFAULTS)}.")
     return {**_CONFIG.get(), **options}

@@ -24,6 +24,9 @@ _COMMON = """\
     fallback : {"warn", "silent", "raise"}, default="warn"
         What to do when the first choice fails: the next engine with a warning, without one, or
         raise at once.
+    precision : {"auto", "float32"}, default="auto"
+        ``"auto"`` keeps to engines whose answer is scikit-learn's in float64; ``"float32"`` also accepts
+        those whose float32 sums are known to drift with the number of rows, by how much says `plan`.
     memory_budget : int or str, default=None
         Bytes that a fit may take on its device, such as ``"4GB"``; None for what is free.
     progress : bool, default=False

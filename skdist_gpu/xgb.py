@@ -11,7 +11,7 @@ from skdist_gpu.estimators import AutoScaleClassifier, AutoScaleRegressor, docum
 
 _CLASSIFIER_OBJECTIVES = ("binary:", "multi:")
 _REGRESSOR_OBJECTIVES = ("reg:", "count:", "survival:")
-_OWN = ("backend", "fallback", "memory_budget", "progress")
+_OWN = ("backend", "fallback", "precision", "memory_budget", "progress")
 
 _PARAMETERS = """
     All parameters are keywords. Those of XGBoost have XGBoost's own names and meaning; None leaves
@@ -106,6 +106,7 @@ class _XGBParameters(AutoScaleEstimator):
         callbacks: Any = None,
         backend: str = "auto",
         fallback: str = "warn",
+        precision: str = "auto",
         memory_budget: str | int | None = None,
         progress: bool = False,
     ) -> None:

@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import Any
 
-# scikit-learn class name -> cuML module; the class has the same name there
+# cuML module -> classes of scikit-learn that have a twin of the same name there
 _MODULES = {
-    "LinearRegression": "cuml.linear_model",
-    "Ridge": "cuml.linear_model",
-    "Lasso": "cuml.linear_model",
-    "ElasticNet": "cuml.linear_model",
-    "LogisticRegression": "cuml.linear_model",
-    "LinearSVC": "cuml.svm",
-    "RandomForestClassifier": "cuml.ensemble",
-    "RandomForestRegressor": "cuml.ensemble",
-    "KNeighborsClassifier": "cuml.neighbors",
-    "KNeighborsRegressor": "cuml.neighbors",
-    "KMeans": "cuml.cluster",
-    "PCA": "cuml.decomposition",
+    "cuml.linear_model": ("LinearRegression", "Ridge", "Lasso", "ElasticNet", "LogisticRegression"),
+    "cuml.svm": ("LinearSVC", "LinearSVR", "SVC", "SVR"),
+    "cuml.kernel_ridge": ("KernelRidge",),
+    "cuml.ensemble": ("RandomForestClassifier", "RandomForestRegressor", "IsolationForest"),
+    "cuml.neighbors": ("KNeighborsClassifier", "KNeighborsRegressor", "NearestNeighbors", "KernelDensity"),
+    "cuml.naive_bayes": ("GaussianNB", "MultinomialNB", "ComplementNB", "BernoulliNB", "CategoricalNB"),
+    "cuml.cluster": ("KMeans", "DBSCAN", "SpectralClustering", "AgglomerativeClustering"),
+    "cuml.decomposition": ("PCA", "IncrementalPCA", "TruncatedSVD"),
+    "cuml.covariance": ("EmpiricalCovariance", "LedoitWolf"),
+    "cuml.manifold": ("TSNE", "SpectralEmbedding"),
+    "cuml.preprocessing": ("StandardScaler",),
+    "cuml.random_projection": ("GaussianRandomProjection", "SparseRandomProjection"),
+}
+_TWINS = {name: (module, name) for module, names in _MODULES.items() for name in names}
+# cuML's own HDBSCAN is the twin of the package hdbscan; cuml.accel adapts it to scikit-learn's
+_TWINS["HDBSCAN"] = ("cuml.accel._overrides.sklearn.cluster", "_SklearnHDBSCAN")
+
+# what makes cuML solve scikit-learn's own problem: liblinear penalises the intercept, an exact linkage needs all pairs
+_ALWAYS: dict[str, dict[str, Any]] = {
+    "LinearSVC": {"penalized_intercept": True},
+    "LinearSVR": {"penalized_intercept": True},
+    "AgglomerativeClustering": {"connectivity": "pairwise"},
 }
 
 
 def cuml_class(estimator: Any) -> Any:
     """Return cuML's class for a scikit-learn estimator; None if there is none."""
-    name = type(estimator).__name__
-    return getattr(import_module(_MODULES[name]), name) if name in _MODULES else None
+    module, name = _TWINS.get(type(estimator).__name__, (None, ""))
+    return None if module is None else getattr(import_module(module), name)
 
 
-def make_cuml(estimator: Any) -> Any:
+def make_cuml(estimator: Any, **changed: Any) -> Any:
     """Return an unfitted cuML estimator with parameters converted by cuML's own rules.
 
     Raises
@@ -37,7 +48,17 @@ def make_cuml(estimator: Any) -> Any:
         cuML's own error, for a parameter that it does not support.
     """
     cls = cuml_class(estimator)
-    return cls(**cls._params_from_cpu(estimator), output_type="numpy")
+    if converts(cls):
+        params = cls._params_from_cpu(estimator)
+    else:
+        known = cls._get_param_names()
+        params = {name: value for name, value in estimator.get_params(deep=False).items() if name in known}
+    return cls(**{**params, **_ALWAYS.get(type(estimator).__name__, {}), **changed, "output_type": "numpy"})
+
+
+def converts(cls: Any) -> bool:
+    """Whether cuML converts a class from and to scikit-learn's."""
+    return hasattr(cls, "_params_from_cpu")
 
 
 def unsupported_errors() -> tuple[type[Exception], ...]:
@@ -45,3 +66,9 @@ def unsupported_errors() -> tuple[type[Exception], ...]:
     from cuml.internals.interop import UnsupportedOnCPU, UnsupportedOnGPU
 
     return UnsupportedOnGPU, UnsupportedOnCPU
+
+
+def without_proxy(estimator: Any) -> Any:
+    """Return scikit-learn's own estimator where cuml.accel put a proxy in its place."""
+    accel = sys.modules.get("cuml.accel")
+    return estimator._cpu if accel is not None and accel.is_proxy(estimator) else estimator

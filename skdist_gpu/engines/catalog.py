@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from skdist_gpu.engines.entry import Entry
-from skdist_gpu.engines.rows import cuml, dask_ml, few_passes, one_pass, reductions, xgboost
+from skdist_gpu.engines.rows import cuml, cuml_unsupervised, dask_ml, few_passes, one_pass, reductions, xgboost
 
 # the engines in the order of preference, where several fit an estimator at its size
 CATALOG: tuple[Entry, ...] = (
@@ -17,6 +17,7 @@ CATALOG: tuple[Entry, ...] = (
     *one_pass.ROWS,
     *few_passes.ROWS,
     *cuml.ROWS,
+    *cuml_unsupervised.ROWS,
     *dask_ml.ROWS,
     *xgboost.ROWS,
 )

@@ -6,55 +6,61 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
+from sklearn.utils import get_tags
 from sklearn.utils.multiclass import check_classification_targets
 
-from skdist_gpu._compat.cuml import cuml_class, make_cuml, unsupported_errors
+from skdist_gpu._compat.cuml import converts, cuml_class, unsupported_errors
 from skdist_gpu.data.convert import check_gpu_input, to_gpu, to_host, validate
 from skdist_gpu.data.kinds import GPU, container_of
+from skdist_gpu.engines.cuml_rebuild import REBUILT, fit_twin
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.exceptions import EngineRefusal
+
+# whose trees scikit-learn grows on float32
+FORESTS = ("RandomForestClassifier", "RandomForestRegressor", "IsolationForest")
 
 
 def fit(job: FitJob) -> Fitted:
     """Fit with cuML and carry the result over to the job's scikit-learn estimator."""
-    estimator = job.estimator
+    estimator, name = job.estimator, type(job.estimator).__name__
     X, y, sample_weight = _checked(job)
-    job.progress.start(f"{type(estimator).__name__} with cuML")
+    job.progress.start(f"{name} with cuML")
     try:
-        model = make_cuml(estimator)
-        arguments = {} if sample_weight is None else {"sample_weight": sample_weight}
         values = to_gpu(X)
-        if type(estimator).__name__.startswith("RandomForest"):
-            values = values.astype(np.float32)  # as scikit-learn's trees do
-        model.fit(values, *(() if y is None else (y,)), **arguments)
-        fitted = model.as_sklearn()
+        if name in FORESTS:
+            values = values.astype(np.float32)
+        REBUILT.get(name, _convert)(estimator, values, y, sample_weight)
     except unsupported_errors() as error:
         raise EngineRefusal(f"cuML refuses: {error}") from error
     except RuntimeError as error:
         if "out of memory" in str(error).lower() or "alloc" in str(error).lower():
             raise MemoryError(str(error)) from error
         raise
-    _carry_over(fitted, estimator)
     job.progress.finish()
     return Fitted(estimator)
 
 
+def _convert(estimator: Any, values: Any, y: Any, sample_weight: Any) -> None:
+    """Fit, and let cuML convert what was learned."""
+    carry_over(fit_twin(estimator, values, y, sample_weight).as_sklearn(), estimator)
+
+
 def _checked(job: FitJob) -> tuple[Any, Any, Any]:
     """Return the data as cuML takes them, or raise scikit-learn's own error before any work."""
-    estimator, y = job.estimator, job.y
-    if is_classifier(estimator) and y is not None:
+    estimator = job.estimator
+    y = job.y if get_tags(estimator).target_tags.required else None
+    labels = is_classifier(estimator) and y is not None
+    if labels:
         # labels may be text, which stays on the host
         y = to_host(y)
         check_classification_targets(y)
     if container_of(job.X) in GPU:
-        X, _, sample_weight = check_gpu_input(
-            estimator, job.X, None if is_classifier(estimator) else y, job.sample_weight
-        )
-        return X, y if is_classifier(estimator) or y is None else to_gpu(y), sample_weight
+        X, _, sample_weight = check_gpu_input(estimator, job.X, None if labels else y, job.sample_weight)
+        return X, y if labels or y is None else to_gpu(y), sample_weight
     return validate(estimator, job.X, y, job.sample_weight, sparse=False, multi_target=True, finite=True)
 
 
-def _carry_over(fitted: Any, estimator: Any) -> None:
+def carry_over(fitted: Any, estimator: Any) -> None:
     """Copy what was learned; the user's parameters and feature names stay."""
     params = estimator.get_params(deep=False)
     known = {name: value for name, value in vars(estimator).items() if name.endswith("_in_")}
@@ -65,7 +71,7 @@ def _carry_over(fitted: Any, estimator: Any) -> None:
 def to_cuml(estimator: Any) -> Any:
     """Return cuML's twin of a fitted estimator, for scoring on the GPU; None if there is none."""
     cls = cuml_class(estimator)
-    if cls is None:
+    if cls is None or not converts(cls):
         return None
     try:
         model = cls.from_sklearn(estimator)

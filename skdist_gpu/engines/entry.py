@@ -39,8 +39,16 @@ class Entry:
         Parameter name -> function that tells whether, with this value, scikit-learn reads fewer rows.
     tolerance : float
         Largest relative difference from scikit-learn in float64 that the tests accept.
+    drift : tuple of (int, float)
+        Rows and largest relative difference from scikit-learn in float64, measured on float32 data of so
+        many rows; only where it exceeds `tolerance`.
+    ignores : dict
+        Parameters that the engine does not read although they change the result -> the values that mean
+        what it does anyway.
     memory : float
         Peak bytes on the device as a multiple of the data's bytes there, data included.
+    pair_bytes : float
+        Bytes on the device for each pair of rows, on top.
     packages : tuple of str
         What must be installed.
     """
@@ -57,5 +65,19 @@ class Entry:
     source: str = ""
     slower_with: dict[str, Callable[[Any], bool]] = field(default_factory=dict)
     tolerance: float = 1e-8
+    drift: tuple[tuple[float, float], ...] = ()
+    ignores: dict[str, Allowed] = field(default_factory=dict)
     memory: float = 2.0
+    pair_bytes: float = 0
     packages: tuple[str, ...] = ()
+
+    def drift_at(self, n_rows: int | None) -> tuple[float, float] | None:
+        """Return the measurement nearest below a number of rows; None where none is known.
+
+        Examples
+        --------
+        >>> Entry("PCA", "cuml", "gpu", drift=((1e6, 1e-3), (1e7, 1e-2))).drift_at(2_000_000)
+        (1000000.0, 0.001)
+        """
+        measured = [point for point in self.drift if n_rows is not None and point[0] <= n_rows]
+        return max(measured, default=None)

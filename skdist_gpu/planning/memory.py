@@ -21,7 +21,8 @@ def predict_bytes(entry: Entry, info: InputInfo, resources: Resources) -> int | 
     if entry.backend == "xgboost":
         on_device = info.n_elements * 4
     already_there = entry.device == "gpu" and info.location == "gpu"
-    return int(on_device * (entry.memory - already_there))
+    pairs = entry.pair_bytes * (info.n_samples or 0) ** 2
+    return int(on_device * (entry.memory - already_there) + pairs)
 
 
 def _reduction_bytes(entry: Entry, info: InputInfo, resources: Resources) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.catalog import backends, entries_for, matches
-from skdist_gpu.engines.entry import Entry
+from skdist_gpu.engines.entry import Allowed, Entry
 from skdist_gpu.exceptions import BackendError
 from skdist_gpu.hardware.detect import Resources
 from skdist_gpu.planning.cost import predict_seconds
@@ -27,11 +27,17 @@ class Request:
         Bytes that a fit may take on its device; None for what is free.
     fit_params : tuple of str
         Names of further arguments of `fit`; only scikit-learn itself takes them.
+    precision : {"auto", "float32"}
+        ``"float32"`` accepts engines whose float32 sums are known to drift.
+    allow_ignored : bool
+        Whether an engine may ignore a parameter that changes the result.
     """
 
     backend: str = "auto"
     memory_budget: int | None = None
     fit_params: tuple[str, ...] = ()
+    precision: str = "auto"
+    allow_ignored: bool = False
 
 
 _PLACES = {"host": "in memory", "gpu": "on the GPU", "disk": "on this machine's disk", "dask": "in Dask"}
@@ -82,7 +88,9 @@ def _judge(entry: Entry, estimator: Any, info: InputInfo, resources: Resources, 
     refusals = [
         *machine_refusals(entry, resources),
         *_parameter_refusals(entry, estimator),
+        *_ignored_refusals(entry, estimator, request),
         *_data_refusals(entry, info, request),
+        *_precision_refusals(entry, info, request),
     ]
     refusals = refusals or _memory_refusals(candidate, entry, info, resources, request)
     if refusals:
@@ -130,18 +138,48 @@ def _slower_with(entry: Entry, estimator: Any, info: InputInfo) -> str | None:
 
 
 def _parameter_refusals(entry: Entry, estimator: Any) -> list[str]:
-    refusals = []
-    for name, allowed in entry.accepts.items():
+    return [f"{what} is not supported{only}" for what, only in _outside(entry.accepts, estimator)]
+
+
+def _ignored_refusals(entry: Entry, estimator: Any, request: Request) -> list[str]:
+    if request.allow_ignored:
+        return []
+    remedy = "set_config(allow_ignored_parameters=True) accepts that"
+    return [
+        f"{what} changes the result and {entry.backend} does not read it; {remedy}"
+        for what, _ in _outside(entry.ignores, estimator)
+    ]
+
+
+def _outside(allowed_values: dict[str, Allowed], estimator: Any) -> list[tuple[str, str]]:
+    """Name each parameter whose value is not among those allowed, and those that are."""
+    found = []
+    for name, allowed in allowed_values.items():
         if not hasattr(estimator, name):
             continue
         value = getattr(estimator, name)
         if callable(allowed):
             if not allowed(value):
-                refusals.append(f"{name}={value!r} is not supported")
+                found.append((f"{name}={value!r}", ""))
         elif not any(value is a or (type(value) is not bool and value == a) for a in allowed):
-            choices = " or ".join(repr(a) for a in allowed)
-            refusals.append(f"{name}={value!r} is not supported, only {choices}")
-    return refusals
+            found.append((f"{name}={value!r}", f", only {' or '.join(repr(a) for a in allowed)}"))
+    return found
+
+
+def _precision_refusals(entry: Entry, info: InputInfo, request: Request) -> list[str]:
+    drift = _known_drift(entry, info)
+    if not drift or request.precision == "float32" or request.backend != "auto":
+        return []
+    return [f"{drift}, beyond the {entry.tolerance:.0e} that counts as its answer; precision='float32' accepts that"]
+
+
+def _known_drift(entry: Entry, info: InputInfo) -> str:
+    """Say how far float32 sums were off at such a number of rows; empty where they were right."""
+    measured = entry.drift_at(info.n_samples) if info.dtype == "float32" else None
+    if measured is None or measured[1] <= entry.tolerance:
+        return ""
+    n_rows, difference = measured
+    return f"its float32 sums were {difference:.1e} off scikit-learn's in float64 at {n_rows:.0e} rows"
 
 
 def _data_refusals(entry: Entry, info: InputInfo, request: Request) -> list[str]:
@@ -160,6 +198,8 @@ def _data_refusals(entry: Entry, info: InputInfo, request: Request) -> list[str]
     if info.n_features is not None and info.n_features > entry.most_columns:
         most = f"{entry.most_columns:.0f}"
         refusals.append(f"{info.n_features} columns are too many for sums over all pairs, at most {most} are worth it")
+    if info.dtype == "object" and entry.backend.startswith("cuml"):
+        refusals.append("X holds values that are not numbers")
     if info.weighted and not entry.weights:
         refusals.append("sample_weight is not supported")
     if info.n_targets > 1 and not entry.multi_target:
@@ -204,7 +244,8 @@ def _why(entry: Entry, info: InputInfo) -> str:
     if entry.backend == "sklearn":
         gathered = ", data gathered into this process" if info.location != "host" else ""
         return f"scikit-learn itself{gathered}"
-    return f"{entry.backend} supports these parameters and data"
+    drift = _known_drift(entry, info)
+    return f"{entry.backend} supports these parameters and data{'; ' if drift else ''}{drift}"
 
 
 def _describe(resources: Resources) -> str:

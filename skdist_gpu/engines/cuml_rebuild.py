@@ -1,0 +1,149 @@
+"""Fits with cuML whose result cuML cannot convert: the attributes of scikit-learn's estimator are set here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from sklearn.utils import compute_class_weight
+
+from skdist_gpu._compat.cuml import make_cuml
+from skdist_gpu._compat.sklearn import number_of_categories, smooth_counts
+from skdist_gpu.data.convert import to_host
+from skdist_gpu.data.labels import encode
+
+
+def fit_twin(estimator: Any, values: Any, y: Any, sample_weight: Any) -> Any:
+    """Fit cuML's twin of an estimator, and return it."""
+    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+    return make_cuml(estimator).fit(values, *(() if y is None else (y,)), **weights)
+
+
+def copy_attributes(estimator: Any, values: Any, y: Any, sample_weight: Any, *, names: tuple[str, ...]) -> Any:
+    """Fit, and copy attributes that mean the same in both libraries; return cuML's model."""
+    model = fit_twin(estimator, values, y, sample_weight)
+    for name in names:
+        setattr(estimator, name, to_host(getattr(model, name)))
+    return model
+
+
+def fit_agglomerative(estimator: Any, values: Any, y: Any, sample_weight: Any) -> None:
+    """Fit a scikit-learn ``AgglomerativeClustering`` with single linkage in place."""
+    names = ("labels_", "children_", "n_clusters_", "n_leaves_", "n_connected_components_")
+    copy_attributes(estimator, values, y, sample_weight, names=names)
+    estimator.labels_ = estimator.labels_.astype(np.int64)
+    estimator.children_ = estimator.children_.astype(np.int64)
+
+
+def fit_gaussian_nb(estimator: Any, values: Any, y: Any, sample_weight: Any) -> None:
+    """Fit a scikit-learn ``GaussianNB`` in place."""
+    names = ("classes_", "theta_", "class_count_", "class_prior_", "epsilon_")
+    model = copy_attributes(estimator, values, y, sample_weight, names=names)
+    estimator.var_ = to_host(model.sigma_)
+    estimator.class_count_ = estimator.class_count_.astype(np.float64)
+    estimator.epsilon_ = float(estimator.epsilon_)
+
+
+def fit_counting_nb(estimator: Any, values: Any, y: Any, sample_weight: Any) -> None:
+    """Fit a scikit-learn naive Bayes classifier of counts in place: its probabilities follow from the counts."""
+    names = ("classes_", "class_count_", "feature_count_")
+    copy_attributes(estimator, values, y, sample_weight, names=names)
+    estimator.class_count_ = estimator.class_count_.astype(np.float64)
+    estimator.feature_count_ = estimator.feature_count_.astype(np.float64)
+    if hasattr(estimator, "norm"):
+        estimator.feature_all_ = estimator.feature_count_.sum(axis=0)
+    smooth_counts(estimator)
+
+
+def fit_categorical_nb(estimator: Any, values: Any, y: Any, sample_weight: Any) -> None:
+    """Fit a scikit-learn ``CategoricalNB`` in place."""
+    model = copy_attributes(estimator, values, y, sample_weight, names=("classes_", "class_count_"))
+    counts = to_host(model.category_count_)  # (columns, classes, codes of the column that has most)
+    highest = to_host(values.max(axis=0)).astype(np.int64)
+    estimator.n_categories_ = number_of_categories(estimator, highest)
+    estimator.category_count_ = [np.zeros((len(estimator.classes_), n)) for n in estimator.n_categories_]
+    for table, counted, n in zip(estimator.category_count_, counts, highest + 1, strict=True):
+        table[:, :n] = counted[:, :n]
+    smooth_counts(estimator)
+
+
+def fit_svc(estimator: Any, values: Any, y: Any, sample_weight: Any) -> None:
+    """Fit a scikit-learn ``SVC`` in place: one machine for each pair of classes, as libsvm does.
+
+    cuML converts no model of several classes, and says nothing of the support vectors of each class.
+    """
+    import cupy
+
+    classes, codes = encode(to_host(y))
+    if len(classes) < 2:
+        raise ValueError(f"The number of classes has to be greater than one; got {len(classes)} class")
+    codes = cupy.asarray(codes)
+    estimator.classes_ = classes
+    estimator.class_weight_ = compute_class_weight(estimator.class_weight, classes=classes, y=y)
+    weights = cupy.asarray(estimator.class_weight_)[codes]
+    if sample_weight is not None:
+        weights *= cupy.asarray(sample_weight)
+    estimator._gamma = _gamma(estimator, values)
+    machines = []
+    for first, second in combinations(range(len(classes)), 2):
+        rows = cupy.flatnonzero((codes == first) | (codes == second))
+        model = make_cuml(estimator, gamma=estimator._gamma, class_weight=None)
+        model.fit(values[rows], (codes[rows] == second).astype(np.int32), sample_weight=weights[rows])
+        plain = model.as_sklearn()
+        support = to_host(rows)[plain.support_]
+        machines.append((support, plain._dual_coef_[0], float(plain._intercept_[0]), int(np.ravel(plain.n_iter_)[0])))
+    join_machines(estimator, machines, to_host(codes))
+    estimator.support_vectors_ = to_host(values[cupy.asarray(estimator.support_)]).astype(np.float64)
+    estimator.shape_fit_ = tuple(values.shape)
+
+
+def join_machines(estimator: Any, machines: list[tuple[np.ndarray, np.ndarray, float, int]], codes: np.ndarray) -> None:
+    """Give an ``SVC`` the state that libsvm has after one machine for each pair of classes.
+
+    Each machine has the rows of its support vectors, their coefficients and an intercept, positive for
+    the first class of the pair. The layout is libsvm's (Chang and Lin, 2011, section 7.1).
+    """
+    n_classes = len(estimator.classes_)
+    support = np.unique(np.concatenate([rows for rows, *_ in machines]))
+    support = support[np.argsort(codes[support], kind="stable")]
+    place = {row: i for i, row in enumerate(support.tolist())}
+    coefficients = np.zeros((n_classes - 1, len(support)))
+    for (first, second), (rows, values, *_) in zip(combinations(range(n_classes), 2), machines, strict=True):
+        columns = np.array([place[row] for row in rows.tolist()], dtype=np.intp)
+        coefficients[np.where(codes[rows] == first, second - 1, first), columns] = values
+    intercepts = np.array([intercept for _, _, intercept, _ in machines])
+    sign = -1.0 if n_classes == 2 else 1.0
+    estimator.support_ = support.astype(np.int32)
+    estimator._n_support = np.bincount(codes[support], minlength=n_classes).astype(np.int32)
+    estimator._dual_coef_, estimator._intercept_ = coefficients, intercepts
+    estimator.dual_coef_, estimator.intercept_ = sign * coefficients, sign * intercepts
+    estimator._num_iter = estimator.n_iter_ = np.array([n for *_, n in machines], dtype=np.int32)
+    estimator._probA = estimator._probB = np.empty(0)
+    estimator.fit_status_, estimator._sparse, estimator._effective_probability = 0, False, False
+
+
+def _gamma(estimator: Any, values: Any) -> float:
+    """Return the kernel coefficient that scikit-learn takes from all rows."""
+    if estimator.gamma == "scale":
+        variance = float(values.var(dtype=np.float64))
+        return 1.0 / (values.shape[1] * variance) if variance else 1.0
+    return 1.0 / values.shape[1] if estimator.gamma == "auto" else float(estimator.gamma)
+
+
+_PROJECTION = ("components_", "n_components_")
+
+# estimator -> the function that fits it in place
+REBUILT: dict[str, Callable[[Any, Any, Any, Any], Any]] = {
+    "AgglomerativeClustering": fit_agglomerative,
+    "GaussianNB": fit_gaussian_nb,
+    "MultinomialNB": fit_counting_nb,
+    "ComplementNB": fit_counting_nb,
+    "BernoulliNB": fit_counting_nb,
+    "CategoricalNB": fit_categorical_nb,
+    "SVC": fit_svc,
+    "GaussianRandomProjection": partial(copy_attributes, names=_PROJECTION),
+    "SparseRandomProjection": partial(copy_attributes, names=(*_PROJECTION, "density_")),
+}

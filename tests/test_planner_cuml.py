@@ -1,0 +1,109 @@
+"""What the planner knows of cuML: parameters, memory, float32 sums that drift."""
+
+import pytest
+from sklearn.cluster import DBSCAN, HDBSCAN, AgglomerativeClustering, SpectralClustering
+from sklearn.decomposition import PCA
+from sklearn.ensemble import IsolationForest, RandomForestClassifier
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.manifold import TSNE
+from sklearn.neighbors import NearestNeighbors
+from sklearn.svm import SVC, SVR
+
+from skdist_gpu import AutoScaleRegressor, config_context, set_config
+from skdist_gpu.data.inspect import InputInfo
+from skdist_gpu.planning.planner import Request, make_plan
+from skdist_gpu.testing import make_resources
+
+SERVER = make_resources(gpus=1)
+
+
+def judge(estimator, n_rows, request=None, n_columns=100, **info):
+    """Return the plan, and what it says of cuML."""
+    plan = make_plan(estimator, InputInfo("numpy", n_rows, n_columns, **info), SERVER, request or Request())
+    return plan, next(c for c in plan.candidates if c.name == "cuml:gpu")
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        SVC(),
+        SVR(),
+        DBSCAN(),
+        HDBSCAN(copy=True),
+        SpectralClustering(affinity="nearest_neighbors"),
+        TSNE(),
+        IsolationForest(),
+        NearestNeighbors(),
+    ],
+    ids=lambda e: type(e).__name__,
+)
+def test_large_data_go_to_cuml_and_small_data_stay(estimator):
+    assert judge(estimator, 10**6)[0].chosen.name == "cuml:gpu"
+    assert judge(estimator, 100)[0].chosen.name == "sklearn:cpu"
+
+
+@pytest.mark.parametrize(
+    ("estimator", "reason"),
+    [
+        (SVC(kernel="precomputed"), "kernel='precomputed' is not supported, only 'linear'"),
+        (SVC(probability=True), "probability=True is not supported"),
+        (HDBSCAN(min_samples=1, copy=True), "min_samples=1 is not supported"),
+        (SpectralClustering(), "affinity='rbf' is not supported, only 'nearest_neighbors'"),
+        (AgglomerativeClustering(), "linkage='ward' is not supported, only 'single'"),
+        (TSNE(3), "n_components=3 is not supported, only 2"),
+        (RandomForestClassifier(max_samples=100), "max_samples=100 is not supported"),
+        (RandomForestClassifier(class_weight="balanced_subsample"), "class_weight='balanced_subsample' is not"),
+        (PCA("mle"), "n_components='mle' is not supported"),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
+)
+def test_parameters_that_cuml_does_not_convert_are_refused_before_any_work(estimator, reason):
+    plan, cuml = judge(estimator, 10**6)
+    assert cuml.verdict == "refused"
+    assert any(reason in text for text in cuml.reasons)
+    assert plan.backend != "cuml"
+
+
+def test_parameters_that_cuml_ignores_are_refused_unless_the_user_allows_it():
+    estimator = LogisticRegression(solver="liblinear")
+    _, cuml = judge(estimator, 10**6)
+    assert cuml.verdict == "refused"
+    assert "solver='liblinear' changes the result and cuml does not read it" in cuml.reasons[0]
+    assert judge(estimator, 10**6, Request(allow_ignored=True))[1].verdict != "refused"
+    with config_context(allow_ignored_parameters=True):
+        plan = AutoScaleRegressor(LinearRegression()).plan(shape=(10**6, 10), resources=SERVER)
+    assert plan.backend == "reductions"
+
+
+def test_drift_of_float32_sums_is_refused_with_its_number_unless_accepted():
+    _, cuml = judge(LinearRegression(), 25_000_000, dtype="float32")
+    assert cuml.verdict == "refused"
+    assert "1.7e-01 off scikit-learn's in float64 at 2e+07 rows" in cuml.reasons[0]
+    assert "precision='float32' accepts that" in cuml.reasons[0]
+    assert judge(LinearRegression(), 25_000_000, Request(precision="float32"), dtype="float32")[1].verdict == "possible"
+    assert judge(LinearRegression(), 25_000_000, dtype="float64")[1].verdict == "possible"
+    assert judge(LinearRegression(), 100_000, dtype="float32")[1].verdict == "possible"
+    plan, forced = judge(LinearRegression(), 25_000_000, Request("cuml"), dtype="float32")
+    assert plan.chosen is forced
+    assert "1.7e-01" in forced.reasons[0]
+
+
+def test_precision_is_a_parameter_and_a_default():
+    regressor = AutoScaleRegressor(precision="float32")
+    shape = {"shape": (25_000_000, 100), "dtype": "float32", "resources": SERVER}
+    verdicts = {c.name: c.verdict for c in regressor.plan(**shape).candidates}
+    assert verdicts["cuml:gpu"] == "possible"
+    with config_context(precision="float32"):
+        assert {c.name: c.verdict for c in AutoScaleRegressor().plan(**shape).candidates} == verdicts
+    with pytest.raises(ValueError, match="precision='float16' is not known"):
+        AutoScaleRegressor(precision="float16").plan(**shape)
+    with pytest.raises(ValueError, match="Unknown option"):
+        set_config(precisions="float32")
+
+
+def test_memory_for_all_pairs_of_rows_counts():
+    _, cuml = judge(KernelRidge(kernel="rbf"), 200_000, n_columns=10)
+    assert cuml.verdict == "refused"
+    assert "needs about 640.0 GB on GPU 0" in cuml.reasons[0]
+    assert judge(KernelRidge(kernel="rbf"), 50_000, n_columns=10)[1].verdict == "chosen"
