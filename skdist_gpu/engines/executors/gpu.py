@@ -71,8 +71,8 @@ class GpuExecutor:
 
     def reduce_of(self, X: np.ndarray, y: np.ndarray | None, weight: np.ndarray | None) -> Reduce:
         """Return the `reduce` of other rows, which are sent to the device once."""
-        X, y, weight = (None if part is None else cupy.asarray(part) for part in (X, y, weight))
-        return GpuExecutor(X, y, weight, self.n_cores, None, Progress()).reduce
+        sent: list[Any] = [None if part is None else cupy.asarray(part) for part in (X, y, weight)]
+        return GpuExecutor(sent[0], sent[1], sent[2], self.n_cores, None, Progress()).reduce
 
     def _partials(self, reduction: Reduction) -> Any:
         """Yield the number of rows of each block, and what it contributes."""
