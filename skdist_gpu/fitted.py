@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.dataset import read_batches, schema_of
@@ -52,7 +53,8 @@ def apply_to(function: BlockMethod, X: Any) -> Any:
         return map_rows(function, X)
     if container in ("arrow.dataset", "polars.lazy"):
         names = list(getattr(function.estimator, "feature_names_in_", schema_of(X)))
-        return np.concatenate([function(batch.to_pandas()) for batch in read_batches(X, names) if batch.num_rows])
+        results = [function(batch.to_pandas()) for batch in read_batches(X, names) if batch.num_rows]
+        return sparse.vstack(results, format="csr") if sparse.issparse(results[0]) else np.concatenate(results)
     if container in GPU:
         from skdist_gpu.engines.gpu_scoring import call_on_gpu
 

@@ -39,6 +39,8 @@ from sklearn.preprocessing import (
     KBinsDiscretizer,
     MaxAbsScaler,
     MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
     QuantileTransformer,
     RobustScaler,
     StandardScaler,
@@ -93,6 +95,12 @@ def one_pass_family() -> list[Any]:
     return [*found, LinearDiscriminantAnalysis(), QuadraticDiscriminantAnalysis(reg_param=0.1)]
 
 
+def counted_family() -> list[Any]:
+    """Return the transformers that count values of any kind, on the host."""
+    found: list[Any] = [OneHotEncoder(), OneHotEncoder(min_frequency=2, handle_unknown="infrequent_if_exist")]
+    return [*found, OrdinalEncoder(), SimpleImputer(strategy="most_frequent", add_indicator=True)]
+
+
 def few_pass_family() -> list[Any]:
     """Return the estimators that pass over the data a few times."""
     # with more steps than scikit-learn's own checks take, Huber's scale shrinks to zero on rows in a plane
@@ -110,9 +118,9 @@ def cpu_estimators() -> list[Any]:
     for backend in ("auto", "sklearn", "reductions:cpu", "reductions:dask"):
         found += [AutoScaleRegressor(backend=backend), AutoScaleRegressor(Ridge(), backend=backend)]
     found += [autoscale(e, backend="reductions:cpu") for e in least_squares_family() + one_pass_family()]
-    found += [autoscale(e, backend="reductions:cpu") for e in few_pass_family()]
+    found += [autoscale(e, backend="reductions:cpu") for e in counted_family() + few_pass_family()]
     found += [autoscale(e, backend="reductions:dask") for e in (LogisticRegression(), KMeans(random_state=0))]
-    few_on_dask = [StandardScaler(), PCA(1), GaussianNB(), LinearDiscriminantAnalysis(), LedoitWolf()]
+    few_on_dask = [OneHotEncoder(), StandardScaler(), PCA(1), GaussianNB(), LinearDiscriminantAnalysis(), LedoitWolf()]
     found += [autoscale(e, backend="reductions:dask") for e in few_on_dask]
     found.append(AutoScaleRegressor(RidgeCV(), backend="reductions:dask"))
     found.append(AutoScaleClassifier(RidgeClassifier(), backend="reductions:dask"))

@@ -69,16 +69,59 @@ def remember_solver(estimator: Any, solver: str) -> None:
     estimator._fit_svd_solver = solver
 
 
+def learn_categories(encoder: Any, n_rows: int, counted: list[tuple[Any, Any]]) -> Any:
+    """Return a OneHotEncoder or OrdinalEncoder fitted to the distinct values of each column and their counts."""
+    import numpy as np
+    import pandas as pd
+    from sklearn.utils._encode import _check_unknown, _encode
+
+    def counts_of(categories: Any, values: Any, counts: Any) -> Any:
+        known = _check_unknown(values, categories, return_mask=True)[1]
+        found = np.zeros(len(categories), dtype=np.int64)
+        found[_encode(values[known], uniques=categories, check_unknown=False)] = counts[known]
+        return found
+
+    class Told(type(encoder)):  # type: ignore[misc]
+        """The encoder, told the values and counts that it would find in the rows."""
+
+        def _check_X(self, X: Any, ensure_all_finite: Any = True) -> Any:
+            return [values for values, _ in counted], n_rows, len(counted)
+
+        def _fit_infrequent_category_mapping(self, n_samples: int, category_counts: Any, missing_indices: Any) -> None:
+            counts = [counts_of(c, *each) for c, each in zip(self.categories_, counted, strict=True)]
+            super()._fit_infrequent_category_mapping(n_samples, counts, missing_indices)
+
+    names = getattr(encoder, "feature_names_in_", None)
+    return Told(**encoder.get_params()).fit(pd.DataFrame(np.empty((1, len(counted))), columns=names))
+
+
+def value_mask(values: Any, missing: Any) -> Any:
+    """Return which values are missing."""
+    from sklearn.utils._mask import _get_mask
+
+    return _get_mask(values, missing)
+
+
+def smallest_of(values: Any) -> Any:
+    """Return the smallest value, of values that may have no order."""
+    from sklearn.impute._base import _safe_min
+
+    return _safe_min(list(values))
+
+
 __all__ = [
     "check_sample_weight",
     "check_selection",
     "handle_zeros",
     "infer_dimension",
+    "learn_categories",
     "number_of_categories",
     "remember_binarizer",
     "remember_components",
     "remember_solver",
     "safe_scale",
+    "smallest_of",
     "smooth_counts",
     "validate_params",
+    "value_mask",
 ]

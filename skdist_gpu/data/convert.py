@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import is_regressor
-from sklearn.utils import get_tags
+from sklearn.utils import check_array, get_tags
 from sklearn.utils.validation import validate_data
 
 from skdist_gpu._compat.sklearn import check_sample_weight
@@ -74,6 +74,26 @@ def validate(
     if sample_weight is not None:
         sample_weight = check_sample_weight(to_host(sample_weight), X, dtype=np.float64, ensure_non_negative=True)
     return _floating(X), y, sample_weight
+
+
+def check_table(estimator: Any, X: Any) -> Any:
+    """Return a pandas frame as it is, anything else as an array of any dtype; the estimator learns its features.
+
+    Raises
+    ------
+    ValueError
+        scikit-learn's own, for what is no table or has no rows.
+    """
+    X = to_host(X)
+    if not (hasattr(X, "iloc") and X.ndim == 2 and len(X)):
+        names = X
+        X = check_array(X, dtype=None, ensure_all_finite="allow-nan")
+        if X.dtype.kind == "U" and not hasattr(names, "dtype"):
+            X = check_array(names, dtype=object, ensure_all_finite="allow-nan")  # numbers stay numbers
+        validate_data(estimator, names, skip_check_array=True)
+    else:
+        validate_data(estimator, X, skip_check_array=True)
+    return X
 
 
 def _floating(values: Any) -> Any:
@@ -174,11 +194,11 @@ def check_gpu_input(
 
 
 def check_lazy_input(
-    estimator: Any, X: Any, y: Any, sample_weight: Any, *, labels: bool = False
+    estimator: Any, X: Any, y: Any, sample_weight: Any, *, labels: bool = False, text: bool = False
 ) -> tuple[Any, Any, Any]:
     """Return Dask collections whose blocks line up; the estimator learns its features.
 
-    With `labels`, `y` may hold text.
+    With `labels`, `y` may hold text; with `text`, `X` may.
 
     Raises
     ------
@@ -187,7 +207,8 @@ def check_lazy_input(
     MisalignedBlocksError
         If the blocks do not line up.
     """
-    _check_numbers(X, "X")
+    if not text:
+        _check_numbers(X, "X")
     remember_features(estimator, X, y)
     parts = [X]
     for part, name in ((y, "y"), (sample_weight, "sample_weight")):

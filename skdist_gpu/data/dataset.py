@@ -30,12 +30,15 @@ class DatasetTable:
         Columns of X.
     target, weight : tuple of str or str or None
         Columns of y and of the sample weights.
+    as_frames : bool
+        Whether blocks of X are pandas frames, of any dtypes, in place of arrays of numbers.
     """
 
     dataset: Any
     features: tuple[str, ...]
     target: tuple[str, ...] | str | None = None
     weight: str | None = None
+    as_frames: bool = False
 
     @property
     def shape(self) -> tuple[None, int]:
@@ -69,13 +72,18 @@ class DatasetTable:
             while waiting:
                 yield waiting.popleft().result()
 
-    def arrays(self, batch: Any) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+    def arrays(self, batch: Any) -> tuple[Any, np.ndarray | None, np.ndarray | None]:
         """Return X, y and weights of a batch."""
         y = _matrix(batch, self._targets) if self._targets else None
         if y is not None and isinstance(self.target, str):
             y = y[:, 0]
         weight = _matrix(batch, (self.weight,))[:, 0] if self.weight else None
-        return _matrix(batch, self.features, self.dtype), y, weight
+        X = (
+            batch.select(list(self.features)).to_pandas()
+            if self.as_frames
+            else _matrix(batch, self.features, self.dtype)
+        )
+        return X, y, weight
 
     @property
     def _targets(self) -> tuple[str, ...]:
@@ -111,8 +119,8 @@ def read_batches(source: Any, columns: list[str]) -> Iterator[Any]:
     return source.to_batches(columns=columns, **options)
 
 
-def table_of(dataset: Any, y: Any, sample_weight: Any) -> DatasetTable:
-    """Return the columns of a dataset as features, target and weight.
+def table_of(dataset: Any, y: Any, sample_weight: Any, as_frames: bool = False) -> DatasetTable:
+    """Return the columns of a dataset as features, target and weight; features may be text in frames.
 
     Raises
     ------
@@ -131,12 +139,12 @@ def table_of(dataset: Any, y: Any, sample_weight: Any) -> DatasetTable:
             )
     features = tuple(name for name in names if name not in (*chosen, sample_weight))
     text = [name for name in features if schema[name] == "object"]
-    if text:
+    if text and not as_frames:
         raise ValueError(
             f"could not convert string to float: X has columns that are not numbers: {', '.join(text[:8])}. "
             "Nothing was read. Leave them out, or encode them first."
         )
-    return DatasetTable(dataset, features, target, sample_weight)
+    return DatasetTable(dataset, features, target, sample_weight, as_frames)
 
 
 def load(table: DatasetTable) -> tuple[Any, Any, Any]:

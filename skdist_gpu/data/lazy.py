@@ -26,7 +26,11 @@ def map_rows(function: BlockMethod, X: Any) -> Any:
 def _map_array(function: BlockMethod, X: Any) -> Any:
     if X.numblocks[1] > 1:
         X = X.rechunk({1: -1})
-    example = np.asarray(function(np.zeros((1, X.shape[1]), dtype=X.dtype)))
+    rows = np.zeros((1, X.shape[1]), dtype=X.dtype)
+    rows[:] = _known_categories(function) or 0
+    example = function(rows)
+    if not hasattr(example, "toarray"):
+        example = np.asarray(example)
     empty = to_gpu(example[:0]) if container_of(X._meta) in GPU else example[:0]
     score = _ArrayBlock(function, empty)
     if example.ndim == 1:
@@ -36,9 +40,16 @@ def _map_array(function: BlockMethod, X: Any) -> Any:
 
 def _map_frame(function: BlockMethod, X: Any) -> Any:
     example_X = example_rows(X)
+    for column, category in zip(example_X.columns, _known_categories(function), strict=False):
+        example_X[column] = category
     score = _FrameBlock(function, _columns(function))
     empty = score.frame(apply_to(function, example_X), example_X).iloc[:0]
     return X.map_partitions(_FrameBlock(function, score.columns, empty), meta=empty)
+
+
+def _known_categories(function: BlockMethod) -> list[Any]:
+    """Return a category of each column for an encoder, which takes no made-up ones; nothing for others."""
+    return [categories[0] for categories in getattr(function.estimator, "categories_", ())]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from sklearn.utils import assert_all_finite, get_tags
 from skdist_gpu.data.convert import (
     check_gpu_input,
     check_lazy_input,
+    check_table,
     place_like,
     remember_features,
     to_dask,
@@ -52,6 +53,8 @@ FITS = {
     "RobustScaler": "quantiles.fit_robust_scaler",
     "QuantileTransformer": "quantile_sketch.fit_quantile_transformer",
     "SimpleImputer": "preprocessing.fit_simple_imputer",
+    "OneHotEncoder": "categories.fit_encoder",
+    "OrdinalEncoder": "categories.fit_encoder",
     "KBinsDiscretizer": "preprocessing.fit_k_bins_discretizer",
     "LinearDiscriminantAnalysis": "discriminants.fit_linear_discriminant_analysis",
     "QuadraticDiscriminantAnalysis": "discriminants.fit_quadratic_discriminant_analysis",
@@ -138,19 +141,28 @@ def _takes_labels(estimator: Any) -> bool:
     return is_classifier(estimator) or score_function in ("f_classif", "chi2")
 
 
+def _takes_tables(estimator: Any) -> bool:
+    """Whether a fit counts values of any kind, text among them."""
+    encodes = type(estimator).__name__ in ("OneHotEncoder", "OrdinalEncoder")
+    return encodes or getattr(estimator, "strategy", "") == "most_frequent"
+
+
 def _checked(job: FitJob) -> tuple[Any, Any, Any]:
     """Return the data ready for an executor, or raise scikit-learn's error before any work."""
     # a selection by scores needs y, although its tags do not say so
     needs_target = get_tags(job.estimator).target_tags.required or hasattr(job.estimator, "score_func")
     y = job.y if needs_target else None
     data = (job.estimator, job.X, y, job.sample_weight)
-    container = container_of(job.X)
+    container, tables = container_of(job.X), _takes_tables(job.estimator)
     if job.info.location == "disk":
-        table = table_of(job.X, job.y, job.sample_weight)
+        table = table_of(job.X, job.y, job.sample_weight, as_frames=tables)
         remember_features(job.estimator, table, y)
         return table if y is not None else replace(table, target=None), None, None
     if container in DASK:
-        return check_lazy_input(*data, labels=_takes_labels(job.estimator))
+        return check_lazy_input(*data, labels=_takes_labels(job.estimator), text=tables)
+    if tables:
+        X = check_table(job.estimator, job.X)
+        return to_dask(X) if job.device == "dask" else X, None, None
     if container in GPU:
         return check_gpu_input(*data, labels=_takes_labels(job.estimator))
     # the sums tell whether all values are finite

@@ -12,7 +12,7 @@ def fit(job: FitJob) -> Fitted:
     fit_params = dict(job.fit_params)
     X, y, sample_weight = job.X, job.y, job.sample_weight
     if job.info.location == "disk":
-        X, y, sample_weight = load(table_of(X, y, sample_weight))
+        X, y, sample_weight = load(table_of(X, y, sample_weight, as_frames=True))
     if sample_weight is not None:
         fit_params["sample_weight"] = to_host(sample_weight)
     X, y = to_host(X), to_host(y)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from skdist_gpu.reductions.categories import fit_most_frequent
 from skdist_gpu.reductions.columns import (
     ColumnReduction,
     ExtremaReduction,
@@ -20,7 +21,7 @@ from skdist_gpu.reductions.stand_in import learn_from
 
 
 def fit_simple_imputer(estimator: Any, data: Passes) -> None:
-    """Fit a scikit-learn ``SimpleImputer`` with ``strategy`` "mean", "median" or "constant" in place.
+    """Fit a scikit-learn ``SimpleImputer`` in place.
 
     Parameters
     ----------
@@ -29,6 +30,8 @@ def fit_simple_imputer(estimator: Any, data: Passes) -> None:
     data : Passes
         The rows to fit on.
     """
+    if estimator.strategy == "most_frequent":
+        return fit_most_frequent(estimator, data)
     moments = column_moments(data, allow_nan=True)
     dtype = np.float32 if data.dtype == np.float32 else np.float64
     filling = np.where(moments.weight > 0, moments.mean, np.nan)

@@ -19,7 +19,11 @@ STEP_BYTES = 2 * 2**20
 
 
 class Reduction(Protocol):
-    """A sum over rows. Objects are small and picklable: they travel to Dask workers."""
+    """A sum over rows. Objects are small and picklable: they travel to Dask workers.
+
+    A reduction with ``takes_tables = True`` gets blocks in the user's own container, of any dtypes;
+    one with ``rows_at_once`` gets so many rows at a time.
+    """
 
     def map(self, X: Any, y: Any, sample_weight: Any) -> Any:
         """Return what a block of rows contributes."""
@@ -85,19 +89,24 @@ def combine_all(reduction: Reduction, partials: list[Any]) -> Any:
 def fold(reduction: Reduction, X: Any, y: Any, sample_weight: Any, step: int | None = None) -> Any:
     """Reduce rows that one thread or task holds, step by step; None if there are none."""
     n_rows, n_columns = X.shape
-    step = step or rows_per_step(n_columns)
+    step = step or getattr(reduction, "rows_at_once", None) or rows_per_step(n_columns)
     total = None
     # NaN and infinity pass through the sums to where they are reported
     with np.errstate(invalid="ignore", over="ignore"):
         for start in range(0, n_rows, step):
             rows = slice(start, min(n_rows, start + step))
-            block = X[rows]
+            block = take_rows(X, rows)
             if hasattr(block, "toarray"):
                 block = block.toarray()
             weight_block = None if sample_weight is None else sample_weight[rows]
             partial = reduction.map(block, None if y is None else y[rows], weight_block)
             total = partial if total is None else reduction.combine(total, partial)
     return total
+
+
+def take_rows(table: Any, rows: slice) -> Any:
+    """Return rows of an array or a pandas frame, counted from its first row."""
+    return table.iloc[rows] if hasattr(table, "iloc") else table[rows]
 
 
 def rows_per_step(n_columns: int) -> int:

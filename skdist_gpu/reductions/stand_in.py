@@ -26,8 +26,12 @@ def learn_from(estimator: Any, *rows: Any, **fit_params: Any) -> None:
     **fit_params : dict
         Further arguments of `fit`.
     """
-    learned = vars(clone(estimator).fit(*rows, **fit_params))
+    keep_learned(estimator, clone(estimator).fit(*rows, **fit_params))
+
+
+def keep_learned(estimator: Any, fitted: Any) -> None:
+    """Give an estimator what a fitted one has learned, and leave its features as they are."""
     parameters = estimator.get_params(deep=False)
-    for name, value in learned.items():
+    for name, value in vars(fitted).items():
         if name not in _FROM_DATA and name not in parameters:
             setattr(estimator, name, value)

@@ -117,6 +117,8 @@ def _map_block(reduction: Reduction, index: int, classes: np.ndarray | None, X: 
             )
     if classes is not None:
         y = place_like(codes_of(y, classes), X)
+    if getattr(reduction, "takes_tables", False):
+        return fold(reduction, to_host(X), None, None)
     if container_of(X) in GPU and len(X):
         from skdist_gpu.engines.executors.gpu import GpuExecutor
 

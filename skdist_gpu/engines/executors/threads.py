@@ -8,7 +8,7 @@ from typing import Any
 from threadpoolctl import ThreadpoolController
 
 from skdist_gpu.progress import Progress
-from skdist_gpu.reductions.protocol import Reduction, combine_all, fold, rows_per_step
+from skdist_gpu.reductions.protocol import Reduction, combine_all, fold, rows_per_step, take_rows
 
 
 class ThreadsExecutor:
@@ -35,7 +35,7 @@ class ThreadsExecutor:
 
         def reduce_rows(piece: int) -> Any:
             rows = slice(bounds[piece], bounds[piece + 1])
-            total = fold(reduction, *(None if part is None else part[rows] for part in self.data))
+            total = fold(reduction, *(None if part is None else take_rows(part, rows) for part in self.data))
             self.progress.advance(bounds[piece + 1] - bounds[piece])
             return total
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from skdist_gpu.engines.entry import Entry
@@ -30,7 +31,11 @@ def _not_a_number(value: Any) -> bool:
 
 
 _SELECTION = {"score_func": _known_score}
-_IMPUTER = {"strategy": ("mean", "median", "constant"), "missing_values": _not_a_number, "fill_value": _number}
+_IMPUTER: dict[str, Any] = {
+    "strategy": ("mean", "median", "constant"),
+    "missing_values": _not_a_number,
+    "fill_value": _number,
+}
 _BINS = {"strategy": ("uniform",), "subsample": (None,)}
 
 
@@ -40,6 +45,18 @@ def _one_pass(estimator: str, break_even: float, **options: Any) -> list[Entry]:
 
 def _is_set(value: Any) -> bool:
     return value is not None
+
+
+def _on_host(rows: list[Entry]) -> list[Entry]:
+    """Leave out the GPU, where nothing counts text; scikit-learn gets a copy of numbers that are there."""
+    return [row for row in rows if row.device != "gpu"]
+
+
+def _simple_imputer() -> list[Entry]:
+    """Values are counted on the host only."""
+    rows = _one_pass("SimpleImputer", 1e6, accepts=_IMPUTER, **_DENSE)
+    counting = _IMPUTER | {"strategy": ("mean", "median", "constant", "most_frequent")}
+    return [row if row.device == "gpu" else replace(row, accepts=counting) for row in rows]
 
 
 ROWS: tuple[Entry, ...] = (
@@ -66,6 +83,8 @@ ROWS: tuple[Entry, ...] = (
     *_one_pass("NearestCentroid", 1e6, accepts={"metric": ("euclidean",)}, multi_target=False, **_SPARSE_BLOCKS),
     *_one_pass("SelectKBest", 1e6, accepts=_SELECTION, multi_target=False, **_SPARSE_BLOCKS),
     *_one_pass("SelectPercentile", 1e6, accepts=_SELECTION, multi_target=False, **_SPARSE_BLOCKS),
-    *_one_pass("SimpleImputer", 1e6, accepts=_IMPUTER, **_DENSE),
+    *_simple_imputer(),
+    *_on_host(_one_pass("OneHotEncoder", 1e6, **_DENSE)),
+    *_on_host(_one_pass("OrdinalEncoder", 1e6, **_DENSE)),
     *_one_pass("KBinsDiscretizer", 1e6, accepts=_BINS, sparse=()),
 )
