@@ -9,7 +9,7 @@ from skdist_gpu.estimators import AutoScaleClassifier, AutoScaleClusterer, AutoS
 from skdist_gpu.persistence import load, save
 from skdist_gpu.versions import show_versions
 from skdist_gpu.wrap import autoscale
-from skdist_gpu.xgb import AutoScaleXGB, AutoScaleXGBClassifier, AutoScaleXGBRegressor
+from skdist_gpu.xgb import AutoScaleXGB, AutoScaleXGBClassifier, AutoScaleXGBRanker, AutoScaleXGBRegressor
 
 __version__ = "0.1.0"
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "AutoScaleTransformer",
     "AutoScaleXGB",
     "AutoScaleXGBClassifier",
+    "AutoScaleXGBRanker",
     "AutoScaleXGBRegressor",
     "autoscale",
     "capabilities",

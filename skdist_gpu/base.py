@@ -93,6 +93,10 @@ class AutoScaleEstimator(ScoringMixin, BaseEstimator):
         """Return the rows of the catalogue that the estimator and the backend leave."""
         return [e for e in entries_for(self._make_estimator()) if matches(e, self.backend)]
 
+    def _engine_options(self) -> dict[str, Any]:
+        """Return parameters that the plain estimator does not have, for the engines that know them."""
+        return {}
+
     def __sklearn_tags__(self) -> Any:
         """Return the wrapped estimator's tags, less what a forced engine does not take."""
         tags = deepcopy(get_tags(self._make_estimator()))
@@ -163,6 +167,7 @@ class AutoScaleEstimator(ScoringMixin, BaseEstimator):
             client=client,
             memory_budget=self._budget(),
             fit_params=fit_params,
+            options=self._engine_options(),
         )
         self._keep(plan, *self._run(plan, job))
         return self

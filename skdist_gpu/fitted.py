@@ -38,7 +38,7 @@ class BlockMethod:
 def block_method(estimator: Any, method: str, labels: np.ndarray | None, params: dict[str, Any]) -> BlockMethod:
     """Return the method as a function of a block; XGBoost's check their rows first."""
     if type(estimator).__module__.startswith("xgboost."):
-        from skdist_gpu.engines.xgboost import XGBoostMethod
+        from skdist_gpu.engines.xgboost_scoring import XGBoostMethod
 
         return XGBoostMethod(estimator, method, labels, params)
     return BlockMethod(estimator, method, labels, params)

@@ -7,7 +7,7 @@ from typing import Any
 
 _OWN_TYPES = [
     *(f"skdist_gpu.estimators.AutoScale{kind}" for kind in ("Classifier", "Clusterer", "Regressor", "Transformer")),
-    *(f"skdist_gpu.xgb.AutoScaleXGB{kind}" for kind in ("", "Classifier", "Regressor")),
+    *(f"skdist_gpu.xgb.AutoScaleXGB{kind}" for kind in ("", "Classifier", "Ranker", "Regressor")),
     "skdist_gpu.planning.plan.Candidate",
     "skdist_gpu.planning.plan.Plan",
     "skdist_gpu.report.Report",

@@ -19,6 +19,7 @@ class Progress:
         self.visible = visible
         self._bar: Any = None
         self._task: Any = None
+        self._description = ""
 
     def __enter__(self) -> Progress:
         return self
@@ -41,11 +42,17 @@ class Progress:
         elif self._task is not None:
             self._bar.stop_task(self._task)
         self._task = self._bar.add_task(description, total=total)
+        self._description = description
 
     def advance(self, amount: float = 1) -> None:
         """Move the bar of the current stage."""
         if self._bar is not None:
             self._bar.advance(self._task, amount)
+
+    def note(self, text: str) -> None:
+        """Write a text, such as the value of a metric, behind the current stage's description."""
+        if self._bar is not None:
+            self._bar.update(self._task, description=f"{self._description}, {text}")
 
     def finish(self) -> None:
         """Fill the bar of the current stage."""

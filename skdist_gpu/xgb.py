@@ -9,9 +9,10 @@ from sklearn.base import is_classifier
 from skdist_gpu.base import AutoScaleEstimator
 from skdist_gpu.estimators import AutoScaleClassifier, AutoScaleRegressor, document
 
-_CLASSIFIER_OBJECTIVES = ("binary:", "multi:")
-_REGRESSOR_OBJECTIVES = ("reg:", "count:", "survival:")
-_OWN = ("backend", "fallback", "precision", "memory_budget", "progress")
+# how an objective begins -> the plain estimator
+_TASKS = {"reg:": "XGBRegressor", "count:": "XGBRegressor", "survival:": "XGBRegressor"}
+_TASKS |= {"binary:": "XGBClassifier", "multi:": "XGBClassifier", "rank:": "XGBRanker"}
+_OWN = ("validation_fraction", "reproducible", "backend", "fallback", "precision", "memory_budget", "progress")
 
 _PARAMETERS = """
     All parameters are keywords. Those of XGBoost have XGBoost's own names and meaning; None leaves
@@ -33,17 +34,27 @@ _PARAMETERS = """
         Constraints on the features.
     missing : float, default=None
         Value that stands for a missing one, besides NaN.
-    enable_categorical, feature_types, feature_weights, max_cat_to_onehot, max_cat_threshold : default=None
+    enable_categorical : bool, default=None
+        Whether frames may have columns of categories; None means True, with every version of XGBoost.
+    feature_types, feature_weights, max_cat_to_onehot, max_cat_threshold : default=None
         Categories and weights of the features.
     eval_metric, early_stopping_rounds, callbacks : default=None
-        What to watch during `fit`; early stopping needs ``fit(..., eval_set=[(X_val, y_val)])``.
+        What to watch during `fit`; early stopping needs ``fit(..., eval_set=[(X_val, y_val)])`` or
+        `validation_fraction`.
     random_state, n_jobs, verbosity, validate_parameters : default=None
         Seed, threads, and how much XGBoost prints and checks.
     device : str, default=None
         ``"cpu"`` or ``"cuda"`` keeps to one device; None lets the plan choose.
+    validation_fraction : float or int, default=None
+        Part of the rows, or their number, that `fit` itself holds out to stop early, as in
+        scikit-learn's HistGradientBoosting; it stops after `early_stopping_rounds` rounds without a
+        better metric, 10 if that is None. Works inside pipelines and cross-validation.
+    reproducible : bool, default=False
+        Round the values of X down to one of `max_bin` quantiles common to all rows before training,
+        so that any number of workers, the CPU and the GPU choose among the same splits.
     backend : str, default="auto"
-        ``"auto"`` chooses; ``"xgboost"`` or ``"xgboost.dask"`` forces an engine, ``"xgboost:gpu"`` an
-        engine and its device.
+        ``"auto"`` chooses; ``"xgboost"``, ``"xgboost.external"`` or ``"xgboost.dask"`` forces an engine,
+        ``"xgboost:gpu"`` an engine and its device.
 """
 
 
@@ -104,6 +115,8 @@ class _XGBParameters(AutoScaleEstimator):
         eval_metric: Any = None,
         early_stopping_rounds: int | None = None,
         callbacks: Any = None,
+        validation_fraction: float | int | None = None,
+        reproducible: bool = False,
         backend: str = "auto",
         fallback: str = "warn",
         precision: str = "auto",
@@ -113,17 +126,20 @@ class _XGBParameters(AutoScaleEstimator):
         # every argument under its own name, as scikit-learn asks
         self.__dict__.update({name: value for name, value in locals().items() if name != "self"})
 
-    def _is_classifier(self) -> bool:
+    def _plain_class(self) -> str:
         raise NotImplementedError
 
     def _make_estimator(self) -> Any:
-        xgboost = _import_xgboost()
         given = {name: value for name, value in self.get_params(deep=False).items() if value is not None}
-        plain = xgboost.XGBClassifier if self._is_classifier() else xgboost.XGBRegressor
+        given.setdefault("enable_categorical", self.tree_method != "exact")
+        plain = getattr(_import_xgboost(), self._plain_class())
         return plain(**{name: value for name, value in given.items() if name not in _OWN})
 
+    def _engine_options(self) -> dict[str, Any]:
+        return {"validation_fraction": self.validation_fraction, "reproducible": self.reproducible}
+
     def _takes_weights(self) -> bool:
-        return True
+        return self._plain_class() != "XGBRanker"  # whose weights are those of queries
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -149,8 +165,8 @@ class AutoScaleXGBRegressor(_XGBParameters, AutoScaleRegressor):
 
     __sklearn_tags__ = _XGBParameters.__sklearn_tags__
 
-    def _is_classifier(self) -> bool:
-        return False
+    def _plain_class(self) -> str:
+        return "XGBRegressor"
 
 
 @document(_PARAMETERS.format(objective='Loss to minimise, such as ``"binary:logistic"``.'))
@@ -171,18 +187,60 @@ class AutoScaleXGBClassifier(_XGBParameters, AutoScaleClassifier):
 
     __sklearn_tags__ = _XGBParameters.__sklearn_tags__
 
-    def _is_classifier(self) -> bool:
-        return True
+    def _plain_class(self) -> str:
+        return "XGBClassifier"
+
+
+@document(_PARAMETERS.format(objective='Loss to minimise, such as ``"rank:ndcg"``, the default.'))
+class AutoScaleXGBRanker(_XGBParameters):
+    """XGBoost's ranker on the engine that serves best, chosen at fit time.
+
+    `fit` takes the query of each row as ``qid=`` (or the sizes of the queries as ``group=``);
+    without it, all rows belong to one query.
+
+    {parameters}
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdist_gpu import AutoScaleXGBRanker
+    >>> X, qid = np.arange(40.0)[:, None], np.repeat([0, 1, 2, 3], 10)
+    >>> relevance = np.tile(np.arange(10), 4)
+    >>> model = AutoScaleXGBRanker(n_estimators=5).fit(X, relevance, qid=qid)
+    >>> float(round(model.score(X, relevance, qid=qid), 2)) > 0.5
+    True
+    """
+
+    def _plain_class(self) -> str:
+        return "XGBRanker"
+
+    def score(self, X: Any, y: Any, qid: Any = None) -> float:
+        """Return the mean over queries of the model's metric, nDCG for the default objective.
+
+        Parameters
+        ----------
+        X, y : as in `fit`
+            Rows and their relevance.
+        qid : array-like of shape (n_samples,), default=None
+            Query of each row; None for one query.
+
+        Returns
+        -------
+        float
+        """
+        from skdist_gpu.engines.xgboost_scoring import ranking_metric
+
+        return ranking_metric(self._fitted(), X, y, qid)
 
 
 @document(
     _PARAMETERS.format(
-        objective='``"binary:…"`` and ``"multi:…"`` make a classifier; ``"reg:…"``, ``"count:…"``, ``"survival:…"``,\n'
-        "        a callable and None a regressor."
+        objective='``"binary:…"`` and ``"multi:…"`` make a classifier, ``"rank:…"`` a ranker; ``"reg:…"``,\n'
+        '        ``"count:…"``, ``"survival:…"``, a callable and None a regressor.'
     )
 )
 class AutoScaleXGB(_XGBParameters):
-    """XGBoost on the engine that serves best; the objective tells whether it classifies.
+    """XGBoost on the engine that serves best; the objective tells whether it classifies, ranks or regresses.
 
     {parameters}
 
@@ -194,19 +252,21 @@ class AutoScaleXGB(_XGBParameters):
     (True, False)
     """
 
-    def _is_classifier(self) -> bool:
-        objective = self.objective
-        if objective is None or callable(objective) or str(objective).startswith(_REGRESSOR_OBJECTIVES):
-            return False
-        if str(objective).startswith(_CLASSIFIER_OBJECTIVES):
-            return True
-        known = ", ".join(_REGRESSOR_OBJECTIVES + _CLASSIFIER_OBJECTIVES)
+    def _plain_class(self) -> str:
+        if self.objective is None or callable(self.objective):
+            return "XGBRegressor"
+        for beginning, plain in _TASKS.items():
+            if str(self.objective).startswith(beginning):
+                return plain
         raise ValueError(
-            f"objective={objective!r} tells no task: AutoScaleXGB knows those that begin with {known}. "
-            "Nothing was computed. AutoScaleXGBRegressor and AutoScaleXGBClassifier take any objective."
+            f"objective={self.objective!r} tells no task: AutoScaleXGB knows those that begin with "
+            f"{', '.join(_TASKS)}. Nothing was computed. AutoScaleXGBRegressor, AutoScaleXGBClassifier and "
+            "AutoScaleXGBRanker take any objective."
         )
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the accuracy of a classifier, R² of a regressor."""
+    def score(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> float:
+        """Return the accuracy of a classifier, R² of a regressor, the metric of a ranker (with ``qid=``)."""
+        if self._plain_class() == "XGBRanker":
+            return AutoScaleXGBRanker.score(self, X, y, **params)  # type: ignore[arg-type]
         kind: Any = AutoScaleClassifier if is_classifier(self) else AutoScaleRegressor
         return kind.score(self, X, y, sample_weight)

@@ -54,6 +54,7 @@ from skdist_gpu import (
     AutoScaleTransformer,
     AutoScaleXGB,
     AutoScaleXGBClassifier,
+    AutoScaleXGBRanker,
     AutoScaleXGBRegressor,
     autoscale,
 )
@@ -137,7 +138,8 @@ def cpu_estimators() -> list[Any]:
     for backend in ("auto", "xgboost:cpu"):
         found += [AutoScaleXGBRegressor(**few, backend=backend), AutoScaleXGBClassifier(**few, backend=backend)]
         found += [AutoScaleXGB(**few, backend=backend)]
-    found += [AutoScaleXGB(**few, objective="binary:logistic")]
+    found += [AutoScaleXGB(**few, objective="binary:logistic"), AutoScaleXGB(**few, objective="rank:pairwise")]
+    found += [AutoScaleXGBRanker(**few)]
     found += [AutoScaleXGBRegressor(n_jobs=1), AutoScaleXGBClassifier(n_jobs=1)]
     return found
 

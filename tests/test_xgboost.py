@@ -20,6 +20,7 @@ from skdist_gpu import (
     AutoScaleRegressor,
     AutoScaleXGB,
     AutoScaleXGBClassifier,
+    AutoScaleXGBRanker,
     AutoScaleXGBRegressor,
 )
 from skdist_gpu.exceptions import BackendError, EngineRefusal
@@ -29,7 +30,7 @@ xgboost = pytest.importorskip("xgboost")
 XGBClassifier, XGBRegressor = xgboost.XGBClassifier, xgboost.XGBRegressor
 
 FEW = {"n_estimators": 5}
-OURS = {"backend", "fallback", "memory_budget", "progress"}
+OURS = {"backend", "fallback", "memory_budget", "progress", "reproducible", "validation_fraction"}
 
 
 @pytest.fixture(scope="module")
@@ -234,7 +235,7 @@ def test_pickle_gives_the_same_predictions(iris):
 # --- parameters and tags -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("cls", [AutoScaleXGB, AutoScaleXGBRegressor, AutoScaleXGBClassifier])
+@pytest.mark.parametrize("cls", [AutoScaleXGB, AutoScaleXGBRegressor, AutoScaleXGBClassifier, AutoScaleXGBRanker])
 def test_parameters_are_those_of_the_installed_xgboost(cls):
     theirs = set(inspect.signature(xgboost.XGBModel.__init__).parameters) - {"self", "kwargs"}
     parameters = inspect.signature(cls).parameters
@@ -247,7 +248,7 @@ def test_parameters_reach_xgboost():
     assert (plain.max_depth, plain.learning_rate, plain.missing) == (3, 0.2, -1.0)
     default = AutoScaleXGBRegressor()._make_estimator().get_params()
     assert {k: v for k, v in default.items() if v == v} == {
-        k: v for k, v in XGBRegressor().get_params().items() if v == v
+        k: v for k, v in XGBRegressor(enable_categorical=True).get_params().items() if v == v
     }
 
 
@@ -260,8 +261,8 @@ def test_objective_tells_the_task(objective):
 
 
 def test_objective_without_a_task():
-    with pytest.raises(ValueError, match=r"rank:ndcg.*tells no task"):
-        AutoScaleXGB(objective="rank:ndcg").fit([[0.0], [1.0]], [0, 1])
+    with pytest.raises(ValueError, match=r"own:loss.*tells no task"):
+        AutoScaleXGB(objective="own:loss").fit([[0.0], [1.0]], [0, 1])
 
 
 def test_grid_search_in_two_processes(iris):
@@ -307,7 +308,7 @@ def test_gpu_that_is_not_there_is_refused():
 
 
 def test_model_that_trained_on_the_cpu_is_no_gpu_model(diabetes):
-    from skdist_gpu.engines.xgboost import require_gpu
+    from skdist_gpu.engines.xgboost_arguments import require_gpu
 
     if xgboost.build_info().get("USE_CUDA"):
         pytest.skip("needs XGBoost without CUDA")

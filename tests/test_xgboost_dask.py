@@ -104,7 +104,7 @@ def test_users_objective_is_kept(one_worker, data, objective):
     X, _, labels, _ = data
     labels = labels if objective == "multi:softmax" else labels == "low"
     codes = np.unique(labels, return_inverse=True)[1]
-    direct = xgboost.XGBClassifier(objective=objective, **SOME).fit(X, codes)
+    direct = xgboost.XGBClassifier(objective=objective, enable_categorical=True, **SOME).fit(X, codes)
     lazy = _blocks(X), _blocks(labels)
     model = _on(one_worker, lambda: AutoScaleXGBClassifier(objective=objective, **SOME).fit(*lazy))
     np.testing.assert_array_equal(model.predict(X), model.classes_[direct.predict(X)])

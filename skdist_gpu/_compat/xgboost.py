@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 
@@ -12,3 +13,25 @@ def adopt_booster(estimator: Any, booster: Any, n_classes: int | None, history: 
         estimator.n_classes_ = n_classes
     if history:
         estimator.evals_result_ = history
+
+
+def fit_from(estimator: Any, training: dict[str, Any] | Callable[..., Any], arguments: dict[str, Any]) -> None:
+    """Call an estimator's own `fit`, which then trains on another matrix than `arguments` say.
+
+    `training` replaces columns of the training data, or is a function that returns their matrix.
+    """
+    hooks = [name for name in ("_create_dmatrix", "_create_ltr_dmatrix") if hasattr(estimator, name)]
+    for name in hooks:
+        own = getattr(estimator, name)
+
+        def create(ref: Any, own: Any = own, **columns: Any) -> Any:
+            if ref is not None:  # a matrix to evaluate on
+                return own(ref=ref, **columns)
+            return training(**columns) if callable(training) else own(ref=None, **(columns | training))
+
+        setattr(estimator, name, create)
+    try:
+        estimator.fit(**arguments)
+    finally:
+        for name in hooks:
+            delattr(estimator, name)

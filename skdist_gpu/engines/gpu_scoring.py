@@ -19,7 +19,7 @@ def call_on_gpu(function: BlockMethod, X: Any) -> Any:
     """Return the method's result as a CuPy array, or as labels on the host where they are text."""
     estimator = function.estimator
     if type(estimator).__module__.startswith("xgboost"):
-        from skdist_gpu.engines.xgboost import predict_on_gpu
+        from skdist_gpu.engines.xgboost_scoring import predict_on_gpu
 
         return predict_on_gpu(function, X)
     values = to_gpu(X)

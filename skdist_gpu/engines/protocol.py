@@ -15,7 +15,11 @@ from skdist_gpu.progress import Progress
 
 @dataclass
 class FitJob:
-    """One fit to do. `estimator` is an unfitted clone that the engine may fit in place."""
+    """One fit to do.
+
+    `estimator` is an unfitted clone that the engine may fit in place; `options` are parameters of the
+    AutoScale estimator that only some engines know.
+    """
 
     estimator: Any
     X: Any
@@ -27,6 +31,7 @@ class FitJob:
     client: Any = None
     memory_budget: int | None = None
     fit_params: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
     progress: Progress = field(default_factory=Progress)
 
 

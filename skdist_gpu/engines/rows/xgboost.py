@@ -16,7 +16,7 @@ def _xgboost(estimator: str) -> list[Entry]:
     }
     on_gpu: dict[str, Allowed] = {"device": lambda d: d != "cpu"}
     on_cpu: dict[str, Allowed] = {"device": lambda d: not _is_gpu(d)}
-    on_dask: dict[str, Allowed] = {"device": _has_no_number, "objective": lambda o: not callable(o)}
+    on_dask: dict[str, Allowed] = {"device": _has_no_number}
     cluster = ("xgboost", "dask", "distributed")
     return [
         Entry(
@@ -49,7 +49,5 @@ def _has_no_number(device: Any) -> bool:
     return ":" not in str(device)  # XGBoost's workers each take the GPU that Dask shows them
 
 
-ROWS: tuple[Entry, ...] = (
-    *_xgboost("XGBRegressor"),
-    *_xgboost("XGBClassifier"),
-)
+ESTIMATORS = ("XGBRegressor", "XGBClassifier", "XGBRanker", "XGBRFRegressor", "XGBRFClassifier")
+ROWS: tuple[Entry, ...] = tuple(row for estimator in ESTIMATORS for row in _xgboost(estimator))
