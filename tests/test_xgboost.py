@@ -30,7 +30,7 @@ xgboost = pytest.importorskip("xgboost")
 XGBClassifier, XGBRegressor = xgboost.XGBClassifier, xgboost.XGBRegressor
 
 FEW = {"n_estimators": 5}
-OURS = {"backend", "fallback", "memory_budget", "progress", "reproducible", "validation_fraction"}
+OURS = {"backend", "fallback", "memory_budget", "precision", "progress", "reproducible", "validation_fraction"}
 
 
 @pytest.fixture(scope="module")
