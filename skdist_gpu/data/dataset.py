@@ -56,16 +56,16 @@ class DatasetTable:
         schema = schema_of(self.dataset)
         return np.dtype(np.float32 if {schema[name] for name in self.features} == {"float32"} else np.float64)
 
-    def batches(self) -> Iterator[Any]:
+    def batches(self, n_rows: int = BLOCK_ROWS) -> Iterator[Any]:
         """Yield the rows in their order as Arrow batches, read and decoded by the library's own threads."""
         wanted = [*self.features, *self._targets, *([self.weight] if self.weight else [])]
-        return (batch for batch in read_batches(self.dataset, wanted) if batch.num_rows)
+        return (batch for batch in read_batches(self.dataset, wanted, n_rows) if batch.num_rows)
 
-    def blocks(self, n_threads: int, function: Callable[..., Any]) -> Iterator[Any]:
+    def blocks(self, n_threads: int, function: Callable[..., Any], n_rows: int = BLOCK_ROWS) -> Iterator[Any]:
         """Yield ``function(X, y, weights)`` of each batch in order, computed by threads a few batches ahead."""
         waiting = deque[Future]()
         with ThreadPoolExecutor(n_threads) as pool:
-            for batch in self.batches():
+            for batch in self.batches(n_rows):
                 waiting.append(pool.submit(lambda b: function(*self.arrays(b)), batch))
                 if len(waiting) > n_threads:
                     yield waiting.popleft().result()
@@ -107,11 +107,11 @@ def schema_of(source: Any) -> dict[str, str]:
     return {field.name: _numpy_name(field.type) for field in source.schema}
 
 
-def read_batches(source: Any, columns: list[str]) -> Iterator[Any]:
+def read_batches(source: Any, columns: list[str], n_rows: int = BLOCK_ROWS) -> Iterator[Any]:
     """Yield the rows of a dataset or lazy frame in their order, as Arrow tables or record batches."""
     if container_of(source) == "polars.lazy":
-        return (frame.to_arrow() for frame in source.select(columns).collect_batches(chunk_size=BLOCK_ROWS))
-    options: dict[str, Any] = {"batch_size": BLOCK_ROWS, "batch_readahead": READ_AHEAD, "fragment_readahead": 1}
+        return (frame.to_arrow() for frame in source.select(columns).collect_batches(chunk_size=n_rows))
+    options: dict[str, Any] = {"batch_size": n_rows, "batch_readahead": READ_AHEAD, "fragment_readahead": 1}
     if _is_parquet(source):
         # Arrow would otherwise hold whole files in memory
         scan = sys.modules["pyarrow.dataset"].ParquetFragmentScanOptions
@@ -165,14 +165,21 @@ def _numpy_name(arrow_type: Any) -> str:
 
 
 def _matrix(batch: Any, names: tuple[str, ...], dtype: Any = None) -> np.ndarray:
-    """Return columns of a record batch side by side; a missing value is NaN."""
-    columns = [batch.column(name).to_numpy(zero_copy_only=False) for name in names]
-    if dtype is None and len(columns) == 1:
-        return columns[0][:, None]
-    matrix = np.empty((batch.num_rows, len(columns)), dtype or np.float64, order="F")
-    for i, column in enumerate(columns):
-        matrix[:, i] = column
-    return matrix
+    """Return columns of a record batch or table side by side; a missing value is NaN."""
+    import pyarrow
+
+    if not names:
+        return np.empty((batch.num_rows, 0))
+    if dtype is None and len(names) == 1:
+        return batch.column(names[0]).to_numpy(zero_copy_only=False)[:, None]
+    rows = batch.select(list(names))
+    if isinstance(rows, pyarrow.Table):
+        (rows,) = rows.combine_chunks().to_batches()
+    arrow_type = pyarrow.from_numpy_dtype(dtype or np.float64)
+    if any(column_type != arrow_type for column_type in rows.schema.types):
+        rows = rows.cast(pyarrow.schema([(name, arrow_type) for name in names]), safe=False)
+    # one call: threads that copied column by column would wait for the interpreter's lock at each
+    return rows.to_tensor(null_to_nan=True, row_major=False).to_numpy()
 
 
 def n_rows_of(dataset: Any) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
@@ -23,8 +24,9 @@ from skdist_gpu.reductions.protocol import Reduce, Reduction
 # a float64 copy of this size keeps the GPU busy and leaves room on small ones
 STEP_BYTES = 2**29
 N_BUFFERS = 3
-COPY_THREADS = 8
+MOST_THREADS = 10
 CARRIED_BYTES = 8 * 2**20
+FILE_BLOCK_ROWS = 65_536
 
 
 class GpuExecutor:
@@ -40,7 +42,7 @@ class GpuExecutor:
     ) -> None:
         self.classes: np.ndarray | None = None
         self.table = X if isinstance(X, DatasetTable) else None
-        self.n_cores = n_cores
+        self.n_cores, self.n_threads = n_cores, min(MOST_THREADS, n_cores)
         self.parts = [part for part in (X, y, sample_weight) if part is not None]
         self.has_y, self.has_weight = y is not None, sample_weight is not None
         self.n_rows = X.shape[0]
@@ -52,11 +54,11 @@ class GpuExecutor:
         self.pool = cupy.cuda.MemoryPool()
         if self.table is not None:
             self.streams = SimpleQueue[Any]()
-            for _ in range(n_cores):
+            for _ in range(self.n_threads):
                 self.streams.put(cupy.cuda.Stream(non_blocking=True))
         elif not self.resident:
             with cupy.cuda.using_allocator(self.pool.malloc):
-                self.stream = _HostStream(self.parts, self.step, min(COPY_THREADS, n_cores), memory_budget)
+                self.stream = _HostStream(self.parts, self.step, self.n_threads, memory_budget)
 
     def reduce(self, reduction: Reduction) -> Any:
         """Return the total over all rows, on the host."""
@@ -64,8 +66,8 @@ class GpuExecutor:
         self.progress.start(f"pass {self.n_passes} on the GPU", total=self.n_rows)
         total = None
         with cupy.cuda.using_allocator(self.pool.malloc):
-            for n_rows, partial in self._partials(reduction):
-                total = partial if total is None else reduction.combine(total, partial)
+            for n_rows, sums in self._partials(reduction):
+                total = sums if total is None else reduction.combine(total, sums)
                 self.progress.advance(n_rows)
             return result_to_host(total)
 
@@ -78,7 +80,8 @@ class GpuExecutor:
         """Yield the number of rows of each block, and what it contributes."""
         if self.table is not None:
             device = cupy.cuda.Device()
-            yield from self.table.blocks(self.n_cores, lambda *block: self._map_file_block(reduction, device, *block))
+            map_rows = partial(self._map_file_block, reduction, device)
+            yield from self.table.blocks(self.n_threads, map_rows, FILE_BLOCK_ROWS)
             return
         for block in self._resident_blocks() if self.resident else self.stream.blocks():
             yield len(block[0]), map_block(reduction, *self._arguments(block))
