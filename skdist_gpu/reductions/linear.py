@@ -13,11 +13,10 @@ from typing import Any, Protocol
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import ThreadpoolController
 
 from skdist_gpu.reductions.absolute import AbsolutePenalty, by_split_gradients
 from skdist_gpu.reductions.newton import MOST_UNKNOWNS, Minimum, Objective, Sums, minimise
-from skdist_gpu.reductions.protocol import Passes, Reduce, Reduction, namespace
+from skdist_gpu.reductions.protocol import Passes, Reduce, Reduction, namespace, one_blas_thread
 from skdist_gpu.reductions.sample import Rows, check_finite
 
 # means this many standard deviations from zero are subtracted
@@ -176,8 +175,10 @@ class Model:
         """Minimise on the sample, and from there over all rows."""
         # the weights of the sampled rows count the rows that they stand for: the total is the same
         on_sample = self.objective(data.reduce_of(sample.X, sample.y, sample.weight))
-        with ThreadpoolController().limit(limits=1):
-            scale = max(on_sample(self.start, False).value, np.finfo(np.float64).tiny)
+        with one_blas_thread():
+            at_start = on_sample(self.start, False).value
+            check_finite(at_start, data)
+            scale = max(at_start, np.finfo(np.float64).tiny)
             warm = self._minimise(on_sample, self.start, max_iter, tol, scale)
         on_all = self.objective(data.reduce)
         checked = False

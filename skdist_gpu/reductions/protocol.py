@@ -10,9 +10,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 # rows of one step are chosen so that the float64 copy stays in the processor's cache
 STEP_BYTES = 2 * 2**20
@@ -107,6 +109,17 @@ def fold(reduction: Reduction, X: Any, y: Any, sample_weight: Any, step: int | N
 def take_rows(table: Any, rows: slice) -> Any:
     """Return rows of an array or a pandas frame, counted from its first row."""
     return table.iloc[rows] if hasattr(table, "iloc") else table[rows]
+
+
+def one_blas_thread() -> Any:
+    """Return a context in which BLAS uses one thread, because other threads are the parallelism."""
+    return _blas().limit(limits=1)
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    # to look through the loaded libraries takes milliseconds
+    return ThreadpoolController()
 
 
 def rows_per_step(n_columns: int) -> int:

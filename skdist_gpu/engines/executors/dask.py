@@ -11,7 +11,6 @@ import numpy as np
 from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 from sklearn.utils.multiclass import check_classification_targets
-from threadpoolctl import ThreadpoolController
 
 from skdist_gpu._compat.dask import call_of
 from skdist_gpu.data.convert import place_like, to_host
@@ -19,7 +18,7 @@ from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.data.labels import codes_of
 from skdist_gpu.exceptions import MisalignedBlocksError
 from skdist_gpu.progress import Progress
-from skdist_gpu.reductions.protocol import Reduction, combine_all, fold
+from skdist_gpu.reductions.protocol import Reduction, combine_all, fold, one_blas_thread
 
 # partial results that one task combines
 FAN_IN = 16
@@ -79,7 +78,7 @@ class DaskExecutor:
         if self.client is not None:
             return self.client.compute(task).result()
         # workers pin BLAS to one thread by themselves, Dask's local threads do not
-        with ThreadpoolController().limit(limits=1):
+        with one_blas_thread():
             return task.compute()
 
 

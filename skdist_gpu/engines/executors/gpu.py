@@ -16,7 +16,7 @@ from skdist_gpu.data.convert import result_to_host, to_gpu
 from skdist_gpu.data.dataset import DatasetTable
 from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.data.labels import codes_of
-from skdist_gpu.engines.executors.kernels import map_block
+from skdist_gpu.engines.executors.kernels import map_block, reads_in_place
 from skdist_gpu.engines.executors.stream import StreamExecutor
 from skdist_gpu.progress import Progress
 from skdist_gpu.reductions.protocol import Reduce, Reduction
@@ -27,6 +27,8 @@ N_BUFFERS = 3
 MOST_THREADS = 10
 CARRIED_BYTES = 8 * 2**20
 FILE_BLOCK_ROWS = 65_536
+# sampled rows that the device computes in a few milliseconds
+RESIDENT_SAMPLE = 250_000
 
 
 class GpuExecutor:
@@ -71,10 +73,16 @@ class GpuExecutor:
                 self.progress.advance(n_rows)
             return result_to_host(total)
 
-    def reduce_of(self, X: np.ndarray, y: np.ndarray | None, weight: np.ndarray | None) -> Reduce:
-        """Return the `reduce` of other rows, which are sent to the device once."""
-        sent: list[Any] = [None if part is None else cupy.asarray(part) for part in (X, y, weight)]
-        return GpuExecutor(sent[0], sent[1], sent[2], self.n_cores, None, Progress()).reduce
+    def reduce_of(self, X: Any, y: Any, weight: Any) -> Reduce:
+        """Return the `reduce` of sampled rows, sent to the device once; of more of them, where all rows are there."""
+        if self.resident:
+            every = max(1, self.n_rows // RESIDENT_SAMPLE)
+            X, y, weight = self._arguments([cupy.ascontiguousarray(part[::every]) for part in self.parts])
+            share = self.n_rows / len(X)
+            weight = cupy.full(len(X), share) if weight is None else share * weight
+        else:
+            X, y, weight = (None if part is None else cupy.asarray(part) for part in (X, y, weight))
+        return GpuExecutor(X, y, weight, self.n_cores, None, Progress()).reduce
 
     def _partials(self, reduction: Reduction) -> Any:
         """Yield the number of rows of each block, and what it contributes."""
@@ -83,7 +91,7 @@ class GpuExecutor:
             map_rows = partial(self._map_file_block, reduction, device)
             yield from self.table.blocks(self.n_threads, map_rows, FILE_BLOCK_ROWS)
             return
-        for block in self._resident_blocks() if self.resident else self.stream.blocks():
+        for block in self._resident_blocks(reduction) if self.resident else self.stream.blocks():
             yield len(block[0]), map_block(reduction, *self._arguments(block))
 
     def _map_file_block(self, reduction: Reduction, device: Any, X: Any, y: Any, weight: Any) -> tuple[int, Any]:
@@ -101,9 +109,11 @@ class GpuExecutor:
         """Return the sorted labels of files, which may be text and are read on the host."""
         return StreamExecutor(self.table, self.n_cores, self.progress).find_classes()  # type: ignore[arg-type]
 
-    def _resident_blocks(self) -> Any:
-        for start in range(0, self.n_rows, self.step):
-            yield [part[start : start + self.step] for part in self.parts]
+    def _resident_blocks(self, reduction: Reduction) -> Any:
+        X, y, _ = self._arguments(self.parts)
+        step = self.n_rows if reads_in_place(reduction, X, y) else self.step
+        for start in range(0, self.n_rows, step):
+            yield [part[start : start + step] for part in self.parts]
 
     def _arguments(self, block: list[Any]) -> tuple[Any, Any, Any]:
         """Return X, y and weights of a block, None for what is not there."""

@@ -17,6 +17,7 @@ from skdist_gpu.reductions.linear import ScoreReduction
 from skdist_gpu.reductions.linear_svm import SquaredEpsilonInsensitive, SquaredHinge
 from skdist_gpu.reductions.logistic import BinomialLoss
 from skdist_gpu.reductions.newton import Sums
+from skdist_gpu.reductions.sample import OverviewReduction
 
 THREADS = 256
 BLOCKS_PER_PROCESSOR = 2
@@ -122,6 +123,11 @@ def map_block(reduction: Any, X: Any, y: Any, sample_weight: Any) -> Any:
     if _has_kernel(reduction, X, y):
         return _score_sums(reduction, X, y, sample_weight)
     return reduction.map(X, y, sample_weight)
+
+
+def reads_in_place(reduction: Any, X: Any, y: Any) -> bool:
+    """Whether a reduction makes no copy of the rows, so that one block may hold all of them."""
+    return _has_kernel(reduction, X, y) or (type(reduction) is OverviewReduction and not reduction.columns)
 
 
 def _has_kernel(reduction: Any, X: Any, y: Any) -> bool:

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
-from threadpoolctl import ThreadpoolController
 
 from skdist_gpu.data.dataset import DatasetTable
 from skdist_gpu.data.labels import codes_of
 from skdist_gpu.progress import Progress
-from skdist_gpu.reductions.protocol import Reduction, fold
+from skdist_gpu.reductions.protocol import Reduction, fold, one_blas_thread
 
 
 class StreamExecutor:
@@ -46,7 +45,7 @@ class StreamExecutor:
             return fold(reduction, X, y if self.classes is None else codes_of(y, self.classes), weight)
 
         total = None
-        with ThreadpoolController().limit(limits=1):
+        with one_blas_thread():
             for partial in self.table.blocks(self.n_threads, partial_of):
                 total = partial if total is None else reduction.combine(total, partial)
         self.progress.finish()

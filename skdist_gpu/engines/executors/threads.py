@@ -5,10 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from threadpoolctl import ThreadpoolController
-
 from skdist_gpu.progress import Progress
-from skdist_gpu.reductions.protocol import Reduction, combine_all, fold, rows_per_step, take_rows
+from skdist_gpu.reductions.protocol import Reduction, combine_all, fold, one_blas_thread, rows_per_step, take_rows
 
 
 class ThreadsExecutor:
@@ -40,5 +38,5 @@ class ThreadsExecutor:
             return total
 
         # the threads are the parallelism: BLAS threads inside them would fight for the cores
-        with ThreadpoolController().limit(limits=1), ThreadPoolExecutor(self.n_threads) as pool:
+        with one_blas_thread(), ThreadPoolExecutor(self.n_threads) as pool:
             return combine_all(reduction, list(pool.map(reduce_rows, range(n_pieces))))
