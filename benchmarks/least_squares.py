@@ -14,9 +14,10 @@ import time
 import numpy as np
 import psutil
 from measure import PeakMemory, report, timed
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression, Ridge
 
-from skdist_gpu import AutoScaleRegressor
+from skdist_gpu import AutoScaleRegressor, autoscale
 
 
 def relative(coef, reference):
@@ -108,44 +109,67 @@ def limited(function, limit):
     return seconds, result
 
 
-def gpu(n_rows):
+def make_table_on_gpu(n_rows, n_columns=100):
+    """Return float32 X and y = X @ truth + 3 as CuPy arrays, and the truth."""
     import cupy
-    from cuml.linear_model import LinearRegression as CumlLinearRegression
-    from cuml.linear_model import Ridge as CumlRidge
 
-    X, y, truth = make_table(n_rows, dtype=np.float32, noise=0.0)
-    dX, dy = cupy.asarray(X), cupy.asarray(y)
+    truth = np.random.default_rng(0).standard_normal(n_columns)
+    X = cupy.random.default_rng(0).standard_normal((n_rows, n_columns), dtype=np.float32)
+    X *= cupy.linspace(1, 2, n_columns, dtype=np.float32)
+    y = cupy.empty(n_rows, np.float32)
+    for start in range(0, n_rows, 1_000_000):
+        rows = slice(start, start + 1_000_000)
+        y[rows] = X[rows].astype(np.float64) @ cupy.asarray(truth) + 3
+    return X, y, truth
+
+
+def variances_on_gpu(X, n_components):
+    """Return the largest eigenvalues of the covariance of X, summed in float64 without a shift."""
+    import cupy
+
+    products, sums = 0, 0
+    for start in range(0, len(X), 1_000_000):
+        rows = X[start : start + 1_000_000].astype(np.float64)
+        products, sums = products + rows.T @ rows, sums + rows.sum(axis=0)
+    covariance = (products - cupy.outer(sums, sums) / len(X)) / (len(X) - 1)
+    return np.linalg.eigvalsh(covariance.get())[::-1][:n_components]
+
+
+def gpu(n_rows):
+    import cuml
+    import cupy
+
+    def synchronised(fit, repeats):
+        def run():
+            model = fit()
+            cupy.cuda.runtime.deviceSynchronize()
+            return model
+
+        run()  # the first call compiles and allocates
+        return timed(run, repeats)
+
+    X, y, truth = make_table_on_gpu(n_rows)
+    host = (X.get(), y.get())
+    variances = variances_on_gpu(X, 10)
+    reading, _ = synchronised(lambda: X.sum(), 5)
+    cases = [
+        (LinearRegression(), cuml.LinearRegression(output_type="numpy"), "coef_", truth),
+        (Ridge(), cuml.Ridge(output_type="numpy"), "coef_", truth),
+        (PCA(10), cuml.PCA(n_components=10, output_type="numpy"), "explained_variance_", variances),
+    ]
     rows = []
-    for estimator, peer in ((LinearRegression(), CumlLinearRegression), (Ridge(), CumlRidge)):
-        for name, data in (("CuPy", (dX, dy)), ("NumPy", (X, y))):
-
-            def ours(e=estimator, data=data):
-                model = AutoScaleRegressor(e, backend="reductions:gpu").fit(*data)
-                cupy.cuda.runtime.deviceSynchronize()
-                return model
-
-            def theirs(cls=peer, data=data):
-                model = cls(output_type="numpy").fit(*data)
-                cupy.cuda.runtime.deviceSynchronize()
-                return model
-
-            ours()
-            ours_seconds, model = timed(ours, 5)
-            theirs()
-            seconds, reference = timed(theirs, 3)
-            rows.append(
-                {
-                    "estimator": type(estimator).__name__,
-                    "from": name,
-                    "reductions_seconds": ours_seconds,
-                    "cuml_seconds": seconds,
-                    "ratio": seconds / ours_seconds,
-                    "largest_error": float(np.abs(model.coef_ - truth).max()),
-                    "cuml_largest_error": float(np.abs(np.asarray(reference.coef_) - truth).max()),
-                }
-            )
-            print(rows[-1], flush=True)
-    return rows
+    for estimator, peer, attribute, expected in cases:
+        for name, data in (("CuPy", (X, y)), ("NumPy", host)):
+            seconds, model = synchronised(lambda e=estimator, d=data: autoscale(e, backend="reductions:gpu").fit(*d), 5)
+            cuml_seconds, reference = synchronised(lambda p=peer, d=data: p.fit(*d), 2)
+            row = {"estimator": repr(estimator), "from": name, "reductions_seconds": seconds}
+            row |= {"cuml_seconds": cuml_seconds, "ratio": cuml_seconds / seconds}
+            row |= {"times_reading_on_the_device": seconds / reading, "attribute": attribute}
+            for who, fitted in (("largest_error", model), ("cuml_largest_error", reference)):
+                row[who] = float(np.abs(np.asarray(getattr(fitted, attribute)) - expected).max())
+            rows.append(row)
+            print(row, flush=True)
+    return [{"device_GB_per_second": X.nbytes / reading / 1e9}, *rows]
 
 
 def main():
