@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -10,6 +11,7 @@ from sklearn.base import is_classifier
 
 from skdist_gpu._compat.xgboost import fit_from
 from skdist_gpu.data.convert import to_host
+from skdist_gpu.data.dataset import load, table_of
 from skdist_gpu.data.labels import codes_of, encode
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.xgboost_arguments import (
@@ -32,6 +34,8 @@ def fit(job: FitJob) -> Fitted:
     """Fit the job's estimator with XGBoost's own `fit`, on the job's device."""
     estimator, arguments = job.estimator, fit_arguments(job)
     wanted = lend(estimator)
+    if job.info.location == "disk":
+        job = _loaded(job, arguments)
     X, y, sample_weight = checked_in_memory(job)
     classes = given = arguments.pop("classes", None)
     if is_classifier(estimator):
@@ -56,6 +60,15 @@ def fit(job: FitJob) -> Fitted:
         require_gpu(estimator.get_booster())
     bring_home(estimator, wanted)
     return Fitted(estimator, classes)
+
+
+def _loaded(job: FitJob, arguments: dict[str, Any]) -> FitJob:
+    """Return the job with the files in memory; margins and queries may be columns of them."""
+    X, y, sample_weight = load(table_of(job.X, job.y, job.sample_weight))
+    for name in ("base_margin", "qid"):
+        if isinstance(arguments.get(name), str):
+            arguments[name] = X.pop(arguments[name]).to_numpy()
+    return replace(job, X=X, y=y, sample_weight=sample_weight)
 
 
 def encode_eval_set(arguments: dict[str, Any], classes: np.ndarray) -> None:

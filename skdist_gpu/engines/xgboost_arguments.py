@@ -45,8 +45,11 @@ def rows_of(column: Any, which: Any) -> Any:
 # --- checks --------------------------------------------------------------------------------
 
 
-def checked_in_memory(job: FitJob) -> tuple[Any, Any, Any]:
-    """Return `X`, `y` and weights checked with scikit-learn's errors, on the GPU if they are there for it."""
+def checked_in_memory(job: FitJob, in_batches: bool = False) -> tuple[Any, Any, Any]:
+    """Return `X`, `y` and weights checked with scikit-learn's errors, on the GPU if they are there for it.
+
+    With `in_batches` the values of X are checked later, since that may take a copy of them.
+    """
     X, y, weight = (
         data if job.device == "gpu" and container_of(data) in GPU else to_host(data)
         for data in (job.X, job.y, job.sample_weight)
@@ -57,7 +60,7 @@ def checked_in_memory(job: FitJob) -> tuple[Any, Any, Any]:
         X = with_known_categories(X)
         check_columns(X)
     # XGBoost reads the columns of frames and of data on the GPU itself: a table of zeros shows their shape
-    stays = container_of(X) in FRAMES | GPU
+    stays = container_of(X) in FRAMES | GPU or (in_batches and isinstance(X, np.ndarray) and X.ndim == 2)
     shown = np.broadcast_to(np.float32(0), X.shape) if stays else X
     options = CHECKS | {"estimator": job.estimator} | ({"ensure_all_finite": False} if stays else {})
     if container_of(y) in GPU:

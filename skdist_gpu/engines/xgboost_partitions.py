@@ -60,8 +60,8 @@ class Partitions:
             raise ValueError("XGBoost requires y to be passed, but the target y is None. Nothing was computed.")
         columns = {name: column for name, column in columns.items() if column is not None}
         like = columns["X"]
-        blocks = _lazy_blocks(columns) if container_of(like) in DASK else _memory_blocks(client, columns)
-        make = dask.delayed(_part)
+        blocks = lazy_blocks(columns) if container_of(like) in DASK else _memory_blocks(client, columns)
+        make = dask.delayed(check_part)
         parts = [make(i, dict(zip(columns, block, strict=True))) for i, block in enumerate(blocks)]
         return cls(client, like, *_persist(client, parts))
 
@@ -74,13 +74,8 @@ class Partitions:
         return classes
 
     def categories(self) -> dict[str, Any]:
-        """Unite the categories of all partitions; XGBoost would mix up equal codes of different ones."""
-        united: dict[str, Any] = {}
-        for look in self.looks:
-            for column, values in look.categories.items():
-                known = united.setdefault(column, values)
-                united[column] = known if known.equals(values) else known.union(values)
-        return united
+        """Return the categories of all partitions, for each column that has some."""
+        return unite(self.looks)
 
     def with_whole_queries(self) -> Partitions:
         """Move the rows of a query that goes on in the next partitions to where it begins.
@@ -115,7 +110,7 @@ class Partitions:
         """Return Dask collections of the same partitions, those that have rows that weigh something."""
         rows = [look.rows for look in self.looks if look.rows]
         full = [part for part, look in zip(self.parts, self.looks, strict=True) if look.rows]
-        code = dask.delayed(_code)
+        code = dask.delayed(code_part)
         ready = self.client.persist([code(part, coding) for part in full])
         meta = self.like._meta if container_of(self.like) in DASK else rows_of(self.like, slice(0))
         found = {}
@@ -133,13 +128,14 @@ class Partitions:
 
 def _persist(client: Any, parts: list[Any]) -> tuple[list[Any], list[Look]]:
     persisted = list(client.persist(parts))
-    return persisted, client.gather(client.compute([dask.delayed(_look)(part) for part in persisted]))
+    return persisted, client.gather(client.compute([dask.delayed(look_at)(part) for part in persisted]))
 
 
 # --- from the user's data to blocks --------------------------------------------------------
 
 
-def _lazy_blocks(columns: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+def lazy_blocks(columns: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+    """Return the partitions of Dask collections whose blocks line up, as tuples of delayed blocks."""
     X = columns["X"]
     if X.shape[1] == 0:
         raise ValueError("Found array with 0 feature(s) in X while a minimum of 1 is required. Nothing was computed.")
@@ -170,7 +166,7 @@ def _delayed(column: Any) -> list[Any]:
 # --- on the workers ------------------------------------------------------------------------
 
 
-def _part(index: int, part: Part) -> Part:
+def check_part(index: int, part: Part) -> Part:
     """Check one partition."""
     X = part["X"]
     part = {name: block if name == "X" else np.asarray(to_host(block)) for name, block in part.items()}
@@ -201,7 +197,8 @@ def _one_column(y: np.ndarray) -> np.ndarray:
     return y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y
 
 
-def _look(part: Part) -> Look:
+def look_at(part: Part) -> Look:
+    """Return what the client must know of a partition."""
     X, y, weight = part["X"], part["y"], part.get("sample_weight")
     frame_types = dict(getattr(X, "dtypes", {}))
     categories = {c: X[c].cat.categories for c, dtype in frame_types.items() if str(dtype) == "category"}
@@ -229,14 +226,25 @@ def _stack(blocks: list[Any]) -> Any:
     return concat(blocks)
 
 
-def _code(part: Part, coding: Coding) -> Part:
+def code_part(part: Part, coding: Coding, keep_weightless: bool = False) -> Part:
+    """Replace labels by codes, and categories by those of all partitions."""
     weight = part.get("sample_weight")
-    if weight is not None and not weight.all():
+    if weight is not None and not keep_weightless and not weight.all():
         # over Dask, other than on one machine, XGBoost's bins depend on rows that weigh nothing
         part = {name: rows_of(block, np.flatnonzero(weight)) for name, block in part.items()}
     X = _with_categories(part["X"], coding.categories)
     y = part["y"] if coding.classes is None else codes_of(part["y"], coding.classes)
     return part | {"X": X, "y": y}
+
+
+def unite(looks: list[Look]) -> dict[str, Any]:
+    """Unite the categories of all partitions; XGBoost would mix up equal codes of different ones."""
+    united: dict[str, Any] = {}
+    for look in looks:
+        for column, values in look.categories.items():
+            known = united.setdefault(column, values)
+            united[column] = known if known.equals(values) else known.union(values)
+    return united
 
 
 def _with_categories(X: Any, categories: dict[str, Any]) -> Any:

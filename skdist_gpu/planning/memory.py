@@ -9,6 +9,9 @@ from skdist_gpu.hardware.detect import Resources
 # rows that one reduction task holds in float64, see reductions.moments
 BLOCK_BYTES = 4 * 2**20
 GPU_BLOCK_BYTES = 2**29
+# of XGBoost: gradients, predictions, positions and labels of a row; batches and pages in work
+CPU_ROW_BYTES, GPU_ROW_BYTES = 40, 48
+CPU_BATCHES_BYTES, GPU_BATCHES_BYTES = 600 * 2**20, 6 * 2**28
 
 
 def predict_bytes(entry: Entry, info: InputInfo, resources: Resources) -> int | None:
@@ -17,9 +20,9 @@ def predict_bytes(entry: Entry, info: InputInfo, resources: Resources) -> int | 
         return None
     if entry.backend == "reductions":
         return _reduction_bytes(entry, info, resources)
+    if entry.backend.startswith("xgboost"):
+        return _xgboost_bytes(entry, info)
     on_device = info.n_elements * (4 if info.dtype == "float32" else 8)
-    if entry.backend == "xgboost":
-        on_device = info.n_elements * 4
     already_there = entry.device == "gpu" and info.location == "gpu"
     pairs = entry.pair_bytes * (info.n_samples or 0) ** 2
     return int(on_device * (entry.memory - already_there) + pairs)
@@ -32,6 +35,24 @@ def _reduction_bytes(entry: Entry, info: InputInfo, resources: Resources) -> int
         return 4 * GPU_BLOCK_BYTES + 4 * sums
     n_threads = resources.cluster.n_threads if resources.cluster else resources.n_cores
     return n_threads * (BLOCK_BYTES + 3 * sums)
+
+
+def _xgboost_bytes(entry: Entry, info: InputInfo) -> int:
+    """Bins of all values, what is kept for each row, and copies of the data where it takes them."""
+    n_elements, n_rows = info.n_elements or 0, (info.n_samples or 0) * max(1, info.n_targets)
+    if entry.backend == "xgboost.external":
+        on_gpu = entry.device == "gpu"
+        return n_rows * (GPU_ROW_BYTES if on_gpu else CPU_ROW_BYTES) + (
+            GPU_BATCHES_BYTES if on_gpu else CPU_BATCHES_BYTES
+        )
+    if entry.device == "gpu":
+        copied = 0 if info.location == "gpu" else 4
+        return int(n_elements * (1.25 + copied)) + n_rows * GPU_ROW_BYTES
+    if entry.device == "dask":
+        return n_elements * 8
+    copied = 0 if info.container in ("numpy", "scipy.sparse") else 4  # frames become float32
+    gathered = 0 if info.location == "host" else info.n_bytes or 0
+    return int(n_elements * (2.5 + copied)) + gathered + n_rows * CPU_ROW_BYTES
 
 
 def free_bytes(entry: Entry, resources: Resources, memory_budget: int | None) -> int:

@@ -191,8 +191,10 @@ def _data_refusals(entry: Entry, info: InputInfo, request: Request) -> list[str]
         refusals.append("the same sums run where the Dask blocks are, see reductions:dask")
     if entry.backend == "reductions" and entry.device == "cpu" and info.location == "gpu":
         refusals.append("the data are on the GPU, see reductions:gpu")
-    if info.location == "disk" and entry.backend not in ("reductions", "sklearn"):
+    if info.location == "disk" and entry.backend not in ("reductions", "sklearn", "xgboost", "xgboost.external"):
         refusals.append("reads no files; pyarrow's dataset.to_table() loads them")
+    if info.location == "disk" and entry.backend == "xgboost" and info.n_elements is None:
+        refusals.append("these files do not tell how many rows they have, which must fit in memory")
     if info.sparse and not entry.sparse:
         refusals.append("sparse X is not supported; X.toarray() makes it dense")
     if info.n_features is not None and info.n_features > entry.most_columns:

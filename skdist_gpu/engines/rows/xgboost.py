@@ -14,6 +14,7 @@ def _xgboost(estimator: str) -> list[Entry]:
         "tree_method": (None, "auto", "hist", "approx"),
         "booster": (None, "gbtree", "dart"),
     }
+    pages: dict[str, Allowed] = {"tree_method": (None, "auto", "hist"), "booster": (None, "gbtree", "dart")}
     on_gpu: dict[str, Allowed] = {"device": lambda d: d != "cpu"}
     on_cpu: dict[str, Allowed] = {"device": lambda d: not _is_gpu(d)}
     on_dask: dict[str, Allowed] = {"device": _has_no_number}
@@ -31,6 +32,15 @@ def _xgboost(estimator: str) -> list[Entry]:
         ),
         Entry(
             estimator,
+            "xgboost.external",
+            "gpu",
+            accepts=pages | on_gpu,
+            break_even=2e7,
+            source=gpu,
+            packages=(*packages, "cupy"),
+        ),
+        Entry(
+            estimator,
             "xgboost.dask",
             "dask",
             accepts=histograms | on_dask,
@@ -38,6 +48,7 @@ def _xgboost(estimator: str) -> list[Entry]:
             packages=cluster,
         ),
         Entry(estimator, "xgboost", "cpu", accepts=on_cpu, sparse=True, packages=packages),
+        Entry(estimator, "xgboost.external", "cpu", accepts=pages | on_cpu, sparse=True, packages=packages),
     ]
 
 
