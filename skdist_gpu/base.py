@@ -20,6 +20,7 @@ from skdist_gpu.engines.catalog import entries_for, matches
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.protocol import FitJob, Fitted, load_engine
 from skdist_gpu.exceptions import BackendError, EngineRefusal, FallbackWarning
+from skdist_gpu.hardware.cluster import find_machine
 from skdist_gpu.hardware.detect import Resources, current_client, detect_resources
 from skdist_gpu.hardware.fake import parse_bytes
 from skdist_gpu.planning.plan import Candidate, Plan
@@ -116,7 +117,8 @@ class AutoScaleEstimator(ScoringMixin, BaseEstimator):
     def __getattr__(self, name: str) -> Any:
         """Answer any other fitted attribute, such as ``coef_``, from ``estimator_``."""
         if name.endswith("_") and not name.startswith("_") and "estimator_" in self.__dict__:
-            return getattr(self.__dict__["estimator_"], name)
+            answers = self.__dict__.get("_answers", {})
+            return answers[name] if name in answers else getattr(self.__dict__["estimator_"], name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     # --- fit -------------------------------------------------------------------------------
@@ -152,8 +154,7 @@ class AutoScaleEstimator(ScoringMixin, BaseEstimator):
         estimator = clone(self._make_estimator())
         self._check_parameters(estimator)
         info = inspect_input(X, y, sample_weight)
-        client = current_client(get_config()["client"])
-        resources = detect_resources(client)
+        resources, client = find_machine(info, self._option("backend"))
         plan = make_plan(estimator, info, resources, self._request(fit_params))
         if plan.chosen is None:
             raise BackendError(_nothing_fits(plan))
@@ -205,6 +206,7 @@ class AutoScaleEstimator(ScoringMixin, BaseEstimator):
         self.backend_ = candidate.backend
         self.report_ = Report(candidate, seconds, tuple(failures))
         self._labels = fitted.classes
+        self._answers = fitted.answers
         if fitted.classes is not None:
             self.classes_ = fitted.classes
         elif "classes_" in self.__dict__:

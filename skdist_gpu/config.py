@@ -11,10 +11,12 @@ DEFAULTS: dict[str, Any] = {
     "backend": "auto",
     "fallback": "warn",
     "client": None,
+    "auto_cluster": "auto",
     "memory_budget": None,
     "precision": "auto",
     "allow_ignored_parameters": False,
 }
+AUTO_CLUSTER = ("auto", "on", "off")
 _CONFIG: ContextVar[dict[str, Any]] = ContextVar("skdist_gpu_config", default=DEFAULTS)
 
 
@@ -26,8 +28,11 @@ def get_config() -> dict[str, Any]:
     dict
         Keys ``backend``, ``fallback``, ``client`` (the Dask client to use; None for the current
         one), ``memory_budget`` (bytes, or text such as ``"4GB"``; None for what is free),
-        ``precision`` and ``allow_ignored_parameters`` (whether an engine may ignore a parameter
-        that changes the result, as cuML ignores some).
+        ``precision``, ``allow_ignored_parameters`` (whether an engine may ignore a parameter that
+        changes the result, as cuML ignores some), and ``auto_cluster``: with several GPUs and no
+        client, start a Dask cluster of one worker on each, listening on loopback alone, ``"auto"``
+        for input that is in Dask or when an engine for Dask is asked for by name, ``"on"`` always,
+        ``"off"`` never.
 
     Examples
     --------
@@ -51,7 +56,7 @@ def set_config(**options: Any) -> None:
     Raises
     ------
     ValueError
-        If an option does not exist.
+        If an option, or its value, does not exist.
 
     Examples
     --------
@@ -73,7 +78,7 @@ def config_context(**options: Any) -> Iterator[None]:
     Raises
     ------
     ValueError
-        If an option does not exist.
+        If an option, or its value, does not exist.
 
     Examples
     --------
@@ -93,4 +98,6 @@ def _merge(options: dict[str, Any]) -> dict[str, Any]:
     unknown = set(options) - set(DEFAULTS)
     if unknown:
         raise ValueError(f"Unknown option {', '.join(sorted(unknown))}. Known are {', '.join(DEFAULTS)}.")
+    if options.get("auto_cluster", "auto") not in AUTO_CLUSTER:
+        raise ValueError(f"auto_cluster={options['auto_cluster']!r} is not known. Choose one of {AUTO_CLUSTER}.")
     return {**_CONFIG.get(), **options}

@@ -22,6 +22,7 @@ MAY_IMPORT = {  # folder or file -> what it may import beside what all may
     "data/convert.py": {"cupy", "cupyx", "cudf"} | DASK,
     "data/labels.py": {"cupy"},
     "data/lazy.py": {"cupy", "cudf"} | DASK,
+    "hardware/cluster.py": DASK,
     "xgb.py": {"xgboost"},
     "cli/demo.py": {"xgboost"},  # calls it directly, to compare
 }

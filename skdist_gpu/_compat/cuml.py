@@ -25,6 +25,14 @@ _TWINS = {name: (module, name) for module, names in _MODULES.items() for name in
 # cuML's own HDBSCAN is the twin of the package hdbscan; cuml.accel adapts it to scikit-learn's
 _TWINS["HDBSCAN"] = ("cuml.accel._overrides.sklearn.cluster", "_SklearnHDBSCAN")
 
+_DASK_MODULES = {
+    "cuml.dask.linear_model": ("LinearRegression", "LogisticRegression"),
+    "cuml.dask.cluster": ("KMeans", "DBSCAN"),
+    "cuml.dask.decomposition": ("PCA", "TruncatedSVD"),
+    "cuml.dask.ensemble": ("RandomForestClassifier", "RandomForestRegressor"),
+    "cuml.dask.naive_bayes": ("MultinomialNB",),
+}
+
 # what makes cuML solve scikit-learn's own problem: liblinear penalises the intercept, an exact linkage needs all pairs
 _ALWAYS: dict[str, dict[str, Any]] = {
     "LinearSVC": {"penalized_intercept": True},
@@ -39,6 +47,13 @@ def cuml_class(estimator: Any) -> Any:
     return None if module is None else getattr(import_module(module), name)
 
 
+def cuml_dask_class(estimator: Any) -> Any:
+    """Return cuml.dask's class for a scikit-learn estimator that has a row for it."""
+    name = type(estimator).__name__
+    module = next(module for module, names in _DASK_MODULES.items() if name in names)
+    return getattr(import_module(module), name)
+
+
 def make_cuml(estimator: Any, **changed: Any) -> Any:
     """Return an unfitted cuML estimator with parameters converted by cuML's own rules.
 
@@ -47,13 +62,18 @@ def make_cuml(estimator: Any, **changed: Any) -> Any:
     UnsupportedOnGPU
         cuML's own error, for a parameter that it does not support.
     """
+    return cuml_class(estimator)(**{**make_parameters(estimator), **changed, "output_type": "numpy"})
+
+
+def make_parameters(estimator: Any) -> dict[str, Any]:
+    """Return the parameters of cuML's twin of an estimator."""
     cls = cuml_class(estimator)
     if converts(cls):
         params = cls._params_from_cpu(estimator)
     else:
         known = cls._get_param_names()
         params = {name: value for name, value in estimator.get_params(deep=False).items() if name in known}
-    return cls(**{**params, **_ALWAYS.get(type(estimator).__name__, {}), **changed, "output_type": "numpy"})
+    return {**params, **_ALWAYS.get(type(estimator).__name__, {})}
 
 
 def converts(cls: Any) -> bool:

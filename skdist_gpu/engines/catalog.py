@@ -9,7 +9,16 @@ from __future__ import annotations
 from typing import Any
 
 from skdist_gpu.engines.entry import Entry
-from skdist_gpu.engines.rows import cuml, cuml_unsupervised, dask_ml, few_passes, one_pass, reductions, xgboost
+from skdist_gpu.engines.rows import (
+    cuml,
+    cuml_dask,
+    cuml_unsupervised,
+    dask_ml,
+    few_passes,
+    one_pass,
+    reductions,
+    xgboost,
+)
 
 # the engines in the order of preference, where several fit an estimator at its size
 CATALOG: tuple[Entry, ...] = (
@@ -18,6 +27,7 @@ CATALOG: tuple[Entry, ...] = (
     *few_passes.ROWS,
     *cuml.ROWS,
     *cuml_unsupervised.ROWS,
+    *cuml_dask.ROWS,
     *dask_ml.ROWS,
     *xgboost.ROWS,
 )

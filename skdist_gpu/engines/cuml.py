@@ -29,7 +29,7 @@ def fit(job: FitJob) -> Fitted:
         values = to_gpu(X)
         if name in FORESTS:
             values = values.astype(np.float32)
-        REBUILT.get(name, _convert)(estimator, values, y, sample_weight)
+        model = REBUILT.get(name, _convert)(estimator, values, y, sample_weight)
     except unsupported_errors() as error:
         raise EngineRefusal(f"cuML refuses: {error}") from error
     except RuntimeError as error:
@@ -37,12 +37,21 @@ def fit(job: FitJob) -> Fitted:
             raise MemoryError(str(error)) from error
         raise
     job.progress.finish()
-    return Fitted(estimator)
+    return Fitted(estimator, answers=forest_answers(model))
 
 
-def _convert(estimator: Any, values: Any, y: Any, sample_weight: Any) -> None:
-    """Fit, and let cuML convert what was learned."""
-    carry_over(fit_twin(estimator, values, y, sample_weight).as_sklearn(), estimator)
+def _convert(estimator: Any, values: Any, y: Any, sample_weight: Any) -> Any:
+    """Fit, let cuML convert what was learned, and return cuML's model."""
+    model = fit_twin(estimator, values, y, sample_weight)
+    carry_over(model.as_sklearn(), estimator)
+    return model
+
+
+def forest_answers(model: Any) -> dict[str, Any]:
+    """Return what a forest's converted trees do not tell: they know no rows of their nodes (NVIDIA/cuml #7454)."""
+    if not type(model).__name__.startswith("RandomForest"):
+        return {}
+    return {"feature_importances_": to_host(model.feature_importances_).astype(np.float64)}
 
 
 def _checked(job: FitJob) -> tuple[Any, Any, Any]:
@@ -64,8 +73,14 @@ def carry_over(fitted: Any, estimator: Any) -> None:
     """Copy what was learned; the user's parameters and feature names stay."""
     params = estimator.get_params(deep=False)
     known = {name: value for name, value in vars(estimator).items() if name.endswith("_in_")}
-    learned = {name: value for name, value in vars(fitted).items() if name not in params}
+    # cuML leaves some numbers on the GPU
+    learned = {name: _at_home(value) for name, value in vars(fitted).items() if name not in params}
     vars(estimator).update(learned | known)
+
+
+def _at_home(value: Any) -> Any:
+    value = to_host(value)
+    return value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
 
 
 def to_cuml(estimator: Any) -> Any:

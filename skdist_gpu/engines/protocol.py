@@ -39,11 +39,13 @@ class FitJob:
 class Fitted:
     """What a fit gives: the plain fitted estimator.
 
-    `classes` are the labels, where the plain estimator predicts codes 0 … n-1 for them.
+    `classes` are the labels, where the plain estimator predicts codes 0 … n-1 for them; `answers` the
+    attributes that the plain estimator cannot hold.
     """
 
     estimator: Any
     classes: np.ndarray | None = None
+    answers: dict[str, Any] = field(default_factory=dict)
 
 
 class Engine(Protocol):

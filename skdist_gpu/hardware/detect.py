@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any
+from urllib.parse import urlsplit
 
 import joblib
 import psutil
 
-ENGINE_PACKAGES = ("cuml", "cupy", "cudf", "dask", "distributed", "dask_ml", "dask_cuda", "xgboost")
+ENGINE_PACKAGES = ("cuml", "cupy", "cudf", "dask", "distributed", "dask_ml", "dask_cuda", "raft_dask", "xgboost")
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Cluster:
-    """The Dask cluster that a client is connected to; memory in bytes."""
+    """The Dask cluster that a client is connected to; memory in bytes, `n_gpus` the GPUs that no two workers share."""
 
     n_workers: int
     n_threads: int
@@ -161,10 +162,33 @@ def _cluster(client: Any) -> Cluster | None:
     if client is None:
         return None
     # asked directly: a refresh in the background may empty what client.scheduler_info() returns
-    workers = client.sync(client.scheduler.identity, n_workers=-1)["workers"].values()
+    identity = client.sync(client.scheduler.identity, n_workers=-1)
+    workers = identity["workers"]
+    n_gpus = _count_gpus(client, identity["id"], tuple(workers))
     return Cluster(
         n_workers=len(workers),
-        n_threads=sum(w["nthreads"] for w in workers),
-        memory_bytes=sum(w.get("memory_limit") or 0 for w in workers),
-        n_gpus=sum("gpu" in w for w in workers),
+        n_threads=sum(w["nthreads"] for w in workers.values()),
+        memory_bytes=sum(w.get("memory_limit") or 0 for w in workers.values()),
+        n_gpus=n_gpus,
     )
+
+
+# (scheduler, workers) -> GPUs: asking the workers takes milliseconds
+_counted: dict[tuple[str, tuple[str, ...]], int] = {}
+
+
+def _count_gpus(client: Any, scheduler: str, workers: tuple[str, ...]) -> int:
+    """Count the different GPUs that the workers have as their first.
+
+    The workers tell by their environment, as dask-cuda sets it: they report a GPU to the scheduler only
+    where NVML was started before them.
+    """
+    key = (scheduler, workers)
+    if key not in _counted:
+        _counted.clear()
+        settings = client.run(os.getenv, "CUDA_VISIBLE_DEVICES")
+        devices = {
+            (urlsplit(address).hostname, setting.partition(",")[0]) for address, setting in settings.items() if setting
+        }
+        _counted[key] = len({found for found in devices if found[1] != "-1"})
+    return _counted[key]

@@ -62,6 +62,8 @@ def free_bytes(entry: Entry, resources: Resources, memory_budget: int | None) ->
     if entry.device == "gpu":
         # the CUDA libraries take some 400 MB beside the pools
         return max(0, int(0.95 * resources.gpus[0].free_bytes) - 400 * 2**20) if resources.gpus else 0
+    if entry.backend == "cuml.dask" and resources.cluster and resources.gpus:
+        return int(0.95 * resources.gpus[0].free_bytes) * resources.cluster.n_gpus  # GPUs alike
     if entry.device == "dask" and resources.cluster and resources.cluster.memory_bytes:
         return resources.cluster.memory_bytes
     return resources.available_bytes

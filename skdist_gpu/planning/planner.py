@@ -126,6 +126,15 @@ def machine_refusals(entry: Entry, resources: Resources) -> list[str]:
         refusals.append("needs a GPU; NVML and CUDA_VISIBLE_DEVICES show none")
     if entry.backend == "xgboost.dask" and resources.cluster is None:
         refusals.append("needs a Dask client; create distributed.Client() first")
+    if entry.backend == "cuml.dask":
+        cluster = resources.cluster
+        if cluster is None:
+            refusals.append("needs a Dask client whose workers have GPUs; with several GPUs here, fit starts one")
+        elif cluster.n_gpus != cluster.n_workers:
+            refusals.append(
+                f"needs a GPU of its own for each worker; {cluster.n_workers} workers have {cluster.n_gpus}, "
+                "by their CUDA_VISIBLE_DEVICES"
+            )
     return refusals
 
 

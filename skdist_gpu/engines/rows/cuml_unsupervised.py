@@ -9,12 +9,16 @@ from skdist_gpu.engines.rows.cuml import DISTANCES, NEIGHBOURS, cuml_row
 
 # what cuML's float32 sums were off on an H100, 100 standard normal columns, variances known
 _VARIANCE_DRIFT = ((1e7, 1.5e-2), (2.1e7, 4.5e-2), (2.5e7, 5.8e-2))
-_NOT_MEASURED = "as KMeans and the neighbours; not measured for this estimator"
+_NOT_MEASURED = "as KMeans; not measured for this estimator"
 _ONE_PASS = "the same sums as our own in one pass"
 
 
 def _is_name(init: Any) -> bool:
     return isinstance(init, str)
+
+
+def _is_count(n_components: Any) -> bool:
+    return n_components is None or (isinstance(n_components, int) and n_components > 0)
 
 
 def _has_neighbours(value: Any) -> bool:
@@ -46,15 +50,14 @@ _TSNE: dict[str, Any] = {
 
 ROWS: tuple[Entry, ...] = (
     cuml_row("KMeans", 2e5, accepts={"init": _is_name}, tolerance=1e-2),
-    cuml_row("DBSCAN", 2e5, accepts=_DBSCAN, ignores={"metric_params": (None,)}, tolerance=0.0, source=_NOT_MEASURED),
-    cuml_row("HDBSCAN", 2e5, accepts=_HDBSCAN, weights=False, tolerance=1e-2, source=_NOT_MEASURED),
+    cuml_row("DBSCAN", 2e4, accepts=_DBSCAN, ignores={"metric_params": (None,)}, tolerance=0.0),
+    cuml_row("HDBSCAN", 2e4, accepts=_HDBSCAN, weights=False, tolerance=1e-2),
     cuml_row(
         "SpectralClustering",
-        2e5,
+        2e4,
         accepts={**_NEAREST, "assign_labels": ("kmeans",)},
         weights=False,
         tolerance=1e-2,
-        source=_NOT_MEASURED,
     ),
     cuml_row(
         "AgglomerativeClustering",
@@ -68,7 +71,7 @@ ROWS: tuple[Entry, ...] = (
     cuml_row(
         "PCA",
         NEVER,
-        accepts={"svd_solver": ("auto", "full", "covariance_eigh"), "n_components": lambda n: n != "mle" and n != 0},
+        accepts={"svd_solver": ("auto", "full", "covariance_eigh"), "n_components": _is_count},
         weights=False,
         tolerance=1e-2,
         drift=_VARIANCE_DRIFT,
@@ -79,20 +82,27 @@ ROWS: tuple[Entry, ...] = (
     cuml_row("EmpiricalCovariance", NEVER, weights=False, tolerance=1e-6, source=_ONE_PASS),
     cuml_row("LedoitWolf", NEVER, weights=False, tolerance=1e-6, source=_ONE_PASS),
     cuml_row("StandardScaler", NEVER, tolerance=1e-6, source=_ONE_PASS),
-    cuml_row("TSNE", 2e4, accepts=_TSNE, weights=False, tolerance=1e-2, source=_NOT_MEASURED),
+    cuml_row(
+        "TSNE",
+        2e4,
+        accepts=_TSNE,
+        weights=False,
+        tolerance=1e-2,
+        source="0.9 s for 3 000 x 8 on an H100, the first call, against some 3 s of scikit-learn",
+    ),
     cuml_row("SpectralEmbedding", 2e5, accepts=_NEAREST, weights=False, tolerance=1e-2, source=_NOT_MEASURED),
-    cuml_row("NearestNeighbors", 2e4, accepts=NEIGHBOURS, weights=False, tolerance=1e-4, source=_NOT_MEASURED),
+    cuml_row("NearestNeighbors", 2e4, accepts=NEIGHBOURS, weights=False, tolerance=1e-4),
     cuml_row(
         "KernelDensity", NEVER, tolerance=1e-6, source="scikit-learn fits its tree itself; the GPU scores CuPy rows"
     ),
     cuml_row(
         "IsolationForest",
-        5e6,
+        NEVER,
         accepts={"warm_start": (False,)},
         weights=False,
         tolerance=1e-2,
         memory=3.0,
-        source="as the random forests; not measured for this estimator",
+        source="to convert 100 trees takes 1.2 s; scikit-learn fits them to 2e6 values in 0.4 s (H100 machine)",
     ),
     *(
         cuml_row(

@@ -1,0 +1,106 @@
+"""Use all GPUs of this machine without a cluster of one's own: start one, on loopback, when it serves."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from skdist_gpu.config import get_config
+from skdist_gpu.data.inspect import InputInfo
+from skdist_gpu.hardware.detect import Resources, current_client, detect_resources
+
+LOOPBACK = "127.0.0.1"
+START_SECONDS = 60
+# programs whose process was killed end by themselves
+IDLE = "1 hour"
+
+# the client of the cluster that this process started, by process: a fork must not use its parent's
+_started: dict[int, Any] = {}
+
+
+def find_machine(info: InputInfo, backend: str) -> tuple[Resources, Any]:
+    """Return the machine and the Dask client to use, after starting a cluster where one is wanted."""
+    client = current_client(get_config()["client"])
+    resources = detect_resources(client)
+    if client is None and wants_cluster(info, backend, resources, get_config()["auto_cluster"]):
+        client = start_cluster(visible_devices(len(resources.gpus)))
+        resources = detect_resources(client)
+    return resources, client
+
+
+def wants_cluster(info: InputInfo, backend: str, resources: Resources, setting: str) -> bool:
+    """Whether a fit should have a worker on each GPU: for what is in Dask already, or when asked for.
+
+    Data in memory would have to be copied to the workers, which costs more than a second GPU gives.
+    """
+    if setting == "off" or len(resources.gpus) < 2 or not {"dask", "distributed"} <= resources.packages:
+        return False
+    name, _, device = backend.partition(":")
+    return setting == "on" or info.location == "dask" or device == "dask" or name.endswith(".dask")
+
+
+def visible_devices(n_gpus: int) -> list[str]:
+    """Return the names of the visible GPUs, as CUDA_VISIBLE_DEVICES has them."""
+    setting = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return [name.strip() for name in setting.split(",")] if setting else [str(i) for i in range(n_gpus)]
+
+
+def start_cluster(devices: list[str]) -> Any:
+    """Return the client of a cluster with one worker for each device; the same one at the next call.
+
+    Scheduler and workers are programs of their own, so a script needs no ``if __name__ == "__main__"``.
+    They listen on loopback alone, and end with this process.
+
+    Raises
+    ------
+    TimeoutError
+        If the workers do not come up.
+    """
+    client = _started.get(os.getpid())
+    if client is not None and client.status == "running":
+        return client
+    from distributed import Client, SpecCluster
+    from distributed.deploy.subprocess import SubprocessScheduler, SubprocessWorker
+
+    listen = {"host": LOOPBACK, "dashboard_address": f"{LOOPBACK}:0"}
+    options: dict[str, Any] = {**listen, "port": 0, "dashboard": False, "idle_timeout": IDLE}
+    scheduler = {"cls": SubprocessScheduler, "options": {"scheduler_kwargs": options}}
+    workers = {}
+    for device in devices:
+        # no limit on main memory: the machine has one already
+        environment = {"CUDA_VISIBLE_DEVICES": device}
+        options = {**listen, "name": device, "nthreads": 1, "memory_limit": None, "env": environment}
+        workers[device] = {"cls": SubprocessWorker, "options": {"worker_kwargs": options}}
+    with _warnings_only():
+        cluster = SpecCluster(workers=workers, scheduler=scheduler, name="skdist_gpu", silence_logs=logging.WARNING)
+    client = Client(cluster, set_as_default=False)
+    client.wait_for_workers(len(devices), timeout=START_SECONDS)
+    _started[os.getpid()] = client
+    atexit.register(stop_cluster)
+    return client
+
+
+def stop_cluster() -> None:
+    """End the cluster that this process started, if it did."""
+    client = _started.pop(os.getpid(), None)
+    if client is not None:
+        cluster = client.cluster
+        client.close()
+        cluster.close()
+
+
+@contextmanager
+def _warnings_only() -> Iterator[None]:
+    """Let the programs started inside log warnings alone."""
+    name = "DASK_LOGGING__DISTRIBUTED"
+    set_here = name not in os.environ
+    os.environ.setdefault(name, "warning")
+    try:
+        yield
+    finally:
+        if set_here:
+            del os.environ[name]
