@@ -13,7 +13,7 @@ def test_first_column_and_one_row_for_each_engine():
 
 def test_supported_follows_the_machine():
     laptop = capabilities(make_resources(packages=()))
-    server = capabilities(make_resources(gpus=1, workers=2))
+    server = capabilities(make_resources(gpus=2, workers=2))
     assert set(laptop[laptop.supported].engine) == {"sklearn", "reductions"}
     assert server.supported.all()
     assert "needs a GPU" in laptop[laptop.engine == "cuml"].missing.iloc[0]
