@@ -7,6 +7,7 @@ from skdist_gpu.capabilities import capabilities
 from skdist_gpu.config import config_context, get_config, set_config
 from skdist_gpu.estimators import AutoScaleClassifier, AutoScaleClusterer, AutoScaleRegressor, AutoScaleTransformer
 from skdist_gpu.persistence import load, save
+from skdist_gpu.unsupervised import AutoScaleNeighbors, AutoScaleOutlierDetector
 from skdist_gpu.versions import show_versions
 from skdist_gpu.wrap import autoscale
 from skdist_gpu.xgb import AutoScaleXGB, AutoScaleXGBClassifier, AutoScaleXGBRanker, AutoScaleXGBRegressor
@@ -16,6 +17,8 @@ __all__ = [
     "AutoScaleClassifier",
     "AutoScaleClusterer",
     "AutoScaleEstimator",
+    "AutoScaleNeighbors",
+    "AutoScaleOutlierDetector",
     "AutoScaleRegressor",
     "AutoScaleTransformer",
     "AutoScaleXGB",

@@ -11,7 +11,7 @@ from skdist_gpu.base import AutoScaleEstimator
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.delegation import estimator_has
 
-_PARAMETERS = """
+PARAMETERS = """
     Parameters
     ----------
     estimator : estimator, default=None
@@ -55,7 +55,7 @@ def document(parameters: str) -> Any:
     return decorate
 
 
-@document(_PARAMETERS.format(kind="regressor", default="LinearRegression()"))
+@document(PARAMETERS.format(kind="regressor", default="LinearRegression()"))
 class AutoScaleRegressor(RegressorMixin, AutoScaleEstimator):
     """A regressor that chooses, at fit time, the engine that serves best.
 
@@ -90,7 +90,7 @@ class AutoScaleRegressor(RegressorMixin, AutoScaleEstimator):
         return r2_score(to_host(y), to_host(self.predict(X)), sample_weight=to_host(sample_weight))
 
 
-@document(_PARAMETERS.format(kind="classifier", default="LogisticRegression()"))
+@document(PARAMETERS.format(kind="classifier", default="LogisticRegression()"))
 class AutoScaleClassifier(ClassifierMixin, AutoScaleEstimator):
     """A classifier that chooses, at fit time, the engine that serves best.
 
@@ -122,7 +122,7 @@ class AutoScaleClassifier(ClassifierMixin, AutoScaleEstimator):
         return accuracy_score(to_host(y), to_host(self.predict(X)), sample_weight=to_host(sample_weight))
 
 
-@document(_PARAMETERS.format(kind="clusterer", default="KMeans(random_state=0)"))
+@document(PARAMETERS.format(kind="clusterer", default="KMeans(random_state=0)"))
 class AutoScaleClusterer(ClusterMixin, AutoScaleEstimator):
     """A clusterer that chooses, at fit time, the engine that serves best.
 
@@ -162,7 +162,7 @@ class AutoScaleClusterer(ClusterMixin, AutoScaleEstimator):
         return self._fitted().get_feature_names_out(input_features)
 
 
-@document(_PARAMETERS.format(kind="transformer", default="StandardScaler()"))
+@document(PARAMETERS.format(kind="transformer", default="StandardScaler()"))
 class AutoScaleTransformer(TransformerMixin, AutoScaleEstimator):
     """A transformer that chooses, at fit time, the engine that serves best.
 
@@ -206,6 +206,12 @@ class AutoScaleTransformer(TransformerMixin, AutoScaleEstimator):
         X_new : container of shape (n_samples, n_features_out)
         """
         return self._call("transform", X)
+
+    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
+        """Fit, and return `X` transformed."""
+        fitted = self.fit(X, y, **fit_params)
+        # an embedding such as TSNE has no other rows to transform
+        return fitted.transform(X) if hasattr(fitted.estimator_, "transform") else fitted.embedding_
 
     @available_if(estimator_has("inverse_transform"))
     def inverse_transform(self, X: Any) -> Any:

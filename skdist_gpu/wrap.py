@@ -9,11 +9,13 @@ from sklearn.utils import get_tags
 
 from skdist_gpu.base import AutoScaleEstimator
 from skdist_gpu.estimators import AutoScaleClassifier, AutoScaleClusterer, AutoScaleRegressor, AutoScaleTransformer
+from skdist_gpu.unsupervised import AutoScaleNeighbors, AutoScaleOutlierDetector
 
 _KINDS = {
     "regressor": AutoScaleRegressor,
     "classifier": AutoScaleClassifier,
     "clusterer": AutoScaleClusterer,
+    "outlier_detector": AutoScaleOutlierDetector,
 }
 
 
@@ -80,4 +82,4 @@ def _wrapper(estimator: Any) -> type[AutoScaleEstimator]:
         return _KINDS[kind]
     if hasattr(estimator, "transform") or hasattr(estimator, "fit_transform"):
         return AutoScaleTransformer
-    return AutoScaleEstimator
+    return AutoScaleNeighbors if hasattr(estimator, "kneighbors") else AutoScaleEstimator

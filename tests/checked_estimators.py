@@ -9,7 +9,7 @@ from sklearn.cluster import KMeans, SpectralClustering
 from sklearn.covariance import OAS, EmpiricalCovariance, LedoitWolf, ShrunkCovariance
 from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.ensemble import IsolationForest, RandomForestClassifier, RandomForestRegressor
 from sklearn.feature_selection import SelectKBest, SelectPercentile, VarianceThreshold, f_regression
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import (
@@ -50,6 +50,8 @@ from sklearn.svm import LinearSVC, LinearSVR
 from skdist_gpu import (
     AutoScaleClassifier,
     AutoScaleClusterer,
+    AutoScaleNeighbors,
+    AutoScaleOutlierDetector,
     AutoScaleRegressor,
     AutoScaleTransformer,
     AutoScaleXGB,
@@ -62,6 +64,9 @@ from skdist_gpu import (
 KMEANS_WEIGHTS = (
     "scikit-learn's KMeans itself does not treat weights as repeated rows (k-means++ draws differ); "
     "scikit-learn lists the same two checks for it"
+)
+ISOLATION_WEIGHTS = (
+    "repeated rows change the draws of scikit-learn's IsolationForest itself; scikit-learn lists the same two checks"
 )
 XGBOOST_WEIGHTS = "100 trees in float32 differ by 3e-7, the check allows 1e-7; with 5 trees it passes"
 CUML_WEIGHTS = "cuML's own: NVIDIA/cuml lists the check as failing in tests/test_sklearn_compatibility.py"
@@ -128,6 +133,7 @@ def cpu_estimators() -> list[Any]:
     for backend in ("auto", "sklearn"):
         found += [AutoScaleClassifier(backend=backend), AutoScaleClusterer(backend=backend)]
         found.append(AutoScaleTransformer(backend=backend))
+    found += [AutoScaleOutlierDetector(IsolationForest(n_estimators=5, random_state=0)), AutoScaleNeighbors()]
     found += [
         AutoScaleTransformer(backend="dask_ml"),
         AutoScaleTransformer(MinMaxScaler(), backend="dask_ml"),
@@ -176,6 +182,8 @@ def expected_failures(estimator: Any) -> dict[str, str]:
         return dict.fromkeys(_WEIGHTS, GPU_CUTS)
     if isinstance(estimator._make_estimator(), (RidgeCV, RidgeClassifierCV)) and estimator.estimator.cv is None:
         return dict.fromkeys(_WEIGHTS, LEAVE_ONE_OUT)
+    if isinstance(estimator, AutoScaleOutlierDetector):
+        return dict.fromkeys(_WEIGHTS, ISOLATION_WEIGHTS)
     if isinstance(estimator, AutoScaleClusterer) and isinstance(estimator._make_estimator(), KMeans):
         return dict.fromkeys(_WEIGHTS, KMEANS_WEIGHTS)
     if getattr(estimator, "n_estimators", 0) is None and is_classifier(estimator):

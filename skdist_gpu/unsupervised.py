@@ -1,0 +1,124 @@
+"""The public meta-estimators of outlier detectors and neighbours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import OutlierMixin
+from sklearn.utils.metaestimators import available_if
+
+from skdist_gpu.base import AutoScaleEstimator
+from skdist_gpu.data.kinds import DASK, container_of
+from skdist_gpu.delegation import estimator_has
+from skdist_gpu.estimators import PARAMETERS, document
+
+
+@document(PARAMETERS.format(kind="outlier detector", default="IsolationForest(random_state=0)"))
+class AutoScaleOutlierDetector(OutlierMixin, AutoScaleEstimator):
+    """An outlier detector that chooses, at fit time, the engine that serves best.
+
+    {parameters}
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import IsolationForest
+    >>> from skdist_gpu import AutoScaleOutlierDetector
+    >>> X = [[0.0], [0.1], [0.2], [0.1], [9.0]]
+    >>> AutoScaleOutlierDetector(IsolationForest(random_state=0)).fit_predict(X).tolist()
+    [1, 1, 1, 1, -1]
+    """
+
+    _kind = "outlier_detector"
+    __sklearn_tags__ = AutoScaleEstimator.__sklearn_tags__
+
+    def _default_estimator(self) -> Any:
+        from sklearn.ensemble import IsolationForest
+
+        return IsolationForest(random_state=0)
+
+    def fit_predict(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
+        """Fit, and return 1 for rows that are like the others and -1 for outliers."""
+        fitted = self.fit(X, y, **fit_params)
+        if hasattr(fitted, "predict"):
+            return fitted.predict(X)
+        # LocalOutlierFactor knows the rows it was fitted to, and no others
+        return np.where(fitted.negative_outlier_factor_ < fitted.offset_, -1, 1)
+
+
+@document(PARAMETERS.format(kind="search for neighbours", default="NearestNeighbors()"))
+class AutoScaleNeighbors(AutoScaleEstimator):
+    """A search for neighbours that chooses, at fit time, the engine that serves best.
+
+    {parameters}
+
+    Examples
+    --------
+    >>> from sklearn.neighbors import NearestNeighbors
+    >>> from skdist_gpu import AutoScaleNeighbors
+    >>> model = AutoScaleNeighbors(NearestNeighbors(n_neighbors=2)).fit([[0.0], [1.0], [5.0]])
+    >>> model.kneighbors([[0.9]], return_distance=False).tolist()
+    [[1, 0]]
+    """
+
+    def _default_estimator(self) -> Any:
+        from sklearn.neighbors import NearestNeighbors
+
+        return NearestNeighbors()
+
+    @available_if(estimator_has("kneighbors"))
+    def kneighbors(self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True) -> Any:
+        """Find the nearest neighbours of each row.
+
+        Parameters
+        ----------
+        X : container of shape (n_queries, n_features), default=None
+            Rows in memory; None for the rows of `fit`, which are then no neighbours of themselves.
+        n_neighbors : int, default=None
+            Neighbours of each row; None for the estimator's own parameter.
+        return_distance : bool, default=True
+            Whether to return the distances, too.
+
+        Returns
+        -------
+        distances : array of shape (n_queries, n_neighbors)
+            Only with `return_distance`.
+        indices : array of shape (n_queries, n_neighbors)
+            Positions of the neighbours among the rows of `fit`.
+
+        Raises
+        ------
+        TypeError
+            If `X` is a Dask collection.
+        """
+        return self._query("kneighbors", X, n_neighbors=n_neighbors, return_distance=return_distance)
+
+    @available_if(estimator_has("radius_neighbors"))
+    def radius_neighbors(
+        self, X: Any = None, radius: float | None = None, return_distance: bool = True, sort_results: bool = False
+    ) -> Any:
+        """Find the neighbours of each row within a radius; parameters as of scikit-learn's NearestNeighbors."""
+        options = {"radius": radius, "return_distance": return_distance, "sort_results": sort_results}
+        return self._query("radius_neighbors", X, **options)
+
+    @available_if(estimator_has("kneighbors_graph"))
+    def kneighbors_graph(self, X: Any = None, n_neighbors: int | None = None, mode: str = "connectivity") -> Any:
+        """Return the sparse graph of nearest neighbours; parameters as of scikit-learn's NearestNeighbors."""
+        return self._query("kneighbors_graph", X, n_neighbors=n_neighbors, mode=mode)
+
+    @available_if(estimator_has("radius_neighbors_graph"))
+    def radius_neighbors_graph(
+        self, X: Any = None, radius: float | None = None, mode: str = "connectivity", sort_results: bool = False
+    ) -> Any:
+        """Return the sparse graph of neighbours within a radius; parameters as of scikit-learn's NearestNeighbors."""
+        return self._query("radius_neighbors_graph", X, radius=radius, mode=mode, sort_results=sort_results)
+
+    def _query(self, method: str, X: Any, **options: Any) -> Any:
+        if X is None:
+            return getattr(self._fitted(), method)(**options)
+        if container_of(X) in DASK:
+            raise TypeError(
+                f"{method} gives two results for each row, which a Dask collection does not hold. Nothing was "
+                f"computed. X.map_blocks(model.estimator_.{method}, return_distance=False) gives the indices lazily."
+            )
+        return self._call(method, X, **options)
