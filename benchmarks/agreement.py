@@ -22,7 +22,7 @@ from sklearn.decomposition import PCA, IncrementalPCA
 from skdist_gpu import autoscale
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "tests"))
-from checked_estimators import few_pass_family, least_squares_family, one_pass_family
+from checked_estimators import counted_family, few_pass_family, least_squares_family, one_pass_family
 
 # what says how a solver stopped, or has its sign and order by convention
 LEFT_OUT = {
@@ -120,7 +120,7 @@ def main():
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     rows = []
-    families = [(e, False) for e in least_squares_family() + one_pass_family()]
+    families = [(e, False) for e in least_squares_family() + one_pass_family() + counted_family()]
     for estimator, few_passes in families + [(e, True) for e in few_pass_family()]:
         row = {"estimator": repr(estimator)}
         for executor in arguments.executors:

@@ -162,3 +162,24 @@ def test_bad_values_are_refused(estimator, backend):
 def test_errors_are_scikit_learns(estimator, text):
     with pytest.raises((ValueError, NotImplementedError), match=text):
         fit_there(estimator, "reductions:cpu", *make_classes())
+
+
+@pytest.mark.parametrize("layout", ["csr", "csc"])
+@pytest.mark.parametrize("shrink", [None, 0.5])
+def test_nearest_centroid_of_sparse_rows_in_memory(shrink, layout):
+    X = sp.random(N_ROWS, 9, density=0.3, random_state=0, format=layout)
+    y = np.random.default_rng(0).integers(0, 3, N_ROWS)
+    model = fit_there(NearestCentroid(shrink_threshold=shrink), "reductions:cpu", X, y)
+    reference = NearestCentroid(shrink_threshold=shrink).fit(X.toarray(), y)
+    for name in ("centroids_", "deviations_", "within_class_std_dev_"):
+        np.testing.assert_allclose(getattr(model, name), getattr(reference, name), rtol=1e-9, atol=1e-12)
+    assert (model.predict(X) == reference.predict(X.toarray())).all()
+
+
+def test_one_shift_for_all_classes_costs_no_digits():
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 2, N_ROWS)
+    far_apart = 1e7 * labels[:, None] + generator.normal(size=(N_ROWS, 3))
+    model = fit_there(GaussianNB(var_smoothing=0.0), "reductions:cpu", far_apart, labels)
+    expected = [far_apart[labels == label].var(axis=0) for label in (0, 1)]
+    np.testing.assert_allclose(model.var_, expected, rtol=1e-7)

@@ -156,6 +156,8 @@ def result_to_host(result: Any) -> Any:
     """Return the result of a reduction with NumPy arrays for CuPy's."""
     if is_dataclass(result) and not isinstance(result, type):
         return replace(result, **{f.name: result_to_host(getattr(result, f.name)) for f in fields(result)})
+    if isinstance(result, dict):
+        return {key: result_to_host(part) for key, part in result.items()}
     if isinstance(result, (tuple, list)):
         return type(result)(result_to_host(part) for part in result)
     return to_host(result)

@@ -14,10 +14,18 @@ from sklearn.feature_selection import SelectKBest, VarianceThreshold, chi2, f_cl
 from sklearn.impute import SimpleImputer
 from sklearn.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, GaussianNB, MultinomialNB
 from sklearn.neighbors import NearestCentroid
-from sklearn.preprocessing import KBinsDiscretizer, MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
+from sklearn.preprocessing import (
+    KBinsDiscretizer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    QuantileTransformer,
+    RobustScaler,
+    StandardScaler,
+)
 
 from skdist_gpu import autoscale
 from skdist_gpu.engines.executors import gpu as gpu_executor
+from skdist_gpu.reductions import quantiles
 from skdist_gpu.testing import assert_ran_on
 
 pytestmark = pytest.mark.gpu
@@ -39,6 +47,7 @@ WITHOUT_TARGET = [
     SimpleImputer(add_indicator=True),
     SimpleImputer(strategy="median"),
     RobustScaler(),
+    QuantileTransformer(n_quantiles=100, subsample=None),
     KBinsDiscretizer(strategy="uniform", subsample=None),
     PCA(svd_solver="full"),
     PCA(0.8, svd_solver="full", whiten=True),
@@ -153,6 +162,27 @@ def test_missing_values_are_left_out_and_infinity_is_refused(estimator, place):
     gaps[70_000, 2] = np.inf
     with pytest.raises(ValueError, match="infinity"):
         fit_there(estimator, place, gaps)
+
+
+@pytest.mark.parametrize("place", ["resident", "streamed"])
+@pytest.mark.parametrize("estimator", [RobustScaler(), SimpleImputer(strategy="median")], ids=repr)
+def test_quantiles_are_exact_in_several_passes(estimator, place, monkeypatch):
+    monkeypatch.setattr(quantiles, "MOST_VALUES", 2**14)
+    assert_same_as_scikit_learn(estimator, place, X)
+
+
+@pytest.mark.parametrize("place", ["resident", "streamed"])
+def test_sketch_keeps_its_rank_error(place, monkeypatch):
+    monkeypatch.setattr(quantiles, "MOST_VALUES", 2**14)
+    gaps = X.copy()
+    gaps[::2, 1] = np.nan
+    model = fit_there(QuantileTransformer(n_quantiles=50, subsample=1000), place, gaps)
+    most = (np.log2(N_ROWS / 4096) + 1) / (2 * 4096)
+    for column, found, error in ((0, model.quantiles_[:, 0], most), (1, model.quantiles_[:, 1], 2 * most)):
+        values = np.sort(gaps[:, column][~np.isnan(gaps[:, column])])
+        shares = np.searchsorted(values, found) / (len(values) - 1)
+        assert np.abs(shares - model.references_).max() <= error + 1 / len(values)
+        assert_allclose(found[[0, -1]], values[[0, -1]])
 
 
 @pytest.mark.parametrize("estimator", [PCA(), LedoitWolf(), GaussianNB(), LinearDiscriminantAnalysis()], ids=repr)
