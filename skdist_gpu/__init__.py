@@ -7,6 +7,8 @@ from skdist_gpu.capabilities import capabilities
 from skdist_gpu.config import config_context, get_config, set_config
 from skdist_gpu.estimators import AutoScaleClassifier, AutoScaleClusterer, AutoScaleRegressor, AutoScaleTransformer
 from skdist_gpu.persistence import load, save
+from skdist_gpu.scorers import get_scorer
+from skdist_gpu.streaming import predict_batches, predict_to_parquet
 from skdist_gpu.unsupervised import AutoScaleNeighbors, AutoScaleOutlierDetector
 from skdist_gpu.versions import show_versions
 from skdist_gpu.wrap import autoscale
@@ -29,7 +31,10 @@ __all__ = [
     "capabilities",
     "config_context",
     "get_config",
+    "get_scorer",
     "load",
+    "predict_batches",
+    "predict_to_parquet",
     "save",
     "set_config",
     "show_versions",

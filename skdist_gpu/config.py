@@ -15,6 +15,7 @@ DEFAULTS: dict[str, Any] = {
     "memory_budget": None,
     "precision": "auto",
     "allow_ignored_parameters": False,
+    "collect_limit": "1GB",
 }
 AUTO_CLUSTER = ("auto", "on", "off")
 _CONFIG: ContextVar[dict[str, Any]] = ContextVar("skdist_gpu_config", default=DEFAULTS)
@@ -29,10 +30,11 @@ def get_config() -> dict[str, Any]:
         Keys ``backend``, ``fallback``, ``client`` (the Dask client to use; None for the current
         one), ``memory_budget`` (bytes, or text such as ``"4GB"``; None for what is free),
         ``precision``, ``allow_ignored_parameters`` (whether an engine may ignore a parameter that
-        changes the result, as cuML ignores some), and ``auto_cluster``: with several GPUs and no
-        client, start a Dask cluster of one worker on each, listening on loopback alone, ``"auto"``
-        for input that is in Dask or when an engine for Dask is asked for by name, ``"on"`` always,
-        ``"off"`` never.
+        changes the result, as cuML ignores some), ``collect_limit`` (bytes that a score may
+        collect from Dask or from files, where it is no sum over rows), and ``auto_cluster``: with
+        several GPUs and no client, start a Dask cluster of one worker on each, listening on
+        loopback alone, ``"auto"`` for input that is in Dask or when an engine for Dask is asked
+        for by name, ``"on"`` always, ``"off"`` never.
 
     Examples
     --------

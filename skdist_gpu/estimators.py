@@ -8,7 +8,6 @@ from sklearn.base import ClassifierMixin, ClusterMixin, RegressorMixin, Transfor
 from sklearn.utils.metaestimators import available_if
 
 from skdist_gpu.base import AutoScaleEstimator
-from skdist_gpu.data.convert import to_host
 from skdist_gpu.delegation import estimator_has
 
 PARAMETERS = """
@@ -84,10 +83,8 @@ class AutoScaleRegressor(RegressorMixin, AutoScaleEstimator):
         return LinearRegression()
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the coefficient of determination R² of the predictions for `X`."""
-        from sklearn.metrics import r2_score
-
-        return r2_score(to_host(y), to_host(self.predict(X)), sample_weight=to_host(sample_weight))
+        """Return the estimator's own score of `X`: R², or D² for generalised linear models."""
+        return self._score(X, y, sample_weight)
 
 
 @document(PARAMETERS.format(kind="classifier", default="LogisticRegression()"))
@@ -117,9 +114,7 @@ class AutoScaleClassifier(ClassifierMixin, AutoScaleEstimator):
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy of the predictions for `X`."""
-        from sklearn.metrics import accuracy_score
-
-        return accuracy_score(to_host(y), to_host(self.predict(X)), sample_weight=to_host(sample_weight))
+        return self._score(X, y, sample_weight)
 
 
 @document(PARAMETERS.format(kind="clusterer", default="KMeans(random_state=0)"))

@@ -23,3 +23,7 @@ class FallbackWarning(UserWarning):
 
 class NotFiniteError(AutoScaleError, ValueError):
     """A sum over rows met NaN or infinity."""
+
+
+class CollectLimitError(AutoScaleError, ValueError):
+    """More would have to be collected from Dask or from files than the configuration allows."""

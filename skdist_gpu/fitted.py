@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import joblib
 import numpy as np
-from scipy import sparse
+from sklearn.utils.parallel import Parallel, delayed
+from threadpoolctl import ThreadpoolController
 
 from skdist_gpu.data.convert import to_host
-from skdist_gpu.data.dataset import read_batches, schema_of
+from skdist_gpu.data.dataset import in_threads, read_batches, schema_of
 from skdist_gpu.data.kinds import DASK, GPU, container_of
+
+# rows of a block that one thread scores, in memory and from files
+BLOCK_ROWS = 8192
+BATCH_ROWS = 16_384
+_PROBABILITIES = ("predict_proba", "predict_log_proba")
+_ALL = ("predict", "decision_function", *_PROBABILITIES)
+# what scikit-learn computes row by row on one core, and blocks on several threads compute faster
+# (benchmarks/scoring.py); products and copies are not among them, nor what has threads already
+SERIAL_METHODS = {
+    "LogisticRegression": _PROBABILITIES,
+    "GaussianNB": _ALL,
+    "QuadraticDiscriminantAnalysis": _ALL,
+    "GaussianMixture": ("predict", "predict_proba", "score_samples"),
+    "SVC": _ALL,
+    "SVR": ("predict",),
+    "DecisionTreeClassifier": _ALL,
+    "DecisionTreeRegressor": ("predict",),
+    "RandomForestClassifier": _ALL,
+    "RandomForestRegressor": ("predict",),
+    "ExtraTreesClassifier": _ALL,
+    "ExtraTreesRegressor": ("predict",),
+    "KMeans": ("transform",),
+    "PCA": ("transform",),
+    "Nystroem": ("transform",),
+}
 
 
 @dataclass(frozen=True)
@@ -44,19 +72,93 @@ def block_method(estimator: Any, method: str, labels: np.ndarray | None, params:
     return BlockMethod(estimator, method, labels, params)
 
 
+def method_of(estimator: Any, name: str) -> BlockMethod:
+    """Return a method of a fitted estimator, AutoScale or plain, as a function of a block of rows."""
+    if not hasattr(estimator, name):
+        raise AttributeError(f"{type(estimator).__name__} has no method {name!r}.")
+    own = getattr(estimator, "_block_method", None)
+    return own(name) if own else block_method(estimator, name, None, {})
+
+
 def apply_to(function: BlockMethod, X: Any) -> Any:
-    """Return the method's result for `X`: lazy for Dask, on the GPU for CuPy and cuDF."""
+    """Return the method's result for `X`: lazy for Dask, on the GPU for CuPy and cuDF, one array for files."""
     container = container_of(X)
     if container in DASK:
         from skdist_gpu.data.lazy import map_rows
 
         return map_rows(function, X)
     if container in ("arrow.dataset", "polars.lazy"):
-        names = list(getattr(function.estimator, "feature_names_in_", schema_of(X)))
-        results = [function(batch.to_pandas()) for batch in read_batches(X, names) if batch.num_rows]
-        return sparse.vstack(results, format="csr") if sparse.issparse(results[0]) else np.concatenate(results)
-    if container in GPU:
+        return _joined([result for _, result in scored_batches(function, X)])
+    if container in ("numpy", "pandas"):
+        return apply_in_threads(function, X)
+    return apply_to_block(function, X)
+
+
+def apply_to_block(function: BlockMethod, block: Any) -> Any:
+    """Return the method's result for data in the memory of this machine or of its GPU."""
+    if container_of(block) in GPU:
         from skdist_gpu.engines.gpu_scoring import call_on_gpu
 
-        return call_on_gpu(function, X)
-    return function(to_host(X))
+        return call_on_gpu(function, block)
+    return function(to_host(block))
+
+
+def apply_in_threads(function: BlockMethod, X: Any) -> Any:
+    """Return the method's result for rows in main memory, from blocks on all cores where that is faster."""
+    estimator = function.estimator
+    methods = SERIAL_METHODS.get(type(estimator).__name__, ())
+    serial = function.method in methods and not function.params and getattr(estimator, "n_jobs", None) is None
+    n_threads = joblib.effective_n_jobs(-1) if serial and len(X) >= 4 * BLOCK_ROWS else 1
+    rows = X.iloc if container_of(X) == "pandas" else X
+    # an estimator whose set_output asks for frames gives something else
+    if n_threads == 1 or type(function(rows[:2])) is not np.ndarray:
+        return function(X)
+    # the threads are the parallelism: BLAS threads inside them would fight for the cores
+    with ThreadpoolController().limit(limits=1):
+        parts = Parallel(n_threads, require="sharedmem")(
+            delayed(function)(rows[start : start + BLOCK_ROWS]) for start in range(0, len(X), BLOCK_ROWS)
+        )
+    return _joined(parts)
+
+
+def scored_batches(
+    function: BlockMethod, source: Any, keep: Sequence[str] = (), n_threads: int = 1
+) -> Iterator[tuple[Any, Any]]:
+    """Yield Arrow batches of a dataset or lazy frame with the method's results; a few are in memory at a time."""
+    known = getattr(function.estimator, "feature_names_in_", None)
+    names = [name for name in schema_of(source) if name not in keep] if known is None else list(known)
+
+    columns = list(dict.fromkeys([*names, *keep]))
+
+    def score(batch: Any) -> tuple[Any, Any]:
+        rows = batch.select(names).to_pandas()
+        return batch, function(rows.to_numpy() if known is None else rows)
+
+    with ThreadpoolController().limit(limits=1):
+        batches = (batch for batch in read_batches(source, columns, BATCH_ROWS) if batch.num_rows)
+        yield from in_threads(score, batches, n_threads)
+
+
+def _joined(results: list[Any]) -> Any:
+    """Put the results of blocks of rows together."""
+    first = results[0]
+    if isinstance(first, (list, tuple)):
+        return type(first)(_joined(list(parts)) for parts in zip(*results, strict=True))
+    if container_of(first) == "scipy.sparse":
+        from scipy.sparse import vstack
+
+        return vstack(results, format="csr")
+    return np.concatenate(results)
+
+
+def column_names(function: BlockMethod) -> Any:
+    """Name the columns of a 2-D result: output features, classes, or the features that were transformed."""
+    estimator = function.estimator
+    if function.method == "transform" and hasattr(estimator, "get_feature_names_out"):
+        return list(estimator.get_feature_names_out())
+    if function.method == "inverse_transform":
+        return getattr(estimator, "feature_names_in_", None)
+    if function.method in ("predict_proba", "predict_log_proba"):
+        classes = function.labels if function.labels is not None else getattr(estimator, "classes_", None)
+        return None if isinstance(classes, list) else classes
+    return None

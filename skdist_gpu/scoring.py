@@ -8,9 +8,11 @@ import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.metaestimators import available_if
 
-from skdist_gpu.data.convert import to_host
 from skdist_gpu.delegation import estimator_has
-from skdist_gpu.fitted import apply_to, block_method
+from skdist_gpu.fitted import BlockMethod, apply_to, block_method
+
+# values of an array that go to the estimator without a look at how to score them best
+SMALL = 2**16
 
 
 class ScoringMixin:
@@ -25,11 +27,14 @@ class ScoringMixin:
                 "arguments before using this estimator."
             ) from None
 
+    def _block_method(self, method: str, **params: Any) -> BlockMethod:
+        """Return a method of the plain fitted estimator as a function of a block of rows."""
+        return block_method(self._fitted(), method, self.__dict__.get("_labels"), params)
+
     def _call(self, method: str, X: Any, **params: Any) -> Any:
         """Call a method of the plain estimator on data in any container."""
-        estimator = self._fitted()
-        function = block_method(estimator, method, self.__dict__.get("_labels"), params)
-        return function(X) if type(X) is np.ndarray else apply_to(function, X)
+        function = self._block_method(method, **params)
+        return function(X) if type(X) is np.ndarray and X.size < SMALL else apply_to(function, X)
 
     @available_if(estimator_has("predict"))
     def predict(self, X: Any, **params: Any) -> Any:
@@ -72,4 +77,12 @@ class ScoringMixin:
     @available_if(estimator_has("score"))
     def score(self, X: Any, y: Any = None, **params: Any) -> float:
         """Return the estimator's own score of `X`."""
-        return self._fitted().score(to_host(X), to_host(y), **params)
+        return self._own_score(X, y, params)
+
+    def _score(self, X: Any, y: Any, sample_weight: Any) -> float:
+        return self._own_score(X, y, {} if sample_weight is None else {"sample_weight": sample_weight})
+
+    def _own_score(self, X: Any, y: Any, params: dict[str, Any]) -> float:
+        from skdist_gpu.scores import own_score  # takes scikit-learn's metrics, which take time to import
+
+        return own_score(self, self._fitted(), X, y, params)

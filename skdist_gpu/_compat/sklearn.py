@@ -109,6 +109,18 @@ def smallest_of(values: Any) -> Any:
     return _safe_min(list(values))
 
 
+def parts_of_scorer(scorer: Any) -> tuple[Any, int, dict[str, Any]]:
+    """Return the function of a scorer, its sign and its further arguments."""
+    return scorer._score_func, scorer._sign, scorer._kwargs
+
+
+def response_method(estimator: Any, scorer: Any) -> str:
+    """Return the name of the method whose predictions a scorer takes from an estimator."""
+    from sklearn.utils.validation import _check_response_method
+
+    return _check_response_method(estimator, scorer._response_method).__name__
+
+
 __all__ = [
     "check_sample_weight",
     "check_selection",
@@ -116,9 +128,11 @@ __all__ = [
     "infer_dimension",
     "learn_categories",
     "number_of_categories",
+    "parts_of_scorer",
     "remember_binarizer",
     "remember_components",
     "remember_solver",
+    "response_method",
     "safe_scale",
     "smallest_of",
     "smooth_counts",

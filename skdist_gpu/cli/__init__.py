@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from skdist_gpu import __version__
-from skdist_gpu.cli import demo, doctor, plan
+from skdist_gpu.cli import demo, doctor, files, plan
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -14,5 +14,5 @@ def main() -> None:
     """One scikit-learn estimator, any scale."""
 
 
-for command in (demo.demo, doctor.doctor, plan.plan):
+for command in (demo.demo, doctor.doctor, plan.plan, files.fit, files.predict):
     main.add_command(command)

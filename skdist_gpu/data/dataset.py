@@ -63,14 +63,7 @@ class DatasetTable:
 
     def blocks(self, n_threads: int, function: Callable[..., Any], n_rows: int = BLOCK_ROWS) -> Iterator[Any]:
         """Yield ``function(X, y, weights)`` of each batch in order, computed by threads a few batches ahead."""
-        waiting = deque[Future]()
-        with ThreadPoolExecutor(n_threads) as pool:
-            for batch in self.batches(n_rows):
-                waiting.append(pool.submit(lambda b: function(*self.arrays(b)), batch))
-                if len(waiting) > n_threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+        return in_threads(lambda batch: function(*self.arrays(batch)), self.batches(n_rows), n_threads)
 
     def arrays(self, batch: Any) -> tuple[Any, np.ndarray | None, np.ndarray | None]:
         """Return X, y and weights of a batch."""
@@ -88,6 +81,18 @@ class DatasetTable:
     @property
     def _targets(self) -> tuple[str, ...]:
         return (self.target,) if isinstance(self.target, str) else tuple(self.target or ())
+
+
+def in_threads(function: Callable[[Any], Any], items: Iterator[Any], n_threads: int) -> Iterator[Any]:
+    """Yield ``function(item)`` in order, computed by threads a few items ahead."""
+    waiting = deque[Future]()
+    with ThreadPoolExecutor(n_threads) as pool:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > n_threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def is_read_from_files(X: Any, y: Any) -> bool:

@@ -2,99 +2,143 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
+from functools import partial
 from typing import Any
 
+import dask
 import numpy as np
 
 from skdist_gpu._compat.dask import example_rows
-from skdist_gpu.data.convert import to_gpu
+from skdist_gpu.data.convert import place_like
+from skdist_gpu.data.examples import with_known_categories
 from skdist_gpu.data.kinds import GPU, container_of
-from skdist_gpu.fitted import BlockMethod, apply_to
+from skdist_gpu.fitted import BlockMethod, apply_to_block, column_names
 
 
 def map_rows(function: BlockMethod, X: Any) -> Any:
-    """Return a lazy collection with one row for each row of `X`.
+    """Return a lazy collection with one row for each row of `X`; a list of them where the method gives a list.
 
-    One made-up row is scored at once, to learn the shape and dtype of the result.
+    Made-up rows are scored at once, to learn the shape and dtype of the result. The model is one
+    key of the graph, whatever the number of blocks, so that each worker receives it once.
     """
     if container_of(X) == "dask.array":
         return _map_array(function, X)
     return _map_frame(function, X)
 
 
+def _shared(function: BlockMethod) -> Any:
+    return dask.delayed(function, pure=True, traverse=False)
+
+
+# --- arrays ----------------------------------------------------------------------------------
+
+
 def _map_array(function: BlockMethod, X: Any) -> Any:
-    if X.numblocks[1] > 1:
+    if X.ndim > 1 and X.numblocks[1] > 1:
         X = X.rechunk({1: -1})
-    rows = np.zeros((1, X.shape[1]), dtype=X.dtype)
-    rows[:] = _known_categories(function) or 0
-    example = function(rows)
-    if not hasattr(example, "toarray"):
-        example = np.asarray(example)
-    empty = to_gpu(example[:0]) if container_of(X._meta) in GPU else example[:0]
-    score = _ArrayBlock(function, empty)
-    if example.ndim == 1:
-        return X.map_blocks(score, drop_axis=1, dtype=example.dtype, meta=empty)
-    return X.map_blocks(score, chunks=(X.chunks[0], (example.shape[1],)), dtype=example.dtype, meta=empty)
+    example = np.zeros((1, *X.shape[1:]), dtype=X.dtype)
+    if container_of(X._meta) == "scipy.sparse":
+        example = type(X._meta)(example)
+    empty = _empty(function, with_known_categories(function.estimator, example), X._meta)
+    if not isinstance(empty, (list, tuple)):
+        return _map_blocks(_score, X, empty, function=_shared(function), empty=empty)
+    whole = _map_blocks(_score, X, np.empty(0, dtype=object), function=_shared(function), empty=empty)
+    return type(empty)(_map_blocks(_pick, whole, part, i=i) for i, part in enumerate(empty))
+
+
+def _map_blocks(score: Any, X: Any, like: Any, **options: Any) -> Any:
+    """Return the Dask array of ``score(block)``; `map_blocks` would copy each block to drop its second axis."""
+    from dask.array import blockwise
+
+    axes = ("rows", *(f"column {i}" for i in range(1, like.ndim)))
+    inputs = ("rows", *(f"feature {i}" for i in range(1, X.ndim)))
+    sizes = dict(zip(axes[1:], like.shape[1:], strict=True))
+    return blockwise(score, axes, X, inputs, new_axes=sizes, dtype=like.dtype, meta=like, concatenate=None, **options)
+
+
+def _empty(function: BlockMethod, example: Any, like: Any) -> Any:
+    """Return the result for no rows, with the dtype and the columns that it has for some."""
+    result = function(example)
+    if isinstance(result, (list, tuple)):
+        return type(result)(_no_rows(part, like) for part in result)
+    return _no_rows(result, like)
+
+
+def _no_rows(result: Any, like: Any) -> Any:
+    if container_of(result) != "scipy.sparse":
+        result = np.asarray(result)
+        return place_like(result[:0], like) if result.dtype.kind in "biuf" else result[:0]
+    return result[:0]
+
+
+def _score(block: Any, function: BlockMethod, empty: Any) -> Any:
+    """Score one block of an array."""
+    while isinstance(block, list):  # one block along the columns
+        [block] = block
+    if not block.shape[0]:
+        return empty  # scikit-learn raises on a block without rows
+    result = apply_to_block(function, block)
+    if isinstance(result, (list, tuple)):
+        return type(result)(_as(part, like) for part, like in zip(result, empty, strict=True))
+    return _as(result, empty)
+
+
+def _as(result: Any, empty: Any) -> Any:
+    """Return an array of the dtype that was promised; `set_output` may have made a frame."""
+    if hasattr(result, "iloc"):
+        result = result.to_numpy()
+    return result.astype(empty.dtype, copy=False) if empty.dtype.kind in "biuf" else result
+
+
+def _pick(results: Any, i: int) -> Any:
+    return results[i]
+
+
+# --- frames ----------------------------------------------------------------------------------
 
 
 def _map_frame(function: BlockMethod, X: Any) -> Any:
-    example_X = example_rows(X)
-    for column, category in zip(example_X.columns, _known_categories(function), strict=False):
-        example_X[column] = category
-    score = _FrameBlock(function, _columns(function))
-    empty = score.frame(apply_to(function, example_X), example_X).iloc[:0]
-    return X.map_partitions(_FrameBlock(function, score.columns, empty), meta=empty)
+    example = with_known_categories(function.estimator, example_rows(X))
+    result = apply_to_block(function, example)
+    if container_of(result) == "scipy.sparse":
+        return _sparse_blocks(function, X, result[:0])
+    options = {"function": _shared(function), "enforce_metadata": False}
+    if not isinstance(result, (list, tuple)):
+        frame = partial(_frame, columns=column_names(function))
+        empty = frame(result, example).iloc[:0]
+        return X.map_partitions(partial(_score_frame, frame=frame, empty=empty), meta=empty, **options)
+    empties = type(result)(_frame(part, example, None).iloc[:0] for part in result)
+    score = partial(_score_frame, frame=partial(_frames, columns=None), empty=empties)
+    whole = X.map_partitions(score, meta=(None, object), **options)
+    return type(result)(
+        whole.map_partitions(_pick, i, meta=empty, enforce_metadata=False) for i, empty in enumerate(empties)
+    )
 
 
-def _known_categories(function: BlockMethod) -> list[Any]:
-    """Return a category of each column for an encoder, which takes no made-up ones; nothing for others."""
-    return [categories[0] for categories in getattr(function.estimator, "categories_", ())]
+def _sparse_blocks(function: BlockMethod, X: Any, empty: Any) -> Any:
+    """Return a Dask array of sparse blocks: a frame of so many columns would be slow, and dense."""
+    from dask.array import concatenate, from_delayed
+
+    model, score = _shared(function), dask.delayed(_score, pure=True)
+    blocks = [score(block, model, empty) for block in X.to_delayed(optimize_graph=False)]
+    shape = (np.nan, empty.shape[1])
+    return concatenate([from_delayed(block, shape, dtype=empty.dtype, meta=empty) for block in blocks])
 
 
-@dataclass(frozen=True)
-class _ArrayBlock:
-    function: BlockMethod
-    empty: Any
-
-    def __call__(self, block: Any) -> Any:
-        # scikit-learn raises on a block without rows
-        return apply_to(self.function, block) if block.shape[0] else self.empty
+def _score_frame(block: Any, function: BlockMethod, frame: Any, empty: Any) -> Any:
+    return frame(apply_to_block(function, block), block) if len(block) else empty
 
 
-@dataclass(frozen=True)
-class _FrameBlock:
-    function: BlockMethod
-    columns: Any = None
-    empty: Any = None
-
-    def __call__(self, block: Any) -> Any:
-        return self.frame(apply_to(self.function, block), block) if len(block) else self.empty
-
-    def frame(self, result: Any, block: Any) -> Any:
-        """Give a result the index, and the library, of the block it was computed from."""
-        if hasattr(result, "index"):  # set_output made a frame already
-            return result
-        library = _frame_library(block)
-        if result.ndim == 1:
-            return library.Series(result, index=block.index)
-        if hasattr(result, "toarray"):
-            result = result.toarray()
-        return library.DataFrame(result, index=block.index, columns=self.columns)
+def _frame(result: Any, block: Any, columns: Any) -> Any:
+    """Give a result the index, and the library, of the block it was computed from."""
+    if hasattr(result, "iloc"):  # set_output made a frame already
+        return result
+    library = sys.modules["cudf" if container_of(block) in GPU else "pandas"]
+    if result.ndim == 1:
+        return library.Series(result, index=block.index)
+    return library.DataFrame(result, index=block.index, columns=columns)
 
 
-def _frame_library(block: Any) -> Any:
-    import sys
-
-    return sys.modules["cudf"] if container_of(block) == "cudf" else sys.modules["pandas"]
-
-
-def _columns(function: BlockMethod) -> Any:
-    """Name the columns of a 2-D result: output features, or classes."""
-    estimator = function.estimator
-    if function.method == "transform" and hasattr(estimator, "get_feature_names_out"):
-        return list(estimator.get_feature_names_out())
-    if function.method in ("predict_proba", "predict_log_proba"):
-        classes = function.labels if function.labels is not None else getattr(estimator, "classes_", None)
-        return None if isinstance(classes, list) else classes
-    return None
+def _frames(results: Any, block: Any, columns: Any) -> Any:
+    return type(results)(_frame(result, block, columns) for result in results)

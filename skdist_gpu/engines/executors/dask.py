@@ -47,16 +47,17 @@ class DaskExecutor:
 
     def reduce(self, reduction: Reduction) -> Any:
         """Return the total over all rows, on the host."""
-        n_blocks = len(self.parts[0])
-        keys = ([block.key for block in part] or [None] * n_blocks for part in self.parts)
-        tasks = [
-            (partial(_map_block, reduction, i, self.classes), block) for i, block in enumerate(zip(*keys, strict=True))
-        ]
         self.n_passes += 1
-        self.progress.start(f"pass {self.n_passes} over {n_blocks} blocks")
-        total = self._compute(tasks, partial(_combine, reduction))
+        self.progress.start(f"pass {self.n_passes} over {len(self.parts[0])} blocks")
+        total = self.reduce_blocks(partial(_map_block, reduction, self.classes), partial(_combine, reduction))
         self.progress.finish()
         return total
+
+    def reduce_blocks(self, function: Callable[..., Any], combine: Callable[..., Any]) -> Any:
+        """Return ``function(number, X, y, sample_weight)`` of all blocks, combined by ``combine(*results)``."""
+        keys = ([block.key for block in part] or [None] * len(self.parts[0]) for part in self.parts)
+        tasks = [(partial(function, i), block) for i, block in enumerate(zip(*keys, strict=True))]
+        return self._compute(tasks, combine)
 
     def _compute(self, tasks: list[tuple[Any, Any]], combine: Callable[..., Any]) -> Any:
         """Return the results of functions of blocks, combined by a tree of further tasks.
@@ -106,7 +107,7 @@ def _delayed_blocks(data: Any) -> list[Any]:
     return list(data.to_delayed(optimize_graph=False))
 
 
-def _map_block(reduction: Reduction, index: int, classes: np.ndarray | None, X: Any, y: Any, sample_weight: Any) -> Any:
+def _map_block(reduction: Reduction, classes: np.ndarray | None, index: int, X: Any, y: Any, sample_weight: Any) -> Any:
     """Reduce one block in a worker."""
     for name, part in (("y", y), ("sample_weight", sample_weight)):
         if part is not None and len(part) != X.shape[0]:

@@ -1,0 +1,130 @@
+"""Score files that are larger than memory, a few batches of rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import joblib
+
+from skdist_gpu.fitted import BlockMethod, column_names, method_of, scored_batches
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def predict_batches(
+    estimator: Any, source: Any, *, method: str = "predict", keep: Sequence[str] = ()
+) -> Iterator[pa.RecordBatch]:
+    """Score a dataset from file to file, holding a few batches of rows in memory.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted; an AutoScale estimator, or a plain one of scikit-learn or XGBoost.
+    source : pyarrow.dataset.Dataset or polars.LazyFrame
+        Rows to score. The columns are found by the names that the estimator was fitted with;
+        where it was fitted without names, all columns but those to keep are its features.
+    method : str, default="predict"
+        Any method of the estimator that scores rows, such as ``"predict_proba"`` or ``"transform"``.
+    keep : sequence of str, default=()
+        Columns of `source` to copy into the result, such as a key.
+
+    Yields
+    ------
+    pyarrow.RecordBatch
+        In the order of the rows: the columns to keep, then ``prediction`` for the method
+        `predict`, the names of classes or of output features where there are any, and otherwise
+        the method's name, with a number where it gives several columns.
+
+    Raises
+    ------
+    TypeError
+        If the method gives a list of arrays, as probabilities of several targets are.
+
+    Examples
+    --------
+    >>> import pyarrow as pa, pyarrow.dataset
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from skdist_gpu import predict_batches
+    >>> table = pa.table({"key": [7, 8], "a": [0.0, 1.0], "b": [2.0, 3.0]})
+    >>> model = LinearRegression().fit(table.select(["a", "b"]).to_pandas(), [1.0, 2.0])
+    >>> for batch in predict_batches(model, pyarrow.dataset.dataset(table), keep=["key"]):
+    ...     print(batch.column_names, batch.num_rows)
+    ['key', 'prediction'] 2
+    """
+    import pyarrow as pa
+
+    function = method_of(estimator, method)
+    for batch, result in scored_batches(function, source, keep, joblib.cpu_count()):
+        columns = {name: batch.column(name) for name in keep} | _columns(function, result)
+        table = pa.table(columns).combine_chunks()
+        yield from table.to_batches()
+
+
+def predict_to_parquet(
+    estimator: Any, source: Any, path: str | Path, *, method: str = "predict", keep: Sequence[str] = ()
+) -> int:
+    """Score a dataset into one Parquet file, holding a few batches of rows in memory.
+
+    Parameters
+    ----------
+    estimator, source, method, keep : as in :func:`predict_batches`
+    path : str or Path
+        File to write. It appears only once it is complete.
+
+    Returns
+    -------
+    n_rows : int
+        Rows written.
+
+    Raises
+    ------
+    ValueError
+        If the source has no rows.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import pyarrow as pa, pyarrow.dataset
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skdist_gpu import predict_to_parquet
+    >>> table = pa.table({"a": [0.0, 2.0]})
+    >>> path = os.path.join(tempfile.mkdtemp(), "scaled.parquet")
+    >>> model = StandardScaler().fit(table.to_pandas())
+    >>> predict_to_parquet(model, pyarrow.dataset.dataset(table), path, method="transform")
+    2
+    >>> pyarrow.dataset.dataset(path).to_table().to_pydict()
+    {'a': [-1.0, 1.0]}
+    """
+    import pyarrow.parquet as pq
+
+    batches = predict_batches(estimator, source, method=method, keep=keep)
+    first = next(batches, None)
+    if first is None:
+        raise ValueError("The input has no rows. Nothing was written.")
+    unfinished, n_rows = Path(f"{path}.unfinished"), first.num_rows
+    with pq.ParquetWriter(unfinished, first.schema) as writer:
+        writer.write_batch(first)
+        for batch in batches:
+            writer.write_batch(batch)
+            n_rows += batch.num_rows
+    unfinished.replace(path)
+    return n_rows
+
+
+def _columns(function: BlockMethod, result: Any) -> dict[str, Any]:
+    """Return the columns of a result by name."""
+    if isinstance(result, (list, tuple)):
+        raise TypeError(f"{function.method} of several targets gives one array for each, which no table holds.")
+    if hasattr(result, "toarray"):
+        result = result.toarray()
+    if hasattr(result, "iloc"):
+        return {str(name): result[name].to_numpy() for name in result}
+    stem = "prediction" if function.method == "predict" else function.method
+    if result.ndim == 1:
+        return {stem: result}
+    names = column_names(function)
+    names = [f"{stem}_{i}" for i in range(result.shape[1])] if names is None else [str(name) for name in names]
+    return dict(zip(names, result.T, strict=True))
