@@ -106,9 +106,9 @@ def by_split_gradients(
     """Minimise from gradients alone, each penalised unknown being the difference of two that are not negative."""
     n_unknowns, weight = len(start), np.where(penalty.penalised, penalty.weight, 0.0)
 
-    def split_objective(parts: np.ndarray, second_order: bool) -> Sums:
+    def split_objective(parts: np.ndarray, rows: int) -> Sums:
         positive, negative = parts[:n_unknowns], parts[n_unknowns:]
-        at = objective(positive - negative, False)
+        at = objective(positive - negative, 0)
         value = at.value - penalty.value(positive - negative) + float(weight @ (positive + negative))
         return Sums(value, np.concatenate([weight + at.gradient, weight - at.gradient]))
 

@@ -105,7 +105,7 @@ def fit_huber(estimator: Any, data: Passes) -> None:
         bounds = [(None, None)] * (len(start) - 1) + [(SMALLEST_SCALE, None)]
         start[:-1], start[-1] = 0, 1
         objective = model.objective(data.reduce)
-        check_finite(objective(start, False).value, data)
+        check_finite(objective(start, 0).value, data)
         found = by_gradients(objective, start, estimator.max_iter, estimator.tol / view.weight, bounds=bounds)
         warn_if_unfinished(found, estimator.max_iter, estimator.tol / view.weight)
     coef, intercept = design.by_row_of_X(found.coef[None, :-1])

@@ -19,7 +19,7 @@ MOST_UNKNOWNS = 2000
 # the objective is known to about this relative precision, and its decrease cannot be judged below
 ROUNDING = 1e-12
 # the objective may stay this far above its minimum, relative to its size at the start
-PRECISION = 1e-13
+PRECISION = 1e-14
 MOST_LENGTHS = 30
 # a step that leaves more of the squared error asks for new second derivatives
 FAST_SHRINKING = 0.05
@@ -39,8 +39,8 @@ class Sums:
         return Sums(self.value + other.value, self.gradient + other.gradient, hessian)
 
 
-# coefficients, whether to give second derivatives -> value and derivatives
-Objective = Callable[[np.ndarray, bool], Sums]
+# coefficients, and of which rows to give second derivatives: 0 for none, n for every n-th -> value and derivatives
+Objective = Callable[[np.ndarray, int], Sums]
 
 
 @dataclass
@@ -65,8 +65,8 @@ class Minimum:
     curvature: np.ndarray | None = None
 
 
-# yields what to evaluate, coefficients and whether with second derivatives, and is sent the sums
-Search = Generator[tuple[np.ndarray, bool], Sums, Minimum]
+# yields what to evaluate, the arguments of an objective, and is sent the sums
+Search = Generator[tuple[np.ndarray, int], Sums, Minimum]
 
 
 class Kinks(Protocol):
@@ -90,6 +90,7 @@ def minimise(
     tol: float,
     scale: float,
     curvature: np.ndarray | None = None,
+    every: int = 0,
     kinks: Kinks | None = None,
 ) -> Minimum:
     """Return the minimum of a convex objective.
@@ -107,13 +108,15 @@ def minimise(
     scale : float
         Size of the objective before the fit.
     curvature : ndarray, default=None
-        Second derivatives near `start`.
+        Second derivatives near `start`, less exact than those of every so-many-th row.
+    every : int, default=0
+        The so-many-th row; 0 if no sample of the rows has better ones.
     kinks : Kinks, default=None
         The part of the objective that has no derivative everywhere.
     """
     if start.size > MOST_UNKNOWNS and kinks is None:
         return by_gradients(objective, start, max_iter, tol, ftol=64 * np.finfo(float).eps)
-    steps = search(start, max_iter=max_iter, scale=scale, curvature=curvature, kinks=kinks)
+    steps = search(start, max_iter=max_iter, scale=scale, curvature=curvature, every=every, kinks=kinks)
     wanted = next(steps)
     while True:
         try:
@@ -123,25 +126,31 @@ def minimise(
 
 
 def search(
-    start: np.ndarray, *, max_iter: int, scale: float, curvature: np.ndarray | None = None, kinks: Kinks | None = None
+    start: np.ndarray,
+    *,
+    max_iter: int,
+    scale: float,
+    curvature: np.ndarray | None = None,
+    every: int = 0,
+    kinks: Kinks | None = None,
 ) -> Search:
     """Search for the minimum, and leave it to the caller to evaluate the objective; parameters as in :func:`minimise`.
 
-    Second derivatives that are given, or left from an earlier step, are used as long as each step
-    shrinks the error well; the BFGS update keeps them in line with the gradients.
+    Second derivatives are taken from some rows only, at first, and used as long as each step shrinks
+    the error well; the BFGS update keeps them in line with the gradients.
     """
     target = PRECISION * scale
     slow = curvature is None
-    coef, previous = start, np.inf
-    at = yield start, slow
+    coef, previous, rows = start, np.inf, 1 if slow else every
+    at = yield start, rows
     for n_iter in range(1, max_iter + 1):
-        fresh = at.hessian is not None
-        curvature = at.hessian if fresh else curvature
+        exact = rows == 1
+        curvature = curvature if at.hessian is None else at.hessian
         assert curvature is not None
-        step = _step(curvature, coef, at.gradient, kinks, shortest=fresh)
+        step = _step(curvature, coef, at.gradient, kinks, shortest=exact)
         if step is None:
-            at = yield coef, True
-            slow, previous = True, np.inf
+            at = yield coef, 1
+            slow, previous, rows = True, np.inf, 1
             continue
         decrement = max(0.0, _decrement(coef, at.gradient, step, kinks))
         # the error shrinks at least about as it did before
@@ -152,10 +161,12 @@ def search(
             last = step if np.isfinite(previous) or decrement <= target else 0.0
             return Minimum(coef + last, n_iter, _largest(coef, at.gradient, kinks), curvature)
         slow = slow if not np.isfinite(previous) else shrink > FAST_SHRINKING
-        length, found = yield from _descend(coef, at, step, decrement, slow, most=MOST_LENGTHS if fresh else 1)
-        if found is None and not fresh:
-            at = yield coef, True
-            slow, previous = True, np.inf
+        # the first step ends near the minimum, where second derivatives are better than those from its start
+        rows = 1 if slow else every if n_iter == 1 else 0
+        length, found = yield from _descend(coef, at, step, decrement, rows, most=MOST_LENGTHS if exact else 1)
+        if found is None and not exact:
+            at = yield coef, 1
+            slow, previous, rows = True, np.inf, 1
             continue
         if found is None:
             # rounding hides any further decrease
@@ -169,12 +180,12 @@ def search(
 
 
 def _descend(
-    coef: np.ndarray, at: Sums, step: np.ndarray, decrement: float, second: bool, most: int
-) -> Generator[tuple[np.ndarray, bool], Sums, tuple[float, Sums | None]]:
+    coef: np.ndarray, at: Sums, step: np.ndarray, decrement: float, rows: int, most: int
+) -> Generator[tuple[np.ndarray, int], Sums, tuple[float, Sums | None]]:
     """Shorten the step until the objective decreases enough; None if it does not `most` times."""
     length = 1.0
     for _ in range(most):
-        found = yield coef + length * step, second
+        found = yield coef + length * step, rows
         if found.value <= at.value - 1e-4 * length * decrement + ROUNDING * abs(at.value):
             return length, found
         # the minimum of the parabola through both values, not too far from either
@@ -233,7 +244,7 @@ def by_gradients(
     """Minimise by L-BFGS-B, from gradients alone."""
 
     def function(coef: np.ndarray) -> tuple[float, np.ndarray]:
-        sums = objective(coef, False)
+        sums = objective(coef, 0)
         return float(sums.value), sums.gradient
 
     options = {"maxiter": max_iter, "maxls": 50, "gtol": tol, "ftol": ftol}

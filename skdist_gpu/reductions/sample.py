@@ -22,11 +22,12 @@ FEW_CLASSES = 32
 
 @dataclass
 class Rows:
-    """Sampled rows on the host; `weight` counts the rows that each one stands for."""
+    """Sampled rows on the host, of `n_rows` rows; `weight` counts the rows that each one stands for."""
 
     X: np.ndarray
     y: np.ndarray | None
     weight: np.ndarray
+    n_rows: int
 
 
 @dataclass
@@ -78,7 +79,7 @@ class Overview:
         X = np.concatenate([p.X for p in self.pieces])
         y = None if self.pieces[0].y is None else np.concatenate([p.y for p in self.pieces])
         weights = [(np.ones(len(p.X)) if p.weight is None else p.weight) * (p.n_rows / len(p.X)) for p in self.pieces]
-        return Rows(X, y, np.concatenate(weights))
+        return Rows(X, y, np.concatenate(weights), self.n_rows)
 
 
 class OverviewReduction:

@@ -13,7 +13,7 @@ from typing import Any
 import cupy
 import numpy as np
 
-from skdist_gpu.reductions.linear import ScoreReduction
+from skdist_gpu.reductions.linear import SampledCurvature, ScoreReduction
 from skdist_gpu.reductions.linear_svm import SquaredEpsilonInsensitive, SquaredHinge
 from skdist_gpu.reductions.logistic import BinomialLoss
 from skdist_gpu.reductions.newton import Sums
@@ -120,6 +120,8 @@ __global__ void score_sums(
 
 def map_block(reduction: Any, X: Any, y: Any, sample_weight: Any) -> Any:
     """Return what a block on the GPU contributes: by a kernel where there is one, else by the reduction's own map."""
+    if type(reduction) is SampledCurvature:
+        return reduction.with_curvature(map_block(reduction.first_order, X, y, sample_weight), X, y, sample_weight)
     if _has_kernel(reduction, X, y):
         return _score_sums(reduction, X, y, sample_weight)
     return reduction.map(X, y, sample_weight)
