@@ -21,7 +21,8 @@ from skdist_gpu.reductions.sample import Rows, check_finite
 
 # means this many standard deviations from zero are subtracted
 FAR_FROM_ZERO = 100.0
-# second derivatives of every so-many-th row cost an eighth of all, and steps with them are nearly as good
+# second derivatives of so many rows, and of every eighth at most, cost little, and steps with them are nearly as good
+CURVATURE_ROWS = 1_000_000
 CURVATURE_FROM = 8
 
 
@@ -219,8 +220,9 @@ class Model:
                 checked = True
             return sums
 
+        every = max(CURVATURE_FROM, sample.n_rows // CURVATURE_ROWS)
         # worth it where these rows are many more than the sample
-        every = CURVATURE_FROM if sample.n_rows > 2 * CURVATURE_FROM * len(sample.X) else 0
+        every = every if sample.n_rows > 2 * every * len(sample.X) else 0
         found = self._minimise(objective, warm.coef, max_iter, tol, scale, warm.curvature, every)
         warn_if_unfinished(found, max_iter, tol)
         return found
