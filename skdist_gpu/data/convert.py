@@ -164,7 +164,11 @@ def result_to_host(result: Any) -> Any:
 
 
 def place_like(values: np.ndarray, like: Any) -> Any:
-    """Return an array with its dtype where another is: on the GPU for CuPy and cuDF."""
+    """Return an array with its dtype where another is: on the GPU for CuPy and cuDF, in the blocks of a Dask array."""
+    if container_of(like) == "dask.array":
+        import dask.array
+
+        return dask.array.from_array(values, chunks=(like.chunks[0], *values.shape[1:]))
     if container_of(like) not in GPU:
         return values
     import cupy

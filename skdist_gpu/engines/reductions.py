@@ -71,6 +71,7 @@ FITS = {
     "BayesianRidge": "bayesian.fit_bayesian_ridge",
     "ARDRegression": "bayesian.fit_ard",
     "LogisticRegression": "logistic.fit_logistic_regression",
+    "LogisticRegressionCV": "logistic_cv.fit_logistic_regression_cv",
     "KMeans": "kmeans.fit_kmeans",
     "PoissonRegressor": "glm.fit_generalized_linear",
     "GammaRegressor": "glm.fit_generalized_linear",
@@ -115,6 +116,9 @@ def _passes(job: FitJob, X: Any, y: Any, sample_weight: Any, classes: np.ndarray
         y_rows, weight_rows = (None if part is None else part[start:stop] for part in (y, sample_weight))
         return _passes(job, X[start:stop], y_rows, weight_rows, classes)
 
+    def relabel(codes: np.ndarray) -> Passes:
+        return _passes(job, X, place_like(codes, X), sample_weight, np.arange(codes.max() + 1))
+
     numbered = isinstance(X.shape[0], (int, np.integer))
     elsewhere = {"reduce_of": executor.reduce_of} if job.device == "gpu" else {}
     return Passes(
@@ -125,6 +129,7 @@ def _passes(job: FitJob, X: Any, y: Any, sample_weight: Any, classes: np.ndarray
         classes=classes,
         n_rows=int(X.shape[0]) if numbered else None,
         rows=rows if numbered else None,
+        relabel=relabel if numbered and not isinstance(X, DatasetTable) else None,
         **elsewhere,
     )
 

@@ -208,7 +208,7 @@ class Model:
             at_start = on_sample(self.start, 0).value
             check_finite(at_start, data)
             scale = max(at_start, np.finfo(np.float64).tiny)
-            warm = self._minimise(on_sample, self.start, max_iter, tol, scale)
+            warm = self.minimise(on_sample, self.start, max_iter, tol, scale)
         on_all = self.objective(data.reduce)
         checked = False
 
@@ -223,11 +223,11 @@ class Model:
         every = max(CURVATURE_FROM, sample.n_rows // CURVATURE_ROWS)
         # worth it where these rows are many more than the sample
         every = every if sample.n_rows > 2 * every * len(sample.X) else 0
-        found = self._minimise(objective, warm.coef, max_iter, tol, scale, warm.curvature, every)
+        found = self.minimise(objective, warm.coef, max_iter, tol, scale, warm.curvature, every)
         warn_if_unfinished(found, max_iter, tol)
         return found
 
-    def _minimise(
+    def minimise(
         self,
         objective: Objective,
         start: np.ndarray,
@@ -237,6 +237,7 @@ class Model:
         curvature: np.ndarray | None = None,
         every: int = 0,
     ) -> Minimum:
+        """Minimise an objective of the model; parameters as in :func:`skdist_gpu.reductions.newton.minimise`."""
         if self.absolute and len(start) > MOST_UNKNOWNS:
             return by_split_gradients(objective, start, self.absolute, max_iter, tol)
         options: Any = {"max_iter": max_iter, "tol": tol, "scale": scale, "curvature": curvature, "every": every}

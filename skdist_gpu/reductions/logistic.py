@@ -77,28 +77,29 @@ class SoftmaxReduction:
             weight = xp.ones(len(y))
         slope = probability * weight[:, None]
         slope[own] -= weight
-        hessian = self._hessian(rows, probability, weight) if self.second_order else None
+        hessian = softmax_hessian(self.design, rows, probability, weight) if self.second_order else None
         return Sums(weight @ loss, self.design.products(rows, slope).ravel(), hessian)
-
-    def _hessian(self, rows: Any, probability: Any, weight: Any) -> Any:
-        """Return the sums of w (diag(p) - p pᵀ) ⊗ x xᵀ, as (classes, columns) by (classes, columns)."""
-        xp = namespace(rows)
-        n_rows, n_columns = rows.shape[0], self.design.n_columns
-        products = xp.empty((n_rows, len(self.coef), n_columns))
-        products[:, :, self.design.n_features :] = self.design.constant
-        products[:, :, : self.design.n_features] = rows[:, None, :]
-        products *= (probability * xp.sqrt(weight)[:, None])[:, :, None]
-        products = products.reshape(n_rows, -1)
-        hessian = -(products.T @ products)
-        for k in range(len(self.coef)):
-            own = slice(k * n_columns, (k + 1) * n_columns)
-            p = probability[:, k]
-            hessian[own, own] = self.design.squares(rows, weight * p * (1 - p))
-        return hessian
 
     def combine(self, a: Sums, b: Sums) -> Sums:
         """Add the sums."""
         return a.plus(b)
+
+
+def softmax_hessian(design: Design, rows: Any, probability: Any, weight: Any) -> Any:
+    """Return the sums of w (diag(p) - p pᵀ) ⊗ x xᵀ, as (classes, columns) by (classes, columns)."""
+    xp = namespace(rows)
+    n_rows, n_classes = probability.shape
+    products = xp.empty((n_rows, n_classes, design.n_columns))
+    products[:, :, design.n_features :] = design.constant
+    products[:, :, : design.n_features] = rows[:, None, :]
+    products *= (probability * xp.sqrt(weight)[:, None])[:, :, None]
+    products = products.reshape(n_rows, -1)
+    hessian = -(products.T @ products)
+    for k in range(n_classes):
+        own = slice(k * design.n_columns, (k + 1) * design.n_columns)
+        p = probability[:, k]
+        hessian[own, own] = design.squares(rows, weight * p * (1 - p))
+    return hessian
 
 
 def fit_logistic_regression(estimator: Any, data: Passes) -> None:
@@ -116,7 +117,7 @@ def fit_logistic_regression(estimator: Any, data: Passes) -> None:
     ValueError
         scikit-learn's own, if there is one class only or the solver does not take the penalty.
     """
-    check_penalty(estimator.solver, 0.0 if np.isinf(estimator.C) else estimator.l1_ratio)
+    check_penalty(estimator.solver, [0.0 if np.isinf(estimator.C) else estimator.l1_ratio])
     classes = check_classes(data)
     view, sample = look(data, SAMPLED_ROWS, n_classes=len(classes))
     class_weight = class_weights(estimator.class_weight, classes, view)
@@ -125,16 +126,20 @@ def fit_logistic_regression(estimator: Any, data: Passes) -> None:
     n_scores = 1 if len(classes) == 2 else len(classes)
     model = make_model(class_weight, design, n_scores, float(total), 1 / (estimator.C * total), estimator.l1_ratio)
     found = model.fit(data, sample, estimator.max_iter, estimator.tol)
-    coef, intercept = design.by_row_of_X(found.coef.reshape(n_scores, -1))
-    if n_scores > 1:
-        intercept -= intercept.mean()
+    coef, intercept = coefficients(design, found.coef)
     dtype = np.float32 if data.dtype == np.float32 else np.float64
     estimator.classes_ = classes
     estimator.coef_, estimator.intercept_ = coef.astype(dtype), intercept.astype(dtype)
     estimator.n_iter_ = np.array([found.n_iter], dtype=np.int32)
 
 
-def check_penalty(solver: str, l1_ratio: float) -> None:
+def coefficients(design: Design, coef: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return coefficients and intercepts for X itself, a row and a value for each score."""
+    slopes, intercepts = design.by_row_of_X(coef.reshape(-1, design.n_columns))
+    return slopes, intercepts if len(intercepts) == 1 else intercepts - intercepts.mean()
+
+
+def check_penalty(solver: str, l1_ratios: Any) -> None:
     """Raise scikit-learn's own error where a solver does not take the penalty.
 
     Raises
@@ -142,8 +147,8 @@ def check_penalty(solver: str, l1_ratio: float) -> None:
     ValueError
         Naming both.
     """
-    if l1_ratio > 0 and solver != "saga":
-        penalty = "l1" if l1_ratio == 1 else "elasticnet"
+    if any(ratio > 0 for ratio in l1_ratios) and solver != "saga":
+        penalty = "l1" if all(ratio == 1 for ratio in l1_ratios) else "elasticnet"
         raise ValueError(f"Solver {solver} supports only 'l2' or None penalties, got {penalty} penalty.")
 
 

@@ -125,6 +125,22 @@ def minimise(
             return end.value
 
 
+def minimise_together(
+    searches: list[Search], objective: Callable[[dict[int, tuple[np.ndarray, int]]], dict[int, Sums]]
+) -> list[Minimum]:
+    """Return where several searches end; what all of them want to know next is evaluated at once."""
+    found: dict[int, Minimum] = {}
+    wanted = {i: next(steps) for i, steps in enumerate(searches)}
+    while wanted:
+        for i, sums in objective(wanted).items():
+            try:
+                wanted[i] = searches[i].send(sums)
+            except StopIteration as end:
+                found[i] = end.value
+                del wanted[i]
+    return [found[i] for i in range(len(searches))]
+
+
 def search(
     start: np.ndarray,
     *,

@@ -57,6 +57,9 @@ class Passes:
         Number of rows; None where it is not known without computing.
     rows : callable or None
         Returns the passes over the rows from `start` to `stop`; None where rows have no number.
+    relabel : callable or None
+        Returns the passes over the same rows with other codes as `y`, which it takes on the host in the order
+        of the rows; None where rows have no number.
     reduce_of : callable
         Returns the `reduce` of a few other rows, from their X, y and weights on the host.
     """
@@ -68,6 +71,7 @@ class Passes:
     classes: np.ndarray | None = None
     n_rows: int | None = None
     rows: Callable[[int, int], Passes] | None = None
+    relabel: Callable[[np.ndarray], Passes] | None = None
     reduce_of: Callable[[Any, Any, Any], Reduce] = lambda X, y, weight: lambda reduction: fold(reduction, X, y, weight)
 
 

@@ -35,6 +35,19 @@ _LOGISTIC: dict[str, Allowed] = {
     "max_iter": lambda n: n > 0,
 }
 
+
+def _disjoint_folds(cv: Any) -> bool:
+    """Whether each row is left out by one fold, and the folds follow from the classes of the rows."""
+    return cv is None or type(cv) is int or type(cv).__name__ in ("KFold", "StratifiedKFold")
+
+
+# scores that are sums over rows
+_LOGISTIC_CV: dict[str, Allowed] = {
+    **{name: allowed for name, allowed in _LOGISTIC.items() if name not in ("l1_ratio", "warm_start", "n_jobs")},
+    "cv": _disjoint_folds,
+    "scoring": (None, "warn", "accuracy", "neg_log_loss"),
+}
+
 _GLM: dict[str, Any] = {
     "accepts": {"warm_start": (False,), "verbose": (0, False), "max_iter": lambda n: n > 0},
     "multi_target": False,
@@ -50,6 +63,7 @@ ROWS: tuple[Entry, ...] = (
         tolerance=1e-6,
         on_gpu="cuML is 4.7 times faster on 25 000 000 × 100 float32, its objective 5e-8 higher (benchmarks/results)",
     ),
+    *_few("LogisticRegressionCV", 1e5, accepts=_LOGISTIC_CV, multi_target=False, tolerance=1e-6),
     *_few("PoissonRegressor", 3e5, **_GLM),
     *_few("GammaRegressor", 3e5, **_GLM),
     *_few("TweedieRegressor", 3e5, **_GLM),
