@@ -107,7 +107,7 @@ def fit_logistic_regression_cv(estimator: Any, data: Passes) -> None:
     best = _best(estimator, scores)
     if estimator.refit:
         _, ratio, C = best[0]
-        all_rows = replace(sample, y=sample.y // n_folds)  # type: ignore[operator]
+        all_rows = replace(sample, y=np.asarray(sample.y) // n_folds)
         minimum = grid.model(by_class.sum(), ratios[ratio], Cs[C]).fit(
             data, all_rows, estimator.max_iter, estimator.tol
         )
