@@ -24,6 +24,7 @@ from sklearn.linear_model import (
     LassoCV,
     LassoLars,
     LogisticRegression,
+    LogisticRegressionCV,
     OrthogonalMatchingPursuit,
     PoissonRegressor,
     Ridge,
@@ -114,6 +115,7 @@ def few_pass_family() -> list[Any]:
     found += [LinearSVR(loss="squared_epsilon_insensitive"), LinearSVC(), LogisticRegression()]
     # the checks are of few rows, where a strong penalty leaves no coefficient
     found.append(LogisticRegression(l1_ratio=0.9, C=10.0, solver="saga"))
+    found.append(LogisticRegressionCV(Cs=3, cv=3, l1_ratios=(0,), scoring=None, use_legacy_attributes=False))
     return [*found, KMeans(random_state=0), GaussianMixture(random_state=0)]
 
 

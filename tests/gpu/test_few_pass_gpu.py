@@ -6,7 +6,14 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone, is_classifier
 from sklearn.cluster import KMeans
-from sklearn.linear_model import GammaRegressor, HuberRegressor, LogisticRegression, PoissonRegressor, TweedieRegressor
+from sklearn.linear_model import (
+    GammaRegressor,
+    HuberRegressor,
+    LogisticRegression,
+    LogisticRegressionCV,
+    PoissonRegressor,
+    TweedieRegressor,
+)
 from sklearn.mixture import GaussianMixture
 from sklearn.svm import LinearSVC, LinearSVR
 
@@ -70,6 +77,22 @@ def test_answer_is_scikit_learns(estimator, target, precise, weighted, place):
         assert_array_equal(model.coef_ == 0, reference.coef_ == 0)
     if isinstance(estimator, HuberRegressor):
         assert np.mean(model.outliers_ != reference.outliers_) < 1e-3
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("target", ["binary", "classes"])
+def test_all_folds_and_penalties(target, weighted, place):
+    y, sample_weight = TARGETS[target], weights if weighted else None
+    options = {"Cs": 3, "cv": 3, "l1_ratios": (0,), "scoring": "neg_log_loss", "use_legacy_attributes": False}
+    estimator = LogisticRegressionCV(**options)
+    reference = clone(estimator).set_params(solver="newton-cholesky", tol=1e-10).fit(X, y, sample_weight=sample_weight)
+    model = autoscale(estimator, backend="reductions:gpu").fit(place(X), place(y), sample_weight=place(sample_weight))
+    assert_ran_on(model, "reductions:gpu")
+    scale = np.abs(reference.coef_).max()
+    for name in ("coef_", "coefs_paths_", "scores_"):
+        assert isinstance(getattr(model, name), np.ndarray)
+        assert_allclose(getattr(model, name), getattr(reference, name), rtol=0, atol=1e-6 * max(1, scale))
+    assert model.C_ == reference.C_
 
 
 @pytest.mark.parametrize("weighted", [False, True])
