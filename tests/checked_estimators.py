@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cuml_family import cuml_family, small
 from sklearn.base import is_classifier
 from sklearn.cluster import KMeans, SpectralClustering
 from sklearn.covariance import OAS, EmpiricalCovariance, LedoitWolf, ShrunkCovariance
@@ -167,6 +168,7 @@ def gpu_estimators() -> list[Any]:
     found += [AutoScaleClassifier(e, backend="cuml") for e in [*classifiers, RandomForestClassifier(**forest)]]
     found.append(AutoScaleClusterer(KMeans(random_state=0), backend="cuml"))
     found.append(AutoScaleTransformer(PCA(n_components=1), backend="cuml"))
+    found += [autoscale(small(e), backend="cuml") for e in cuml_family()]
     found += [AutoScaleXGBRegressor(n_estimators=5, backend="xgboost:gpu")]
     found += [AutoScaleXGBClassifier(n_estimators=5, backend="xgboost:gpu")]
     return found

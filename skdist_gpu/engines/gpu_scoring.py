@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from skdist_gpu.data.convert import place_like, to_gpu, to_host
+from skdist_gpu.engines.cuml import FORESTS, to_cuml
 from skdist_gpu.fitted import BlockMethod
 
 # linear models need no more than one product
@@ -28,8 +29,8 @@ def call_on_gpu(function: BlockMethod, X: Any) -> Any:
     model = _device_copy(estimator)
     if model is None or not hasattr(model, function.method):
         return _on_gpu(function(to_host(X)), values)
-    if type(estimator).__name__.startswith("RandomForest"):
-        values = values.astype("float32")  # as scikit-learn's trees do
+    if type(estimator).__name__ in FORESTS:
+        values = values.astype("float32")
     return _on_gpu(getattr(model, function.method)(values, **function.params), values)
 
 
@@ -42,7 +43,5 @@ def _on_gpu(result: Any, values: Any) -> Any:
 def _device_copy(estimator: Any) -> Any:
     """Return cuML's twin of a fitted estimator; None if cuML has none."""
     if estimator not in _device_copies:
-        from skdist_gpu.engines.cuml import to_cuml
-
         _device_copies[estimator] = to_cuml(estimator)
     return _device_copies[estimator]
