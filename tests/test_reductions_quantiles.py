@@ -24,6 +24,7 @@ ESTIMATORS = [
 def _several_passes(monkeypatch):
     use_small_steps(monkeypatch)
     monkeypatch.setattr(quantiles, "MOST_VALUES", 200)
+    monkeypatch.setattr(quantiles, "SAMPLE_ROWS", 100)
 
 
 def make_hard(dtype="float64"):
@@ -67,6 +68,30 @@ def test_quantile_transformer_sorts_all_rows(distribution, dtype, gaps, backend)
     assert_same_as_scikit_learn(estimator, backend, X, rtol=1e-9 if dtype == "float64" else 1e-6)
 
 
+@pytest.mark.parametrize("backend", PLACES)
+def test_a_sample_that_misleads_is_noticed(backend, monkeypatch):
+    X = make_classes()[0]
+    X[::30] = 1e6  # every row of the sample, on one thread
+    monkeypatch.setattr(quantiles, "SLACK", 0.01)
+    for values in (X, np.sort(X, axis=0), X[::-1]):
+        assert_same_as_scikit_learn(RobustScaler(), backend, values, rtol=1e-12)
+
+
+def test_ties_are_counted_not_collected(monkeypatch):
+    X = np.random.default_rng(0).integers(0, 2, (N_ROWS, 4)).astype(np.float64)
+    X[:, 1] = 3.0
+    partials = []
+    combine = quantiles.GatherReduction.combine
+
+    def watched(self, a, b):
+        partials.append(sum(len(values) for _, values, _ in combine(self, a, b)[1]))
+        return combine(self, a, b)
+
+    monkeypatch.setattr(quantiles.GatherReduction, "combine", watched)
+    assert_same_as_scikit_learn(RobustScaler(), "reductions:cpu", X)
+    assert 0 < max(partials) < X.size / 10
+
+
 def rank_error(column, quantiles, shares):
     """Return how far the share of values below each quantile is from the share that was asked for."""
     values = np.sort(column[~np.isnan(column)])
@@ -97,6 +122,16 @@ def test_sketch_keeps_its_rank_error(order, distinct, seed):
     assert rank_error(column, model.quantiles_[:, 0], model.references_) <= most
     assert rank_error(X[:, 1], model.quantiles_[:, 1], model.references_) <= 1.5 * most  # two thirds have a value
     np.testing.assert_array_equal(model.quantiles_[[0, -1], 0], [column.min(), column.max()])
+
+
+def test_sketch_of_a_column_with_two_values(monkeypatch):
+    monkeypatch.setattr(quantile_sketch, "SKETCH_ROWS", 64)
+    X = make_classes()[0]
+    X[:, 1] = np.nan
+    X[[70, 2000], 1] = 1.0, 2.0
+    model = fit_there(QuantileTransformer(n_quantiles=3, subsample=100), "reductions:dask", X)
+    np.testing.assert_array_equal(model.quantiles_[[0, 2], 1], [1.0, 2.0])
+    assert 1.0 <= model.quantiles_[1, 1] <= 2.0
 
 
 def test_sketch_of_few_rows_is_exact():

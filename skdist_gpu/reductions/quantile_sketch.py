@@ -5,7 +5,7 @@ Pass and with Limited Memory", SIGMOD 1998. Two sorted tables of which each row 
 rows become one whose rows stand for ``2 w``, by leaving out every other row; that moves a rank by
 ``w`` at most. Over all such steps the rank of a quantile is off by at most
 ``(log2(n_rows / SKETCH_ROWS) + 1) / (2 SKETCH_ROWS)`` of all rows: 0.11 % of a million, 0.24 % of
-10**9. The smallest and largest value are exact.
+10**9; NaN count as rows. The smallest and largest value are exact.
 """
 
 from __future__ import annotations
@@ -157,9 +157,11 @@ def _column(
     # a value is the middle one of those that it stands for
     ranks = np.cumsum(weights[order]) - (weights[order] + 1) / 2
     last = counts[which] - 1
-    ranks, found = np.append(ranks, last), np.append(values[order, which], ends.high[which])
-    ranks, found = np.insert(np.minimum(ranks, last), 0, 0), np.insert(found, 0, ends.low[which])
-    return np.interp(shares * last, ranks, found)
+    ranks = np.concatenate([[0], np.minimum(ranks, last), [last]])
+    found = np.concatenate([[ends.low[which]], values[order, which], [ends.high[which]]])
+    quantiles = np.interp(shares * last, ranks, found)
+    quantiles[shares == 0], quantiles[shares == 1] = ends.low[which], ends.high[which]
+    return quantiles
 
 
 def _add(sketch: Sketch, level: int, table: Any) -> None:

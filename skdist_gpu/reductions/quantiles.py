@@ -1,5 +1,6 @@
-"""Exact quantiles of columns in a few passes: histograms close in on them, then the few values left are sorted.
+"""Exact quantiles of columns in a few passes: a sample says where they are about, then the few values there are sorted.
 
+Where too many values are near, histograms close in on them; where the sample misled, they start from the whole range.
 A table of no more values than are sorted in the end is sorted at once.
 
 Source: Munro & Paterson, "Selection and sorting with limited storage", Theoretical Computer
@@ -17,10 +18,16 @@ from skdist_gpu._compat.sklearn import handle_zeros
 from skdist_gpu.reductions.columns import ExtremaReduction, Together, check_finite, total
 from skdist_gpu.reductions.moments import raise_not_finite
 from skdist_gpu.reductions.protocol import Passes, namespace
+from skdist_gpu.reductions.sample import OverviewReduction
 
 N_BINS = 512
 # values that are collected in one pass, over all columns
 MOST_VALUES = 2**23
+SAMPLE_ROWS = 2**16
+# standard deviations of a rank in the sample
+SLACK = 4
+# share of a block's rows in an interval from which they are counted, not collected
+CROWDED = 1 / 8
 
 
 @dataclass
@@ -36,15 +43,6 @@ class Intervals:
     low: np.ndarray
     high: np.ndarray
 
-    def bin_of(self, X: Any, which: int) -> tuple[Any, Any]:
-        """Return which values are in the intervals of one quantile, and the bin of each."""
-        xp = namespace(X)
-        low, high = xp.asarray(self.low[which]), xp.asarray(self.high[which])
-        inside = (low <= X) & (high >= X)
-        width = (high - low) / N_BINS
-        bins = xp.where(inside, (X - low) / (width + (width == 0)), 0).astype(np.intp)
-        return inside, xp.minimum(bins, N_BINS - 1)
-
 
 class HistogramReduction:
     """Count the values below each interval, and in each of its bins."""
@@ -56,12 +54,15 @@ class HistogramReduction:
         """Return the counts of a block: below, and of shape (n_quantiles, n_columns, n_bins)."""
         xp = namespace(X)
         n_columns, below, counts = X.shape[1], [], []
-        for which in range(len(self.intervals.low)):
-            inside, bins = self.intervals.bin_of(X, which)
-            cells = xp.where(inside, bins + xp.arange(n_columns) * N_BINS, n_columns * N_BINS)
-            found = xp.bincount(cells.ravel(), minlength=n_columns * N_BINS + 1)
-            counts.append(found[:-1].reshape(n_columns, N_BINS))
-            below.append((xp.asarray(self.intervals.low[which]) > X).sum(axis=0))
+        for low, high in zip(self.intervals.low, self.intervals.high, strict=True):
+            low, high = xp.asarray(low), xp.asarray(high)
+            cells = xp.flatnonzero((low <= X) & (high >= X))
+            columns = cells % n_columns
+            width = (high - low) / N_BINS
+            bins = ((X.reshape(-1)[cells] - low[columns]) / (width + (width == 0))[columns]).astype(np.intp)
+            found = xp.bincount(columns * N_BINS + xp.minimum(bins, N_BINS - 1), minlength=n_columns * N_BINS)
+            counts.append(found.reshape(n_columns, N_BINS))
+            below.append((low > X).sum(axis=0))
         return xp.stack(below), xp.stack(counts)
 
     def combine(self, a: Any, b: Any) -> tuple[Any, Any]:
@@ -70,21 +71,32 @@ class HistogramReduction:
 
 
 class GatherReduction:
-    """Collect the values in the intervals of one quantile, and count those below."""
+    """Collect the values in the intervals of one quantile, and count those below.
+
+    The values come in pieces: columns, values, and how often each occurs.
+    """
 
     def __init__(self, low: np.ndarray, high: np.ndarray) -> None:
         self.low, self.high = low, high
 
-    def map(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, list[Any], list[Any]]:
-        """Return the number below, and the columns and values, of a block."""
+    def map(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, list[Any]]:
+        """Return the number below, and the pieces, of a block."""
         xp = namespace(X)
         low, high = xp.asarray(self.low), xp.asarray(self.high)
-        rows, columns = xp.nonzero((low <= X) & (high >= X))
-        return (low > X).sum(axis=0), [columns], [X[rows, columns]]
+        inside = (low <= X) & (high >= X)
+        pieces = []
+        # many values in a narrow interval are ties
+        for column in xp.flatnonzero(inside.sum(axis=0) > X.shape[0] * CROWDED).tolist():
+            values, counts = xp.unique(X[:, column][inside[:, column]], return_counts=True)
+            pieces.append((xp.full(len(values), column), values, counts))
+            inside[:, column] = False
+        cells = xp.flatnonzero(inside)
+        pieces.append((cells % X.shape[1], X.reshape(-1)[cells], xp.ones(len(cells), np.int64)))
+        return (low > X).sum(axis=0), pieces
 
-    def combine(self, a: Any, b: Any) -> tuple[Any, list[Any], list[Any]]:
+    def combine(self, a: tuple[Any, list[Any]], b: tuple[Any, list[Any]]) -> tuple[Any, list[Any]]:
         """Put both together."""
-        return a[0] + b[0], a[1] + b[1], a[2] + b[2]
+        return a[0] + b[0], a[1] + b[1]
 
 
 class Present:
@@ -136,27 +148,24 @@ def column_quantiles(data: Passes, shares: Any) -> np.ndarray:
     """
     if fits_in_one_pass(data):
         return sorted_quantiles(data, shares)
-    found, counts = total(data, Together(ExtremaReduction(), Present()))
+    every = 1 if data.n_rows is None else max(1, data.n_rows // SAMPLE_ROWS)
+    look = OverviewReduction(2 * SAMPLE_ROWS, every)
+    found, counts, view = total(data, Together(ExtremaReduction(), Present(), look))
     check_finite(np.nan_to_num([found.low, found.high], posinf=np.inf, neginf=-np.inf), data, allow_nan=True)
     positions = np.array(shares)[:, None] * np.maximum(counts - 1, 0)
     lower = np.floor(positions).astype(np.int64)
-    upper = np.minimum(lower + 1, np.maximum(counts - 1, 0))
-    # at first all quantiles share one interval
-    low, high = (np.nan_to_num(ends).astype(np.float64)[None] for ends in (found.low, found.high))
-    intervals, n_values = Intervals(low, high), len(shares) * counts.sum()
-    while n_values > MOST_VALUES and np.any(intervals.high > intervals.low):
-        closer, n_closer = _close_in(intervals, lower, upper, data)
-        if n_closer >= n_values:  # what is left is ties
-            break
-        intervals, n_values = closer, n_closer
-    low, high = (np.broadcast_to(ends, lower.shape) for ends in (intervals.low, intervals.high))
-    gathered = data.reduce(Together(*(GatherReduction(*ends) for ends in zip(low, high, strict=True))))
-    quantiles = np.full(lower.shape, np.nan)
-    for which, (below, columns, values) in enumerate(gathered):
-        a, b = _values_at(below, columns, values, (lower[which], upper[which]), counts)
-        quantiles[which] = _between(a, b, positions[which] - lower[which])
-    check_finite(np.nan_to_num(quantiles), data, allow_nan=True)
-    return quantiles
+    ranks = lower, np.minimum(lower + 1, np.maximum(counts - 1, 0))
+    low, high = (
+        np.broadcast_to(np.nan_to_num(ends).astype(np.float64), lower.shape) for ends in (found.low, found.high)
+    )
+    whole = Intervals(low, high)
+    near, n_values = _near_sample(view.sample().X, shares, whole, counts)
+    values, missed = _search(near, n_values, ranks, counts, data)
+    if missed.any():
+        again = Intervals(np.where(missed, low, near.low), np.where(missed, high, near.high))
+        values, _ = _search(again, len(shares) * counts.sum(), ranks, counts, data)
+    check_finite(np.nan_to_num(values), data, allow_nan=True)
+    return _between(values[0], values[1], positions - lower)
 
 
 def fits_in_one_pass(data: Passes) -> bool:
@@ -212,12 +221,48 @@ def fit_robust_scaler(estimator: Any, data: Passes) -> None:
             estimator.scale_ = estimator.scale_ / (stats.norm.ppf(largest / 100) - stats.norm.ppf(smallest / 100))
 
 
-def _close_in(intervals: Intervals, lower: np.ndarray, upper: np.ndarray, data: Passes) -> tuple[Intervals, int]:
+def _near_sample(sample: np.ndarray, shares: Any, whole: Intervals, counts: np.ndarray) -> tuple[Intervals, int]:
+    """Return intervals that most likely hold the quantiles, and how many values are in them, about."""
+    low, high, n_values = whole.low.copy(), whole.high.copy(), 0.0
+    for column in range(sample.shape[1]):
+        values = np.sort(sample[:, column]).astype(np.float64)
+        values = values[: np.count_nonzero(~np.isnan(values))]
+        last = len(values) - 1
+        for which, share in enumerate(shares):
+            slack = SLACK * np.sqrt(share * (1 - share) * len(values)) + 2
+            first, end = int(np.floor(share * last - slack)), int(np.ceil(share * last + slack))
+            if first > 0:
+                low[which, column] = values[first]
+            if end < last:
+                high[which, column] = values[end]
+            inside = (values >= low[which, column]) & (values <= high[which, column])
+            n_values += counts[column] * inside.mean() if len(values) else counts[column]
+    return Intervals(low, high), int(n_values)
+
+
+def _search(
+    intervals: Intervals, n_values: int, ranks: tuple[np.ndarray, ...], counts: np.ndarray, data: Passes
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values at both ranks of each quantile and column, and where they are not in their interval."""
+    while n_values > MOST_VALUES and np.any(intervals.high > intervals.low):
+        closer, n_closer = _close_in(intervals, ranks, data)
+        if n_closer >= n_values:  # what is left is ties
+            break
+        intervals, n_values = closer, n_closer
+    ends = zip(intervals.low, intervals.high, strict=True)
+    gathered = data.reduce(Together(*(GatherReduction(*each) for each in ends)))
+    values, missed = np.full((2, *ranks[0].shape), np.nan), np.zeros(ranks[0].shape, dtype=bool)
+    for which, (below, pieces) in enumerate(gathered):
+        both = np.stack([rank[which] for rank in ranks])
+        values[:, which], missed[which] = _values_at(below, pieces, both, counts)
+    return values, missed
+
+
+def _close_in(intervals: Intervals, ranks: tuple[np.ndarray, ...], data: Passes) -> tuple[Intervals, int]:
     """Return the bins that hold both ranks as intervals, and how many values they hold."""
     below, counts = data.reduce(HistogramReduction(intervals))
     up_to = below[:, :, None] + np.cumsum(counts, axis=2)
-    first = np.minimum((up_to <= lower[:, :, None]).sum(axis=2), N_BINS - 1)
-    last = np.minimum((up_to <= upper[:, :, None]).sum(axis=2), N_BINS - 1)
+    first, last = (np.minimum((up_to <= rank[:, :, None]).sum(axis=2), N_BINS - 1) for rank in ranks)
     width = (intervals.high - intervals.low) / N_BINS
     # a little wider than the bins, for rounding; the next pass counts anew what is below
     slack = 4 * np.spacing(np.maximum(np.abs(intervals.low), np.abs(intervals.high)))
@@ -240,18 +285,20 @@ def _columns(data: Passes, first: int, last: int) -> np.ndarray:
     return columns
 
 
-def _values_at(
-    below: np.ndarray, columns: list[np.ndarray], values: list[np.ndarray], ranks: tuple[np.ndarray, ...], n: np.ndarray
-) -> list[np.ndarray]:
-    """Return the values at ranks of each column, NaN for a column without values."""
-    column, value = np.concatenate(columns), np.concatenate(values).astype(np.float64)
-    order = np.lexsort((value, column))
-    starts = np.searchsorted(column[order], np.arange(len(n))) - below
-    some = n > 0
-    found = [np.full(len(n), np.nan) for _ in ranks]
-    for at, rank in zip(found, ranks, strict=True):
-        at[some] = value[order][(starts + rank)[some]]
-    return found
+def _values_at(below: np.ndarray, pieces: list[Any], ranks: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values at two ranks of each column, NaN for a column without values, and which were not found."""
+    column, value, times = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
+    order = np.argsort(column.astype(np.int16 if len(n) < 2**15 else np.int64), kind="stable")
+    bounds = np.searchsorted(column[order], np.arange(len(n) + 1))
+    found, missed = np.full(ranks.shape, np.nan), np.zeros(len(n), dtype=bool)
+    for i in np.flatnonzero(n):
+        mine = order[bounds[i] : bounds[i + 1]]
+        mine = mine[np.argsort(value[mine])]
+        up_to = below[i] + np.cumsum(times[mine])
+        missed[i] = not (len(mine) and below[i] <= ranks[0, i] and ranks[1, i] < up_to[-1])
+        if not missed[i]:
+            found[:, i] = value[mine[np.searchsorted(up_to, ranks[:, i], side="right")]]
+    return found, missed
 
 
 def _between(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:
