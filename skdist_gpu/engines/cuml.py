@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.utils import get_tags
+from sklearn.utils import assert_all_finite, get_tags
 from sklearn.utils.multiclass import check_classification_targets
 
 from skdist_gpu._compat.cuml import converts, cuml_class, unsupported_errors
@@ -27,6 +27,7 @@ def fit(job: FitJob) -> Fitted:
     job.progress.start(f"{name} with cuML")
     try:
         values = to_gpu(X)
+        _check_finite(values, name)
         if name in FORESTS:
             values = values.astype(np.float32)
         model = REBUILT.get(name, _convert)(estimator, values, y, sample_weight)
@@ -59,14 +60,25 @@ def _checked(job: FitJob) -> tuple[Any, Any, Any]:
     estimator = job.estimator
     y = job.y if get_tags(estimator).target_tags.required else None
     labels = is_classifier(estimator) and y is not None
-    if labels:
+    if labels and not _are_whole_numbers(y):
         # labels may be text, which stays on the host
         y = to_host(y)
         check_classification_targets(y)
     if container_of(job.X) in GPU:
         X, _, sample_weight = check_gpu_input(estimator, job.X, None if labels else y, job.sample_weight)
         return X, y if labels or y is None else to_gpu(y), sample_weight
-    return validate(estimator, job.X, y, job.sample_weight, sparse=False, multi_target=True, finite=True)
+    return validate(estimator, job.X, y, job.sample_weight, sparse=False, multi_target=True, finite=False)
+
+
+def _are_whole_numbers(y: Any) -> bool:
+    """Whether labels are certainly classes: to look for their kind among a million would cost more than a fit."""
+    return getattr(getattr(y, "dtype", None), "kind", "O") in "iub" and getattr(y, "ndim", 0) == 1
+
+
+def _check_finite(values: Any, name: str) -> None:
+    """Raise scikit-learn's own error for a value that is not finite; the device looks first."""
+    if not np.isfinite(float(values.sum(dtype=np.float64))):
+        assert_all_finite(to_host(values), estimator_name=name, input_name="X")
 
 
 def carry_over(fitted: Any, estimator: Any) -> None:

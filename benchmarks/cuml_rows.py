@@ -1,0 +1,255 @@
+"""cuML behind the AutoScale estimators: agreement with scikit-learn, cost of the wrapper, several GPUs.
+
+python benchmarks/cuml_rows.py agreement [--output FILE]   quality of each row against scikit-learn in float64
+python benchmarks/cuml_rows.py overhead [--output FILE]    seconds against cuML called directly, and against cuml.accel
+python benchmarks/cuml_rows.py multi_gpu [--output FILE]   seconds against cuml.dask called directly, on all GPUs
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+from measure import report, timed
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.cluster import DBSCAN, KMeans
+from sklearn.covariance import LedoitWolf
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
+from sklearn.svm import LinearSVC, LinearSVR
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "tests"))
+from cuml_family import cuml_family, make_data, qualities
+
+N_ROWS, N_COLUMNS = 1_000_000, 50
+FOREST = {"n_estimators": 20, "max_depth": 10, "random_state": 0}
+REPEATS = 5
+
+
+def other_rows():
+    """Return what the lists of the tests have beside the family."""
+    found = [LinearRegression(), Ridge(), Lasso(0.1), ElasticNet(0.1), LogisticRegression(), LinearSVC(), PCA(3)]
+    found += [KMeans(6, n_init=3, random_state=0), RandomForestClassifier(random_state=0)]
+    return [*found, RandomForestRegressor(random_state=0), KNeighborsClassifier(), KNeighborsRegressor()]
+
+
+def agreement(output):
+    from skdist_gpu import autoscale
+
+    rows = []
+    for estimator in [*other_rows(), *cuml_family()]:
+        row = {"estimator": " ".join(repr(estimator).split())}
+        try:
+            X, y = make_data(estimator)
+            reference = clone(estimator).fit(X, y)
+            model = autoscale(estimator, backend="cuml").fit(X, y)
+            found, expected = qualities(model.estimator_, reference, X, y)
+            row |= {"quality": float(found), "scikit_learn": float(expected)}
+            row["within_one_percent"] = bool(found >= expected - 0.01 * abs(expected))
+        except Exception as error:
+            row["error"] = f"{type(error).__name__}: {error}"[:300]
+        rows.append(row)
+        print(row, flush=True)
+    if output:
+        report(rows, output)
+
+
+def timed_rows():
+    found = [LinearRegression(), Ridge(), Lasso(0.01), LogisticRegression(), LinearSVC(), LinearSVR(), PCA(10)]
+    found += [TruncatedSVD(10), KMeans(8, n_init=1, random_state=0), RandomForestClassifier(**FOREST)]
+    return [*found, RandomForestRegressor(**FOREST), NearestNeighbors(), LedoitWolf()]
+
+
+def table(estimator):
+    """Return a million float32 rows, and what an estimator learns from them."""
+    generator = np.random.default_rng(0)
+    X = generator.standard_normal((N_ROWS, N_COLUMNS), dtype=np.float32)
+    y = X @ generator.standard_normal(N_COLUMNS, dtype=np.float32)
+    y += generator.standard_normal(N_ROWS, dtype=np.float32)
+    if is_classifier(estimator):
+        return X, (y > 0).astype(np.int32)
+    return X, y if is_regressor(estimator) else None
+
+
+def overhead(output):
+    import cupy
+
+    from skdist_gpu import autoscale, config_context
+    from skdist_gpu._compat.cuml import make_cuml
+
+    accelerated = accel_seconds()
+    rows = []
+    for estimator in timed_rows():
+        name = type(estimator).__name__
+        row = {"estimator": name, "rows": N_ROWS, "columns": N_COLUMNS}
+        X, y = table(estimator)
+        gX, gy = cupy.asarray(X), None if y is None else cupy.asarray(y)
+
+        def direct(estimator=estimator, gX=gX, gy=gy):
+            return make_cuml(estimator).fit(gX, *(() if gy is None else (gy,))).as_sklearn()
+
+        def ours(X=gX, y=gy, estimator=estimator):
+            return autoscale(estimator, backend="cuml").fit(X, y)
+
+        try:
+            direct(), ours(), ours(X, y)
+            # in turn, so that a change of clocks meets both
+            pairs = [(timed(direct)[0], timed(ours)[0]) for _ in range(REPEATS)]
+            row["cuml_seconds"], row["our_seconds"] = (min(times) for times in zip(*pairs, strict=True))
+            row["overhead"] = row["our_seconds"] / row["cuml_seconds"] - 1
+            row["our_seconds_from_numpy"] = timed(lambda: ours(X, y), 3)[0]  # noqa: B023
+            row["accel_seconds_from_numpy"] = accelerated.get(name)
+            with config_context(precision="float32"):
+                row["chosen"] = repr(autoscale(estimator).plan(X, y))
+        except Exception as error:
+            row["error"] = f"{type(error).__name__}: {error}"[:300]
+        rows.append(row)
+        print(row, flush=True)
+    if output:
+        report(rows, output)
+
+
+def accel_seconds():
+    """Return the seconds that cuml.accel takes, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cuml.accel", __file__, "accel"],
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    if not lines:
+        print("cuml.accel:", done.stderr[-800:], flush=True)
+    return {name: value for line in lines for name, value in json.loads(line).items()}
+
+
+def accel(_):
+    for estimator in timed_rows():  # proxies, in a process that `python -m cuml.accel` started
+        X, y = table(estimator)
+
+        def fit(estimator=estimator, X=X, y=y):
+            model = clone(estimator).fit(X, y)
+            return [getattr(model, name, None) for name in ("coef_", "components_", "cluster_centers_", "covariance_")]
+
+        fit()
+        print(json.dumps({type(estimator).__name__: timed(fit, 3)[0]}), flush=True)
+
+
+def multi_gpu(output):
+    import cupy
+    import dask.array as da
+    from dask.distributed import wait
+
+    from skdist_gpu import autoscale, config_context
+    from skdist_gpu._compat.cuml import cuml_dask_class, make_parameters
+    from skdist_gpu.hardware.cluster import start_cluster, visible_devices
+    from skdist_gpu.hardware.detect import detect_resources
+
+    n_gpus = len(detect_resources().gpus)
+    client = start_cluster(visible_devices(n_gpus))
+
+    def on_gpus(n_rows, n_columns, seed):
+        """Return normal columns, one block for each GPU, made there."""
+        sizes = tuple(len(part) for part in np.array_split(np.arange(n_rows), n_gpus))
+        empty = da.empty((n_rows, n_columns), chunks=(sizes, n_columns), dtype=np.float32)
+        meta = cupy.empty((0, 0), np.float32)
+        blocks = client.persist(empty.map_blocks(random_block, seed=seed, dtype=np.float32, meta=meta))
+        wait(blocks)
+        return blocks
+
+    X = on_gpus(1_000_000 * n_gpus, N_COLUMNS, 0)
+    y = client.persist((X[:, :8].sum(axis=1) > 0).astype(np.int32))
+    wait(y)
+    rows = []
+    cases = [(KMeans(8, n_init=1, random_state=0), None), (RandomForestClassifier(**FOREST), y), (PCA(10), None)]
+    cases += [(LogisticRegression(), y), (DBSCAN(3.0), None)]
+    with config_context(client=client), client.as_current():
+        for estimator, target in cases:
+            name = type(estimator).__name__
+            data = X
+            if name == "DBSCAN":
+                data = np.random.default_rng(0).normal(size=(100_000, 10)).astype(np.float32)
+
+            def direct(estimator=estimator, data=data, target=target):
+                model = cuml_dask_class(estimator)(client=client, **make_parameters(estimator))
+                return model.fit(data) if target is None else model.fit(data, target)
+
+            def ours(backend, estimator=estimator, data=data, target=target):
+                return autoscale(estimator, backend=backend).fit(data, target)
+
+            row = {"estimator": name, "gpus": n_gpus, "rows": data.shape[0], "columns": data.shape[1]}
+            try:
+                direct(), ours("cuml.dask")
+                row["cuml_dask_seconds"] = timed(direct, 3)[0]
+                row["our_cuml_dask_seconds"] = timed(lambda: ours("cuml.dask"), 3)[0]
+                plan = autoscale(estimator).plan(data, target)
+                row["chosen"] = repr(plan)
+                if plan.backend != "cuml.dask":
+                    ours("auto")
+                    row["our_chosen_seconds"] = timed(lambda: ours("auto"), 3)[0]
+            except Exception as error:
+                row["error"] = f"{type(error).__name__}: {error}"[:300]
+            rows.append(row)
+            print(row, flush=True)
+        rows.append(neighbours(client, on_gpus, n_gpus))
+        print(rows[-1], flush=True)
+    if output:
+        report(rows, output)
+
+
+def neighbours(client, on_gpus, n_gpus):
+    """Time queries of all GPUs against an index that fits on one."""
+    import cupy
+    from cuml.dask.neighbors import KNeighborsClassifier as Peer
+    from dask.distributed import wait
+
+    from skdist_gpu import autoscale
+
+    row = {"estimator": "KNeighborsClassifier", "gpus": n_gpus, "rows": 200_000, "queries": 200_000 * n_gpus}
+    try:
+        index, queries = on_gpus(200_000, 20, 1), on_gpus(row["queries"], 20, 2)
+        labels = client.persist((index[:, 0] > 0).astype(np.int32))
+        wait(labels)
+        peer = Peer(client=client, n_neighbors=5)
+        peer.fit(index, labels)
+        model = autoscale(KNeighborsClassifier(), backend="cuml").fit(
+            cupy.asnumpy(index.compute()), cupy.asnumpy(labels.compute())
+        )
+
+        def ask(asked):
+            wait(client.persist(asked))
+
+        ask(model.predict(queries))
+        row["our_seconds"] = timed(lambda: ask(model.predict(queries)), 3)[0]
+        ask(peer.predict(queries))
+        row["cuml_dask_seconds"] = timed(lambda: ask(peer.predict(queries)), 2)[0]
+    except Exception as error:
+        row["error"] = f"{type(error).__name__}: {error}"[:300]
+    return row
+
+
+def random_block(block, seed=0, block_id=None):
+    import cupy
+
+    return cupy.random.default_rng(seed * 1000 + block_id[0]).standard_normal(block.shape, dtype=cupy.float32)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("mode", choices=["agreement", "overhead", "multi_gpu", "accel"])
+    parser.add_argument("--output", type=pathlib.Path)
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    globals()[arguments.mode](arguments.output)
+
+
+if __name__ == "__main__":
+    main()
