@@ -7,12 +7,14 @@ python benchmarks/out_of_core.py gpu [--gigabytes 10] [--output FILE]
 from __future__ import annotations
 
 import argparse
+import os
 import pathlib
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
@@ -52,11 +54,12 @@ print(model.report_.candidate.name, seconds, int(peak.split()[1]) * 1024, sep="|
 
 def write_table(folder, n_rows, dtype, last):
     """Write a table of normal columns in files of a million rows; `last` names the column after them."""
-    generator = np.random.default_rng(0)
-    truth = generator.standard_normal(N_COLUMNS)
+    truth = np.random.default_rng(0).standard_normal(N_COLUMNS)
     folder.mkdir()
-    for i, start in enumerate(range(0, n_rows, 1_000_000)):
-        X = generator.standard_normal((min(1_000_000, n_rows - start), N_COLUMNS), dtype=dtype)
+
+    def write(i):
+        generator = np.random.default_rng(i)
+        X = generator.standard_normal((min(1_000_000, n_rows - i * 1_000_000), N_COLUMNS), dtype=dtype)
         columns = {f"x{j:02}": X[:, j] for j in range(N_COLUMNS)}
         scores = X @ truth
         if last == "y":
@@ -70,6 +73,9 @@ def write_table(folder, n_rows, dtype, last):
             compression="none",
             use_dictionary=False,
         )
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        list(pool.map(write, range(-(-n_rows // 1_000_000))))
     return folder
 
 
@@ -114,7 +120,7 @@ def fit_on_gpu(data, target):
 
 def gpu(gigabytes):
     n_rows = int(gigabytes * 1e9 / (4 * N_COLUMNS))
-    return [*from_memory(n_rows), *from_files(n_rows)]
+    return [*from_files(n_rows), *from_memory(n_rows)]
 
 
 def pinned_bandwidth():

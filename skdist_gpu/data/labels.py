@@ -21,11 +21,14 @@ def encode(y: Any) -> tuple[np.ndarray, Any]:
         import cupy
 
         values = cupy.asarray(getattr(y, "values", y))
-        classes, codes = _encode_range(values) or cupy.unique(values, return_inverse=True)
+        classes, codes = _encode_range(values, cupy) or cupy.unique(values, return_inverse=True)
         # each twice: labels that all differ look like a regression to scikit-learn
         check_classification_targets(np.repeat(classes.get(), 2))
         return classes.get(), codes.reshape(values.shape)
     y = np.asarray(to_host(y))
+    if (found := _encode_range(y, np)) is not None:
+        check_classification_targets(np.repeat(found[0], 2))
+        return found
     check_classification_targets(y)
     # block by block: to sort all labels at once would take several copies of them
     blocks = [np.unique(y[start : start + BLOCK]) for start in range(0, len(y), BLOCK)]
@@ -33,20 +36,19 @@ def encode(y: Any) -> tuple[np.ndarray, Any]:
     return classes, np.searchsorted(classes, y)
 
 
-def _encode_range(values: Any) -> tuple[Any, Any] | None:
-    """Return classes and codes of whole numbers on the GPU that lie close together, without sorting them."""
-    import cupy
-
-    if values.dtype.kind not in "iu" or not values.size:
+def _encode_range(values: Any, xp: Any) -> tuple[Any, Any] | None:
+    """Return classes and codes of whole numbers that lie close together, without sorting them."""
+    if values.dtype.kind not in "iu" or values.ndim != 1 or not values.size:
         return None
     low, high = int(values.min()), int(values.max())
     if high - low >= MOST_NUMBERS or high > np.iinfo(np.intp).max:
         return None
-    offsets = values.astype(np.intp, copy=False) - low
-    present = cupy.zeros(high - low + 1, dtype=bool)
+    offsets = values.astype(np.intp, copy=False)
+    offsets = offsets - low if low else offsets
+    present = xp.zeros(high - low + 1, dtype=bool)
     present[offsets] = True
-    classes = (cupy.flatnonzero(present) + low).astype(values.dtype)
-    return classes, offsets if len(classes) == len(present) else (cupy.cumsum(present) - 1)[offsets]
+    classes = (xp.flatnonzero(present) + low).astype(values.dtype)
+    return classes, offsets if len(classes) == len(present) else (xp.cumsum(present) - 1)[offsets]
 
 
 def codes_of(y: Any, classes: np.ndarray) -> np.ndarray:

@@ -24,6 +24,12 @@ FAR_FROM_ZERO = 100.0
 # second derivatives of so many rows, and of every eighth at most, cost little, and steps with them are nearly as good
 CURVATURE_ROWS = 1_000_000
 CURVATURE_FROM = 8
+# how many times the sample those rows must be
+MANY_MORE = 8
+# rows that tell whether columns are far from zero
+SHIFT_ROWS = 2_000
+# the minimum over a sample is not that over all rows, and need not be found as precisely
+SAMPLE_SLACK = 1e6
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,8 @@ def free_design(sample: Rows, fit_intercept: bool) -> Design:
     n_features = sample.X.shape[1]
     if not fit_intercept:
         return Design(n_features, 0.0)
-    mean, deviation = sample.X.mean(axis=0, dtype=np.float64), sample.X.std(axis=0, dtype=np.float64)
+    X = sample.X[:: max(1, len(sample.X) // SHIFT_ROWS)]
+    mean, deviation = X.mean(axis=0, dtype=np.float64), X.std(axis=0, dtype=np.float64)
     far = np.abs(mean) > FAR_FROM_ZERO * deviation
     # a constant column keeps its value, which scikit-learn penalises as it stands
     far &= deviation > 0
@@ -203,12 +210,13 @@ class Model:
     def fit(self, data: Passes, sample: Rows, max_iter: int, tol: float) -> Minimum:
         """Minimise on the sample, and from there over all rows."""
         # the weights of the sampled rows count the rows that they stand for: the total is the same
-        on_sample = self.objective(data.reduce_of(sample.X, sample.y, sample.weight))
+        reduce_sample, n_sampled = data.reduce_sample(sample.X, sample.y, sample.weight)
+        on_sample = self.objective(reduce_sample)
         with one_blas_thread():
             at_start = on_sample(self.start, 0).value
             check_finite(at_start, data)
             scale = max(at_start, np.finfo(np.float64).tiny)
-            warm = self.minimise(on_sample, self.start, max_iter, tol, scale)
+            warm = self.minimise(on_sample, self.start, max_iter, tol, SAMPLE_SLACK * scale)
         on_all = self.objective(data.reduce)
         checked = False
 
@@ -222,7 +230,7 @@ class Model:
 
         every = max(CURVATURE_FROM, sample.n_rows // CURVATURE_ROWS)
         # worth it where these rows are many more than the sample
-        every = every if sample.n_rows > 2 * every * len(sample.X) else 0
+        every = every if sample.n_rows > MANY_MORE * every * n_sampled else 0
         found = self.minimise(objective, warm.coef, max_iter, tol, scale, warm.curvature, every)
         warn_if_unfinished(found, max_iter, tol)
         return found

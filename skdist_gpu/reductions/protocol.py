@@ -60,8 +60,8 @@ class Passes:
     relabel : callable or None
         Returns the passes over the same rows with other codes as `y`, which it takes on the host in the order
         of the rows; None where rows have no number.
-    reduce_of : callable
-        Returns the `reduce` of a few other rows, from their X, y and weights on the host.
+    reduce_sample : callable
+        Returns the `reduce` of sampled rows, from their X, y and weights on the host, and their number.
     """
 
     reduce: Reduce
@@ -72,7 +72,10 @@ class Passes:
     n_rows: int | None = None
     rows: Callable[[int, int], Passes] | None = None
     relabel: Callable[[np.ndarray], Passes] | None = None
-    reduce_of: Callable[[Any, Any, Any], Reduce] = lambda X, y, weight: lambda reduction: fold(reduction, X, y, weight)
+    reduce_sample: Callable[[Any, Any, Any], tuple[Reduce, int]] = lambda X, y, weight: (
+        lambda reduction: fold(reduction, X, y, weight),
+        len(X),
+    )
 
 
 def namespace(array: Any) -> Any:

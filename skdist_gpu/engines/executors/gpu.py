@@ -73,7 +73,7 @@ class GpuExecutor:
                 self.progress.advance(n_rows)
             return result_to_host(total)
 
-    def reduce_of(self, X: Any, y: Any, weight: Any) -> Reduce:
+    def reduce_sample(self, X: Any, y: Any, weight: Any) -> tuple[Reduce, int]:
         """Return the `reduce` of sampled rows, sent to the device once; of more of them, where all rows are there."""
         if self.resident:
             every = max(1, self.n_rows // RESIDENT_SAMPLE)
@@ -82,7 +82,7 @@ class GpuExecutor:
             weight = cupy.full(len(X), share) if weight is None else share * weight
         else:
             X, y, weight = (None if part is None else cupy.asarray(part) for part in (X, y, weight))
-        return GpuExecutor(X, y, weight, self.n_cores, None, Progress()).reduce
+        return GpuExecutor(X, y, weight, self.n_cores, None, Progress()).reduce, len(X)
 
     def _partials(self, reduction: Reduction) -> Any:
         """Yield the number of rows of each block, and what it contributes."""

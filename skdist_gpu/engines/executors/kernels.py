@@ -124,6 +124,8 @@ def map_block(reduction: Any, X: Any, y: Any, sample_weight: Any) -> Any:
         return reduction.with_curvature(map_block(reduction.first_order, X, y, sample_weight), X, y, sample_weight)
     if _has_kernel(reduction, X, y):
         return _score_sums(reduction, X, y, sample_weight)
+    if type(reduction) is SampledCurvature and _has_kernel(reduction.first_order, X, y):
+        return reduction.with_curvature(_score_sums(reduction.first_order, X, y, sample_weight), X, y, sample_weight)
     return reduction.map(X, y, sample_weight)
 
 
@@ -144,7 +146,7 @@ def _has_kernel(reduction: Any, X: Any, y: Any) -> bool:
     )
 
 
-def _score_sums(reduction: ScoreReduction, X: Any, y: Any, sample_weight: Any) -> Sums:
+def _score_sums(reduction: Any, X: Any, y: Any, sample_weight: Any) -> Sums:
     """Return the sum of the losses and of slope times row."""
     loss, design = reduction.loss, reduction.design
     n_rows, n_columns = X.shape
