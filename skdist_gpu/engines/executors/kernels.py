@@ -14,8 +14,6 @@ import cupy
 import numpy as np
 
 from skdist_gpu.reductions.linear import SampledCurvature, ScoreReduction
-from skdist_gpu.reductions.linear_svm import SquaredEpsilonInsensitive, SquaredHinge
-from skdist_gpu.reductions.logistic import BinomialLoss
 from skdist_gpu.reductions.newton import Sums
 from skdist_gpu.reductions.sample import OverviewReduction
 
@@ -25,27 +23,27 @@ MOST_COLUMNS = 1024
 
 _C_TYPES = {"float32": "float", "float64": "double", "int32": "int", "int64": "long long"}
 
-# loss and slope of one row, from its target y, its score and the numbers of the loss
-_ROW_LOSSES: dict[type, str] = {
-    BinomialLoss: """
+# loss class -> its loss and slope of one row, from the target y, the score and a number that the loss knows
+_ROW_LOSSES = {
+    "BinomialLoss": """
         double small = exp(-fabs(score));
         loss = log1p(small) + fmax(score, 0.0) - y * score;
         slope = (score >= 0.0 ? 1.0 : small) / (1.0 + small) - y;
     """,
-    SquaredHinge: """
+    "SquaredHinge": """
         double sign = y == number ? 1.0 : -1.0, slack = fmax(1.0 - sign * score, 0.0);
         loss = slack * slack;
         slope = -2.0 * sign * slack;
     """,
-    SquaredEpsilonInsensitive: """
+    "SquaredEpsilonInsensitive": """
         double residual = score - y, slack = fmax(fabs(residual) - number, 0.0);
         loss = slack * slack;
         slope = copysign(2.0 * slack, residual);
     """,
 }
-_NUMBERS: dict[type, Callable[[Any], float]] = {
-    SquaredHinge: lambda loss: loss.positive,
-    SquaredEpsilonInsensitive: lambda loss: loss.epsilon,
+_NUMBERS: dict[str, Callable[[Any], float]] = {
+    "SquaredHinge": lambda loss: loss.positive,
+    "SquaredEpsilonInsensitive": lambda loss: loss.epsilon,
 }
 
 _SOURCE = r"""
@@ -138,7 +136,7 @@ def _has_kernel(reduction: Any, X: Any, y: Any) -> bool:
     return (
         type(reduction) is ScoreReduction
         and not reduction.second_order
-        and type(reduction.loss) in _ROW_LOSSES
+        and type(reduction.loss).__name__ in _ROW_LOSSES
         and reduction.design.center is None
         and X.flags.c_contiguous
         and X.shape[1] <= MOST_COLUMNS
@@ -153,12 +151,12 @@ def _score_sums(reduction: Any, X: Any, y: Any, sample_weight: Any) -> Sums:
     weight = loss.weight(y, sample_weight)
     if weight is not None:
         weight = cupy.ascontiguousarray(weight, dtype=cupy.float64)
-    kernel = _kernel(type(loss), X.dtype.name, y.dtype.name, n_columns)
+    kernel = _kernel(type(loss).__name__, X.dtype.name, y.dtype.name, n_columns)
     n_blocks = BLOCKS_PER_PROCESSOR * cupy.cuda.Device().attributes["MultiProcessorCount"]
     sums = cupy.empty((n_blocks * THREADS // 32, n_columns + 2))
     coef = cupy.asarray(reduction.coef[:n_columns])
     intercept = design.constant * reduction.coef[-1] if design.constant else 0.0
-    number = _NUMBERS.get(type(loss), lambda loss: 0.0)(loss)
+    number = _NUMBERS.get(type(loss).__name__, lambda loss: 0.0)(loss)
     arguments = (np.float64(intercept), np.float64(number), np.int64(n_rows), np.int32(n_columns), sums)
     y = cupy.ascontiguousarray(y)
     kernel((n_blocks,), (THREADS,), (X, y, np.intp(0) if weight is None else weight, coef, *arguments))
@@ -170,7 +168,7 @@ def _score_sums(reduction: Any, X: Any, y: Any, sample_weight: Any) -> Sums:
 
 
 @cache
-def _kernel(loss: type, X_type: str, y_type: str, n_columns: int) -> Any:
+def _kernel(loss: str, X_type: str, y_type: str, n_columns: int) -> Any:
     """Compile the kernel for a loss, for types, and for a number of columns rounded up."""
     columns = 1
     while 32 * columns < n_columns:
