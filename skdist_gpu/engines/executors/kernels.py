@@ -122,8 +122,6 @@ def map_block(reduction: Any, X: Any, y: Any, sample_weight: Any) -> Any:
         return reduction.with_curvature(map_block(reduction.first_order, X, y, sample_weight), X, y, sample_weight)
     if _has_kernel(reduction, X, y):
         return _score_sums(reduction, X, y, sample_weight)
-    if type(reduction) is SampledCurvature and _has_kernel(reduction.first_order, X, y):
-        return reduction.with_curvature(_score_sums(reduction.first_order, X, y, sample_weight), X, y, sample_weight)
     return reduction.map(X, y, sample_weight)
 
 
@@ -151,8 +149,9 @@ def _score_sums(reduction: Any, X: Any, y: Any, sample_weight: Any) -> Sums:
     weight = loss.weight(y, sample_weight)
     if weight is not None:
         weight = cupy.ascontiguousarray(weight, dtype=cupy.float64)
-    kernel = _kernel(type(loss).__name__, X.dtype.name, y.dtype.name, n_columns)
-    n_blocks = BLOCKS_PER_PROCESSOR * cupy.cuda.Device().attributes["MultiProcessorCount"]
+    device = cupy.cuda.Device()
+    kernel = _kernel(device.id, type(loss).__name__, X.dtype.name, y.dtype.name, n_columns)
+    n_blocks = BLOCKS_PER_PROCESSOR * device.attributes["MultiProcessorCount"]
     sums = cupy.empty((n_blocks * THREADS // 32, n_columns + 2))
     coef = cupy.asarray(reduction.coef[:n_columns])
     intercept = design.constant * reduction.coef[-1] if design.constant else 0.0
@@ -168,8 +167,8 @@ def _score_sums(reduction: Any, X: Any, y: Any, sample_weight: Any) -> Sums:
 
 
 @cache
-def _kernel(loss: str, X_type: str, y_type: str, n_columns: int) -> Any:
-    """Compile the kernel for a loss, for types, and for a number of columns rounded up."""
+def _kernel(device: int, loss: str, X_type: str, y_type: str, n_columns: int) -> Any:
+    """Compile the kernel for a device, a loss, types, and a number of columns rounded up."""
     columns = 1
     while 32 * columns < n_columns:
         columns *= 2
