@@ -106,7 +106,7 @@ def compare(estimator, executor, few_passes):
     reference = twin.set_params(**tight).fit(X, target)
     backend, data, codes = executor_arguments(executor, X, target)
     model = autoscale(clone(estimator).set_params(**tight), backend=backend).fit(data, codes)
-    if type(estimator).__name__ == "KMeans":
+    if type(estimator).__name__ in ("KMeans", "MiniBatchKMeans"):
         return float(model.inertia_ / reference.inertia_ - 1)
     if few_passes:
         return predictions(model.estimator_, reference, X)

@@ -6,7 +6,7 @@ from typing import Any
 
 from cuml_family import cuml_family, small
 from sklearn.base import is_classifier
-from sklearn.cluster import KMeans, SpectralClustering
+from sklearn.cluster import KMeans, MiniBatchKMeans, SpectralClustering
 from sklearn.covariance import OAS, EmpiricalCovariance, LedoitWolf, ShrunkCovariance
 from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
@@ -117,6 +117,7 @@ def few_pass_family() -> list[Any]:
     # the checks are of few rows, where a strong penalty leaves no coefficient
     found.append(LogisticRegression(l1_ratio=0.9, C=10.0, solver="saga"))
     found.append(LogisticRegressionCV(Cs=3, cv=3, l1_ratios=(0,), scoring=None, use_legacy_attributes=False))
+    found.append(MiniBatchKMeans(random_state=0))
     return [*found, KMeans(random_state=0), GaussianMixture(random_state=0)]
 
 
@@ -188,7 +189,7 @@ def expected_failures(estimator: Any) -> dict[str, str]:
         return dict.fromkeys(_WEIGHTS, LEAVE_ONE_OUT)
     if isinstance(estimator, AutoScaleOutlierDetector):
         return dict.fromkeys(_WEIGHTS, ISOLATION_WEIGHTS)
-    if isinstance(estimator, AutoScaleClusterer) and isinstance(estimator._make_estimator(), KMeans):
+    if isinstance(estimator, AutoScaleClusterer) and isinstance(estimator._make_estimator(), (KMeans, MiniBatchKMeans)):
         return dict.fromkeys(_WEIGHTS, KMEANS_WEIGHTS)
     if getattr(estimator, "n_estimators", 0) is None and is_classifier(estimator):
         return dict.fromkeys(_WEIGHTS, XGBOOST_WEIGHTS)

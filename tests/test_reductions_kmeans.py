@@ -8,10 +8,11 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.cluster import KMeans
+from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.exceptions import ConvergenceWarning
 
 from skdist_gpu import AutoScaleClusterer
+from skdist_gpu.reductions import kmeans
 from skdist_gpu.testing import assert_ran_on
 
 PLACES = ["reductions:cpu", "reductions:dask"]
@@ -132,3 +133,44 @@ def test_errors_are_scikit_learns():
     X[1234, 2] = np.nan
     with pytest.raises(ValueError, match="NaN"):
         AutoScaleClusterer(KMeans(3), backend="reductions:cpu").fit(X)
+
+
+@pytest.mark.parametrize("backend", PLACES)
+@pytest.mark.parametrize("init", ["k-means++", "random", "given"])
+def test_mini_batches_end_no_higher(init, backend, monkeypatch):
+    monkeypatch.setattr(kmeans, "SAMPLED_ROWS", 2000)
+    X, weights = make_data(n_rows=9000, n_columns=3, n_blobs=5, spread=4.0)
+    given = init == "given"
+    estimator = MiniBatchKMeans(5, init=X[:5] if given else init, n_init=1 if given else 3, random_state=0)
+    sample_weight = weights if init == "random" else None
+    reference = clone(estimator).fit(X, sample_weight=sample_weight)
+    model = AutoScaleClusterer(estimator, backend=backend).fit(X, sample_weight=sample_weight)
+    assert_ran_on(model, backend)
+    assert model.inertia_ <= 1.001 * reference.inertia_
+    assert_allclose(-model.estimator_.score(X, sample_weight=sample_weight), model.inertia_, rtol=1e-10)
+    for name in ("cluster_centers_", "labels_", "n_iter_", "n_steps_"):
+        assert np.shape(getattr(model, name)) == np.shape(getattr(reference, name))
+        assert np.asarray(getattr(model, name)).dtype == np.asarray(getattr(reference, name)).dtype
+    assert_array_equal(model.predict(X), model.labels_)
+    assert_array_equal(pickle.loads(pickle.dumps(model.estimator_)).predict(X[:100]), model.labels_[:100])
+
+
+@pytest.mark.parametrize("n_rows", [1500, 9000])
+def test_mini_batches_without_labels_go_on_with_partial_fit(n_rows, monkeypatch):
+    monkeypatch.setattr(kmeans, "SAMPLED_ROWS", 2000)
+    X, weights = make_data(n_rows=n_rows)
+    X = (X - 1000).astype(np.float32)
+    estimator = MiniBatchKMeans(6, compute_labels=False, random_state=0)
+    model = AutoScaleClusterer(estimator, backend="reductions:cpu").fit(X, sample_weight=weights)
+    assert not hasattr(model.estimator_, "labels_")
+    assert model.cluster_centers_.dtype == np.float32
+    plain, before = model.estimator_, model.cluster_centers_.copy()
+    plain.partial_fit(X[:100])
+    # a few rows move centres little where many were counted
+    assert 0 < np.abs(plain.cluster_centers_ - before).max() < 0.2
+    assert_allclose(-plain.score(X), model.inertia_ * n_rows / weights.sum(), rtol=0.05)
+
+
+def test_mini_batches_of_too_few_rows_are_scikit_learns_error():
+    with pytest.raises(ValueError, match="n_samples=3 should be >= n_clusters=8"):
+        AutoScaleClusterer(MiniBatchKMeans(), backend="reductions:cpu").fit(np.eye(3))

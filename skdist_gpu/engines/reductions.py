@@ -73,6 +73,7 @@ FITS = {
     "LogisticRegression": "logistic.fit_logistic_regression",
     "LogisticRegressionCV": "logistic_cv.fit_logistic_regression_cv",
     "KMeans": "kmeans.fit_kmeans",
+    "MiniBatchKMeans": "kmeans.fit_mini_batch_kmeans",
     "PoissonRegressor": "glm.fit_generalized_linear",
     "GammaRegressor": "glm.fit_generalized_linear",
     "TweedieRegressor": "glm.fit_generalized_linear",

@@ -1,4 +1,4 @@
-"""KMeans by Lloyd's algorithm on sums over rows, begun where a sample of the rows converged.
+"""KMeans and MiniBatchKMeans by Lloyd's algorithm on sums over rows, begun where a sample of the rows converged.
 
 Sources: Lloyd, "Least Squares Quantization in PCM", IEEE Trans. Inf. Theory 28, 1982; Arthur &
 Vassilvitskii, "k-means++: The Advantages of Careful Seeding", SODA 2007, run by scikit-learn on
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 
@@ -22,6 +23,8 @@ from skdist_gpu.reductions.sample import Overview, Rows, look, narrow_slices
 SAMPLED_ROWS = 50_000
 # more clusters need more rows to be seen in the sample
 SAMPLED_ROWS_PER_CLUSTER = 200
+# the first step over all rows takes away what the sample left, the second settles rows that changed their centre
+MINI_BATCH_STEPS = 2
 
 
 @dataclass
@@ -144,16 +147,58 @@ def fit_kmeans(estimator: Any, data: Passes) -> None:
     ValueError
         scikit-learn's own, if there are fewer rows than clusters or `init` has the wrong shape.
     """
-    n_sampled = max(SAMPLED_ROWS, SAMPLED_ROWS_PER_CLUSTER * estimator.n_clusters)
-    view, sample = look(data, n_sampled, columns=True)
-    if view.n_rows < estimator.n_clusters:
-        raise ValueError(f"n_samples={view.n_rows} should be >= n_clusters={estimator.n_clusters}.")
+    view, sample = _look(estimator, data)
     start, n_iter = _start(estimator, view, sample)
     centres = start - view.mean
     if n_iter == 0 or len(sample.X) < view.n_rows:
         tolerance = estimator.tol * float(np.mean(view.squares)) / view.n_rows
-        centres, n_iter = _lloyd(data, centres, view.mean, estimator.max_iter, tolerance)
-    found = data.reduce(AssignReduction(centres, view.mean))
+        centres, n_iter, _ = _lloyd(data, centres, view.mean, estimator.max_iter, tolerance)
+    _keep_private_state(estimator, start)
+    estimator.n_iter_ = n_iter
+    estimator.labels_ = _assign(estimator, data, centres, view.mean)
+
+
+def fit_mini_batch_kmeans(estimator: Any, data: Passes) -> None:
+    """Fit a scikit-learn ``MiniBatchKMeans`` in place, with steps over all rows in place of batches.
+
+    Its own batches end near the minimum that KMeans finds; a converged sample and two steps over all rows
+    end nearer, and read the rows in order, as blocks on disk or over Dask want to be read. What steers the
+    batches has no effect: `batch_size` but for `n_steps_`, `init_size`, `max_no_improvement`, `tol`,
+    `reassignment_ratio`. Parameters and errors as of :func:`fit_kmeans`.
+    """
+    view, sample = _look(estimator, data)
+    random = isinstance(estimator.init, str) and estimator.init == "random"
+    n_init = 3 if random and estimator.n_init == "auto" else estimator.n_init
+    options = {name: getattr(estimator, name) for name in ("n_clusters", "init", "max_iter", "random_state")}
+    start, n_iter = _start(KMeans(n_init=n_init, **options), view, sample, given=False)
+    centres = start - view.mean
+    counts = None
+    if len(sample.X) < view.n_rows:
+        n_steps = min(MINI_BATCH_STEPS, estimator.max_iter)
+        centres, n_iter, counts = _lloyd(data, centres, view.mean, n_steps, tolerance=0.0)
+    _keep_private_state(estimator, start)
+    labels = _assign(estimator, data, centres, view.mean)
+    if counts is None:
+        counts = np.bincount(labels, weights=sample.weight, minlength=estimator.n_clusters)
+    # what partial_fit goes on from
+    estimator._counts = counts.astype(estimator.cluster_centers_.dtype)
+    estimator.n_iter_, estimator.n_steps_ = n_iter, n_iter * -(-view.n_rows // estimator.batch_size)
+    if estimator.compute_labels:
+        estimator.labels_ = labels
+
+
+def _look(estimator: Any, data: Passes) -> tuple[Overview, Rows]:
+    """Return a first look at the rows; raise scikit-learn's own error if they are fewer than the clusters."""
+    n_sampled = max(SAMPLED_ROWS, SAMPLED_ROWS_PER_CLUSTER * estimator.n_clusters)
+    view, sample = look(data, n_sampled, columns=True)
+    if view.n_rows < estimator.n_clusters:
+        raise ValueError(f"n_samples={view.n_rows} should be >= n_clusters={estimator.n_clusters}.")
+    return view, sample
+
+
+def _assign(estimator: Any, data: Passes, centres: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Set the centres and the inertia, and return the label of each row."""
+    found = data.reduce(AssignReduction(centres, mean))
     labels = np.concatenate(found.labels)
     n_found = int((np.bincount(labels, minlength=estimator.n_clusters) > 0).sum())
     if n_found < estimator.n_clusters:
@@ -164,13 +209,15 @@ def fit_kmeans(estimator: Any, data: Passes) -> None:
             stacklevel=2,
         )
     dtype = np.float32 if data.dtype == np.float32 else np.float64
-    _keep_private_state(estimator, start)
-    estimator.cluster_centers_ = (centres + view.mean).astype(dtype)
-    estimator.labels_, estimator.inertia_, estimator.n_iter_ = labels, float(found.inertia), n_iter
+    estimator.cluster_centers_, estimator.inertia_ = (centres + mean).astype(dtype), float(found.inertia)
+    return labels
 
 
-def _start(estimator: Any, view: Overview, sample: Rows) -> tuple[np.ndarray, int]:
-    """Return the given centres, or those that scikit-learn finds on the sample, and its number of steps."""
+def _start(estimator: Any, view: Overview, sample: Rows, given: bool = True) -> tuple[np.ndarray, int]:
+    """Return the given centres, or those that scikit-learn finds on the sample, and its number of steps.
+
+    Not `given`, it is on the sample that given centres are moved.
+    """
     if not isinstance(estimator.init, str):
         centres = check_array(estimator.init, dtype=np.float64)
         if centres.shape != (estimator.n_clusters, len(view.mean)):
@@ -187,7 +234,8 @@ def _start(estimator: Any, view: Overview, sample: Rows) -> tuple[np.ndarray, in
                 RuntimeWarning,
                 stacklevel=2,
             )
-        return centres, 0
+        if given:
+            return centres, 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         found = clone(estimator).fit(sample.X, sample_weight=sample.weight)
@@ -196,17 +244,22 @@ def _start(estimator: Any, view: Overview, sample: Rows) -> tuple[np.ndarray, in
 
 def _keep_private_state(estimator: Any, centres: np.ndarray) -> None:
     """Set what scikit-learn's own methods read beside the fitted attributes."""
+    brief = clone(estimator).set_params(init=centres, n_init=1, max_iter=1)
+    if hasattr(brief, "compute_labels"):
+        brief.compute_labels = True  # without, MiniBatchKMeans fails where the first step is the last
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        fitted = clone(estimator).set_params(init=centres, n_init=1, max_iter=1).fit(centres)
+        fitted = brief.fit(centres)
     vars(estimator).update({name: value for name, value in vars(fitted).items() if name.startswith("_")})
 
 
 def _lloyd(
     data: Passes, centres: np.ndarray, mean: np.ndarray, max_iter: int, tolerance: float
-) -> tuple[np.ndarray, int]:
-    """Move the centres to the means of their rows until they stay."""
-    for n_iter in range(1, max_iter + 1):
+) -> tuple[np.ndarray, int, np.ndarray]:
+    """Move the centres to the means of their rows until they stay; return them, the steps and the rows' weights."""
+    n_iter = 0
+    while True:
+        n_iter += 1
         sums = data.reduce(LloydReduction(centres, mean))
         weight, row = sums.weight, sums.row
         if not weight.all():
@@ -215,9 +268,8 @@ def _lloyd(
         moved[weight <= 0] = moved[weight.argmax()]
         shift = ((moved - centres) ** 2).sum()
         centres = moved
-        if shift <= tolerance:
-            return centres, n_iter
-    return centres, max_iter
+        if shift <= tolerance or n_iter >= max_iter:
+            return centres, n_iter, weight
 
 
 def _fill_empty(data: Passes, centres: np.ndarray, mean: np.ndarray, weight: np.ndarray, row: np.ndarray) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone, is_classifier
-from sklearn.cluster import KMeans
+from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.linear_model import (
     GammaRegressor,
     HuberRegressor,
@@ -109,6 +109,15 @@ def test_kmeans_from_given_centres(weighted, place):
     assert np.mean(model.labels_ != reference.labels_) < 1e-4
     assert_allclose(model.cluster_centers_, reference.cluster_centers_, rtol=1e-7)
     assert_allclose(model.inertia_, reference.inertia_, rtol=1e-9)
+
+
+def test_mini_batches_end_no_higher(place):
+    Z = X + 3 * np.sign(score)[:, None]
+    reference = MiniBatchKMeans(4, random_state=0).fit(Z)
+    model = autoscale(MiniBatchKMeans(4, random_state=0), backend="reductions:gpu").fit(place(Z))
+    assert_ran_on(model, "reductions:gpu")
+    assert model.inertia_ <= 1.001 * reference.inertia_
+    assert_allclose(-model.estimator_.score(Z), model.inertia_, rtol=1e-9)
 
 
 @pytest.mark.parametrize("kind", ["full", "tied", "diag", "spherical"])
