@@ -24,7 +24,7 @@ ESTIMATORS = [
 def _several_passes(monkeypatch):
     use_small_steps(monkeypatch)
     monkeypatch.setattr(quantiles, "MOST_VALUES", 200)
-    monkeypatch.setattr(quantiles, "SAMPLE_ROWS", 100)
+    monkeypatch.setattr(quantiles, "SAMPLE_VALUES", 600)
 
 
 def make_hard(dtype="float64"):

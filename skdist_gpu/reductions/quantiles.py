@@ -23,7 +23,8 @@ from skdist_gpu.reductions.sample import OverviewReduction
 N_BINS = 512
 # values that are collected in one pass, over all columns
 MOST_VALUES = 2**23
-SAMPLE_ROWS = 2**16
+# values of the sample, over all columns
+SAMPLE_VALUES = 2**22
 # standard deviations of a rank in the sample
 SLACK = 4
 # share of a block's rows in an interval from which they are counted, not collected
@@ -148,9 +149,7 @@ def column_quantiles(data: Passes, shares: Any) -> np.ndarray:
     """
     if fits_in_one_pass(data):
         return sorted_quantiles(data, shares)
-    every = 1 if data.n_rows is None else max(1, data.n_rows // SAMPLE_ROWS)
-    look = OverviewReduction(2 * SAMPLE_ROWS, every)
-    found, counts, view = total(data, Together(ExtremaReduction(), Present(), look))
+    found, counts, view = total(data, Together(ExtremaReduction(), Present(), _thin_rows(data)))
     check_finite(np.nan_to_num([found.low, found.high], posinf=np.inf, neginf=-np.inf), data, allow_nan=True)
     positions = np.array(shares)[:, None] * np.maximum(counts - 1, 0)
     lower = np.floor(positions).astype(np.int64)
@@ -221,6 +220,14 @@ def fit_robust_scaler(estimator: Any, data: Passes) -> None:
             estimator.scale_ = estimator.scale_ / (stats.norm.ppf(largest / 100) - stats.norm.ppf(smallest / 100))
 
 
+def _thin_rows(data: Passes) -> OverviewReduction:
+    """Return a reduction to an even sample of the rows; a small one where each block first takes all of its own."""
+    n_sampled = max(256, SAMPLE_VALUES // data.n_features)
+    if data.n_rows is None:
+        return OverviewReduction(n_sampled // 8, 1)
+    return OverviewReduction(2 * n_sampled, max(1, data.n_rows // n_sampled))
+
+
 def _near_sample(sample: np.ndarray, shares: Any, whole: Intervals, counts: np.ndarray) -> tuple[Intervals, int]:
     """Return intervals that most likely hold the quantiles, and how many values are in them, about."""
     low, high, n_values = whole.low.copy(), whole.high.copy(), 0.0
@@ -244,11 +251,12 @@ def _search(
     intervals: Intervals, n_values: int, ranks: tuple[np.ndarray, ...], counts: np.ndarray, data: Passes
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the values at both ranks of each quantile and column, and where they are not in their interval."""
+    n_before = float("inf")
     while n_values > MOST_VALUES and np.any(intervals.high > intervals.low):
-        closer, n_closer = _close_in(intervals, ranks, data)
-        if n_closer >= n_values:  # what is left is ties
+        closer, n_values = _close_in(intervals, ranks, data)
+        if n_values >= n_before:  # what is left is ties
             break
-        intervals, n_values = closer, n_closer
+        intervals, n_before = closer, n_values
     ends = zip(intervals.low, intervals.high, strict=True)
     gathered = data.reduce(Together(*(GatherReduction(*each) for each in ends)))
     values, missed = np.full((2, *ranks[0].shape), np.nan), np.zeros(ranks[0].shape, dtype=bool)
