@@ -27,8 +27,8 @@ MOST_VALUES = 2**23
 SAMPLE_VALUES = 2**22
 # standard deviations of a rank in the sample
 SLACK = 4
-# share of a block's rows in an interval from which they are counted, not collected
-CROWDED = 1 / 8
+# distinct values of an interval, in the sample, up to which they are counted, not collected
+FEW_VALUES = 16
 
 
 @dataclass
@@ -39,14 +39,17 @@ class Intervals:
     ----------
     low, high : ndarray of shape (n_quantiles, n_columns)
         Both ends belong to the interval.
+    ties : ndarray of shape (n_quantiles, n_columns)
+        Whether the values there are few that occur often.
     """
 
     low: np.ndarray
     high: np.ndarray
+    ties: np.ndarray
 
 
 class HistogramReduction:
-    """Count the values below each interval, and in each of its bins."""
+    """Count the values below each interval, and in each of its bins unless they are ties."""
 
     def __init__(self, intervals: Intervals) -> None:
         self.intervals = intervals
@@ -55,9 +58,10 @@ class HistogramReduction:
         """Return the counts of a block: below, and of shape (n_quantiles, n_columns, n_bins)."""
         xp = namespace(X)
         n_columns, below, counts = X.shape[1], [], []
-        for low, high in zip(self.intervals.low, self.intervals.high, strict=True):
-            low, high = xp.asarray(low), xp.asarray(high)
-            cells = xp.flatnonzero((low <= X) & (high >= X))
+        intervals = self.intervals
+        for ends in zip(intervals.low, intervals.high, intervals.ties, strict=True):
+            low, high, ties = (xp.asarray(part) for part in ends)
+            cells = xp.flatnonzero((low <= X) & (high >= X) & ~ties)
             columns = cells % n_columns
             width = (high - low) / N_BINS
             bins = ((X.reshape(-1)[cells] - low[columns]) / (width + (width == 0))[columns]).astype(np.intp)
@@ -77,8 +81,8 @@ class GatherReduction:
     The values come in pieces: columns, values, and how often each occurs.
     """
 
-    def __init__(self, low: np.ndarray, high: np.ndarray) -> None:
-        self.low, self.high = low, high
+    def __init__(self, low: np.ndarray, high: np.ndarray, ties: np.ndarray) -> None:
+        self.low, self.high, self.ties = low, high, ties
 
     def map(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, list[Any]]:
         """Return the number below, and the pieces, of a block."""
@@ -86,8 +90,7 @@ class GatherReduction:
         low, high = xp.asarray(self.low), xp.asarray(self.high)
         inside = (low <= X) & (high >= X)
         pieces = []
-        # many values in a narrow interval are ties
-        for column in xp.flatnonzero(inside.sum(axis=0) > X.shape[0] * CROWDED).tolist():
+        for column in np.flatnonzero(self.ties).tolist():
             values, counts = xp.unique(X[:, column][inside[:, column]], return_counts=True)
             pieces.append((xp.full(len(values), column), values, counts))
             inside[:, column] = False
@@ -157,11 +160,11 @@ def column_quantiles(data: Passes, shares: Any) -> np.ndarray:
     low, high = (
         np.broadcast_to(np.nan_to_num(ends).astype(np.float64), lower.shape) for ends in (found.low, found.high)
     )
-    whole = Intervals(low, high)
+    whole = Intervals(low, high, np.zeros(low.shape, dtype=bool))
     near, n_values = _near_sample(view.sample().X, shares, whole, counts)
     values, missed = _search(near, n_values, ranks, counts, data)
     if missed.any():
-        again = Intervals(np.where(missed, low, near.low), np.where(missed, high, near.high))
+        again = Intervals(np.where(missed, low, near.low), np.where(missed, high, near.high), near.ties & ~missed)
         values, _ = _search(again, len(shares) * counts.sum(), ranks, counts, data)
     check_finite(np.nan_to_num(values), data, allow_nan=True)
     return _between(values[0], values[1], positions - lower)
@@ -230,7 +233,7 @@ def _thin_rows(data: Passes) -> OverviewReduction:
 
 def _near_sample(sample: np.ndarray, shares: Any, whole: Intervals, counts: np.ndarray) -> tuple[Intervals, int]:
     """Return intervals that most likely hold the quantiles, and how many values are in them, about."""
-    low, high, n_values = whole.low.copy(), whole.high.copy(), 0.0
+    low, high, ties, n_values = whole.low.copy(), whole.high.copy(), whole.ties.copy(), 0.0
     for column in range(sample.shape[1]):
         values = np.sort(sample[:, column]).astype(np.float64)
         values = values[: np.count_nonzero(~np.isnan(values))]
@@ -242,9 +245,11 @@ def _near_sample(sample: np.ndarray, shares: Any, whole: Intervals, counts: np.n
                 low[which, column] = values[first]
             if end < last:
                 high[which, column] = values[end]
-            inside = (values >= low[which, column]) & (values <= high[which, column])
-            n_values += counts[column] * inside.mean() if len(values) else counts[column]
-    return Intervals(low, high), int(n_values)
+            inside = values[(values >= low[which, column]) & (values <= high[which, column])]
+            ties[which, column] = len(np.unique(inside)) <= min(FEW_VALUES, len(inside) / 4)
+            if not ties[which, column]:
+                n_values += counts[column] * len(inside) / len(values)
+    return Intervals(low, high, ties), int(n_values)
 
 
 def _search(
@@ -254,11 +259,12 @@ def _search(
     n_before = float("inf")
     while n_values > MOST_VALUES and np.any(intervals.high > intervals.low):
         closer, n_values = _close_in(intervals, ranks, data)
-        if n_values >= n_before:  # what is left is ties
+        if n_values >= n_before:
+            intervals.ties[:] = True
             break
         intervals, n_before = closer, n_values
-    ends = zip(intervals.low, intervals.high, strict=True)
-    gathered = data.reduce(Together(*(GatherReduction(*each) for each in ends)))
+    each = zip(intervals.low, intervals.high, intervals.ties, strict=True)
+    gathered = data.reduce(Together(*(GatherReduction(*one) for one in each)))
     values, missed = np.full((2, *ranks[0].shape), np.nan), np.zeros(ranks[0].shape, dtype=bool)
     for which, (below, pieces) in enumerate(gathered):
         both = np.stack([rank[which] for rank in ranks])
@@ -276,9 +282,10 @@ def _close_in(intervals: Intervals, ranks: tuple[np.ndarray, ...], data: Passes)
     slack = 4 * np.spacing(np.maximum(np.abs(intervals.low), np.abs(intervals.high)))
     low = np.maximum(intervals.low, intervals.low + first * width - slack)
     high = np.minimum(intervals.high, intervals.low + (last + 1) * width + slack)
+    low, high = np.where(intervals.ties, intervals.low, low), np.where(intervals.ties, intervals.high, high)
     bins = np.arange(N_BINS)
     held = counts * ((bins >= first[:, :, None]) & (bins <= last[:, :, None]))
-    return Intervals(low, high), int(held.sum())
+    return Intervals(low, high, intervals.ties), int(held.sum())
 
 
 def _columns(data: Passes, first: int, last: int) -> np.ndarray:
