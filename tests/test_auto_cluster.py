@@ -11,13 +11,17 @@ from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.hardware.cluster import visible_devices, wants_cluster
 from skdist_gpu.testing import make_resources
 
-IN_DASK, IN_MEMORY = InputInfo("dask.array", 10**6, 10, location="dask"), InputInfo("numpy", 10**6, 10)
+IN_DASK = InputInfo("dask.array", 10**6, 10, location="dask", backing="cupy")
+ON_HOST = InputInfo("dask.array", 10**6, 10, location="dask", backing="numpy")
+IN_MEMORY = InputInfo("numpy", 10**6, 10)
 
 
 @pytest.mark.parametrize(
     ("info", "backend", "gpus", "setting", "expected"),
     [
         (IN_DASK, "auto", 2, "auto", True),
+        (ON_HOST, "auto", 2, "auto", False),
+        (ON_HOST, "cuml.dask", 2, "auto", True),
         (IN_MEMORY, "auto", 2, "auto", False),
         (IN_MEMORY, "cuml.dask", 2, "auto", True),
         (IN_MEMORY, "reductions:dask", 2, "auto", True),

@@ -15,7 +15,7 @@ def validate_params(estimator: Any) -> None:
 
 def remember_binarizer(estimator: Any, classes: Any) -> None:
     """Give a RidgeClassifier its classes, and the binarizer that `predict` reads."""
-    from sklearn.preprocessing import LabelBinarizer
+    from skdist_gpu._compat.sklearn_classes import LabelBinarizer
 
     estimator._label_binarizer = LabelBinarizer(pos_label=1, neg_label=-1).fit(classes)
     estimator.classes_ = classes

@@ -11,6 +11,7 @@ from typing import Any
 
 from skdist_gpu.config import get_config
 from skdist_gpu.data.inspect import InputInfo
+from skdist_gpu.data.kinds import GPU
 from skdist_gpu.hardware.detect import Resources, current_client, detect_resources
 
 LOOPBACK = "127.0.0.1"
@@ -33,14 +34,16 @@ def find_machine(info: InputInfo, backend: str) -> tuple[Resources, Any]:
 
 
 def wants_cluster(info: InputInfo, backend: str, resources: Resources, setting: str) -> bool:
-    """Whether a fit should have a worker on each GPU: for what is in Dask already, or when asked for.
+    """Whether a fit should have a worker on each GPU: for Dask's blocks on GPUs, or when asked for.
 
-    Data in memory would have to be copied to the workers, which costs more than a second GPU gives.
+    Data in memory would have to be copied to the workers, and blocks of NumPy have more cores in this
+    process than in one worker for each GPU.
     """
     if setting == "off" or len(resources.gpus) < 2 or not {"dask", "distributed"} <= resources.packages:
         return False
     name, _, device = backend.partition(":")
-    return setting == "on" or info.location == "dask" or device == "dask" or name.endswith(".dask")
+    on_gpus = info.location == "dask" and info.backing in GPU
+    return setting == "on" or on_gpus or device == "dask" or name.endswith(".dask")
 
 
 def visible_devices(n_gpus: int) -> list[str]:

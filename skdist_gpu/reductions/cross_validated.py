@@ -11,9 +11,10 @@ from functools import reduce as fold_left
 from typing import Any
 
 import numpy as np
-from sklearn.linear_model import ElasticNet, Lasso, enet_path
+from sklearn.linear_model import enet_path
 from sklearn.model_selection import KFold
 
+from skdist_gpu._compat.sklearn_classes import ElasticNet, Lasso
 from skdist_gpu.exceptions import EngineRefusal
 from skdist_gpu.reductions.compressed import Compressed, compress_moments
 from skdist_gpu.reductions.leave_one_out import fit_known, fit_leave_one_out

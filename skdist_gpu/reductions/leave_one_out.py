@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 from scipy import linalg
-from sklearn.linear_model import Ridge
 
+from skdist_gpu._compat.sklearn_classes import Ridge
 from skdist_gpu.reductions.least_squares import Table, fit_ridge
 from skdist_gpu.reductions.moments import Moments, MomentsReduction, finite_moments
 from skdist_gpu.reductions.protocol import Passes, namespace

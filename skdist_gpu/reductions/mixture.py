@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 from scipy import linalg
-from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from skdist_gpu._compat.sklearn_classes import KMeans
 from skdist_gpu.reductions.kmeans import Centres, fit_kmeans
 from skdist_gpu.reductions.protocol import Passes, namespace
 from skdist_gpu.reductions.sample import look, narrow_slices

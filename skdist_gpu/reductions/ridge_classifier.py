@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sklearn.linear_model import Ridge
 
 from skdist_gpu._compat.sklearn import remember_binarizer
+from skdist_gpu._compat.sklearn_classes import Ridge
 from skdist_gpu.reductions.least_squares import fit_ridge
 from skdist_gpu.reductions.leave_one_out import fit_leave_one_out
 from skdist_gpu.reductions.protocol import Passes, Reduction, namespace
