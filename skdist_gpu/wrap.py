@@ -26,8 +26,9 @@ def autoscale(obj: Any, **options: Any) -> Any:
     ----------
     obj : estimator
         A scikit-learn or XGBoost estimator; a Pipeline, FeatureUnion or ColumnTransformer, whose
-        steps are wrapped one by one; or a search such as GridSearchCV, whose estimator is. The
-        names of a search's parameters get ``estimator__`` before the step's own parameter.
+        steps are wrapped one by one; or a search such as GridSearchCV, or a OneVsRestClassifier or
+        OneVsOneClassifier, whose inner estimator is. The names of a search's parameters get
+        ``estimator__`` before the step's own parameter.
     **options : dict
         Parameters of the AutoScale classes, such as ``backend`` or ``memory_budget``.
 
@@ -66,7 +67,7 @@ def autoscale(obj: Any, **options: Any) -> Any:
         return clone(obj).set_params(transformers=columns)
     if not hasattr(obj, "fit") or not hasattr(obj, "get_params"):
         raise TypeError(f"autoscale() takes a scikit-learn estimator, not {type(obj).__name__}.")
-    if _is_search(obj):
+    if _is_search(obj) or type(obj).__name__ in ("OneVsRestClassifier", "OneVsOneClassifier"):
         return clone(obj).set_params(estimator=autoscale(obj.estimator, **options))
     return _wrapper(obj)(clone(obj), **options)
 

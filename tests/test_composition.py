@@ -10,14 +10,16 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
-from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.datasets import load_breast_cancer, load_diabetes, make_classification
 from sklearn.ensemble import VotingClassifier, VotingRegressor
 from sklearn.feature_selection import RFE, SelectFromModel
 from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.svm import LinearSVC
 from sklearn.utils.validation import has_fit_parameter
 
 from skdist_gpu import AutoScaleClassifier, AutoScaleRegressor, AutoScaleTransformer, autoscale, load, save
@@ -145,3 +147,11 @@ def test_html_shows_the_plan_of_a_fitted_estimator():
     assert "skdist-gpu-plan" in html
     assert "reductions:cpu" in html
     assert len(repr(model.plan_)) <= 30
+
+
+@pytest.mark.parametrize("strategy", [OneVsRestClassifier, OneVsOneClassifier])
+def test_one_classifier_for_each_class_or_pair_chooses_by_itself(strategy):
+    X, y = make_classification(300, 6, n_informative=5, n_redundant=0, n_classes=3, random_state=0)
+    model = autoscale(strategy(LinearSVC()), backend="reductions:cpu").fit(X, y)
+    assert {inner.backend_ for inner in model.estimators_} == {"reductions"}
+    assert model.score(X, y) == pytest.approx(strategy(LinearSVC()).fit(X, y).score(X, y), abs=0.01)

@@ -188,7 +188,7 @@ def _known_drift(entry: Entry, info: InputInfo) -> str:
     if measured is None or measured[1] <= entry.tolerance:
         return ""
     n_rows, difference = measured
-    return f"its float32 sums were {difference:.1e} off scikit-learn's in float64 at {n_rows:.0e} rows"
+    return f"its float32 sums were {difference:.1e} off scikit-learn's in float64 at {n_rows:.1e} rows"
 
 
 def _data_refusals(entry: Entry, info: InputInfo, request: Request) -> list[str]:
