@@ -10,7 +10,7 @@ import pytest
 
 pytest_plugins = ["pytester"]
 collect_ignore = ["docs/conf.py"]
-IMPORTS_GPU_LIBRARIES = re.compile(r"/tests/gpu/|/skdist_gpu/engines/.*(cuml|gpu)")
+IMPORTS_GPU_LIBRARIES = re.compile(r"/tests/gpu/|/skdist_gpu/engines/.*(cuml|gpu|kernels)")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

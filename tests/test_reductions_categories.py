@@ -100,11 +100,19 @@ def assert_equal(value, expected):
         assert repr(value) == repr(expected)
 
 
+@pytest.mark.parametrize("backend", PLACES)
 @pytest.mark.parametrize("missing", [False, True])
 @pytest.mark.parametrize("estimator", ENCODERS, ids=repr)
-def test_frames(estimator, missing):
+def test_frames(estimator, missing, backend):
     frame = make_frame(missing)
-    assert_same(*fit_both(estimator, "reductions:cpu", frame), frame)
+    assert_same(*fit_both(estimator, backend, frame), frame)
+
+
+@pytest.mark.parametrize("backend", PLACES)
+@pytest.mark.parametrize("rows", [[["a", 1], ["b", 2]], [["a", "x"], ["b", "y"]], [[1, 2], [3, 4.5]]], ids=repr)
+def test_lists(rows, backend):
+    plain, reference = fit_both(OrdinalEncoder(), backend, rows)
+    assert_same(plain, reference, rows)
 
 
 @pytest.mark.parametrize("missing", [False, True])

@@ -258,11 +258,16 @@ _DASK_BLOCKS = 8
 
 
 def to_dask(data: Any) -> Any:
-    """Return a Dask array of data in memory, in a few row blocks; Dask collections as they are."""
+    """Return data in memory as a Dask array or frame, in a few row blocks; Dask collections as they are."""
     if data is None or container_of(data) in DASK:
         return data
     import dask.array
 
+    if container_of(data) == "pandas":
+        import dask.dataframe
+
+        with dask.config.set({"dataframe.convert-string": False}):
+            return dask.dataframe.from_pandas(data, npartitions=_DASK_BLOCKS, sort=False)
     rows = max(1, -(-data.shape[0] // _DASK_BLOCKS))
     return dask.array.from_array(data, chunks=(rows, *data.shape[1:]))
 
