@@ -14,8 +14,8 @@ pa = pytest.importorskip("pyarrow")
 ds = pytest.importorskip("pyarrow.dataset")
 pq = pytest.importorskip("pyarrow.parquet")
 
-FEW = {"n_estimators": 5, "max_depth": 4}
-EXTERNAL = FEW | {"backend": "xgboost.external"}
+FEW = {"n_estimators": 5, "max_depth": 4, "n_jobs": 1}
+EXTERNAL = FEW | {"backend": "xgboost.external", "n_jobs": 1}
 NAMES = list("abcd")
 
 
@@ -126,12 +126,10 @@ def test_partitions_are_computed_one_at_a_time_and_once(frame):
 
 
 def test_evaluation_and_early_stopping(frame, files):
-    held_out = [(frame[NAMES][:1000], frame["label"][:1000])]
-    model = AutoScaleXGBClassifier(
-        n_estimators=300, early_stopping_rounds=2, learning_rate=1, backend="xgboost.external"
-    )
-    model.fit(files("label"), "label", eval_set=held_out, verbose=False)
-    assert model.estimator_.best_iteration < 299
+    shuffled = np.random.default_rng(0).permutation(frame["label"])  # so that more rounds make it worse
+    model = AutoScaleXGBClassifier(**(EXTERNAL | {"n_estimators": 300}), early_stopping_rounds=2)
+    model.fit(files("label"), "label", eval_set=[(frame[NAMES], shuffled)], verbose=False)
+    assert model.estimator_.best_iteration < 20
     assert len(model.evals_result_["validation_0"]["mlogloss"]) == model.estimator_.best_iteration + 3
 
 

@@ -21,6 +21,7 @@ from skdist_gpu.engines.xgboost_arguments import (
     require_gpu,
     with_memory_errors,
 )
+from skdist_gpu.engines.xgboost_checkpoints import Checkpoint, Progressed, train
 from skdist_gpu.engines.xgboost_partitions import Coding, Partitions
 from skdist_gpu.exceptions import EngineRefusal
 
@@ -38,25 +39,35 @@ def fit(job: FitJob) -> Fitted:
     if on_gpu:
         estimator.device = estimator.device or "cuda"
     given = arguments.pop("classes", None)
-    training = _partitions(job, arguments)
-    classes = training.classes(given) if is_classifier(estimator) else None
-    coding = Coding(classes, training.categories())
-    derived = _objective(estimator, classes)
-    arguments |= training.collections(coding) | _evaluation(job.client, arguments, coding)
-    n_partitions = len(training.parts)
-    del training  # the workers keep what they train on, once
+    job.progress.start(f"{type(estimator).__name__} over Dask", total=estimator.get_num_boosting_rounds())
 
-    trainer = _trainer(estimator, derived)
-    trainer.client = job.client
-    job.progress.start(f"{type(estimator).__name__} on {n_partitions} Dask partitions")
-    with job.client.as_current():  # XGBoost asks Dask for the current one, too
-        with_memory_errors(trainer.fit, **arguments)
+    def attempt(begun: Progressed, checkpoint: Checkpoint) -> tuple[Any, ...]:
+        """Prepare the data, and train from where an earlier attempt came to."""
+        columns = dict(arguments)
+        training = _partitions(job, columns)
+        classes = training.classes(given) if is_classifier(estimator) else None
+        coding = Coding(classes, training.categories())
+        derived = _objective(estimator, classes)
+        collections = training.collections(coding)
+        begun.data = list(collections.values())
+        columns |= collections | _evaluation(job.client, columns, coding)
+        del training  # the workers keep what they train on, once
+        trainer = _trainer(estimator, derived, begun, checkpoint)
+        trainer.client = job.client
+        if begun.booster is not None:
+            columns["xgb_model"] = begun.booster
+        with job.client.as_current():  # XGBoost asks Dask for the current one, too
+            with_memory_errors(trainer.fit, **columns)
+        begun.data = []
+        return trainer, classes, derived
+
+    (trainer, classes, derived), begun = train(job.client, job.progress, attempt)
     job.progress.finish()
 
     booster = trainer.get_booster()
     if on_gpu and job.resources.gpus:  # a client without a GPU reads every model as one for the CPU
         require_gpu(booster)
-    history = trainer.evals_result() if arguments.get("eval_set") else {}
+    history = begun.joined(trainer.evals_result()) if arguments.get("eval_set") else {}
     adopt_booster(estimator, booster, None if classes is None else len(classes), history)
     if not callable(estimator.objective):
         estimator.objective = derived.get("objective", estimator.objective)  # as XGBClassifier.fit does
@@ -118,20 +129,25 @@ def _objective(estimator: Any, classes: np.ndarray | None) -> dict[str, Any]:
     return {"objective": "multi:softmax" if softmax else "multi:softprob", "num_class": len(classes)}
 
 
-def _trainer(estimator: Any, derived: dict[str, Any]) -> Any:
-    """Return XGBoost's estimator for Dask with the parameters of the plain one.
+def _trainer(estimator: Any, derived: dict[str, Any], begun: Progressed, checkpoint: Checkpoint) -> Any:
+    """Return XGBoost's estimator for Dask with the parameters of the plain one, for the rounds that are left.
 
     Its regressor trains any objective as it stands; its classifier would replace the objective.
     """
     params = estimator.get_params()
-    weights = params["feature_weights"]
-    if weights is not None:
-        params["feature_weights"] = da.from_array(np.asarray(weights))
+    if params["feature_weights"] is not None:
+        params["feature_weights"] = da.from_array(np.asarray(params["feature_weights"]))
+    params["callbacks"] = [*(params["callbacks"] or ()), checkpoint]
+    if begun.rounds:
+        derived = derived | {"random_state": (estimator.random_state or 0) + begun.rounds}  # no draw twice
+        if estimator.early_stopping_rounds:
+            params["callbacks"].append(begun.early_stopping(estimator.early_stopping_rounds))
+            params["early_stopping_rounds"] = None
     trainer: Any = DaskXGBRegressor(**params)
     if is_ranker(estimator):
         trainer = DaskXGBRanker(allow_group_split=True, **params)  # the partitions hold whole queries
     trainer.get_xgb_params = lambda: estimator.get_xgb_params() | derived
-    trainer.get_num_boosting_rounds = estimator.get_num_boosting_rounds
+    trainer.get_num_boosting_rounds = lambda: estimator.get_num_boosting_rounds() - begun.rounds
     return trainer
 
 

@@ -60,7 +60,7 @@ class Partitions:
             raise ValueError("XGBoost requires y to be passed, but the target y is None. Nothing was computed.")
         columns = {name: column for name, column in columns.items() if column is not None}
         like = columns["X"]
-        blocks = lazy_blocks(columns) if container_of(like) in DASK else _memory_blocks(client, columns)
+        blocks = list(lazy_blocks(columns) if container_of(like) in DASK else _memory_blocks(client, columns))
         make = dask.delayed(check_part)
         parts = [make(i, dict(zip(columns, block, strict=True))) for i, block in enumerate(blocks)]
         return cls(client, like, *_persist(client, parts))
@@ -152,7 +152,8 @@ def _memory_blocks(client: Any, columns: dict[str, Any]) -> Iterator[tuple[Any, 
     bounds = np.linspace(0, n_rows, min(n_blocks, n_rows) + 1).astype(int)
     slices = [slice(start, stop) for start, stop in pairwise(bounds)]
     blocks = [[rows_of(column, rows) for rows in slices] for column in columns.values()]
-    return zip(*(client.scatter(column) for column in blocks), strict=True)
+    # not by content: a key that was just given up, as of data that are trained and evaluated on, may be lost
+    return zip(*(client.scatter(column, hash=False) for column in blocks), strict=True)
 
 
 def _delayed(column: Any) -> list[Any]:
