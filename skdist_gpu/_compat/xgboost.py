@@ -18,16 +18,17 @@ def adopt_booster(estimator: Any, booster: Any, n_classes: int | None, history: 
 def fit_from(estimator: Any, training: dict[str, Any] | Callable[..., Any], arguments: dict[str, Any]) -> None:
     """Call an estimator's own `fit`, which then trains on another matrix than `arguments` say.
 
-    `training` replaces columns of the training data, or is a function that returns their matrix.
+    `training` replaces columns of the training data, or is a function that returns matrices, None for XGBoost's own.
     """
     hooks = [name for name in ("_create_dmatrix", "_create_ltr_dmatrix") if hasattr(estimator, name)]
     for name in hooks:
         own = getattr(estimator, name)
 
         def create(ref: Any, own: Any = own, **columns: Any) -> Any:
-            if ref is not None:  # a matrix to evaluate on
-                return own(ref=ref, **columns)
-            return training(**columns) if callable(training) else own(ref=None, **(columns | training))
+            if not callable(training):
+                return own(ref=ref, **(columns if ref is not None else columns | training))
+            made = training(ref=ref, **columns)
+            return own(ref=ref, **columns) if made is None else made
 
         setattr(estimator, name, create)
     try:

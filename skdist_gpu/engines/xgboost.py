@@ -12,6 +12,7 @@ from sklearn.base import is_classifier
 from skdist_gpu._compat.xgboost import fit_from
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.dataset import load, table_of
+from skdist_gpu.data.kinds import container_of
 from skdist_gpu.data.labels import codes_of, encode
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.xgboost_arguments import (
@@ -25,6 +26,8 @@ from skdist_gpu.engines.xgboost_arguments import (
     rows_of,
     with_memory_errors,
 )
+from skdist_gpu.engines.xgboost_holdout import split, wanted_fraction
+from skdist_gpu.engines.xgboost_reproducible import round_down, sampled, table_of_quantiles
 
 # values in X below which a second thread costs more than it brings
 TINY = 20_000
@@ -48,18 +51,38 @@ def fit(job: FitJob) -> Fitted:
     elif estimator.n_jobs is None and X.shape[0] * X.shape[1] < TINY:
         estimator.n_jobs = 1
 
-    show_rounds(job)
+    if job.options.get("reproducible"):
+        X = X.to_pandas() if container_of(X) == "polars" else X
+        X = round_down(X, table_of_quantiles(sampled(X), estimator.max_bin, estimator.missing), estimator.missing)
     arguments |= {"X": X, "y": y, "sample_weight": sample_weight}
+    fraction = wanted_fraction(job.options, estimator, arguments)
+    if fraction is not None:
+        _hold_out(estimator, fraction, arguments)
+    show_rounds(job)
     if given is None or classes is None:
         with_memory_errors(estimator.fit, **arguments)
     else:  # there may be classes without rows
-        with_memory_errors(fit_from, estimator, {"label": y}, arguments | {"y": np.arange(len(classes))})
+        with_memory_errors(fit_from, estimator, {"label": arguments["y"]}, arguments | {"y": np.arange(len(classes))})
     job.progress.finish()
 
     if job.device == "gpu":
         require_gpu(estimator.get_booster())
     bring_home(estimator, wanted)
     return Fitted(estimator, classes)
+
+
+def _hold_out(estimator: Any, fraction: float | int, arguments: dict[str, Any]) -> None:
+    """Divide the rows in `arguments` into those to train on and those to stop early by."""
+    y = np.asarray(to_host(arguments["y"]))
+    names = {"sample_weight": "sample_weight_eval_set", "base_margin": "base_margin_eval_set", "qid": "eval_qid"}
+    train, held_out = split(fraction, estimator, y, is_classifier(estimator), arguments.get("qid"))
+    arguments["eval_set"] = [(rows_of(arguments["X"], held_out), rows_of(arguments["y"], held_out))]
+    for name in ("X", "y", *names):
+        if arguments.get(name) is not None:
+            if name in names:
+                arguments[names[name]] = [rows_of(arguments[name], held_out)]
+            arguments[name] = rows_of(arguments[name], train)
+    arguments.setdefault("verbose", False)
 
 
 def _loaded(job: FitJob, arguments: dict[str, Any]) -> FitJob:

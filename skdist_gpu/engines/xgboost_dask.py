@@ -22,6 +22,7 @@ from skdist_gpu.engines.xgboost_arguments import (
     with_memory_errors,
 )
 from skdist_gpu.engines.xgboost_checkpoints import Checkpoint, Progressed, train
+from skdist_gpu.engines.xgboost_holdout import RowDraw, wanted_fraction
 from skdist_gpu.engines.xgboost_partitions import Coding, Partitions
 from skdist_gpu.exceptions import EngineRefusal
 
@@ -39,19 +40,24 @@ def fit(job: FitJob) -> Fitted:
     if on_gpu:
         estimator.device = estimator.device or "cuda"
     given = arguments.pop("classes", None)
+    fraction = wanted_fraction(job.options, estimator, arguments)
     job.progress.start(f"{type(estimator).__name__} over Dask", total=estimator.get_num_boosting_rounds())
 
     def attempt(begun: Progressed, checkpoint: Checkpoint) -> tuple[Any, ...]:
         """Prepare the data, and train from where an earlier attempt came to."""
         columns = dict(arguments)
-        training = _partitions(job, columns)
+        training, held_out = _partitions(job, columns), None
         classes = training.classes(given) if is_classifier(estimator) else None
-        coding = Coding(classes, training.categories())
+        table = training.quantiles(estimator.max_bin, estimator.missing) if job.options.get("reproducible") else None
+        coding = Coding(classes, training.categories(), table, estimator.missing)
+        if fraction is not None:
+            n_rows = sum(look.all_rows for look in training.looks)
+            training, held_out = training.divided(RowDraw.of(fraction, estimator, n_rows))
         derived = _objective(estimator, classes)
         collections = training.collections(coding)
         begun.data = list(collections.values())
-        columns |= collections | _evaluation(job.client, columns, coding)
-        del training  # the workers keep what they train on, once
+        columns |= collections | _evaluation(job.client, columns, coding, held_out)
+        del training, held_out  # the workers keep what they train on, once
         trainer = _trainer(estimator, derived, begun, checkpoint)
         trainer.client = job.client
         if begun.booster is not None:
@@ -67,7 +73,8 @@ def fit(job: FitJob) -> Fitted:
     booster = trainer.get_booster()
     if on_gpu and job.resources.gpus:  # a client without a GPU reads every model as one for the CPU
         require_gpu(booster)
-    history = begun.joined(trainer.evals_result()) if arguments.get("eval_set") else {}
+    evaluated = arguments.get("eval_set") or fraction is not None
+    history = begun.joined(trainer.evals_result()) if evaluated else {}
     adopt_booster(estimator, booster, None if classes is None else len(classes), history)
     if not callable(estimator.objective):
         estimator.objective = derived.get("objective", estimator.objective)  # as XGBClassifier.fit does
@@ -151,17 +158,18 @@ def _trainer(estimator: Any, derived: dict[str, Any], begun: Progressed, checkpo
     return trainer
 
 
-def _evaluation(client: Any, arguments: dict[str, Any], coding: Coding) -> dict[str, Any]:
+def _evaluation(client: Any, arguments: dict[str, Any], coding: Coding, held_out: Partitions | None) -> dict[str, Any]:
     """Return the arguments of `fit` about data to evaluate on, as Dask collections."""
-    pairs = arguments.get("eval_set") or []
-    found: dict[str, list[Any]] = {}
     names = {"sample_weight": "sample_weight_eval_set", "base_margin": "base_margin_eval_set", "qid": "eval_qid"}
-    for i, (X, y) in enumerate(pairs):
+    tables = []
+    for i, (X, y) in enumerate(arguments.get("eval_set") or []):
         further = {name: arguments[many][i] for name, many in names.items() if arguments.get(many)}
-        held_out = Partitions.of(client, {"X": X, "y": y, **further})
-        held_out = held_out.with_whole_queries() if "qid" in further else held_out
-        columns = held_out.collections(coding)
+        given = Partitions.of(client, {"X": X, "y": y, **further})
+        tables.append(given.with_whole_queries() if "qid" in further else given)
+    found: dict[str, Any] = {}
+    for table in tables if held_out is None else [held_out]:
+        columns = table.collections(coding)
         found.setdefault("eval_set", []).append((columns.pop("X"), columns.pop("y")))
         for name, column in columns.items():
             found.setdefault(names[name], []).append(column)
-    return found
+    return found if held_out is None else found | {"verbose": arguments.get("verbose", False)}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,9 @@ from skdist_gpu.engines.xgboost_batches import (
     find_coding,
     rows_for,
 )
-from skdist_gpu.engines.xgboost_partitions import Coding, Part, check_part, code_part
+from skdist_gpu.engines.xgboost_holdout import RowDraw, wanted_fraction
+from skdist_gpu.engines.xgboost_partitions import Coding, Part, check_part, code_part, draw_part
+from skdist_gpu.engines.xgboost_reproducible import Table, joined, sampled, stride_of, table_of_quantiles
 from skdist_gpu.exceptions import EngineRefusal
 from skdist_gpu.planning.memory import GPU_ROW_BYTES
 from skdist_gpu.planning.plan import format_bytes
@@ -52,14 +55,22 @@ def fit(job: FitJob) -> Fitted:
         coding = find_coding(rows, estimator, arguments.pop("classes", None))
         if coding.classes is not None:
             encode_eval_set(arguments, coding.classes)
-        matrices = _Matrices(job, rows, coding, Path(folder))
+        fraction = wanted_fraction(job.options, estimator, arguments)
+        draw = None if fraction is None else RowDraw.of(fraction, estimator, job.info.n_samples)
+        if job.options.get("reproducible"):
+            coding = replace(coding, table=_quantiles(job, rows), missing=estimator.missing)
+        matrices = _Matrices(job, rows, coding, Path(folder), draw)
         # the matrices hold the rows; XGBoost's fit looks at y for the classes alone
-        arguments |= {"X": rows, "y": np.arange(1 if coding.classes is None else len(coding.classes))}
+        labels = np.arange(1 if coding.classes is None else len(coding.classes))
+        arguments |= {"X": rows, "y": labels}
+        if draw is not None:
+            arguments |= {"eval_set": [(draw, labels)], "verbose": arguments.get("verbose", False)}
+            arguments |= {"eval_qid": [np.zeros(1, np.uint32)]} if is_ranker(estimator) else {}
         if is_ranker(estimator):
             arguments["qid"] = np.zeros(1, np.uint32)
         show_rounds(job)
         with config_context(**({"use_cuda_async_pool": True} if job.device == "gpu" else {})):
-            with_memory_errors(fit_from, estimator, matrices.training, arguments)
+            with_memory_errors(fit_from, estimator, matrices.make, arguments)
         job.progress.finish()
     if job.device == "gpu":
         require_gpu(estimator.get_booster())
@@ -75,28 +86,47 @@ class _Matrices:
     rows: Rows
     coding: Coding
     folder: Path
+    draw: RowDraw | None
 
-    def training(self, missing: float, enable_categorical: bool, **_: Any) -> Any:
-        """Return the matrix to train on."""
-        estimator = self.job.estimator
-        on_gpu = self.job.device == "gpu"
+    def make(self, data: Any, ref: Any, missing: float, enable_categorical: bool, **_: Any) -> Any:
+        """Return the matrix to train on, or that of the rows held out; None for data that are neither."""
+        if data is not self.rows and data is not self.draw:
+            return None
+        estimator, on_gpu = self.job.estimator, self.job.device == "gpu"
         options = {"on_host": True, "min_cache_page_bytes": GPU_BATCH_BYTES // 4} if on_gpu else {}
-        batches = BatchIterator(self.rows, self._prepare, cache_prefix=str(self.folder / "train"), **options)
+        prefix = str(self.folder / ("train" if ref is None else "held_out"))
+        batches = BatchIterator(self.rows, partial(self._prepare, ref is not None), cache_prefix=prefix, **options)
         return ExtMemQuantileDMatrix(
             batches,
             missing=missing,
             nthread=estimator.n_jobs,
             max_bin=estimator.max_bin,
+            ref=ref,
             enable_categorical=enable_categorical,
             cache_host_ratio=_cache_host_ratio(self.job) if on_gpu else None,
         )
 
-    def _prepare(self, number: int, part: Part) -> Part:
-        """Check a batch, replace labels by codes, and bring it to the device."""
-        part = code_part(check_part(number, part), self.coding, keep_weightless=True)
+    def _prepare(self, held_out: bool, number: int, part: Part) -> Part | None:
+        """Check a batch, replace labels by codes, and bring it to the device; None if no row is wanted."""
+        part = check_part(number, part)
+        if self.draw is not None:
+            part = draw_part(part, number, self.draw, held_out)
+            if not len(part["y"]):
+                return None
+        part = code_part(part, self.coding, keep_weightless=True)
         if self.job.device == "gpu":
             part["X"] = _on_gpu(part["X"])
         return as_xgboost_names(part)
+
+
+def _quantiles(job: FitJob, rows: Rows) -> Table:
+    """Return the values to round to, from evenly spaced rows."""
+    n_rows = job.info.n_samples or sum(len(labels) for labels in rows.labels())
+    start, samples = 0, []
+    for part in rows.parts():
+        samples.append(sampled(part["X"], start, stride_of(n_rows)))
+        start += len(part["y"])
+    return table_of_quantiles(joined(samples), job.estimator.max_bin, job.estimator.missing)
 
 
 def _check_disk(job: FitJob, folder: str) -> None:

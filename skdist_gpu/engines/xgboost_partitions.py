@@ -20,6 +20,8 @@ from skdist_gpu.data.convert import check_aligned, split_like, to_host
 from skdist_gpu.data.kinds import DASK, container_of
 from skdist_gpu.data.labels import codes_of
 from skdist_gpu.engines.xgboost_arguments import check_columns, rows_of
+from skdist_gpu.engines.xgboost_holdout import RowDraw
+from skdist_gpu.engines.xgboost_reproducible import Table, joined, round_down, sampled, stride_of, table_of_quantiles
 from skdist_gpu.exceptions import MisalignedBlocksError
 
 Part = dict[str, Any]  # the names of XGBoost's columns of rows -> their blocks
@@ -30,6 +32,7 @@ class Look:
     """What the client must know of a partition; `rows` counts those that weigh something."""
 
     rows: int
+    all_rows: int
     shapes: dict[str, tuple[int, ...]]
     labels: np.ndarray
     categories: dict[str, Any]
@@ -38,10 +41,12 @@ class Look:
 
 @dataclass(frozen=True)
 class Coding:
-    """How labels and categories become codes, the same in every partition."""
+    """How labels and categories become codes, the same in every partition; with `table`, values are rounded."""
 
     classes: np.ndarray | None = None
     categories: dict[str, Any] = field(default_factory=dict)
+    table: Table | None = None
+    missing: float = np.nan
 
 
 @dataclass
@@ -105,6 +110,22 @@ class Partitions:
             parts.append(make(self.parts[i], before, last, following))
             before = last
         return Partitions(self.client, self.like, *_persist(self.client, parts))
+
+    def divided(self, draw: RowDraw) -> tuple[Partitions, Partitions]:
+        """Return the rows to train on, and those held out."""
+        make, found = dask.delayed(draw_part), []
+        for held_out in (False, True):
+            parts = [make(part, i, draw, held_out) for i, part in enumerate(self.parts)]
+            found.append(Partitions(self.client, self.like, *_persist(self.client, parts)))
+        return found[0], found[1]
+
+    def quantiles(self, max_bin: int | None, missing: float) -> Table:
+        """Return the values to round to, from evenly spaced rows of all partitions."""
+        sizes = [look.all_rows for look in self.looks]
+        stride, starts = stride_of(sum(sizes)), np.cumsum([0, *sizes])
+        take = dask.delayed(_sampled_part)
+        samples = [take(part, int(start), stride) for part, start in zip(self.parts, starts, strict=False)]
+        return table_of_quantiles(joined(self.client.gather(self.client.compute(samples))), max_bin, missing)
 
     def collections(self, coding: Coding) -> dict[str, Any]:
         """Return Dask collections of the same partitions, those that have rows that weigh something."""
@@ -205,19 +226,21 @@ def look_at(part: Part) -> Look:
     categories = {c: X[c].cat.categories for c, dtype in frame_types.items() if str(dtype) == "category"}
     rows = len(y) if weight is None else int(np.count_nonzero(weight))
     queries = (part["qid"][0], part["qid"][-1]) if "qid" in part and len(y) else None
-    return Look(rows, {name: block.shape[1:] for name, block in part.items()}, np.unique(y), categories, queries)
+    return Look(
+        rows, len(y), {name: block.shape[1:] for name, block in part.items()}, np.unique(y), categories, queries
+    )
 
 
 def _with_whole_queries(part: Part, before: Any, last: Any, following: list[Part]) -> Part:
     """Leave the rows of query `before` to an earlier partition, and take those of query `last` from later ones."""
-    taken = [_of_query(other, other["qid"] == last) for other in following]
-    kept = _of_query(part, part["qid"] != before) if before is not None else part
+    taken = [_rows_where(other, other["qid"] == last) for other in following]
+    kept = _rows_where(part, part["qid"] != before) if before is not None else part
     if before == last:  # all rows of a query that began earlier
         return kept
     return {name: _stack([block, *(other[name] for other in taken)]) for name, block in kept.items()}
 
 
-def _of_query(part: Part, mask: np.ndarray) -> Part:
+def _rows_where(part: Part, mask: np.ndarray) -> Part:
     return {name: rows_of(block, np.flatnonzero(mask)) for name, block in part.items()}
 
 
@@ -234,8 +257,18 @@ def code_part(part: Part, coding: Coding, keep_weightless: bool = False) -> Part
         # over Dask, other than on one machine, XGBoost's bins depend on rows that weigh nothing
         part = {name: rows_of(block, np.flatnonzero(weight)) for name, block in part.items()}
     X = _with_categories(part["X"], coding.categories)
+    X = X if coding.table is None else round_down(X, coding.table, coding.missing)
     y = part["y"] if coding.classes is None else codes_of(part["y"], coding.classes)
     return part | {"X": X, "y": y}
+
+
+def draw_part(part: Part, number: int, draw: RowDraw, held_out: bool) -> Part:
+    """Return the rows of a partition that are held out, or the others."""
+    return _rows_where(part, draw.held_out(number, len(part["y"]), part.get("qid")) == held_out)
+
+
+def _sampled_part(part: Part, start: int, stride: int) -> dict[Any, np.ndarray]:
+    return sampled(part["X"], start, stride)
 
 
 def unite(looks: list[Look]) -> dict[str, Any]:
