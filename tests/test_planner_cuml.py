@@ -107,3 +107,9 @@ def test_memory_for_all_pairs_of_rows_counts():
     assert cuml.verdict == "refused"
     assert "needs about 640.0 GB on GPU 0" in cuml.reasons[0]
     assert judge(KernelRidge(kernel="rbf"), 50_000, n_columns=10)[1].verdict == "chosen"
+
+
+def test_further_fit_arguments_are_scikit_learns_alone():
+    _, cuml = judge(RandomForestClassifier(), 10**6, Request(fit_params=("callbacks",)))
+    assert cuml.verdict == "refused"
+    assert "callbacks are only for scikit-learn itself" in cuml.reasons[0]

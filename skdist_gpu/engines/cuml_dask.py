@@ -22,7 +22,7 @@ from skdist_gpu.data.convert import check_lazy_input, to_dask, to_gpu, to_host, 
 from skdist_gpu.data.kinds import DASK, container_of
 from skdist_gpu.data.labels import codes_of
 from skdist_gpu.engines.cuml import FORESTS, carry_over
-from skdist_gpu.engines.executors.dask import DaskExecutor
+from skdist_gpu.engines.executors.dask import DaskExecutor, delayed_blocks
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.exceptions import EngineRefusal, MisalignedBlocksError
 
@@ -77,10 +77,8 @@ def _checked(job: FitJob) -> tuple[Any, Any, np.ndarray | None]:
 
 def _to_gpus(client: Any, part: Any, dtype: np.dtype, classes: np.ndarray | None = None) -> list[Any]:
     """Return the blocks of a collection as arrays on the workers' GPUs, labels as codes."""
-    if container_of(part) == "dask.array" and part.ndim == 2:
-        part = part.rechunk({1: -1})
-    blocks = np.ravel(part.to_delayed()).tolist()
-    return client.compute([dask.delayed(_to_gpu_block, pure=False)(block, dtype, classes) for block in blocks])
+    to_gpu_block = dask.delayed(_to_gpu_block, pure=False)
+    return client.compute([to_gpu_block(block, dtype, classes) for block in delayed_blocks(part)])
 
 
 def _to_gpu_block(block: Any, dtype: np.dtype, classes: np.ndarray | None) -> Any:

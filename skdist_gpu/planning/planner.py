@@ -215,7 +215,7 @@ def _data_refusals(entry: Entry, info: InputInfo, request: Request) -> list[str]
         refusals.append("sample_weight is not supported")
     if info.n_targets > 1 and not entry.multi_target:
         refusals.append(f"y with {info.n_targets} columns is not supported, only one")
-    if request.fit_params and entry.backend == "reductions":
+    if request.fit_params and entry.backend in ("reductions", "cuml", "cuml.dask"):
         refusals.append(f"the fit arguments {', '.join(request.fit_params)} are only for scikit-learn itself")
     return refusals
 

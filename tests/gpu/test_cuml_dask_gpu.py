@@ -37,9 +37,7 @@ XB, _ = make_blobs(N_ROWS, 6, centers=5, random_state=0)
 
 @pytest.fixture(name="client", scope="module")
 def _client():
-    client = start_cluster(visible_devices(len(detect_resources().gpus)))
-    with config_context(client=client):
-        yield client
+    yield start_cluster(visible_devices(len(detect_resources().gpus)))
     stop_cluster()
 
 

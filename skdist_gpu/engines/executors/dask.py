@@ -31,7 +31,7 @@ class DaskExecutor:
     """
 
     def __init__(self, X: Any, y: Any, sample_weight: Any, client: Any, progress: Progress) -> None:
-        self.parts = [_delayed_blocks(part) for part in (X, y, sample_weight)]
+        self.parts = [delayed_blocks(part) for part in (X, y, sample_weight)]
         self.client = client
         self.progress = progress
         self.n_passes = 0
@@ -96,7 +96,7 @@ def _union(*labels: np.ndarray) -> np.ndarray:
     return np.unique(np.concatenate(present)) if present else np.empty(0)
 
 
-def _delayed_blocks(data: Any) -> list[Any]:
+def delayed_blocks(data: Any) -> list[Any]:
     if data is None:
         return []
     if container_of(data) == "dask.array":
