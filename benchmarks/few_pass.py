@@ -225,7 +225,7 @@ def gpu(n_rows):
         return timed(run, 3)
 
     rows = []
-    for dtype, n in ((np.float32, n_rows), (np.float64, n_rows // 2)):
+    for dtype, n in ((np.float64, n_rows // 2), (np.float32, n_rows)):
         X, y = make_table_on_gpu(n, dtype)
         for place in ("CuPy", "NumPy"):
             data = (X, y) if place == "CuPy" else (X.get(), y.get())
