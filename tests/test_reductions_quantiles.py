@@ -1,6 +1,10 @@
 """RobustScaler, QuantileTransformer and the median of SimpleImputer, against scikit-learn and sorted values."""
 
+import dask.dataframe as dd
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
 import pytest
 from fits import N_ROWS, PLACES, assert_same_as_scikit_learn, fit_there, make_classes, use_small_steps
 from hypothesis import given, settings
@@ -8,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import QuantileTransformer, RobustScaler
 
-from skdist_gpu import AutoScaleTransformer
+from skdist_gpu import AutoScaleTransformer, autoscale
 from skdist_gpu.reductions import quantile_sketch, quantiles
 
 ESTIMATORS = [
@@ -66,6 +70,23 @@ def test_quantile_transformer_sorts_all_rows(distribution, dtype, gaps, backend)
     X = make_hard(dtype) if gaps else make_classes()[0].astype(dtype)
     estimator = QuantileTransformer(n_quantiles=30, output_distribution=distribution, subsample=None)
     assert_same_as_scikit_learn(estimator, backend, X, rtol=1e-9 if dtype == "float64" else 1e-6)
+
+
+@pytest.mark.parametrize("estimator", [RobustScaler(), QuantileTransformer(n_quantiles=20, subsample=None)], ids=repr)
+def test_rows_of_unknown_number(estimator, tmp_path):
+    X = make_hard()
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    ds.write_dataset(
+        pa.Table.from_pandas(frame), tmp_path, format="parquet", max_rows_per_file=700, max_rows_per_group=700
+    )
+    expected = vars(_fit(estimator, X))
+    for source, backend in (
+        (dd.from_pandas(frame, npartitions=4), "reductions:dask"),
+        (ds.dataset(tmp_path), "reductions:cpu"),
+    ):
+        model = autoscale(estimator, backend=backend).fit(source)
+        for name in expected.keys() & {"center_", "scale_", "quantiles_"}:
+            np.testing.assert_allclose(getattr(model, name), expected[name], rtol=1e-12, atol=1e-300)
 
 
 @pytest.mark.parametrize("backend", PLACES)

@@ -75,8 +75,9 @@ def fit_quantile_transformer(estimator: Any, data: Passes) -> None:
     """Fit a scikit-learn ``QuantileTransformer`` in place.
 
     The quantiles are those of all rows, also where `subsample` is smaller: exact if all values fit
-    in one pass, if there are no more than `subsample` rows, or if `subsample` is None; off by the
-    rank error of the sketch otherwise. Nothing is random.
+    in one pass, if there are no more than `subsample` rows, or, in several passes, if `subsample`
+    is None and there are no more than MOST_ROWS; off by the rank error of the sketch otherwise.
+    Nothing is random.
 
     Parameters
     ----------
@@ -111,8 +112,8 @@ def fit_quantile_transformer(estimator: Any, data: Passes) -> None:
     estimator.n_quantiles_ = max(1, min(estimator.n_quantiles, n_rows))
     estimator.references_ = np.linspace(0, 1, estimator.n_quantiles_)
     exact = n_rows <= (MOST_ROWS if subsample is None else subsample)
-    if data.n_rows is not None and (exact or fits_in_one_pass(data)):
-        estimator.quantiles_ = sorted_quantiles(data, estimator.references_)
+    if exact or fits_in_one_pass(data, n_rows):
+        estimator.quantiles_ = sorted_quantiles(data, n_rows, estimator.references_)
     else:
         estimator.quantiles_ = sketched_quantiles(data, estimator.references_)
 

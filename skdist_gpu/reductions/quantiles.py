@@ -150,8 +150,8 @@ def column_quantiles(data: Passes, shares: Any) -> np.ndarray:
     NotFiniteError
         If a value is infinite.
     """
-    if fits_in_one_pass(data):
-        return sorted_quantiles(data, shares)
+    if data.n_rows is not None and fits_in_one_pass(data, data.n_rows):
+        return sorted_quantiles(data, data.n_rows, shares)
     found, counts, view = total(data, Together(ExtremaReduction(), Present(), _thin_rows(data)))
     check_finite(np.nan_to_num([found.low, found.high], posinf=np.inf, neginf=-np.inf), data, allow_nan=True)
     positions = np.array(shares)[:, None] * np.maximum(counts - 1, 0)
@@ -170,15 +170,14 @@ def column_quantiles(data: Passes, shares: Any) -> np.ndarray:
     return _between(values[0], values[1], positions - lower)
 
 
-def fits_in_one_pass(data: Passes) -> bool:
+def fits_in_one_pass(data: Passes, n_rows: int) -> bool:
     """Whether all values may be collected and sorted at once."""
-    return data.n_rows is not None and 0 < data.n_rows * data.n_features <= MOST_VALUES
+    return 0 < n_rows * data.n_features <= MOST_VALUES
 
 
-def sorted_quantiles(data: Passes, shares: Any) -> np.ndarray:
+def sorted_quantiles(data: Passes, n_rows: int, shares: Any) -> np.ndarray:
     """Return what :func:`column_quantiles` does, sorting whole columns, as many in a pass as may be collected."""
-    assert data.n_rows is not None
-    at_once = max(1, MOST_VALUES // data.n_rows)
+    at_once = max(1, MOST_VALUES // max(1, n_rows))
     quantiles = np.empty((len(shares), data.n_features))
     for first in range(0, data.n_features, at_once):
         for which, column in enumerate(_columns(data, first, min(first + at_once, data.n_features)), start=first):
