@@ -124,6 +124,19 @@ def read_batches(source: Any, columns: list[str], n_rows: int = BLOCK_ROWS) -> I
     return source.to_batches(columns=columns, **options)
 
 
+def shuffled(dataset: Any, random: Any) -> Any:
+    """Return a dataset of the same files with the files, or the row groups of Parquet, in another order."""
+    if not hasattr(dataset, "filesystem"):
+        raise ValueError(f"A {type(dataset).__name__} has no files to shuffle. Nothing was read.")
+    parts = [
+        part
+        for file in dataset.get_fragments()
+        for part in (file.split_by_row_group() if _is_parquet(dataset) else [file])
+    ]
+    order = random.permutation(len(parts))
+    return type(dataset)([parts[i] for i in order], dataset.schema, dataset.format, dataset.filesystem)
+
+
 def table_of(dataset: Any, y: Any, sample_weight: Any, as_frames: bool = False) -> DatasetTable:
     """Return the columns of a dataset as features, target and weight; features may be text in frames.
 

@@ -15,6 +15,7 @@ from skdist_gpu.engines.rows import (
     cuml_unsupervised,
     dask_ml,
     few_passes,
+    incremental,
     one_pass,
     reductions,
     xgboost,
@@ -30,11 +31,12 @@ CATALOG: tuple[Entry, ...] = (
     *cuml_dask.ROWS,
     *dask_ml.ROWS,
     *xgboost.ROWS,
+    *incremental.ROWS,
 )
 
 
 def entries_for(estimator: Any) -> tuple[Entry, ...]:
-    """Return the rows for an estimator, scikit-learn itself last.
+    """Return the rows for an estimator; scikit-learn itself goes after all that give its answer.
 
     A subclass of a scikit-learn class may compute anything, so only the exact class has rows.
     """
@@ -44,11 +46,11 @@ def entries_for(estimator: Any) -> tuple[Entry, ...]:
 
 
 def rows_of(estimator: str) -> tuple[Entry, ...]:
-    """Return the rows for a class of scikit-learn or XGBoost, scikit-learn itself last."""
-    rows = tuple(e for e in CATALOG if e.estimator == estimator)
+    """Return the rows for a class of scikit-learn or XGBoost, scikit-learn itself after all that give its answer."""
+    rows = [e for e in CATALOG if e.estimator == estimator]
     if any(e.backend == "xgboost" for e in rows):
-        return rows
-    return (*rows, _scikit_learn(estimator))
+        return tuple(rows)
+    return tuple(sorted([*rows, _scikit_learn(estimator)], key=lambda e: e.backend == "incremental"))
 
 
 def _scikit_learn(estimator: str) -> Entry:

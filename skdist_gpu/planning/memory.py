@@ -9,6 +9,8 @@ from skdist_gpu.hardware.detect import Resources
 # rows that one reduction task holds in float64, see reductions.moments
 BLOCK_BYTES = 4 * 2**20
 GPU_BLOCK_BYTES = 2**29
+# rows of a block that partial_fit gets from files or from memory
+INCREMENTAL_ROWS = 16_384
 # of XGBoost: gradients, predictions, positions and labels of a row; batches and pages in work
 CPU_ROW_BYTES, GPU_ROW_BYTES = 40, 48
 CPU_BATCHES_BYTES, GPU_BATCHES_BYTES = 600 * 2**20, 6 * 2**28
@@ -20,6 +22,8 @@ def predict_bytes(entry: Entry, info: InputInfo, resources: Resources) -> int | 
         return None
     if entry.backend == "reductions":
         return _reduction_bytes(entry, info, resources)
+    if entry.backend == "incremental":
+        return _largest_block(info)
     if entry.backend.startswith("xgboost"):
         return _xgboost_bytes(entry, info)
     on_device = info.n_elements * (4 if info.dtype == "float32" else 8)
@@ -35,6 +39,25 @@ def _reduction_bytes(entry: Entry, info: InputInfo, resources: Resources) -> int
         return 4 * GPU_BLOCK_BYTES + 4 * sums
     n_threads = resources.cluster.n_threads if resources.cluster else resources.n_cores
     return n_threads * (BLOCK_BYTES + 3 * sums)
+
+
+def _largest_block(info: InputInfo) -> int:
+    """Bytes of a block in float64, twice: as it is read, and as the estimator takes it."""
+    sizes = [n for n in info.block_sizes if n is not None]
+    n_rows = max(sizes) if sizes else (info.n_samples or 0) // max(1, len(info.block_sizes))
+    return 16 * (info.n_features or 1) * (n_rows if info.block_sizes else INCREMENTAL_ROWS)
+
+
+def what_would_fit(entry: Entry, info: InputInfo, n_bytes: int, free: int) -> str:
+    """Say how scikit-learn's estimator could be trained nevertheless; nothing of it is done without being asked."""
+    rows = int((info.n_samples or 0) * free / n_bytes)
+    # two digits, so that it reads as the estimate that it is
+    rows -= rows % 10 ** max(0, len(str(rows)) - 2)
+    forest = (
+        "RandomForest" in entry.estimator or "ExtraTrees" in entry.estimator or "GradientBoosting" in entry.estimator
+    )
+    others = "; XGBoost trains trees on data larger than memory, XGBRFClassifier and XGBRFRegressor forests"
+    return f"a random sample of {rows:,} rows would fit{others if forest else ''}".replace(",", " ")
 
 
 def _xgboost_bytes(entry: Entry, info: InputInfo) -> int:

@@ -11,7 +11,7 @@ from skdist_gpu.engines.entry import Allowed, Entry
 from skdist_gpu.exceptions import BackendError
 from skdist_gpu.hardware.detect import Resources
 from skdist_gpu.planning.cost import predict_seconds
-from skdist_gpu.planning.memory import free_bytes, predict_bytes
+from skdist_gpu.planning.memory import free_bytes, predict_bytes, what_would_fit
 from skdist_gpu.planning.plan import Candidate, Plan, format_bytes
 
 
@@ -40,6 +40,7 @@ class Request:
     allow_ignored: bool = False
 
 
+_READ_FILES = ("reductions", "sklearn", "xgboost", "xgboost.external", "incremental")
 _PLACES = {"host": "in memory", "gpu": "on the GPU", "disk": "on this machine's disk", "dask": "in Dask"}
 
 
@@ -58,7 +59,7 @@ def make_plan(estimator: Any, info: InputInfo, resources: Resources, request: Re
         estimator=type(estimator).__name__,
         data=str(info),
         machine=_describe(resources),
-        candidates=tuple(_choose(candidates, forced=request.backend != "auto", on_dask=info.location == "dask")),
+        candidates=tuple(_choose(candidates, on_dask=info.location == "dask")),
     )
 
 
@@ -101,13 +102,13 @@ def _judge(entry: Entry, estimator: Any, info: InputInfo, resources: Resources, 
     return replace(candidate, reasons=(_why(entry, info),))
 
 
-def _choose(candidates: list[Candidate], forced: bool, on_dask: bool) -> list[Candidate]:
-    """Mark the first possible candidate as chosen; a forced backend may be slower.
+def _choose(candidates: list[Candidate], on_dask: bool) -> list[Candidate]:
+    """Mark the first possible candidate as chosen, or the first slower one where no other can run.
 
     One that leaves Dask's blocks where they are goes before one that gathers them, and a GPU before other cores.
     """
     preferred = "dask" if on_dask else "gpu"
-    for verdict in ("possible", "slower") if forced else ("possible",):
+    for verdict in ("possible", "slower"):
         runnable = [i for i, c in enumerate(candidates) if c.verdict == verdict]
         if runnable:
             first = min(runnable, key=lambda i: candidates[i].device != preferred)
@@ -200,7 +201,7 @@ def _data_refusals(entry: Entry, info: InputInfo, request: Request) -> list[str]
         refusals.append("the same sums run where the Dask blocks are, see reductions:dask")
     if entry.backend == "reductions" and entry.device == "cpu" and info.location == "gpu":
         refusals.append("the data are on the GPU, see reductions:gpu")
-    if info.location == "disk" and entry.backend not in ("reductions", "sklearn", "xgboost", "xgboost.external"):
+    if info.location == "disk" and entry.backend not in _READ_FILES:
         refusals.append("reads no files; pyarrow's dataset.to_table() loads them")
     if info.location == "disk" and entry.backend == "xgboost" and info.n_elements is None:
         refusals.append("these files do not tell how many rows they have, which must fit in memory")
@@ -227,16 +228,19 @@ def _memory_refusals(
     if candidate.n_bytes is None or candidate.n_bytes <= free:
         return []
     place = {"gpu": "on GPU 0", "dask": "in the cluster's memory"}.get(entry.device, "in main memory")
-    return [
+    refusal = (
         f"needs about {format_bytes(candidate.n_bytes)} {place}, {format_bytes(free)} are free; "
         "memory_budget= overrides what counts as free"
-    ]
+    )
+    return [refusal, what_would_fit(entry, info, candidate.n_bytes, free)] if entry.backend == "sklearn" else [refusal]
 
 
 def _why_slower(entry: Entry, info: InputInfo) -> str | None:
     """Say why another engine is faster for this size or place; None if none is known to be."""
     if entry.device == "dask" and info.location != "dask":
         return f"the data are {_PLACES[info.location]} already; to hand them to Dask costs a copy"
+    if entry.backend == "incremental":
+        return f"sequential by nature: {entry.source}"
     source = f" ({entry.source})" if entry.source else ""
     if entry.break_even == float("inf"):
         return f"another engine goes first at every size{source}"
