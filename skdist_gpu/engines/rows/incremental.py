@@ -51,3 +51,4 @@ def _incremental(estimator: str, weights: bool) -> Entry:
 ROWS: tuple[Entry, ...] = (
     *(_incremental(name, weights=True) for name in _WEIGHTED),
     *(_incremental(name, weights=False) for name in _UNWEIGHTED),
+)
