@@ -5,13 +5,17 @@ import threading
 import time
 
 import dask.array as da
+import joblib
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.linear_model import LassoCV, LinearRegression, RidgeClassifier
+from sklearn.linear_model import LassoCV, LinearRegression, Ridge, RidgeClassifier
+from sklearn.model_selection import GridSearchCV
+from sklearn.svm import NuSVR
 
 from skdist_gpu import autoscale, config_context
+from skdist_gpu.exceptions import BackendError
 from skdist_gpu.testing import assert_ran_on
 
 generator = np.random.default_rng(0)
@@ -50,6 +54,41 @@ def test_the_client_of_the_configuration_is_used(cluster):
         before = len(client.get_task_stream())
         autoscale(LinearRegression()).fit(blocks_of(X), blocks_of(y))
         assert len(client.get_task_stream()) > before
+
+
+def test_a_search_goes_to_workers_that_add_cores():
+    search = GridSearchCV(Ridge(), {"alpha": [0.1, 1.0, 10.0]}, n_jobs=2)
+    threads = joblib.cpu_count() + 1
+    options = {"n_workers": 1, "threads_per_worker": threads, "processes": False, "dashboard_address": ":0"}
+    with LocalCluster(**options) as cluster, Client(cluster) as client:
+        client.get_task_stream()  # the first call begins to record
+        model = autoscale(Ridge()).set_params(estimator=search, backend="sklearn").fit(X, y)
+        assert "goes to the 1 workers of Dask" in model.plan_.reasons[1]
+        assert len(client.get_task_stream()) > 0
+    assert model.best_params_ == search.fit(X, y).best_params_
+
+
+def test_a_search_stays_here_where_the_workers_are_here(cluster):
+    search = GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, n_jobs=1)
+    if joblib.cpu_count() < 2:
+        pytest.skip("the two workers of the cluster have more threads than this machine has cores")
+    with Client(cluster) as client:
+        client.get_task_stream()  # the first call begins to record
+        model = autoscale(Ridge()).set_params(estimator=search, backend="sklearn").fit(X, y)
+        assert "stays with joblib's processes" in model.plan_.reasons[1]
+        assert len(client.get_task_stream()) == 0
+    assert model.best_params_ == search.fit(X, y).best_params_
+
+
+def test_blocks_of_unknown_length_are_counted_before_they_are_gathered():
+    array = blocks_of(X)
+    unknown = array[array[:, 0] > 0]
+    model = autoscale(NuSVR(), backend="sklearn", memory_budget="1kB")
+    with pytest.raises(BackendError, match="which nobody knew before they were counted"):
+        model.fit(unknown, unknown[:, 0])
+    kept = X[X[:, 0] > 0]
+    fitted = model.set_params(memory_budget=None).fit(unknown[:, :2], unknown[:, 0])
+    assert_allclose(fitted.dual_coef_, NuSVR().fit(kept[:, :2], kept[:, 0]).dual_coef_)
 
 
 def slow(block):

@@ -227,6 +227,16 @@ def check_lazy_input(
     return parts[0], parts[1], parts[2]
 
 
+def count_rows(X: Any) -> int:
+    """Return the number of rows of a Dask collection of unknown length, reading each block for it."""
+    if container_of(X) == "dask.array":
+        import dask
+
+        blocks = X.rechunk({1: -1}) if X.ndim == 2 and X.numblocks[1] > 1 else X
+        return sum(dask.compute(*(dask.delayed(lambda block: block.shape[0])(b) for b in blocks.to_delayed().ravel())))
+    return len(X)
+
+
 def split_like(part: Any, X: Any, name: str) -> Any:
     """Return a Dask collection; an array in memory is cut into the blocks of `X`."""
     if container_of(part) in DASK:

@@ -15,7 +15,9 @@ from typing import Any
 import dask
 import numpy as np
 from sklearn.base import clone, is_classifier
+from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state, get_tags
+from sklearn.utils.validation import check_is_fitted
 
 from skdist_gpu.data.convert import check_lazy_input, to_host, validate
 from skdist_gpu.data.dataset import DatasetTable, shuffled, table_of
@@ -55,8 +57,10 @@ def fit(job: FitJob) -> Fitted:
         # only the first call may need the classes; some refuse them later
         estimator = data.train(estimator, given, random, job.progress.advance)
         job.progress.finish()
-    if not hasattr(estimator, "n_features_in_"):
-        raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required: no block has rows.")
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError:
+        raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required: no block has rows.") from None
     return Fitted(estimator)
 
 

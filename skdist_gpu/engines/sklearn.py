@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from skdist_gpu.data.convert import to_host
+from contextlib import AbstractContextManager, nullcontext
+
+import joblib
+
+from skdist_gpu.data.convert import count_rows, to_host
 from skdist_gpu.data.dataset import load, table_of
+from skdist_gpu.data.inspect import itemsize
 from skdist_gpu.engines.protocol import FitJob, Fitted
+from skdist_gpu.exceptions import EngineRefusal
+from skdist_gpu.planning.plan import format_bytes
+from skdist_gpu.planning.planner import joblib_goes_to_dask
 
 
 def fit(job: FitJob) -> Fitted:
@@ -13,10 +21,32 @@ def fit(job: FitJob) -> Fitted:
     X, y, sample_weight = job.X, job.y, job.sample_weight
     if job.info.location == "disk":
         X, y, sample_weight = load(table_of(X, y, sample_weight, as_frames=True))
+    if job.info.location == "dask" and job.info.n_samples is None:
+        _check_size(job)
     if sample_weight is not None:
         fit_params["sample_weight"] = to_host(sample_weight)
     X, y = to_host(X), to_host(y)
     job.progress.start(f"{type(job.estimator).__name__} with scikit-learn")
-    job.estimator.fit(X, y, **fit_params)
+    with _parallel_work(job):
+        job.estimator.fit(X, y, **fit_params)
     job.progress.finish()
     return Fitted(job.estimator)
+
+
+def _parallel_work(job: FitJob) -> AbstractContextManager:
+    """Let joblib use the workers of Dask where they add cores; it sends data once, and nested work as well."""
+    if job.client is not None and joblib_goes_to_dask(job.estimator, job.resources):
+        return joblib.parallel_config("dask", client=job.client)
+    return nullcontext()
+
+
+def _check_size(job: FitJob) -> None:
+    """Refuse to gather Dask blocks whose sizes nobody knew, if they turn out not to fit."""
+    n_rows = count_rows(job.X)
+    n_bytes = 2 * n_rows * (job.info.n_features or 1) * itemsize(job.info.dtype)
+    free = job.resources.available_bytes if job.memory_budget is None else job.memory_budget
+    if n_bytes > free:
+        raise EngineRefusal(
+            f"X has {n_rows} rows, which nobody knew before they were counted; to gather and fit them needs about "
+            f"{format_bytes(n_bytes)} in main memory, {format_bytes(free)} are free"
+        )

@@ -27,12 +27,17 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Cluster:
-    """The Dask cluster that a client is connected to; memory in bytes, `n_gpus` the GPUs that no two workers share."""
+    """The Dask cluster that a client is connected to.
+
+    Memory is in bytes; `n_gpus` are the GPUs that no two workers share, `n_elsewhere` the workers on
+    other machines.
+    """
 
     n_workers: int
     n_threads: int
     memory_bytes: int
     n_gpus: int = 0
+    n_elsewhere: int = 0
 
 
 @dataclass(frozen=True)
@@ -170,7 +175,15 @@ def _cluster(client: Any) -> Cluster | None:
         n_threads=sum(w["nthreads"] for w in workers.values()),
         memory_bytes=sum(w.get("memory_limit") or 0 for w in workers.values()),
         n_gpus=n_gpus,
+        n_elsewhere=sum(w["host"] not in _own_addresses() for w in workers.values()),
     )
+
+
+@lru_cache(maxsize=1)
+def _own_addresses() -> frozenset[str]:
+    """Addresses of this machine; a worker in this very process has none."""
+    found = psutil.net_if_addrs().values()
+    return frozenset(["", "localhost", "127.0.0.1", *(a.address for addresses in found for a in addresses)])
 
 
 # (scheduler, workers) -> GPUs: asking the workers takes milliseconds

@@ -99,7 +99,7 @@ def _judge(entry: Entry, estimator: Any, info: InputInfo, resources: Resources, 
     slower = _why_slower(entry, info) or _slower_with(entry, estimator, info)
     if slower:
         return replace(candidate, verdict="slower", reasons=(slower,))
-    return replace(candidate, reasons=(_why(entry, info),))
+    return replace(candidate, reasons=(_why(entry, info), *_where_joblib_runs(entry, estimator, resources)))
 
 
 def _choose(candidates: list[Candidate], on_dask: bool) -> list[Candidate]:
@@ -261,6 +261,26 @@ def _why(entry: Entry, info: InputInfo) -> str:
         return f"scikit-learn itself{gathered}"
     drift = _known_drift(entry, info)
     return f"{entry.backend} supports these parameters and data{'; ' if drift else ''}{drift}"
+
+
+def _where_joblib_runs(entry: Entry, estimator: Any, resources: Resources) -> list[str]:
+    if entry.backend != "sklearn" or resources.cluster is None or not uses_joblib(estimator):
+        return []
+    if joblib_goes_to_dask(estimator, resources):
+        return [f"its parallel work goes to the {resources.cluster.n_workers} workers of Dask, through joblib"]
+    return ["its parallel work stays with joblib's processes: the workers of Dask have no more cores than these"]
+
+
+def uses_joblib(estimator: Any) -> bool:
+    """Whether an estimator, or what is inside it, has work that joblib spreads."""
+    return any(name == "n_jobs" or name.endswith("__n_jobs") for name in estimator.get_params())
+
+
+def joblib_goes_to_dask(estimator: Any, resources: Resources) -> bool:
+    """Whether Dask's workers add to this machine: on the same cores they are slower (benchmarks/searches.py)."""
+    cluster = resources.cluster
+    added = cluster is not None and (cluster.n_elsewhere > 0 or cluster.n_threads > resources.n_cores)
+    return added and uses_joblib(estimator)
 
 
 def _describe(resources: Resources) -> str:

@@ -32,7 +32,7 @@ _UNWEIGHTED = (
     "MaxAbsScaler",
 )
 _SEVERAL_TARGETS = ("MLPRegressor",)
-_DENSE = ("GaussianNB", "CategoricalNB", "MiniBatchDictionaryLearning", "MinMaxScaler")
+_DENSE = ("GaussianNB", "CategoricalNB", "IncrementalPCA", "MiniBatchDictionaryLearning", "MinMaxScaler")
 
 
 def _incremental(estimator: str, weights: bool) -> Entry:
