@@ -27,8 +27,8 @@ def capabilities(resources: Resources | None = None) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row for each estimator and engine, with the columns ``estimator``, ``engine``,
-        ``device``, ``supported`` (on this machine), ``missing`` (what the machine lacks),
-        ``parameters`` (the values accepted, where not all are), ``sparse``, ``sample_weight``,
+        ``device``, ``supported`` (on this machine), ``missing`` (what the machine lacks, or why the
+        engine is never used for this estimator), ``parameters`` (the values accepted, where not all are), ``sparse``, ``sample_weight``,
         ``multi_target`` and ``break_even`` (values in `X` below which scikit-learn is faster).
         What depends on the estimator alone is None in scikit-learn's own rows.
 
@@ -49,7 +49,7 @@ def capabilities(resources: Resources | None = None) -> pd.DataFrame:
 
 
 def _row(entry: Entry, resources: Resources) -> dict[str, Any]:
-    missing = machine_refusals(entry, resources)
+    missing = [entry.refusal] if entry.refusal else machine_refusals(entry, resources)
     own = entry.backend == "sklearn"
     return {
         "estimator": entry.estimator,

@@ -17,7 +17,13 @@ def doctor() -> None:
     show_versions()
     table = Table("engine", "runs here", "estimators", "missing", title="Engines")
     for (engine, device), rows in capabilities().groupby(["engine", "device"], sort=False):
-        usable = bool(rows.supported.all())
-        who = "every estimator of scikit-learn" if engine == "sklearn" else ", ".join(rows.estimator)
-        table.add_row(f"{engine}:{device}", "yes" if usable else "no", who, escape(rows.missing.iloc[0]))
+        usable = bool(rows.supported.any())
+        who = (
+            "every estimator of scikit-learn"
+            if engine == "sklearn"
+            else ", ".join(rows[rows.supported == usable].estimator)
+        )
+        table.add_row(
+            f"{engine}:{device}", "yes" if usable else "no", who, "" if usable else escape(rows.missing.iloc[0])
+        )
     Console().print(table)

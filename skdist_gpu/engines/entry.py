@@ -51,6 +51,8 @@ class Entry:
         Bytes on the device for each pair of rows, on top.
     packages : tuple of str
         What must be installed.
+    refusal : str
+        Why the engine is never used for this estimator, as measured; empty where it is.
     """
 
     estimator: str
@@ -81,3 +83,5 @@ class Entry:
         """
         measured = [point for point in self.drift if n_rows is not None and point[0] <= n_rows]
         return max(measured, default=None)
+
+    refusal: str = ""

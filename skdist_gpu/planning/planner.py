@@ -87,6 +87,7 @@ def _judge(entry: Entry, estimator: Any, info: InputInfo, resources: Resources, 
     if not matches(entry, request.backend):
         return replace(candidate, verdict="refused", reasons=(f"backend={request.backend!r} was asked for",))
     refusals = [
+        *([entry.refusal] if entry.refusal else []),
         *machine_refusals(entry, resources),
         *_parameter_refusals(entry, estimator),
         *_ignored_refusals(entry, estimator, request),

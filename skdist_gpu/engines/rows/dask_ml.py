@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from skdist_gpu.engines.entry import Allowed, Entry
+from skdist_gpu.engines.entry import NEVER, Allowed, Entry
 
 
 def _dask_ml(estimator: str, accepts: dict[str, Allowed], **options: Any) -> Entry:
@@ -12,6 +12,19 @@ def _dask_ml(estimator: str, accepts: dict[str, Allowed], **options: Any) -> Ent
     return Entry(estimator, "dask_ml", "dask", accepts=accepts, weights=False, packages=packages, **options)
 
 
+# what dask_ml has, too, and does otherwise than scikit-learn
+_OTHERWISE = (
+    ("KMeans", "finds worse centers of many clusters, and tells a wrong inertia_"),
+    ("LinearRegression", "adds a penalty, on scaled columns and on the intercept, and is slower than one pass of sums"),
+    ("LogisticRegression", "penalises scaled columns and the intercept, and takes no labels but 0 and 1"),
+    ("PoissonRegressor", "penalises scaled columns and the intercept"),
+    ("IncrementalPCA", "gives other components, and is slower than one pass of sums"),
+    ("GaussianNB", "trains again at each predict, and ignores priors"),
+    ("RobustScaler", "takes quantiles of blocks for quantiles of all rows"),
+    ("QuantileTransformer", "takes quantiles of blocks for quantiles of all rows"),
+    ("OneHotEncoder", "has no drop, no handle_unknown='ignore' and no infrequent categories"),
+    ("OrdinalEncoder", "takes only frames whose categories Dask knows"),
+)
 ROWS: tuple[Entry, ...] = (
     _dask_ml("StandardScaler", {}),
     _dask_ml("MinMaxScaler", {"clip": (False,)}),
@@ -23,5 +36,9 @@ ROWS: tuple[Entry, ...] = (
         tolerance=1e-2,
         break_even=2e5,
         source="below, scikit-learn's exact affinity matrix fits; dask_ml approximates it by Nyström's method",
+    ),
+    *(
+        _dask_ml(name, {}, break_even=NEVER, refusal=f"dask_ml {why} (benchmarks/dask_ml.py)")
+        for name, why in _OTHERWISE
     ),
 )
