@@ -28,8 +28,9 @@ def capabilities(resources: Resources | None = None) -> pd.DataFrame:
     pandas.DataFrame
         One row for each estimator and engine, with the columns ``estimator``, ``engine``,
         ``device``, ``supported`` (on this machine), ``missing`` (what the machine lacks, or why the
-        engine is never used for this estimator), ``parameters`` (the values accepted, where not all are), ``sparse``, ``sample_weight``,
-        ``multi_target`` and ``break_even`` (values in `X` below which scikit-learn is faster).
+        engine is never used for this estimator), ``parameters`` (the values accepted, where not all
+        are), ``sparse``, ``sample_weight``, ``multi_target`` and ``break_even`` (values in `X` below
+        which scikit-learn is faster).
         What depends on the estimator alone is None in scikit-learn's own rows.
 
     Examples

@@ -19,11 +19,8 @@ def doctor() -> None:
     for (engine, device), rows in capabilities().groupby(["engine", "device"], sort=False):
         usable = bool(rows.supported.any())
         who = (
-            "every estimator of scikit-learn"
-            if engine == "sklearn"
-            else ", ".join(rows[rows.supported == usable].estimator)
+            ", ".join(rows[rows.supported == usable].estimator) if engine != "sklearn" else "every one of scikit-learn"
         )
-        table.add_row(
-            f"{engine}:{device}", "yes" if usable else "no", who, "" if usable else escape(rows.missing.iloc[0])
-        )
+        missing = "" if usable else escape(rows.missing.iloc[0])
+        table.add_row(f"{engine}:{device}", "yes" if usable else "no", who, missing)
     Console().print(table)
