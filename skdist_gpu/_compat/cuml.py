@@ -62,7 +62,9 @@ def make_cuml(estimator: Any, **changed: Any) -> Any:
     UnsupportedOnGPU
         cuML's own error, for a parameter that it does not support.
     """
-    return cuml_class(estimator)(**{**make_parameters(estimator), **changed, "output_type": "numpy"})
+    model = cuml_class(estimator)(**{**make_parameters(estimator), **changed})
+    model.output_type = "numpy"  # not every class takes it as a parameter
+    return model
 
 
 def make_parameters(estimator: Any) -> dict[str, Any]:

@@ -65,8 +65,7 @@ def _checked(job: FitJob) -> tuple[Any, Any, Any]:
         y = to_host(y)
         check_classification_targets(y)
     if container_of(job.X) in GPU:
-        X, _, sample_weight = check_gpu_input(estimator, job.X, None if labels else y, job.sample_weight)
-        return X, y if labels or y is None else to_gpu(y), sample_weight
+        return check_gpu_input(estimator, job.X, y, job.sample_weight, labels=labels)
     return validate(estimator, job.X, y, job.sample_weight, sparse=False, multi_target=True, finite=False)
 
 

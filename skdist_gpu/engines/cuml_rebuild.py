@@ -16,15 +16,17 @@ from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.labels import encode
 
 
-def fit_twin(estimator: Any, values: Any, y: Any, sample_weight: Any) -> Any:
-    """Fit cuML's twin of an estimator, and return it."""
+def fit_twin(estimator: Any, values: Any, y: Any, sample_weight: Any, **changed: Any) -> Any:
+    """Fit cuML's twin of an estimator, with some parameters changed, and return it."""
     weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-    return make_cuml(estimator).fit(values, *(() if y is None else (y,)), **weights)
+    return make_cuml(estimator, **changed).fit(values, *(() if y is None else (y,)), **weights)
 
 
-def copy_attributes(estimator: Any, values: Any, y: Any, sample_weight: Any, *, names: tuple[str, ...]) -> Any:
+def copy_attributes(
+    estimator: Any, values: Any, y: Any, sample_weight: Any, *, names: tuple[str, ...], **changed: Any
+) -> Any:
     """Fit, and copy attributes that mean the same in both libraries; return cuML's model."""
-    model = fit_twin(estimator, values, y, sample_weight)
+    model = fit_twin(estimator, values, y, sample_weight, **changed)
     for name in names:
         setattr(estimator, name, to_host(getattr(model, name)))
     return model
@@ -47,12 +49,14 @@ def fit_gaussian_nb(estimator: Any, values: Any, y: Any, sample_weight: Any) -> 
     estimator.epsilon_ = float(estimator.epsilon_)
 
 
+# scikit-learn smooths, at home; cuML counts in the dtype of X, and float32 ends at 2**24
+_COUNTS_ONLY: dict[str, Any] = {"alpha": 1.0, "class_prior": None}
+
+
 def fit_counting_nb(estimator: Any, values: Any, y: Any, sample_weight: Any) -> None:
     """Fit a scikit-learn naive Bayes classifier of counts in place: its probabilities follow from the counts."""
     names = ("classes_", "class_count_", "feature_count_")
-    copy_attributes(estimator, values, y, sample_weight, names=names)
-    estimator.class_count_ = estimator.class_count_.astype(np.float64)
-    estimator.feature_count_ = estimator.feature_count_.astype(np.float64)
+    copy_attributes(estimator, values.astype(np.float64), y, sample_weight, names=names, **_COUNTS_ONLY)
     if hasattr(estimator, "norm"):
         estimator.feature_all_ = estimator.feature_count_.sum(axis=0)
     smooth_counts(estimator)
@@ -60,7 +64,8 @@ def fit_counting_nb(estimator: Any, values: Any, y: Any, sample_weight: Any) -> 
 
 def fit_categorical_nb(estimator: Any, values: Any, y: Any, sample_weight: Any) -> None:
     """Fit a scikit-learn ``CategoricalNB`` in place."""
-    model = copy_attributes(estimator, values, y, sample_weight, names=("classes_", "class_count_"))
+    names = ("classes_", "class_count_")
+    model = copy_attributes(estimator, values, y, sample_weight, names=names, **_COUNTS_ONLY)
     counts = to_host(model.category_count_)  # (columns, classes, codes of the column that has most)
     highest = to_host(values.max(axis=0)).astype(np.int64)
     estimator.n_categories_ = number_of_categories(estimator, highest)
@@ -77,7 +82,8 @@ def fit_svc(estimator: Any, values: Any, y: Any, sample_weight: Any) -> None:
     """
     import cupy
 
-    classes, codes = encode(to_host(y))
+    y = np.asarray(to_host(y))
+    classes, codes = encode(y)
     if len(classes) < 2:
         raise ValueError(f"The number of classes has to be greater than one; got {len(classes)} class")
     codes = cupy.asarray(codes)

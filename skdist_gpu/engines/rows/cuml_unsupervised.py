@@ -81,7 +81,7 @@ ROWS: tuple[Entry, ...] = (
     cuml_row("TruncatedSVD", NEVER, weights=False, tolerance=1e-4, source=_ONE_PASS),
     cuml_row("EmpiricalCovariance", NEVER, weights=False, tolerance=1e-6, source=_ONE_PASS),
     cuml_row("LedoitWolf", NEVER, weights=False, tolerance=1e-6, source=_ONE_PASS),
-    cuml_row("StandardScaler", NEVER, tolerance=1e-6, source=_ONE_PASS),
+    cuml_row("StandardScaler", NEVER, weights=False, tolerance=1e-6, source=_ONE_PASS),
     cuml_row(
         "TSNE",
         2e4,
