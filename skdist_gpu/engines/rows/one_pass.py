@@ -85,6 +85,7 @@ ROWS: tuple[Entry, ...] = (
     *_one_pass("SelectKBest", 1e6, accepts=_SELECTION, multi_target=False, **_SPARSE_BLOCKS),
     *_one_pass("SelectPercentile", 1e6, accepts=_SELECTION, multi_target=False, **_SPARSE_BLOCKS),
     *_simple_imputer(),
+    # 2 to 100 times scikit-learn's speed, save OrdinalEncoder on arrays of Python objects: 0.7
     *_on_host(_one_pass("OneHotEncoder", 1e6, measured_by="benchmarks/categories.py", **_DENSE)),
     *_on_host(_one_pass("OrdinalEncoder", 1e6, measured_by="benchmarks/categories.py", **_DENSE)),
     *_one_pass("KBinsDiscretizer", 1e6, accepts=_BINS, sparse=()),
