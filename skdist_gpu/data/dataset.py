@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -50,20 +51,22 @@ class DatasetTable:
         """Names of the features, as a frame has them."""
         return self.features
 
-    @property
+    @cached_property
     def dtype(self) -> np.dtype:
         """float32 if all features are, float64 otherwise."""
         schema = schema_of(self.dataset)
         return np.dtype(np.float32 if {schema[name] for name in self.features} == {"float32"} else np.float64)
 
-    def batches(self, n_rows: int = BLOCK_ROWS) -> Iterator[Any]:
+    def batches(self, n_rows: int = BLOCK_ROWS, read_ahead: int = READ_AHEAD) -> Iterator[Any]:
         """Yield the rows in their order as Arrow batches, read and decoded by the library's own threads."""
         wanted = [*self.features, *self._targets, *([self.weight] if self.weight else [])]
-        return (batch for batch in read_batches(self.dataset, wanted, n_rows) if batch.num_rows)
+        return (batch for batch in read_batches(self.dataset, wanted, n_rows, read_ahead) if batch.num_rows)
 
     def blocks(self, n_threads: int, function: Callable[..., Any], n_rows: int = BLOCK_ROWS) -> Iterator[Any]:
         """Yield ``function(X, y, weights)`` of each batch in order, computed by threads a few batches ahead."""
-        return in_threads(lambda batch: function(*self.arrays(batch)), self.batches(n_rows), n_threads)
+        return in_threads(
+            lambda batch: function(*self.arrays(batch)), self.batches(n_rows, max(READ_AHEAD, n_threads)), n_threads
+        )
 
     def arrays(self, batch: Any) -> tuple[Any, np.ndarray | None, np.ndarray | None]:
         """Return X, y and weights of a batch."""
@@ -112,11 +115,13 @@ def schema_of(source: Any) -> dict[str, str]:
     return {field.name: _numpy_name(field.type) for field in source.schema}
 
 
-def read_batches(source: Any, columns: list[str], n_rows: int = BLOCK_ROWS) -> Iterator[Any]:
+def read_batches(
+    source: Any, columns: list[str], n_rows: int = BLOCK_ROWS, read_ahead: int = READ_AHEAD
+) -> Iterator[Any]:
     """Yield the rows of a dataset or lazy frame in their order, as Arrow tables or record batches."""
     if container_of(source) == "polars.lazy":
         return (frame.to_arrow() for frame in source.select(columns).collect_batches(chunk_size=n_rows))
-    options: dict[str, Any] = {"batch_size": n_rows, "batch_readahead": READ_AHEAD, "fragment_readahead": 1}
+    options: dict[str, Any] = {"batch_size": n_rows, "batch_readahead": read_ahead, "fragment_readahead": 1}
     if _is_parquet(source):
         # Arrow would otherwise hold whole files in memory
         scan = sys.modules["pyarrow.dataset"].ParquetFragmentScanOptions

@@ -86,6 +86,16 @@ FITS = {
 
 def fit(job: FitJob) -> Fitted:
     """Fit the job's estimator from sums over row blocks."""
+    try:
+        return _fit(job)
+    finally:
+        if job.device == "gpu":
+            from skdist_gpu.engines.executors.gpu import release_memory
+
+            release_memory()
+
+
+def _fit(job: FitJob) -> Fitted:
     X, y, sample_weight = _checked(job)
     classes = None
     if _takes_labels(job.estimator):

@@ -30,6 +30,17 @@ FILE_BLOCK_ROWS = 65_536
 # sampled rows that the device computes in a few milliseconds
 RESIDENT_SAMPLE = 250_000
 
+# RAPIDS' default allocator asks the driver each time, which takes longer than many a pass
+POOL = cupy.cuda.MemoryPool()
+# share of the device that may stay in the pool between fits
+KEPT = 1 / 32
+
+
+def release_memory() -> None:
+    """Give memory back to the device, but for a small share that spares the next fit to ask for it."""
+    if POOL.total_bytes() > KEPT * cupy.cuda.runtime.memGetInfo()[1]:
+        POOL.free_all_blocks()
+
 
 class GpuExecutor:
     """Run reductions on the current GPU.
@@ -52,14 +63,12 @@ class GpuExecutor:
         self.resident = container_of(X) in GPU
         self.progress = progress
         self.n_passes = 0
-        # RAPIDS' default allocator asks the driver each time, which waits for the GPU
-        self.pool = cupy.cuda.MemoryPool()
         if self.table is not None:
             self.streams = SimpleQueue[Any]()
             for _ in range(self.n_threads):
                 self.streams.put(cupy.cuda.Stream(non_blocking=True))
         elif not self.resident:
-            with cupy.cuda.using_allocator(self.pool.malloc):
+            with cupy.cuda.using_allocator(POOL.malloc):
                 self.stream = _HostStream(self.parts, self.step, self.n_threads, memory_budget)
 
     def reduce(self, reduction: Reduction) -> Any:
@@ -67,7 +76,7 @@ class GpuExecutor:
         self.n_passes += 1
         self.progress.start(f"pass {self.n_passes} on the GPU", total=self.n_rows)
         total = None
-        with cupy.cuda.using_allocator(self.pool.malloc):
+        with cupy.cuda.using_allocator(POOL.malloc):
             for n_rows, sums in self._partials(reduction):
                 total = sums if total is None else reduction.combine(total, sums)
                 self.progress.advance(n_rows)
@@ -99,7 +108,7 @@ class GpuExecutor:
         y = y if self.classes is None else codes_of(y, self.classes)
         stream = self.streams.get()
         try:
-            with device, stream, cupy.cuda.using_allocator(self.pool.malloc):
+            with device, stream, cupy.cuda.using_allocator(POOL.malloc):
                 y, weight = (None if part is None else cupy.asarray(part) for part in (y, weight))
                 return X.shape[0], result_to_host(map_block(reduction, to_gpu(X), y, weight))
         finally:
