@@ -19,7 +19,7 @@ def doctor() -> None:
     for (engine, device), rows in capabilities().groupby(["engine", "device"], sort=False):
         usable = bool(rows.supported.any())
         who = (
-            ", ".join(rows[rows.supported == usable].estimator) if engine != "sklearn" else "every one of scikit-learn"
+            ", ".join(rows[rows.supported == usable].estimator) if engine != "sklearn" else "all of scikit-learn"
         )
         missing = "" if usable else escape(rows.missing.iloc[0])
         table.add_row(f"{engine}:{device}", "yes" if usable else "no", who, missing)

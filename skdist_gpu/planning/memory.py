@@ -57,7 +57,8 @@ def what_would_fit(entry: Entry, info: InputInfo, n_bytes: int, free: int) -> st
         "RandomForest" in entry.estimator or "ExtraTrees" in entry.estimator or "GradientBoosting" in entry.estimator
     )
     others = "; XGBoost trains trees on data larger than memory, XGBRFClassifier and XGBRFRegressor forests"
-    return f"a random sample of {rows:,} rows would fit{others if forest else ''}".replace(",", " ")
+    shown = f"{rows:,}".replace(",", " ")
+    return f"a random sample of {shown} rows would fit{others if forest else ''}"
 
 
 def _xgboost_bytes(entry: Entry, info: InputInfo) -> int:
