@@ -17,8 +17,14 @@ import numpy as np
 from least_squares import limited
 from measure import PeakMemory, report, timed
 from sklearn.base import clone
-from sklearn.cluster import KMeans
-from sklearn.linear_model import GammaRegressor, HuberRegressor, LogisticRegression, PoissonRegressor
+from sklearn.cluster import KMeans, MiniBatchKMeans
+from sklearn.linear_model import (
+    GammaRegressor,
+    HuberRegressor,
+    LogisticRegression,
+    LogisticRegressionCV,
+    PoissonRegressor,
+)
 from sklearn.svm import LinearSVC, LinearSVR
 
 from skdist_gpu import autoscale
@@ -130,9 +136,27 @@ def score_row(estimator, X, y, options=({},), repeats=3):
     return versus(estimator, options, (X, y), lambda model: 1 - model.score(X, y), repeats)
 
 
-def kmeans_row(n_rows, repeats=3):
+def kmeans_row(n_rows, repeats=3, kind=KMeans):
     Z = make_blobs(n_rows)
-    return versus(KMeans(CLUSTERS, random_state=0), [{}], (Z,), lambda model: model.inertia_, repeats)
+    return versus(kind(CLUSTERS, random_state=0), [{}], (Z,), lambda model: model.inertia_, repeats)
+
+
+def folds_row(X, y, repeats=1):
+    """Return a row of five folds and ten penalties; the objective is the mean loss on the folds, the best penalty's."""
+    options = {"l1_ratios": (0,), "scoring": "neg_log_loss", "use_legacy_attributes": False}
+    estimator = LogisticRegressionCV(**options)
+    return versus(estimator, [{}], (X, y), lambda model: -model.scores_.mean(axis=0).max(), repeats)
+
+
+def sparse_row(X, y, repeats=3):
+    """Return a row of the penalty of absolute coefficients."""
+    estimator = LogisticRegression(l1_ratio=1.0, C=100 / len(X), solver="saga")
+
+    def objective(model):
+        penalty = np.abs(model.coef_).sum() / (model.C * len(X)) - 0.5 * (model.coef_**2).sum() / len(X)
+        return log_loss(model.coef_, model.intercept_, X, y) + penalty
+
+    return versus(estimator, [{}, {"tol": 1e-10, "max_iter": 1000}], (X, y), objective, repeats)
 
 
 def cpu(n_rows):
@@ -141,8 +165,8 @@ def cpu(n_rows):
         rows += logistic_rows(shape, n_classes)
     X, y, counts = make_table(n_rows // 2, 20)
     rows += small_rows(X, y, counts, 2)
-    rows.append(kmeans_row(n_rows))
-    return rows
+    rows += [sparse_row(X, y), folds_row(X[: n_rows // 10], y[: n_rows // 10])]
+    return rows + [kmeans_row(n_rows, kind=kind) for kind in (KMeans, MiniBatchKMeans)]
 
 
 def small_rows(X, y, counts, repeats):
@@ -165,10 +189,9 @@ def sizes():
     for n_values in (10**4, 10**5, 3 * 10**5, 10**6, 3 * 10**6):
         X, y, counts = make_table(n_values // 20, 20)
         rows.append(score_row(LogisticRegression(), X, y, repeats=5))
-        sparse = LogisticRegression(l1_ratio=1.0, C=1e4 / len(X), solver="saga")
-        rows.append(score_row(sparse, X, y, repeats=5))
+        rows += [sparse_row(X, y, 5), folds_row(X, y, 3)]
         rows += small_rows(X, y, counts, 5)
-        rows.append(kmeans_row(n_values // 20, 5))
+        rows += [kmeans_row(n_values // 20, 5, kind) for kind in (KMeans, MiniBatchKMeans)]
     return rows
 
 

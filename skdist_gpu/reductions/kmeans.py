@@ -25,6 +25,8 @@ SAMPLED_ROWS = 50_000
 SAMPLED_ROWS_PER_CLUSTER = 200
 # the first step over all rows takes away what the sample left, the second settles rows that changed their centre
 MINI_BATCH_STEPS = 2
+# one start in three or so ends in a bad minimum, which batches may leave again; starts on a sample cost little
+MINI_BATCH_STARTS = 5
 
 
 @dataclass
@@ -167,8 +169,8 @@ def fit_mini_batch_kmeans(estimator: Any, data: Passes) -> None:
     `reassignment_ratio`. Parameters and errors as of :func:`fit_kmeans`.
     """
     view, sample = _look(estimator, data)
-    random = isinstance(estimator.init, str) and estimator.init == "random"
-    n_init = 3 if random and estimator.n_init == "auto" else estimator.n_init
+    several = isinstance(estimator.init, str) and estimator.n_init == "auto"
+    n_init = MINI_BATCH_STARTS if several else estimator.n_init
     options = {name: getattr(estimator, name) for name in ("n_clusters", "init", "max_iter", "random_state")}
     start, n_iter = _start(KMeans(n_init=n_init, **options), view, sample, given=False)
     centres = start - view.mean
