@@ -217,3 +217,7 @@ class AutoScaleTransformer(TransformerMixin, AutoScaleEstimator):
     def get_feature_names_out(self, input_features: Any = None) -> Any:
         """Return the names of the columns that `transform` gives."""
         return self._fitted().get_feature_names_out(input_features)
+
+
+# the gate is set here again: scikit-learn wraps `transform` for set_output, which hides it, and TSNE has none
+AutoScaleTransformer.transform = available_if(estimator_has("transform"))(AutoScaleTransformer.transform)  # type: ignore[method-assign]

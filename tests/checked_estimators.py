@@ -74,7 +74,8 @@ ISOLATION_WEIGHTS = (
 SGD_WEIGHTS = "a row of weight two is one step, two equal rows are two; scikit-learn lists the same two checks for SGD"
 XGBOOST_WEIGHTS = "100 trees in float32 differ by 3e-7, the check allows 1e-7; with 5 trees it passes"
 CUML_WEIGHTS = "cuML's own: NVIDIA/cuml lists the check as failing in tests/test_sklearn_compatibility.py"
-CUML_NAN = "cuML's forests take no missing values (NVIDIA/cuml, cuml-accel/compatibility.rst); fit says so"
+CUML_WEIGHED_ALIKE = ("LogisticRegression", "LinearSVC", "LinearSVR", "SVC", "SVR", "KMeans")
+CUML_NAN = "cuML's forests and HDBSCAN take no missing values (NVIDIA/cuml, cuml-accel/compatibility.rst); fit says so"
 GPU_CUTS = "XGBoost's cut points on the GPU are sketched from rows, whose number weights do not change"
 LEAVE_ONE_OUT = (
     "leaving out a row of weight two is not leaving out one of two equal rows: scikit-learn's RidgeCV differs, too, "
@@ -186,7 +187,9 @@ def expected_failures(estimator: Any) -> dict[str, str]:
         weights = dict.fromkeys(_WEIGHTS, CUML_WEIGHTS)
         if name.startswith("RandomForest"):
             return weights | {"check_estimators_pickle": CUML_NAN}
-        return weights if name in ("LogisticRegression", "LinearSVC", "KMeans") else {}
+        if name == "HDBSCAN":
+            return {"check_estimators_pickle": CUML_NAN}
+        return weights if name in CUML_WEIGHED_ALIKE else {}
     if estimator.backend == "xgboost:gpu":
         return dict.fromkeys(_WEIGHTS, GPU_CUTS)
     if isinstance(estimator._make_estimator(), (RidgeCV, RidgeClassifierCV)) and estimator.estimator.cv is None:

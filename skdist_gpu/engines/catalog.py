@@ -6,6 +6,7 @@ Importing it imports no engine.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from skdist_gpu.engines.entry import Entry
@@ -63,6 +64,7 @@ def matches(entry: Entry, backend: str) -> bool:
     return backend == "auto" or (entry.backend == name and device in ("", entry.device))
 
 
+@lru_cache(maxsize=1)
 def backends() -> tuple[str, ...]:
     """Names that ``backend=`` accepts, apart from ``"auto"``."""
     return tuple(dict.fromkeys(["sklearn", *(e.backend for e in CATALOG)]))

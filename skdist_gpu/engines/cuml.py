@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from skdist_gpu._compat.cuml import converts, cuml_class, unsupported_errors
 from skdist_gpu.data.convert import check_gpu_input, to_gpu, to_host, validate
 from skdist_gpu.data.kinds import GPU, container_of
+from skdist_gpu.engines.catalog import rows_of
 from skdist_gpu.engines.cuml_rebuild import REBUILT, fit_twin
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.exceptions import EngineRefusal
@@ -27,12 +28,14 @@ def fit(job: FitJob) -> Fitted:
     job.progress.start(f"{name} with cuML")
     try:
         values = to_gpu(X)
-        _check_finite(values, name)
         if name in FORESTS:
             values = values.astype(np.float32)
         model = REBUILT.get(name, _convert)(estimator, values, y, sample_weight)
     except unsupported_errors() as error:
         raise EngineRefusal(f"cuML refuses: {error}") from error
+    except ValueError:
+        _check_finite(values, estimator)
+        raise
     except RuntimeError as error:
         if "out of memory" in str(error).lower() or "alloc" in str(error).lower():
             raise MemoryError(str(error)) from error
@@ -66,7 +69,8 @@ def _checked(job: FitJob) -> tuple[Any, Any, Any]:
         check_classification_targets(y)
     if container_of(job.X) in GPU:
         return check_gpu_input(estimator, job.X, y, job.sample_weight, labels=labels)
-    return validate(estimator, job.X, y, job.sample_weight, sparse=False, multi_target=True, finite=False)
+    several = any(row.multi_target for row in rows_of(type(estimator).__name__) if row.backend == "cuml")
+    return validate(estimator, job.X, y, job.sample_weight, sparse=False, multi_target=several, finite=False)
 
 
 def _are_whole_numbers(y: Any) -> bool:
@@ -74,10 +78,19 @@ def _are_whole_numbers(y: Any) -> bool:
     return getattr(getattr(y, "dtype", None), "kind", "O") in "iub" and getattr(y, "ndim", 0) == 1
 
 
-def _check_finite(values: Any, name: str) -> None:
-    """Raise scikit-learn's own error for a value that is not finite; the device looks first."""
+def _check_finite(values: Any, estimator: Any) -> None:
+    """Raise scikit-learn's own error for a value that is not finite, which cuML's fit has found.
+
+    Raises
+    ------
+    EngineRefusal
+        Where scikit-learn would take the missing values.
+    """
     if not np.isfinite(float(values.sum(dtype=np.float64))):
-        assert_all_finite(to_host(values), estimator_name=name, input_name="X")
+        allowed = get_tags(estimator).input_tags.allow_nan
+        assert_all_finite(to_host(values), allow_nan=allowed, estimator_name=type(estimator).__name__, input_name="X")
+        if np.isnan(float(values.sum(dtype=np.float64))):
+            raise EngineRefusal("X has missing values, which cuML does not take")
 
 
 def carry_over(fitted: Any, estimator: Any) -> None:

@@ -36,7 +36,7 @@ def fit(job: FitJob) -> Fitted:
         try:
             model = cuml_dask_class(estimator)(client=client, **make_parameters(estimator))
             model.fit(X) if y is None else model.fit(X, y)
-            learned = _bring_home(model, client)
+            learned = _bring_home(model, client, X.shape[0])
         except unsupported_errors() as error:
             raise EngineRefusal(f"cuML refuses: {error}") from error
         except Exception as error:
@@ -127,17 +127,19 @@ def _concatenate(blocks: list[Any], shapes: list[tuple[int, ...]], dtype: np.dty
     return dask.array.concatenate(arrays)
 
 
-def _bring_home(model: Any, client: Any) -> Any:
+def _bring_home(model: Any, client: Any, n_rows: int) -> Any:
     """Return what a model learned, from the worker that has it."""
     inner = model.internal_model
-    return client.submit(_plain, inner, pure=False).result() if hasattr(inner, "key") else _plain(inner)
+    return client.submit(_plain, inner, n_rows, pure=False).result() if hasattr(inner, "key") else _plain(inner, n_rows)
 
 
-def _plain(model: Any) -> Any:
+def _plain(model: Any, n_rows: int) -> Any:
     """Return scikit-learn's estimator, or the counts of a model that cuML does not convert."""
-    if hasattr(model, "as_sklearn"):
-        return model.as_sklearn()
-    return {name: to_host(getattr(model, name)).astype(np.float64) for name in ("class_count_", "feature_count_")}
+    if not hasattr(model, "as_sklearn"):
+        return {name: to_host(getattr(model, name)).astype(np.float64) for name in ("class_count_", "feature_count_")}
+    if type(model).__name__ == "PCAMG":
+        model.n_samples_ = n_rows  # cuML forgets it, and needs it to convert
+    return model.as_sklearn()
 
 
 def _learn(estimator: Any, learned: Any, model: Any, classes: np.ndarray | None) -> None:

@@ -82,7 +82,7 @@ def fit_svc(estimator: Any, values: Any, y: Any, sample_weight: Any) -> None:
     """
     import cupy
 
-    y = np.asarray(to_host(y))
+    y = np.ravel(to_host(y))
     classes, codes = encode(y)
     if len(classes) < 2:
         raise ValueError(f"The number of classes has to be greater than one; got {len(classes)} class")

@@ -211,8 +211,6 @@ def _data_refusals(entry: Entry, info: InputInfo, request: Request) -> list[str]
     if info.n_features is not None and info.n_features > entry.most_columns:
         most = f"{entry.most_columns:.0f}"
         refusals.append(f"{info.n_features} columns are too many for sums over all pairs, at most {most} are worth it")
-    if info.dtype == "object" and entry.backend.startswith("cuml"):
-        refusals.append("X holds values that are not numbers")
     if info.weighted and not entry.weights:
         refusals.append("sample_weight is not supported")
     if info.n_targets > 1 and not entry.multi_target:

@@ -140,16 +140,16 @@ def test_blocks_that_do_not_line_up_are_an_error_and_not_cut_off():
         autoscale(LinearRegression(), backend="cuml.dask").fit(blocks(XR), blocks(yr, sizes=(2000, 2000)))
 
 
-def open_communicators(dask_worker):
-    return ["nccl" for state in getattr(dask_worker, "_raft_comm_state", {}).values() if "nccl" in state]
-
-
 def test_a_value_that_is_not_finite_is_found_before_workers_wait_for_each_other(client):
     broken = XR.copy()
     broken[3500, 2] = np.nan
     with pytest.raises(ValueError, match="NaN or infinity, in block 3"):
         autoscale(LinearRegression(), backend="cuml.dask").fit(blocks(broken), blocks(yr))
     fit_there(LinearRegression(), blocks(XR), blocks(yr))
+
+    def open_communicators(dask_worker):
+        return [state for state in getattr(dask_worker, "_raft_comm_state", {}).values() if "nccl" in state]
+
     assert not any(client.run(open_communicators).values())
 
 
@@ -198,9 +198,8 @@ def test_pinned_blocks_are_cut_off_silently(client):
     with client.as_current():
         y = da.from_array(yr[:2500], chunks=((1500, 1000),)).map_blocks(cupy.asarray, meta=cupy.empty(0))
         X = da.from_array(XR, chunks=((1500, 1000, 1500), (10,))).map_blocks(cupy.asarray, meta=cupy.empty((0, 0)))
-        model = cuml.dask.linear_model.LinearRegression(client=client).fit(X, y)
-    cut = LinearRegression().fit(XR[:2500], yr[:2500]).coef_
-    assert_allclose(cupy.asnumpy(model.coef_), cut, rtol=1e-6)
+        found = cupy.asnumpy(cuml.dask.linear_model.LinearRegression(client=client).fit(X, y).coef_)
+    assert_allclose(found, LinearRegression().fit(XR[:2500], yr[:2500]).coef_, rtol=1e-6)
 
 
 def test_pinned_class_weight_of_cuml_dask_is_ignored(client):

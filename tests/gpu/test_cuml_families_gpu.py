@@ -47,6 +47,7 @@ def test_the_lists_name_every_row():
     assert {e.estimator for e in CATALOG if e.backend == "cuml"} == listed
 
 
+@pytest.mark.filterwarnings("ignore:Graph is not fully connected")
 @pytest.mark.parametrize("on_device", [False, True], ids=["numpy", "cupy"])
 @pytest.mark.parametrize("estimator", cuml_family(), ids=name_of)
 def test_quality_is_within_one_percent_of_scikit_learn(estimator, on_device):
