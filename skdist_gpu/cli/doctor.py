@@ -18,9 +18,7 @@ def doctor() -> None:
     table = Table("engine", "runs here", "estimators", "missing", title="Engines")
     for (engine, device), rows in capabilities().groupby(["engine", "device"], sort=False):
         usable = bool(rows.supported.any())
-        who = (
-            ", ".join(rows[rows.supported == usable].estimator) if engine != "sklearn" else "all of scikit-learn"
-        )
+        who = ", ".join(rows[rows.supported == usable].estimator) if engine != "sklearn" else "all of scikit-learn"
         missing = "" if usable else escape(rows.missing.iloc[0])
         table.add_row(f"{engine}:{device}", "yes" if usable else "no", who, missing)
     Console().print(table)
