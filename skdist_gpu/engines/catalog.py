@@ -11,6 +11,7 @@ from typing import Any
 
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.rows import (
+    boosting,
     cuml,
     cuml_dask,
     cuml_unsupervised,
@@ -33,6 +34,7 @@ CATALOG: tuple[Entry, ...] = (
     *dask_ml.ROWS,
     *xgboost.ROWS,
     *incremental.ROWS,
+    *boosting.ROWS,
 )
 
 
@@ -49,7 +51,7 @@ def entries_for(estimator: Any) -> tuple[Entry, ...]:
 def rows_of(estimator: str) -> tuple[Entry, ...]:
     """Return the rows for a class of scikit-learn or XGBoost, scikit-learn itself after all that give its answer."""
     rows = [e for e in CATALOG if e.estimator == estimator]
-    if any(e.backend == "xgboost" for e in rows):
+    if any(e.backend == "xgboost" and not e.explicit for e in rows):
         return tuple(rows)
     return tuple(sorted([*rows, _scikit_learn(estimator)], key=lambda e: e.backend == "incremental"))
 
@@ -61,7 +63,9 @@ def _scikit_learn(estimator: str) -> Entry:
 def matches(entry: Entry, backend: str) -> bool:
     """Whether a row is meant by ``backend=``, such as ``"auto"``, ``"cuml"`` or ``"reductions:gpu"``."""
     name, _, device = str(backend).partition(":")
-    return backend == "auto" or (entry.backend == name and device in ("", entry.device))
+    if backend == "auto":
+        return not entry.explicit
+    return entry.backend == name and device in ("", entry.device)
 
 
 @lru_cache(maxsize=1)

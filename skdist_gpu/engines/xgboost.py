@@ -35,7 +35,7 @@ TINY = 20_000
 
 def fit(job: FitJob) -> Fitted:
     """Fit the job's estimator with XGBoost's own `fit`, on the job's device."""
-    estimator, arguments = job.estimator, fit_arguments(job)
+    arguments, estimator = fit_arguments(job), job.estimator
     wanted = lend(estimator)
     if job.info.location == "disk":
         job = _loaded(job, arguments)

@@ -15,6 +15,7 @@ from skdist_gpu._compat.sklearn import check_sample_weight
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.kinds import FRAMES, GPU, container_of
 from skdist_gpu.engines.protocol import FitJob
+from skdist_gpu.engines.xgboost_stand_in import stand_in
 from skdist_gpu.exceptions import EngineRefusal
 
 CHECKS: dict[str, Any] = {
@@ -25,7 +26,11 @@ CHECKS: dict[str, Any] = {
 
 
 def fit_arguments(job: FitJob) -> dict[str, Any]:
-    """Return the further arguments of `fit`; another AutoScale estimator may be continued, too."""
+    """Return the further arguments of `fit`; another AutoScale estimator may be continued, too.
+
+    scikit-learn's gradient boosting is replaced by XGBoost's.
+    """
+    stand_in(job)
     arguments = dict(job.fit_params)
     if "xgb_model" in arguments:
         arguments["xgb_model"] = getattr(arguments["xgb_model"], "estimator_", arguments["xgb_model"])

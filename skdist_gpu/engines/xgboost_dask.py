@@ -33,7 +33,7 @@ RANKER_PARAMS = (FIT_PARAMS - {"sample_weight_eval_set"}) | {"eval_qid", "qid"}
 
 def fit(job: FitJob) -> Fitted:
     """Fit on the workers, and put the model into the job's plain estimator."""
-    estimator, arguments = job.estimator, fit_arguments(job)
+    arguments, estimator = fit_arguments(job), job.estimator
     wanted = lend(estimator)
     _check_arguments(job, arguments)
     on_gpu = _wants_gpu(job)

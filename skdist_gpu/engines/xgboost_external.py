@@ -44,7 +44,7 @@ CACHE_BYTES = 2.5
 
 def fit(job: FitJob) -> Fitted:
     """Fit with XGBoost's own `fit`, from pages that are built batch after batch."""
-    estimator, arguments = job.estimator, fit_arguments(job)
+    arguments, estimator = fit_arguments(job), job.estimator
     wanted = lend(estimator)
     with tempfile.TemporaryDirectory(prefix="skdist_gpu-") as folder:
         if job.device == "gpu":

@@ -85,7 +85,9 @@ def _judge(entry: Entry, estimator: Any, info: InputInfo, resources: Resources, 
         seconds=predict_seconds(entry, info, resources),
     )
     if not matches(entry, request.backend):
-        return replace(candidate, verdict="refused", reasons=(f"backend={request.backend!r} was asked for",))
+        asked = f"is another model, which only backend={entry.backend!r} asks for"
+        reason = asked if request.backend == "auto" else f"backend={request.backend!r} was asked for"
+        return replace(candidate, verdict="refused", reasons=(reason,))
     refusals = [
         *([entry.refusal] if entry.refusal else []),
         *machine_refusals(entry, resources),
@@ -258,6 +260,8 @@ def _why(entry: Entry, info: InputInfo) -> str:
     if entry.backend == "sklearn":
         gathered = ", data gathered into this process" if info.location != "host" else ""
         return f"scikit-learn itself{gathered}"
+    if entry.explicit:
+        return f"{entry.backend} was asked for: its own model, with those parameters that have an equal there"
     drift = _known_drift(entry, info)
     return f"{entry.backend} supports these parameters and data{'; ' if drift else ''}{drift}"
 
