@@ -1,6 +1,7 @@
 """cuML behind the AutoScale estimators: agreement with scikit-learn, cost of the wrapper, several GPUs.
 
 python benchmarks/cuml_rows.py agreement [--output FILE]   quality of each row against scikit-learn in float64
+python benchmarks/cuml_rows.py crossover [--output FILE]   seconds of both at growing sizes of 8 columns
 python benchmarks/cuml_rows.py overhead [--output FILE]    seconds against cuML called directly, and against cuml.accel
 python benchmarks/cuml_rows.py multi_gpu [--output FILE]   seconds against cuml.dask called directly, on all GPUs
 """
@@ -57,6 +58,38 @@ def agreement(output):
             row["error"] = f"{type(error).__name__}: {error}"[:300]
         rows.append(row)
         print(row, flush=True)
+    if output:
+        report(rows, output)
+
+
+def crossover(output):
+    from skdist_gpu import autoscale
+
+    rows = []
+    for estimator in [*other_rows(), *cuml_family()]:
+        name = type(estimator).__name__
+        for n_rows in (1_000, 5_000, 25_000, 125_000):
+            X, y = make_data(estimator, n_rows)
+
+            def ask(model, X=X):
+                """Fit is nothing to a search for neighbours: time the query, too."""
+                return model.kneighbors(X) if hasattr(model, "kneighbors") else model
+
+            def ours(estimator=estimator, X=X, y=y):
+                return ask(autoscale(estimator, backend="cuml").fit(X, y))
+
+            row = {"estimator": name, "rows": n_rows, "columns": X.shape[1]}
+            try:
+                ours()
+                row["cuml_seconds"] = timed(ours)[0]
+                row["scikit_learn_seconds"] = timed(lambda: ask(clone(estimator).fit(X, y)))[0]  # noqa: B023
+                row["ratio"] = row["scikit_learn_seconds"] / row["cuml_seconds"]
+            except Exception as error:
+                row["error"] = f"{type(error).__name__}: {error}"[:300]
+            rows.append(row)
+            print(row, flush=True)
+            if row.get("scikit_learn_seconds", 99) > 1:
+                break
     if output:
         report(rows, output)
 
@@ -244,7 +277,7 @@ def random_block(block, seed=0, block_id=None):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("mode", choices=["agreement", "overhead", "multi_gpu", "accel"])
+    parser.add_argument("mode", choices=["agreement", "crossover", "overhead", "multi_gpu", "accel"])
     parser.add_argument("--output", type=pathlib.Path)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
