@@ -97,7 +97,7 @@ def one_pass_family() -> list[Any]:
     found += [VarianceThreshold(), SimpleImputer(add_indicator=True), SelectKBest(k=1), SelectPercentile(f_regression)]
     found += [RobustScaler(), SimpleImputer(strategy="median", add_indicator=True)]
     found += [
-        QuantileTransformer(n_quantiles=10),
+        QuantileTransformer(n_quantiles=10, subsample=None),
         QuantileTransformer(n_quantiles=5, output_distribution="normal", subsample=None),
     ]
     found += [KBinsDiscretizer(strategy="uniform", subsample=None), PCA(1), PCA(1, svd_solver="full")]
