@@ -15,15 +15,15 @@ from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.dataset import in_threads, read_batches, schema_of
 from skdist_gpu.data.kinds import DASK, GPU, container_of
 
-# rows of a block that one thread scores, in memory and from files
+# rows of a block that one thread scores in memory, and of a batch of files, which takes no more bytes than these
 BLOCK_ROWS = 8192
 BATCH_ROWS = 16_384
+BATCH_BYTES = 4 * 2**20
 _PROBABILITIES = ("predict_proba", "predict_log_proba")
 _ALL = ("predict", "decision_function", *_PROBABILITIES)
 # what scikit-learn computes row by row on one core, and blocks on several threads compute faster
 # (benchmarks/scoring.py); products and copies are not among them, nor what has threads already
 SERIAL_METHODS = {
-    "LogisticRegression": _PROBABILITIES,
     "GaussianNB": _ALL,
     "QuadraticDiscriminantAnalysis": _ALL,
     "GaussianMixture": ("predict", "predict_proba", "score_samples"),
@@ -129,13 +129,14 @@ def scored_batches(
     names = [name for name in schema_of(source) if name not in keep] if known is None else list(known)
 
     columns = list(dict.fromkeys([*names, *keep]))
+    n_rows = max(256, min(BATCH_ROWS, BATCH_BYTES // (8 * len(columns))))
 
     def score(batch: Any) -> tuple[Any, Any]:
         rows = batch.select(names).to_pandas()
         return batch, function(rows.to_numpy() if known is None else rows)
 
     with ThreadpoolController().limit(limits=1):
-        batches = (batch for batch in read_batches(source, columns, BATCH_ROWS) if batch.num_rows)
+        batches = (batch for batch in read_batches(source, columns, n_rows) if batch.num_rows)
         yield from in_threads(score, batches, n_threads)
 
 

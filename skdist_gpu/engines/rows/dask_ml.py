@@ -38,7 +38,7 @@ ROWS: tuple[Entry, ...] = (
         source="below, scikit-learn's exact affinity matrix fits; dask_ml approximates it by Nyström's method",
     ),
     *(
-        _dask_ml(name, {}, break_even=NEVER, refusal=f"dask_ml {why} (benchmarks/dask_ml.py)")
+        _dask_ml(name, {}, break_even=NEVER, refusal=f"dask_ml {why} (benchmarks/dask_ml_answers.py)")
         for name, why in _OTHERWISE
     ),
 )

@@ -1,6 +1,6 @@
 """dask_ml's estimators against scikit-learn's answer, and against this package over the same Dask blocks.
 
-python benchmarks/dask_ml.py [--rows 200000] [--output FILE]
+python benchmarks/dask_ml_answers.py [--rows 200000] [--output FILE]
 """
 
 from __future__ import annotations
