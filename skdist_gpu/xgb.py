@@ -8,6 +8,7 @@ from sklearn.base import is_classifier
 
 from skdist_gpu.base import AutoScaleEstimator
 from skdist_gpu.estimators import AutoScaleClassifier, AutoScaleRegressor, document
+from skdist_gpu.xgb_plots import XGBoostPlots
 
 # how an objective begins -> the plain estimator
 _TASKS = {"reg:": "XGBRegressor", "count:": "XGBRegressor", "survival:": "XGBRegressor"}
@@ -69,7 +70,7 @@ def _import_xgboost() -> Any:
     return xgboost
 
 
-class _XGBParameters(AutoScaleEstimator):
+class _XGBParameters(XGBoostPlots, AutoScaleEstimator):
     """XGBoost's parameters instead of an estimator."""
 
     def __init__(

@@ -216,3 +216,41 @@ def test_missing_entries_of_a_sparse_matrix_are_missing_values(diabetes):
     sparse = AutoScaleXGBRegressor(**FEW).fit(sp.csr_array(X), y)
     dense = AutoScaleXGBRegressor(**FEW).fit(np.where(X > 0, X, np.nan), y)
     np.testing.assert_array_equal(sparse.predict(sp.csr_array(X)), dense.predict(np.where(X > 0, X, np.nan)))
+
+
+# --- plots and progress --------------------------------------------------------------------
+
+
+def test_plots(diabetes):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    pyplot.switch_backend("agg")
+    X, y = diabetes
+    frame = pd.DataFrame(X, columns=[f"column {i}" for i in range(10)])
+    model = AutoScaleXGBRegressor(n_estimators=100, learning_rate=1.0, validation_fraction=0.3).fit(frame, y)
+    axes = model.plot_importance(max_num_features=3)
+    scores = model.estimator_.get_booster().get_score(importance_type="gain")
+    assert [bar.get_width() for bar in axes.patches] == pytest.approx(sorted(scores.values())[-3:])
+    curve, best = model.plot_evaluation().lines
+    np.testing.assert_array_equal(curve.get_ydata(), model.evals_result_["validation_0"]["rmse"])
+    assert best.get_xdata()[0] == model.estimator_.best_iteration
+    pyplot.close("all")
+
+
+def test_plot_without_matplotlib_or_evaluation(diabetes, monkeypatch):
+    import sys
+
+    model = AutoScaleXGBRegressor(**FEW).fit(*diabetes)
+    with pytest.raises(ValueError, match="neither eval_set nor validation_fraction"):
+        model.plot_evaluation()
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(ImportError, match="pip install matplotlib"):
+        model.plot_importance()
+
+
+def test_progress_shows_rounds_and_metric(diabetes, capsys):
+    X, y = diabetes
+    model = AutoScaleXGBRegressor(**FEW, progress=True)
+    model.fit(X, y, eval_set=[(X, y)], verbose=False)
+    assert "validation_0 rmse" in capsys.readouterr().out
+    assert model.estimator_.callbacks is None
