@@ -21,7 +21,7 @@ from skdist_gpu._compat.sklearn import smooth_counts
 from skdist_gpu.data.convert import check_lazy_input, to_dask, to_gpu, to_host, validate
 from skdist_gpu.data.kinds import DASK, container_of
 from skdist_gpu.data.labels import codes_of
-from skdist_gpu.engines.cuml import FORESTS, carry_over
+from skdist_gpu.engines.cuml import FORESTS, carry_over, forest_answers
 from skdist_gpu.engines.executors.dask import DaskExecutor, delayed_blocks
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.exceptions import EngineRefusal, MisalignedBlocksError
@@ -36,7 +36,7 @@ def fit(job: FitJob) -> Fitted:
         try:
             model = cuml_dask_class(estimator)(client=client, **make_parameters(estimator))
             model.fit(X) if y is None else model.fit(X, y)
-            learned = _bring_home(model, client, X.shape[0])
+            learned, answers = _bring_home(model, client, X.shape[0])
         except unsupported_errors() as error:
             raise EngineRefusal(f"cuML refuses: {error}") from error
         except Exception as error:
@@ -47,7 +47,7 @@ def fit(job: FitJob) -> Fitted:
             raise
         _learn(estimator, learned, model, classes)
     job.progress.finish()
-    return Fitted(estimator)
+    return Fitted(estimator, answers=answers)
 
 
 def _checked(job: FitJob) -> tuple[Any, Any, np.ndarray | None]:
@@ -127,19 +127,20 @@ def _concatenate(blocks: list[Any], shapes: list[tuple[int, ...]], dtype: np.dty
     return dask.array.concatenate(arrays)
 
 
-def _bring_home(model: Any, client: Any, n_rows: int) -> Any:
-    """Return what a model learned, from the worker that has it."""
+def _bring_home(model: Any, client: Any, n_rows: int) -> tuple[Any, dict[str, Any]]:
+    """Return what a model learned, and what the plain estimator cannot hold, from the worker that has them."""
     inner = model.internal_model
     return client.submit(_plain, inner, n_rows, pure=False).result() if hasattr(inner, "key") else _plain(inner, n_rows)
 
 
-def _plain(model: Any, n_rows: int) -> Any:
+def _plain(model: Any, n_rows: int) -> tuple[Any, dict[str, Any]]:
     """Return scikit-learn's estimator, or the counts of a model that cuML does not convert."""
     if not hasattr(model, "as_sklearn"):
-        return {name: to_host(getattr(model, name)).astype(np.float64) for name in ("class_count_", "feature_count_")}
+        names = ("class_count_", "feature_count_")
+        return {name: to_host(getattr(model, name)).astype(np.float64) for name in names}, {}
     if type(model).__name__ == "PCAMG":
         model.n_samples_ = n_rows  # cuML forgets it, and needs it to convert
-    return model.as_sklearn()
+    return model.as_sklearn(), forest_answers(model)
 
 
 def _learn(estimator: Any, learned: Any, model: Any, classes: np.ndarray | None) -> None:

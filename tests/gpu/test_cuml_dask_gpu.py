@@ -96,6 +96,7 @@ def test_forests_are_chosen_for_dask_and_are_as_good(forest, X, y):
     reference = clone(forest).fit(data[half], y[half])
     assert model.score(X, y) == pytest.approx(reference.score(X, y), rel=0.03)
     assert len(model.estimators_) == 30
+    assert model.feature_importances_.sum() == pytest.approx(1.0, abs=1e-3)
     plan = autoscale(forest).plan(da.zeros((10**6, 50), chunks=(10**5, 50)), da.zeros(10**6, chunks=10**5))
     assert plan.backend == "cuml.dask"
 
