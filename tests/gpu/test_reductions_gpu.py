@@ -87,6 +87,7 @@ def test_bad_values_and_lengths():
 
 
 def test_out_of_memory_hands_over_to_the_cpu():
+    gpu_executor.POOL.free_all_blocks()
     taken = cupy.cuda.alloc(cupy.cuda.runtime.memGetInfo()[0] - 20_000_000)
     try:
         with pytest.warns(UserWarning, match="reductions:gpu failed"):
