@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sklearn.base import ClassifierMixin, ClusterMixin, RegressorMixin, TransformerMixin
+from sklearn.base import ClassifierMixin, ClusterMixin, RegressorMixin, TransformerMixin, clone
 from sklearn.utils.metaestimators import available_if
 
 from skdist_gpu.base import AutoScaleEstimator
+from skdist_gpu.data.convert import to_host
 from skdist_gpu.delegation import estimator_has
 
 PARAMETERS = """
@@ -205,6 +206,9 @@ class AutoScaleTransformer(TransformerMixin, AutoScaleEstimator):
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
         """Fit, and return `X` transformed."""
         fitted = self.fit(X, y, **fit_params)
+        if type(fitted.estimator_).__name__ == "TargetEncoder":
+            # it encodes the rows of a fit by others than themselves
+            return clone(fitted.estimator_).fit_transform(to_host(X), to_host(y), **fit_params)
         # an embedding such as TSNE has no other rows to transform
         return fitted.transform(X) if hasattr(fitted.estimator_, "transform") else fitted.embedding_
 

@@ -8,6 +8,7 @@ from sklearn.covariance import EllipticEnvelope
 from sklearn.ensemble import IsolationForest
 from sklearn.manifold import MDS, SpectralEmbedding
 from sklearn.neighbors import KNeighborsTransformer, LocalOutlierFactor, NearestNeighbors
+from sklearn.preprocessing import TargetEncoder
 
 from skdist_gpu import AutoScaleNeighbors, AutoScaleOutlierDetector, AutoScaleTransformer, autoscale
 
@@ -72,4 +73,14 @@ def test_embeddings_have_no_transform():
     reference = MDS(n_init=1, init="random", random_state=0).fit(X[:30])
     assert_allclose(
         autoscale(MDS(n_init=1, init="random", random_state=0)).fit(X[:30]).embedding_, reference.embedding_
+    )
+
+
+def test_target_encoder_does_not_encode_rows_by_themselves():
+    colours = generator.choice(["red", "green", "blue"], size=(205, 1)).astype(object)
+    y = generator.normal(size=205)
+    reference = TargetEncoder(random_state=0)
+    assert_allclose(autoscale(reference).fit_transform(colours, y), reference.fit_transform(colours, y))
+    assert_allclose(
+        autoscale(reference).fit(colours, y).transform(colours), reference.fit(colours, y).transform(colours)
     )

@@ -57,12 +57,12 @@ class DatasetTable:
         schema = schema_of(self.dataset)
         return np.dtype(np.float32 if {schema[name] for name in self.features} == {"float32"} else np.float64)
 
-    def batches(self, n_rows: int = BLOCK_ROWS, read_ahead: int = READ_AHEAD) -> Iterator[Any]:
+    def batches(self, n_rows: int | None = None, read_ahead: int = READ_AHEAD) -> Iterator[Any]:
         """Yield the rows in their order as Arrow batches, read and decoded by the library's own threads."""
         wanted = [*self.features, *self._targets, *([self.weight] if self.weight else [])]
         return (batch for batch in read_batches(self.dataset, wanted, n_rows, read_ahead) if batch.num_rows)
 
-    def blocks(self, n_threads: int, function: Callable[..., Any], n_rows: int = BLOCK_ROWS) -> Iterator[Any]:
+    def blocks(self, n_threads: int, function: Callable[..., Any], n_rows: int | None = None) -> Iterator[Any]:
         """Yield ``function(X, y, weights)`` of each batch in order, computed by threads a few batches ahead."""
         return in_threads(
             lambda batch: function(*self.arrays(batch)), self.batches(n_rows, max(READ_AHEAD, n_threads)), n_threads
@@ -116,9 +116,10 @@ def schema_of(source: Any) -> dict[str, str]:
 
 
 def read_batches(
-    source: Any, columns: list[str], n_rows: int = BLOCK_ROWS, read_ahead: int = READ_AHEAD
+    source: Any, columns: list[str], n_rows: int | None = None, read_ahead: int = READ_AHEAD
 ) -> Iterator[Any]:
     """Yield the rows of a dataset or lazy frame in their order, as Arrow tables or record batches."""
+    n_rows = n_rows or BLOCK_ROWS
     if container_of(source) == "polars.lazy":
         return (frame.to_arrow() for frame in source.select(columns).collect_batches(chunk_size=n_rows))
     options: dict[str, Any] = {"batch_size": n_rows, "batch_readahead": read_ahead, "fragment_readahead": 1}

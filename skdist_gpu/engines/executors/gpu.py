@@ -65,7 +65,7 @@ class GpuExecutor:
         self.n_passes = 0
         if self.table is not None:
             self.streams = SimpleQueue[Any]()
-            for _ in range(self.n_threads):
+            for _ in range(self.n_cores):
                 self.streams.put(cupy.cuda.Stream(non_blocking=True))
         elif not self.resident:
             with cupy.cuda.using_allocator(POOL.malloc):
@@ -98,7 +98,7 @@ class GpuExecutor:
         if self.table is not None:
             device = cupy.cuda.Device()
             map_rows = partial(self._map_file_block, reduction, device)
-            yield from self.table.blocks(self.n_threads, map_rows, FILE_BLOCK_ROWS)
+            yield from self.table.blocks(self.n_cores, map_rows, FILE_BLOCK_ROWS)
             return
         for block in self._resident_blocks(reduction) if self.resident else self.stream.blocks():
             yield len(block[0]), map_block(reduction, *self._arguments(block))
