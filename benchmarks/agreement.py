@@ -4,7 +4,8 @@ python benchmarks/agreement.py threads dask [--output FILE]
 python benchmarks/agreement.py gpu gpu-streamed [--output FILE]
 
 The difference is the largest over all fitted float attributes, relative to the largest value of the
-attribute. Few-pass estimators are compared by what they predict, against scikit-learn at tol=1e-10.
+attribute. Few-pass estimators are compared by what they predict, against scikit-learn at tol=1e-10, and
+by how far their objective is above scikit-learn's, relative to it: below zero, scikit-learn stopped early.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import warnings
 
 import numpy as np
 from measure import report
+from objectives import objective
 from sklearn.base import clone
 from sklearn.decomposition import PCA, IncrementalPCA
 
@@ -85,7 +87,7 @@ def difference(found, expected):
             continue
         known = np.isfinite(value)
         if value.size and known.any():
-            scale = np.abs(value[known]).max() or 1.0
+            scale = float(np.abs(value[known]).max()) or 1.0
             worst = max(worst, float(np.abs(value[known] - other[known]).max()) / scale)
     return worst
 
@@ -107,10 +109,12 @@ def compare(estimator, executor, few_passes):
     backend, data, codes = executor_arguments(executor, X, target)
     model = autoscale(clone(estimator).set_params(**tight), backend=backend).fit(data, codes)
     if type(estimator).__name__ in ("KMeans", "MiniBatchKMeans"):
-        return float(model.inertia_ / reference.inertia_ - 1)
-    if few_passes:
-        return predictions(model.estimator_, reference, X)
-    return difference(model.estimator_, reference)
+        return float(model.inertia_ / reference.inertia_ - 1), None
+    if not few_passes:
+        return difference(model.estimator_, reference), None
+    theirs = objective(reference, X, target)
+    above = None if theirs is None else objective(model.estimator_, X, target) / theirs - 1
+    return predictions(model.estimator_, reference, X), above
 
 
 def main():
@@ -125,7 +129,9 @@ def main():
         row = {"estimator": repr(estimator)}
         for executor in arguments.executors:
             try:
-                row[executor] = float(compare(estimator, executor, few_passes))
+                row[executor], above = compare(estimator, executor, few_passes)
+                if above is not None:
+                    row[f"{executor}_objective_above"] = above
             except Exception as error:
                 row[executor] = f"{type(error).__name__}: {error}"[:200]
         rows.append(row)
