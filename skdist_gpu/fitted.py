@@ -9,11 +9,11 @@ from typing import Any
 import joblib
 import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
-from threadpoolctl import ThreadpoolController
 
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.dataset import in_threads, read_batches, schema_of
 from skdist_gpu.data.kinds import DASK, GPU, container_of
+from skdist_gpu.reductions.protocol import one_blas_thread
 
 # rows of a block that one thread scores in memory, and of a batch of files, which takes no more bytes than these
 BLOCK_ROWS = 8192
@@ -114,7 +114,7 @@ def apply_in_threads(function: BlockMethod, X: Any) -> Any:
     if n_threads == 1 or type(function(rows[:2])) is not np.ndarray:
         return function(X)
     # the threads are the parallelism: BLAS threads inside them would fight for the cores
-    with ThreadpoolController().limit(limits=1):
+    with one_blas_thread():
         parts = Parallel(n_threads, require="sharedmem")(
             delayed(function)(rows[start : start + BLOCK_ROWS]) for start in range(0, len(X), BLOCK_ROWS)
         )
@@ -135,7 +135,7 @@ def scored_batches(
         rows = batch.select(names).to_pandas()
         return batch, function(rows.to_numpy() if known is None else rows)
 
-    with ThreadpoolController().limit(limits=1):
+    with one_blas_thread():
         batches = (batch for batch in read_batches(source, columns, n_rows) if batch.num_rows)
         yield from in_threads(score, batches, n_threads)
 
