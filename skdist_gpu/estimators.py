@@ -18,7 +18,7 @@ PARAMETERS = """
         The scikit-learn or XGBoost {kind} to fit; {default} if None.
     backend : str, default="auto"
         ``"auto"`` chooses; ``"sklearn"``, ``"reductions"``, ``"cuml"``, ``"dask_ml"``, ``"incremental"``,
-        ``"xgboost"`` or ``"xgboost.dask"`` forces an engine, ``"reductions:gpu"`` one and its device.
+        ``"voting"``, ``"xgboost"`` or ``"xgboost.dask"`` forces an engine, ``"reductions:gpu"`` one and its device.
 """
 _COMMON = """\
     fallback : {"warn", "silent", "raise"}, default="warn"

@@ -48,7 +48,8 @@ from sklearn.preprocessing import (
     RobustScaler,
     StandardScaler,
 )
-from sklearn.svm import LinearSVC, LinearSVR
+from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR
+from sklearn.tree import DecisionTreeClassifier
 
 from skdist_gpu import (
     AutoScaleClassifier,
@@ -72,6 +73,7 @@ ISOLATION_WEIGHTS = (
     "repeated rows change the draws of scikit-learn's IsolationForest itself; scikit-learn lists the same two checks"
 )
 SGD_WEIGHTS = "a row of weight two is one step, two equal rows are two; scikit-learn lists the same two checks for SGD"
+SVM_WEIGHTS = "scikit-learn lists the same two checks for SVC and SVR"
 XGBOOST_WEIGHTS = "100 trees in float32 differ by 3e-7, the check allows 1e-7; with 5 trees it passes"
 CUML_WEIGHTS = "cuML's own: NVIDIA/cuml lists the check as failing in tests/test_sklearn_compatibility.py"
 CUML_WEIGHED_ALIKE = ("LogisticRegression", "LinearSVC", "LinearSVR", "SVC", "SVR", "KMeans")
@@ -150,6 +152,7 @@ def cpu_estimators() -> list[Any]:
     ]
     incremental = [SGDClassifier(random_state=0), BernoulliNB(), StandardScaler(), MiniBatchNMF(1, random_state=0)]
     found += [autoscale(e, backend="incremental") for e in incremental]
+    found += [autoscale(e, backend="voting") for e in (SVC(), SVR(), DecisionTreeClassifier(random_state=0))]
     for backend in ("auto", "xgboost:cpu"):
         found += [AutoScaleXGBRegressor(**few, backend=backend), AutoScaleXGBClassifier(**few, backend=backend)]
         found += [AutoScaleXGB(**few, backend=backend)]
@@ -196,6 +199,8 @@ def expected_failures(estimator: Any) -> dict[str, str]:
         return dict.fromkeys(_WEIGHTS, LEAVE_ONE_OUT)
     if isinstance(estimator, AutoScaleOutlierDetector):
         return dict.fromkeys(_WEIGHTS, ISOLATION_WEIGHTS)
+    if isinstance(estimator._make_estimator(), (SVC, SVR)):
+        return dict.fromkeys(_WEIGHTS, SVM_WEIGHTS)
     if isinstance(estimator._make_estimator(), SGDClassifier):
         return dict.fromkeys(_WEIGHTS, SGD_WEIGHTS)
     if isinstance(estimator, AutoScaleClusterer) and isinstance(estimator._make_estimator(), (KMeans, MiniBatchKMeans)):

@@ -14,6 +14,6 @@ def test_first_column_and_one_row_for_each_engine():
 def test_supported_follows_the_machine():
     laptop = capabilities(make_resources(packages=()))
     server = capabilities(make_resources(gpus=2, workers=2))
-    assert set(laptop[laptop.supported].engine) == {"sklearn", "reductions", "incremental"}
+    assert set(laptop[laptop.supported].engine) == {"sklearn", "reductions", "incremental", "voting"}
     assert set(server[~server.supported].engine) == {"dask_ml"}  # what it does otherwise than scikit-learn
     assert "needs a GPU" in laptop[laptop.engine == "cuml"].missing.iloc[0]

@@ -62,6 +62,20 @@ class DatasetTable:
         wanted = [*self.features, *self._targets, *([self.weight] if self.weight else [])]
         return (batch for batch in read_batches(self.dataset, wanted, n_rows, read_ahead) if batch.num_rows)
 
+    def whole_blocks(self, n_rows: int) -> Iterator[Any]:
+        """Yield Arrow tables of `n_rows` rows, across files; the last has up to half of that more or less."""
+        import pyarrow
+
+        waiting: list[Any] = []
+        for batch in self.batches(min(n_rows, BLOCK_ROWS)):
+            waiting.append(batch if isinstance(batch, pyarrow.Table) else pyarrow.Table.from_batches([batch]))
+            while 2 * sum(rows.num_rows for rows in waiting) >= 3 * n_rows:
+                rows = pyarrow.concat_tables(waiting)
+                yield rows.slice(0, n_rows)
+                waiting = [rows.slice(n_rows)]
+        if waiting:
+            yield pyarrow.concat_tables(waiting)
+
     def blocks(self, n_threads: int, function: Callable[..., Any], n_rows: int | None = None) -> Iterator[Any]:
         """Yield ``function(X, y, weights)`` of each batch in order, computed by threads a few batches ahead."""
         return in_threads(

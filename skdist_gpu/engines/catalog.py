@@ -20,6 +20,7 @@ from skdist_gpu.engines.rows import (
     incremental,
     one_pass,
     reductions,
+    voting,
     xgboost,
 )
 
@@ -35,6 +36,7 @@ CATALOG: tuple[Entry, ...] = (
     *xgboost.ROWS,
     *incremental.ROWS,
     *boosting.ROWS,
+    *voting.ROWS,
 )
 
 

@@ -53,8 +53,9 @@ class Entry:
         What must be installed.
     refusal : str
         Why the engine is never used for this estimator, as measured; empty where it is.
-    explicit : bool
-        Whether the engine fits another model, and is only taken where it is asked for by name.
+    explicit : str
+        What other model the engine fits, which is only taken where it is asked for by name; empty where it
+        fits the estimator's own.
     """
 
     estimator: str
@@ -74,7 +75,7 @@ class Entry:
     memory: float = 2.0
     pair_bytes: float = 0
     packages: tuple[str, ...] = ()
-    explicit: bool = False
+    explicit: str = ""
 
     def drift_at(self, n_rows: int | None) -> tuple[float, float] | None:
         """Return the measurement nearest below a number of rows; None where none is known.

@@ -6,10 +6,11 @@ Dask are met where they are, and the model travels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import replace
 from inspect import signature
+from itertools import pairwise
 from typing import Any
 
 import dask
@@ -19,7 +20,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from skdist_gpu.data.convert import check_lazy_input, to_host, validate
+from skdist_gpu.data.convert import check_lazy_input, remember_features, to_host, validate
 from skdist_gpu.data.dataset import DatasetTable, shuffled, table_of
 from skdist_gpu.data.kinds import DASK, container_of
 from skdist_gpu.data.labels import encode
@@ -48,7 +49,7 @@ def fit(job: FitJob) -> Fitted:
     if job.sample_weight is not None and "sample_weight" not in takes:
         raise EngineRefusal(f"{type(estimator).__name__}.partial_fit takes no sample_weight")
     random = check_random_state(getattr(estimator, "random_state", None)) if shuffle else None
-    data = _data_of(job)
+    data = blocks_of(job, multi_target=get_tags(estimator).target_tags.multi_output)
     given = {}
     if is_classifier(estimator) and "classes" in takes:
         given["classes"] = data.find_classes() if classes is None else np.asarray(classes)
@@ -70,12 +71,13 @@ def _arguments(epochs: int = 1, shuffle: bool = False, classes: Any = None) -> t
     return epochs, shuffle, classes
 
 
-def _data_of(job: FitJob) -> Any:
+def blocks_of(job: FitJob, multi_target: bool) -> Any:
+    """Return the data of a fit as blocks of rows, checked as far as that costs no pass."""
     if container_of(job.X) in DASK:
-        return _DaskBlocks(job)
+        return DaskBlocks(job)
     if job.info.location == "disk":
-        return _FileBlocks(table_of(job.X, job.y, job.sample_weight, as_frames=True), job)
-    return _MemoryBlocks(job)
+        return FileBlocks(table_of(job.X, job.y, job.sample_weight, as_frames=True), job)
+    return MemoryBlocks(job, multi_target)
 
 
 def step(estimator: Any, given: dict[str, Any], X: Any, y: Any, sample_weight: Any) -> Any:
@@ -87,35 +89,45 @@ def step(estimator: Any, given: dict[str, Any], X: Any, y: Any, sample_weight: A
     return estimator.partial_fit(X, **target, **weights, **given)
 
 
-class _MemoryBlocks:
+class MemoryBlocks:
     """Rows in main memory, or in a file that is mapped to it."""
 
-    def __init__(self, job: FitJob) -> None:
+    def __init__(self, job: FitJob, multi_target: bool) -> None:
         tags = get_tags(job.estimator)
-        options = {"sparse": tags.input_tags.sparse, "multi_target": tags.target_tags.multi_output}
+        options = {"sparse": tags.input_tags.sparse, "multi_target": multi_target}
         # scikit-learn's errors before any work; each block is checked for values that are not finite
         y = job.y if tags.target_tags.required else None
         X, self.y, self.weight = validate(clone(job.estimator), job.X, y, job.sample_weight, finite=False, **options)
         frame = to_host(job.X)
         self.rows = getattr(frame, "iloc", frame) if hasattr(frame, "columns") else X
-        self.n_blocks = max(1, -(-X.shape[0] // BLOCK_ROWS))
+        self.n_rows = X.shape[0]
+        self.n_blocks = max(1, -(-self.n_rows // BLOCK_ROWS))
 
     def find_classes(self) -> np.ndarray:
         return encode(self.y)[0]
 
     def train(self, estimator: Any, given: dict[str, Any], random: Any, advance: Callable[[], None]) -> Any:
         for i in _order(self.n_blocks, random):
-            block = slice(i * BLOCK_ROWS, (i + 1) * BLOCK_ROWS)
-            y, weight = (None if part is None else part[block] for part in (self.y, self.weight))
-            estimator = step(estimator, given, self.rows[block], y, weight)
+            estimator = step(estimator, given, *self._part(slice(i * BLOCK_ROWS, (i + 1) * BLOCK_ROWS)))
             advance()
         return estimator
 
+    def read(self, n_rows: int) -> Iterator[tuple[Any, Any, Any]]:
+        """Yield X, y and weights of blocks of the same size, of `n_rows` at most."""
+        n_blocks = -(-self.n_rows // n_rows)
+        bounds = [self.n_rows * i // n_blocks for i in range(n_blocks + 1)]
+        return (self._part(slice(start, stop)) for start, stop in pairwise(bounds))
 
-class _FileBlocks:
+    def _part(self, rows: slice) -> tuple[Any, Any, Any]:
+        y, weight = (None if part is None else part[rows] for part in (self.y, self.weight))
+        return self.rows[rows], y, weight
+
+
+class FileBlocks:
     """Rows of a dataset or a query."""
 
     def __init__(self, table: DatasetTable, job: FitJob) -> None:
+        remember_features(clone(job.estimator), table, job.y)
         self.table, self.job = table, job
         self.n_blocks = None if job.info.n_samples is None else -(-job.info.n_samples // BLOCK_ROWS)
 
@@ -129,8 +141,12 @@ class _FileBlocks:
             advance()
         return estimator
 
+    def read(self, n_rows: int) -> Iterator[tuple[Any, Any, Any]]:
+        """Yield X, y and weights of blocks of `n_rows`, across files."""
+        return (self.table.arrays(rows) for rows in self.table.whole_blocks(n_rows))
 
-class _DaskBlocks:
+
+class DaskBlocks:
     """Blocks of Dask, with the client if there is one."""
 
     def __init__(self, job: FitJob) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.entry import Entry
+from skdist_gpu.engines.rows.voting import BLOCK_ROWS as VOTING_ROWS
 from skdist_gpu.hardware.detect import Resources
 
 # rows that one reduction task holds in float64, see reductions.moments
@@ -23,7 +24,11 @@ def predict_bytes(entry: Entry, info: InputInfo, resources: Resources) -> int | 
     if entry.backend == "reductions":
         return _reduction_bytes(entry, info, resources)
     if entry.backend == "incremental":
-        return _largest_block(info)
+        return _largest_block(info, INCREMENTAL_ROWS)
+    if entry.backend == "voting":
+        # threads of this process fit the partitions of Dask, unless workers do
+        at_once = resources.n_cores if info.block_sizes and resources.cluster is None else 1
+        return at_once * _largest_block(info, min(info.n_samples or 0, VOTING_ROWS * 3 // 2))
     if entry.backend.startswith("xgboost"):
         return _xgboost_bytes(entry, info)
     on_device = info.n_elements * (4 if info.dtype == "float32" else 8)
@@ -41,24 +46,24 @@ def _reduction_bytes(entry: Entry, info: InputInfo, resources: Resources) -> int
     return n_threads * (BLOCK_BYTES + 3 * sums)
 
 
-def _largest_block(info: InputInfo) -> int:
+def _largest_block(info: InputInfo, block_rows: int) -> int:
     """Bytes of a block in float64, twice: as it is read, and as the estimator takes it."""
     sizes = [n for n in info.block_sizes if n is not None]
     n_rows = max(sizes) if sizes else (info.n_samples or 0) // max(1, len(info.block_sizes))
-    return 16 * (info.n_features or 1) * (n_rows if info.block_sizes else INCREMENTAL_ROWS)
+    return 16 * (info.n_features or 1) * (n_rows if info.block_sizes else block_rows)
 
 
-def what_would_fit(entry: Entry, info: InputInfo, n_bytes: int, free: int) -> str:
+def what_would_fit(entries: tuple[Entry, ...], info: InputInfo, n_bytes: int, free: int) -> str:
     """Say how scikit-learn's estimator could be trained nevertheless; nothing of it is done without being asked."""
     rows = int((info.n_samples or 0) * free / n_bytes)
     # two digits, so that it reads as the estimate that it is
     rows -= rows % 10 ** max(0, len(str(rows)) - 2)
-    forest = (
-        "RandomForest" in entry.estimator or "ExtraTrees" in entry.estimator or "GradientBoosting" in entry.estimator
-    )
-    others = "; XGBoost trains trees on data larger than memory, XGBRFClassifier and XGBRFRegressor forests"
-    shown = f"{rows:,}".replace(",", " ")
-    return f"a random sample of {shown} rows would fit{others if forest else ''}"
+    ways = [f"a random sample of {rows:,} rows would fit".replace(",", " ")]
+    if any(name in entries[0].estimator for name in ("RandomForest", "ExtraTrees", "GradientBoosting")):
+        ways.append("XGBoost trains trees on data larger than memory, XGBRFClassifier and XGBRFRegressor forests")
+    if any(entry.backend == "voting" for entry in entries):
+        ways.append("backend='voting' fits a model to each block of rows and lets them vote")
+    return "; ".join(ways)
 
 
 def _xgboost_bytes(entry: Entry, info: InputInfo) -> int:

@@ -40,7 +40,7 @@ class Request:
     allow_ignored: bool = False
 
 
-_READ_FILES = ("reductions", "sklearn", "xgboost", "xgboost.external", "incremental")
+_READ_FILES = ("reductions", "sklearn", "xgboost", "xgboost.external", "incremental", "voting")
 _PLACES = {"host": "in memory", "gpu": "on the GPU", "disk": "on this machine's disk", "dask": "in Dask"}
 
 
@@ -96,7 +96,7 @@ def _judge(entry: Entry, estimator: Any, info: InputInfo, resources: Resources, 
         *_data_refusals(entry, info, request),
         *_precision_refusals(entry, info, request),
     ]
-    refusals = refusals or _memory_refusals(candidate, entry, info, resources, request)
+    refusals = refusals or _memory_refusals(candidate, estimator, entry, info, resources, request)
     if refusals:
         return replace(candidate, verdict="refused", reasons=tuple(refusals))
     slower = _why_slower(entry, info) or _slower_with(entry, estimator, info)
@@ -223,7 +223,7 @@ def _data_refusals(entry: Entry, info: InputInfo, request: Request) -> list[str]
 
 
 def _memory_refusals(
-    candidate: Candidate, entry: Entry, info: InputInfo, resources: Resources, request: Request
+    candidate: Candidate, estimator: Any, entry: Entry, info: InputInfo, resources: Resources, request: Request
 ) -> list[str]:
     free = free_bytes(entry, resources, request.memory_budget)
     if candidate.n_bytes is None or candidate.n_bytes <= free:
@@ -233,7 +233,9 @@ def _memory_refusals(
         f"needs about {format_bytes(candidate.n_bytes)} {place}, {format_bytes(free)} are free; "
         "memory_budget= overrides what counts as free"
     )
-    return [refusal, what_would_fit(entry, info, candidate.n_bytes, free)] if entry.backend == "sklearn" else [refusal]
+    if entry.backend != "sklearn":
+        return [refusal]
+    return [refusal, what_would_fit(entries_for(estimator), info, candidate.n_bytes, free)]
 
 
 def _why_slower(entry: Entry, info: InputInfo) -> str | None:
@@ -261,7 +263,7 @@ def _why(entry: Entry, info: InputInfo) -> str:
         gathered = ", data gathered into this process" if info.location != "host" else ""
         return f"scikit-learn itself{gathered}"
     if entry.explicit:
-        return f"{entry.backend} was asked for: its own model, with those parameters that have an equal there"
+        return f"{entry.backend} was asked for: {entry.explicit}"
     drift = _known_drift(entry, info)
     return f"{entry.backend} supports these parameters and data{'; ' if drift else ''}{drift}"
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from skdist_gpu.engines.entry import Allowed, Entry
 
+_MODEL = "XGBoost's own model, with those parameters that have an equal there"
 _LOSSES = ("squared_error", "absolute_error", "quantile", "poisson", "gamma", "log_loss")
 # XGBoost limits the sum of Hessians in a leaf, which is the number of rows for the squared error alone
 _HISTOGRAMS: dict[str, Allowed] = {
@@ -32,7 +33,7 @@ _GRADIENT_BOOSTING: dict[str, Allowed] = {
 
 
 def _rows(estimator: str, accepts: dict[str, Allowed]) -> list[Entry]:
-    common: dict[str, Any] = {"accepts": accepts, "explicit": True, "multi_target": False}
+    common: dict[str, Any] = {"accepts": accepts, "explicit": _MODEL, "multi_target": False}
     packages = ("xgboost",)
     return [
         Entry(estimator, "xgboost", "gpu", packages=packages, **common),
