@@ -6,7 +6,7 @@ from typing import Any
 
 from skdist_gpu.engines.entry import Allowed, Entry
 
-_MODEL = "XGBoost's own model, with those parameters that have an equal there"
+_MODEL = "its own model, with those parameters that have an equal there"
 _LOSSES = ("squared_error", "absolute_error", "quantile", "poisson", "gamma", "log_loss")
 # XGBoost limits the sum of Hessians in a leaf, which is the number of rows for the squared error alone
 _HISTOGRAMS: dict[str, Allowed] = {

@@ -9,10 +9,8 @@ from skdist_gpu.engines.entry import Entry
 
 # rows of a block of files or of data in memory; the partitions of Dask are blocks as they are
 BLOCK_ROWS = 131_072
-_MODEL = (
-    "another model, the vote or mean of one estimator for each Dask partition or "
-    f"{BLOCK_ROWS:,} rows (block_rows= of fit)".replace(",", " ")
-)
+_BLOCK = f"{BLOCK_ROWS:,} rows".replace(",", " ")
+_MODEL = f"another model, the vote or mean of one estimator for each Dask partition or {_BLOCK} (block_rows= of fit)"
 # estimators whose fit takes sample weights, and those whose does not
 _WEIGHTED = (
     "AdaBoostClassifier",
