@@ -47,6 +47,8 @@ def get_scorer(name: str) -> Scorer:
     ------
     ValueError
         If there is no such scorer.
+    TypeError
+        If `name` is a metric or a scorer, and not a name.
 
     Examples
     --------
@@ -62,5 +64,7 @@ def get_scorer(name: str) -> Scorer:
     """
     from sklearn.metrics import get_scorer as check_name
 
+    if not isinstance(name, str):  # scikit-learn's would return it as it is
+        raise TypeError(f"get_scorer() takes a name such as 'accuracy', not {name!r}.")
     check_name(name)
     return Scorer(name)

@@ -150,6 +150,13 @@ def test_polars_query_and_what_cannot_be_shuffled():
         autoscale(SGDClassifier(), backend="incremental").fit(query, "label", shuffle=True)
     with pytest.raises(ValueError, match="epochs=0 is not at least 1"):
         autoscale(SGDClassifier(), backend="incremental").fit(X, LABELS, epochs=0)
+    with pytest.raises(TypeError, match="takes epochs, shuffle and classes here, not compute"):
+        autoscale(SGDClassifier(), backend="incremental").fit(X, LABELS, compute=False)
+
+
+def test_without_partial_fit():
+    with pytest.raises(BackendError, match=r"'incremental' was asked for, and the engines that know .*'sklearn'"):
+        autoscale(RandomForestClassifier(), backend="incremental").fit(X, LABELS)
 
 
 def test_chosen_only_where_nothing_else_fits():

@@ -176,6 +176,8 @@ def test_misaligned_or_no_rows():
         model.score(lazy(X)[:0], lazy(Y)[:0])
     with pytest.raises(ValueError, match="is not a valid scoring value"):
         get_scorer("acuracy")
+    with pytest.raises(TypeError, match="takes a name such as 'accuracy'"):
+        get_scorer(metrics.accuracy_score)
 
 
 def test_scikit_learns_tools_take_the_scorers():

@@ -65,7 +65,10 @@ def fit(job: FitJob) -> Fitted:
     return Fitted(estimator)
 
 
-def _arguments(epochs: int = 1, shuffle: bool = False, classes: Any = None) -> tuple[int, bool, Any]:
+def _arguments(epochs: int = 1, shuffle: bool = False, classes: Any = None, **unknown: Any) -> tuple[int, bool, Any]:
+    if unknown:
+        names = ", ".join(sorted(unknown))
+        raise TypeError(f"fit() takes epochs, shuffle and classes here, not {names}. Nothing was read.")
     if epochs < 1:
         raise ValueError(f"epochs={epochs} is not at least 1.")
     return epochs, shuffle, classes
