@@ -81,14 +81,16 @@ def method_of(estimator: Any, name: str) -> BlockMethod:
 
 
 def apply_to(function: BlockMethod, X: Any) -> Any:
-    """Return the method's result for `X`: lazy for Dask, on the GPU for CuPy and cuDF, one array for files."""
+    """Return the method's result for `X`: lazy for Dask and files, on the GPU for CuPy and cuDF."""
     container = container_of(X)
     if container in DASK:
         from skdist_gpu.data.lazy import map_rows
 
         return map_rows(function, X)
     if container in ("arrow.dataset", "polars.lazy"):
-        return _joined([result for _, result in scored_batches(function, X)])
+        from skdist_gpu.streaming import ScoredDataset
+
+        return ScoredDataset(function, X)
     if container in ("numpy", "pandas"):
         return apply_in_threads(function, X)
     return apply_to_block(function, X)
@@ -118,18 +120,23 @@ def apply_in_threads(function: BlockMethod, X: Any) -> Any:
         parts = Parallel(n_threads, require="sharedmem")(
             delayed(function)(rows[start : start + BLOCK_ROWS]) for start in range(0, len(X), BLOCK_ROWS)
         )
-    return _joined(parts)
+    return joined(parts)
+
+
+def features_of(function: BlockMethod, source: Any, keep: Sequence[str] = ()) -> list[str]:
+    """Name the columns of files that an estimator was fitted to; all but those to keep, where it knows no names."""
+    known = getattr(function.estimator, "feature_names_in_", None)
+    return [name for name in schema_of(source) if name not in keep] if known is None else list(known)
 
 
 def scored_batches(
-    function: BlockMethod, source: Any, keep: Sequence[str] = (), n_threads: int = 1
+    function: BlockMethod, source: Any, keep: Sequence[str] = (), n_threads: int = 1, n_rows: int | None = None
 ) -> Iterator[tuple[Any, Any]]:
     """Yield Arrow batches of a dataset or lazy frame with the method's results; a few are in memory at a time."""
     known = getattr(function.estimator, "feature_names_in_", None)
-    names = [name for name in schema_of(source) if name not in keep] if known is None else list(known)
-
+    names = features_of(function, source, keep)
     columns = list(dict.fromkeys([*names, *keep]))
-    n_rows = max(256, min(BATCH_ROWS, BATCH_BYTES // (8 * len(columns))))
+    n_rows = n_rows or max(256, min(BATCH_ROWS, BATCH_BYTES // (8 * len(columns))))
 
     def score(batch: Any) -> tuple[Any, Any]:
         rows = batch.select(names).to_pandas()
@@ -140,11 +147,11 @@ def scored_batches(
         yield from in_threads(score, batches, n_threads)
 
 
-def _joined(results: list[Any]) -> Any:
+def joined(results: list[Any]) -> Any:
     """Put the results of blocks of rows together."""
     first = results[0]
     if isinstance(first, (list, tuple)):
-        return type(first)(_joined(list(parts)) for parts in zip(*results, strict=True))
+        return type(first)(joined(list(parts)) for parts in zip(*results, strict=True))
     if container_of(first) == "scipy.sparse":
         from scipy.sparse import vstack
 

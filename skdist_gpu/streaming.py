@@ -3,15 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import joblib
+import numpy as np
 
-from skdist_gpu.fitted import BlockMethod, column_names, method_of, scored_batches
+from skdist_gpu.data.dataset import schema_of
+from skdist_gpu.fitted import BlockMethod, column_names, features_of, joined, method_of, scored_batches
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+class ScoredDataset:
+    """What a method gives for rows in files: computed batch after batch, each time that it is read.
+
+    It is read as a pyarrow dataset is, so that the next step of a pipeline takes it as `X`: the
+    columns that the estimator did not see, such as a target, stand behind those of the result.
+    NumPy makes one array of the result alone.
+
+    Parameters
+    ----------
+    function : BlockMethod
+        The method of a fitted estimator.
+    source : pyarrow.dataset.Dataset, polars.LazyFrame or ScoredDataset
+        The rows.
+    """
+
+    def __init__(self, function: BlockMethod, source: Any) -> None:
+        self.function, self.source = function, source
+        seen = features_of(function, source)
+        self._kept = [name for name in schema_of(source) if name not in seen] if function.method == "transform" else []
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """Names and types of the columns, from the first batch."""
+        return next(self._batches(self._kept)).schema
+
+    def to_batches(self, columns: Sequence[str] | None = None, batch_size: int | None = None, **_: Any) -> Any:
+        """Yield record batches; parameters as of a pyarrow dataset, whose further ones have no meaning here."""
+        kept = self._kept if columns is None else [name for name in self._kept if name in columns]
+        batches = self._batches(kept, batch_size)
+        return batches if columns is None else (batch.select(list(columns)) for batch in batches)
+
+    def to_table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return all rows, in memory."""
+        import pyarrow as pa
+
+        return pa.Table.from_batches(self.to_batches(columns))
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        return self.to_batches()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.collect(), dtype=dtype)
+
+    def collect(self) -> Any:
+        """Return the result alone, as the method gives it for rows in memory."""
+        return joined([result for _, result in scored_batches(self.function, self.source)])
+
+    def _batches(self, kept: Sequence[str], n_rows: int | None = None) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        for batch, result in scored_batches(self.function, self.source, kept, joblib.cpu_count(), n_rows):
+            columns = _columns(self.function, result) | {name: batch.column(name) for name in kept}
+            yield from pa.table(columns).combine_chunks().to_batches()
 
 
 def predict_batches(

@@ -253,7 +253,7 @@ def test_transform_of_files(tmp_path):
     )
     files = ds.dataset(tmp_path)
     result = autoscale(OneHotEncoder()).fit(files).transform(files)
-    assert_array_equal(result.toarray(), OneHotEncoder().fit_transform(frame).toarray())
+    assert_array_equal(result.collect().toarray(), OneHotEncoder().fit_transform(frame).toarray())
 
 
 def test_errors_are_scikit_learns():

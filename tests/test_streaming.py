@@ -9,9 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skdist_gpu import autoscale, fitted, load, predict_batches, predict_to_parquet
 from skdist_gpu.cli import main
@@ -63,7 +65,30 @@ def test_plain_estimators_queries_and_several_columns(files, tmp_path):
 
 def test_arrays_from_files_of_any_kind_of_result(files):
     encoder = autoscale(OneHotEncoder(), backend="sklearn").fit(FRAME[["label"]])
-    assert_array_equal(encoder.transform(files).toarray(), OneHotEncoder().fit_transform(FRAME[["label"]]).toarray())
+    expected = OneHotEncoder().fit_transform(FRAME[["label"]]).toarray()
+    assert_array_equal(encoder.transform(files).collect().toarray(), expected)
+
+
+def test_results_for_files_are_batches_computed_when_read(files):
+    model = autoscale(LogisticRegression()).fit(FRAME[NAMES], FRAME["label"])
+    scored = model.predict(files)
+    assert max(batch.num_rows for batch in scored) <= 700
+    assert scored.to_table()["prediction"].to_pylist() == model.predict(FRAME[NAMES]).tolist()
+    assert_allclose(model.predict_proba(files), model.predict_proba(FRAME[NAMES]))
+    assert scored.schema.names == ["prediction"]
+
+
+def test_a_pipeline_reads_files_at_each_step(files):
+    steps = make_pipeline(StandardScaler(), PCA(2), Ridge())
+    wanted = ds.dataset(files.to_table(columns=[*NAMES, "target"]))
+    model = autoscale(steps, backend="reductions").fit(wanted, "target")
+    reference = clone(steps).fit(FRAME[NAMES], FRAME["target"])
+    assert_allclose(model[-1].coef_, reference[-1].coef_, rtol=1e-9)
+    assert_allclose(model.predict(files), reference.predict(FRAME[NAMES]), rtol=1e-9, atol=1e-9)
+    assert_allclose(model.score(wanted, "target"), reference.score(FRAME[NAMES], FRAME["target"]))
+    scaled = model[0].transform(wanted).to_table(["b", "target"])
+    assert_allclose(scaled["b"], reference[0].transform(FRAME[NAMES])[:, 1], atol=1e-12)
+    assert_allclose(scaled["target"], FRAME["target"])
 
 
 def test_an_incomplete_file_is_not_left_under_the_name(files, tmp_path):

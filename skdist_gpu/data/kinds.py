@@ -16,6 +16,7 @@ _TYPES: dict[str, tuple[str, str]] = {
     "arrow": ("pyarrow", "Table"),
     "arrow.array": ("pyarrow", "ChunkedArray"),
     "arrow.dataset": ("pyarrow.dataset", "Dataset"),
+    "scored": ("skdist_gpu.streaming", "ScoredDataset"),
     "cupy": ("cupy", "ndarray"),
     "cupy.sparse": ("cupyx.scipy.sparse", "spmatrix"),
     "cudf": ("cudf", "DataFrame"),
@@ -44,7 +45,8 @@ def container_of(data: Any) -> str:
     for kind, (module_name, attribute) in _TYPES.items():
         cls = getattr(sys.modules.get(module_name), attribute, None)
         if cls is not None and isinstance(data, cls):
-            return kind
+            # what is still to be computed from files is read as they are
+            return "arrow.dataset" if kind == "scored" else kind
     # SciPy has two sparse families (matrix and array); both carry a format and toarray
     if type(data).__module__.startswith("scipy.sparse"):
         return "scipy.sparse"
