@@ -32,12 +32,14 @@ MODELS = {
     "LogisticRegression": "autoscale(LogisticRegression()).fit(labelled, 'label')",
     "StandardScaler": "autoscale(StandardScaler()).fit(features)",
     "PCA": "autoscale(PCA(10)).fit(features)",
+    "StandardScaler, PCA": "autoscale(make_pipeline(StandardScaler(), PCA(10))).fit(features)",
 }
 CHILD = """
 import time
 import pyarrow.dataset as ds
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skdist_gpu import autoscale
 files = ds.dataset({features!r}, format="parquet")
@@ -48,7 +50,8 @@ model = {statement}
 seconds = time.perf_counter() - start
 # ru_maxrss would count the process that started this one
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
-print(model.report_.candidate.name, seconds, int(peak.split()[1]) * 1024, sep="|")
+last = model[-1] if hasattr(model, "steps") else model
+print(last.report_.candidate.name, seconds, int(peak.split()[1]) * 1024, sep="|")
 """
 
 
