@@ -10,12 +10,13 @@ import pytest
 
 pytest_plugins = ["pytester"]
 collect_ignore = ["docs/conf.py"]
+GPU_TESTS_ASKED_FOR = re.compile(r"(?<!not )\b(multi_)?gpu\b")
 IMPORTS_GPU_LIBRARIES = re.compile(r"/tests/gpu/|/skdist_gpu/engines/.*(cuml|gpu|kernels)")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Pass over files that cannot be imported here, unless GPU tests were asked for: then they fail."""
-    if find_spec("cupy") is None and "not gpu" in config.option.markexpr:
+    if find_spec("cupy") is None and not GPU_TESTS_ASKED_FOR.search(config.option.markexpr):
         return bool(IMPORTS_GPU_LIBRARIES.search(collection_path.as_posix())) or None
     return None
 

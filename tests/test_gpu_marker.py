@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy  # noqa: F401  the inner run would unload it, and it loads once in a process
 import pytest
 
 
