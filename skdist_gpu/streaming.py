@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import joblib
 import numpy as np
 
-from skdist_gpu.data.dataset import schema_of
+from skdist_gpu.data.dataset import arrow_schema_of, schema_of
+from skdist_gpu.data.examples import with_known_categories
 from skdist_gpu.fitted import BlockMethod, column_names, features_of, joined, method_of, scored_batches
 
 if TYPE_CHECKING:
@@ -39,8 +40,16 @@ class ScoredDataset:
 
     @cached_property
     def schema(self) -> pa.Schema:
-        """Names and types of the columns, from the first batch."""
-        return next(self._batches(self._kept)).schema
+        """Names and types of the columns, learned from a made-up row; reads no file."""
+        import pyarrow as pa
+
+        source = arrow_schema_of(self.source)
+        names = features_of(self.function, self.source)
+        row = pa.table({name: _made_up(source.field(name).type) for name in names}).to_pandas()
+        row = with_known_categories(self.function.estimator, row)
+        result = self.function(row if hasattr(self.function.estimator, "feature_names_in_") else row.to_numpy())
+        fields = list(pa.table(_columns(self.function, result)).schema)
+        return pa.schema([*fields, *(source.field(name) for name in self._kept)])
 
     def to_batches(self, columns: Sequence[str] | None = None, batch_size: int | None = None, **_: Any) -> Any:
         """Yield record batches; parameters as of a pyarrow dataset, whose further ones have no meaning here."""
@@ -170,6 +179,16 @@ def predict_to_parquet(
             n_rows += batch.num_rows
     unfinished.replace(path)
     return n_rows
+
+
+def _made_up(arrow_type: pa.DataType) -> pa.Array:
+    """Return one value of a type, of no meaning."""
+    import pyarrow as pa
+
+    try:
+        return pa.array([0]).cast(arrow_type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return pa.nulls(1, arrow_type)
 
 
 def _columns(function: BlockMethod, result: Any) -> dict[str, Any]:

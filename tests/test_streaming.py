@@ -1,5 +1,7 @@
 """Files scored into files."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -89,6 +91,17 @@ def test_a_pipeline_reads_files_at_each_step(files):
     scaled = model[0].transform(wanted).to_table(["b", "target"])
     assert_allclose(scaled["b"], reference[0].transform(FRAME[NAMES])[:, 1], atol=1e-12)
     assert_allclose(scaled["target"], FRAME["target"])
+
+
+def test_the_plan_of_a_next_step_reads_no_rows(files, tmp_path):
+    wanted = ds.dataset(tmp_path / "table", schema=files.schema.remove(files.schema.get_field_index("label")))
+    scaled = autoscale(StandardScaler()).fit(wanted, "target").transform(wanted)
+    expected = next(iter(scaled)).schema
+    shutil.rmtree(tmp_path / "table")
+    assert scaled.schema == expected
+    assert autoscale(Ridge()).plan(scaled, "target").chosen is not None
+    with pytest.raises(FileNotFoundError):
+        next(iter(scaled))
 
 
 def test_an_incomplete_file_is_not_left_under_the_name(files, tmp_path):

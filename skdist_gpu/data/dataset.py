@@ -129,6 +129,13 @@ def schema_of(source: Any) -> dict[str, str]:
     return {field.name: _numpy_name(field.type) for field in source.schema}
 
 
+def arrow_schema_of(source: Any) -> Any:
+    """Return the Arrow schema of a dataset or lazy frame, reading no rows."""
+    if container_of(source) == "polars.lazy":
+        return sys.modules["polars"].DataFrame(schema=source.collect_schema()).to_arrow().schema
+    return source.schema
+
+
 def read_batches(
     source: Any, columns: list[str], n_rows: int | None = None, read_ahead: int = READ_AHEAD
 ) -> Iterator[Any]:
