@@ -15,18 +15,29 @@ from skdist_gpu.versions import describe_system
 
 
 class PeakMemory:
-    """Measure by how much the process's resident memory rises, in bytes, sampled each 5 ms."""
+    """Measure by how much resident memory rises, in bytes, each 5 ms; with `children` that of child processes, too."""
+
+    def __init__(self, children: bool = False) -> None:
+        this = psutil.Process()
+        self.processes = [this, *this.children(recursive=True)] if children else [this]
 
     def __enter__(self) -> PeakMemory:
-        self.process, self.stop = psutil.Process(), threading.Event()
-        self.base = self.peak = self.process.memory_info().rss
+        self.stop = threading.Event()
+        self.base = self.peak = self._resident()
         self.thread = threading.Thread(target=self._watch)
         self.thread.start()
         return self
 
     def _watch(self) -> None:
         while not self.stop.wait(0.005):
-            self.peak = max(self.peak, self.process.memory_info().rss)
+            self.peak = max(self.peak, self._resident())
+
+    def _resident(self) -> int:
+        return sum(process.memory_info().rss for process in self.processes)
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time of the processes so far."""
+        return sum(sum(process.cpu_times()[:2]) for process in self.processes)
 
     def __exit__(self, *exc_info: object) -> None:
         self.stop.set()
