@@ -130,11 +130,13 @@ def features_of(function: BlockMethod, source: Any, keep: Sequence[str] = ()) ->
 
 
 def scored_batches(
-    function: BlockMethod, source: Any, keep: Sequence[str] = (), n_threads: int = 1, n_rows: int | None = None
+    function: BlockMethod, source: Any, names: Sequence[str], keep: Sequence[str] = (), n_rows: int | None = None
 ) -> Iterator[tuple[Any, Any]]:
-    """Yield Arrow batches of a dataset or lazy frame with the method's results; a few are in memory at a time."""
+    """Yield Arrow batches of a dataset or lazy frame with the method's results for the columns `names`.
+
+    A few batches are in memory at a time.
+    """
     known = getattr(function.estimator, "feature_names_in_", None)
-    names = features_of(function, source, keep)
     columns = list(dict.fromkeys([*names, *keep]))
     n_rows = n_rows or max(256, min(BATCH_ROWS, BATCH_BYTES // (8 * len(columns))))
 
@@ -142,9 +144,15 @@ def scored_batches(
         rows = batch.select(names).to_pandas()
         return batch, function(rows.to_numpy() if known is None else rows)
 
-    with one_blas_thread():
-        batches = (batch for batch in read_batches(source, columns, n_rows) if batch.num_rows)
-        yield from in_threads(score, batches, n_threads)
+    batches = (batch for batch in read_batches(source, columns, n_rows) if batch.num_rows)
+    results = in_threads(score, batches, joblib.cpu_count())
+    while True:
+        # between batches the reader computes, too, and BLAS is the reader's again
+        with one_blas_thread():
+            scored = next(results, None)
+        if scored is None:
+            return
+        yield scored
 
 
 def joined(results: list[Any]) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import joblib
 import numpy as np
 from sklearn import metrics
 from sklearn.base import ClassifierMixin, RegressorMixin
@@ -17,7 +16,7 @@ from skdist_gpu.data.dataset import schema_of
 from skdist_gpu.data.inspect import inspect_input
 from skdist_gpu.data.kinds import DASK, container_of
 from skdist_gpu.exceptions import CollectLimitError
-from skdist_gpu.fitted import BlockMethod, apply_to, method_of, scored_batches
+from skdist_gpu.fitted import BlockMethod, apply_to, features_of, method_of, scored_batches
 from skdist_gpu.hardware.fake import parse_bytes
 from skdist_gpu.metrics import (
     DevianceShare,
@@ -92,7 +91,7 @@ def _scored_files(metric: Metric, function: BlockMethod, source: Any, y: Any, we
     unknown = [name for name in named if name not in schema_of(source)]
     if unknown:
         raise ValueError(f"X is read from files, so that y and sample_weight must name columns of it, not {unknown}.")
-    for batch, result in scored_batches(function, source, named, joblib.cpu_count()):
+    for batch, result in scored_batches(function, source, features_of(function, source, named), named):
         columns = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in named}
         target = columns[y] if isinstance(y, str) else np.column_stack([columns[n] for n in targets]) if y else None
         yield metric.map(target, np.asarray(result), None if weight is None else columns[weight])

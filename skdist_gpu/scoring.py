@@ -44,7 +44,9 @@ class ScoringMixin:
         ----------
         X : container of shape (n_samples, n_features)
             NumPy, pandas, Polars, Arrow and SciPy give what scikit-learn gives; Dask gives a lazy
-            Dask collection, CuPy and cuDF a CuPy array.
+            Dask collection, CuPy and cuDF a CuPy array. A pyarrow dataset or Polars query gives record
+            batches, which are computed anew each time that they are read, by ``numpy.asarray``, too;
+            :func:`predict_to_parquet` keeps them.
         **params : dict
             Further arguments for the estimator's own `predict`.
 

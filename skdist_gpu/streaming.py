@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import joblib
 import numpy as np
 
 from skdist_gpu.data.dataset import arrow_schema_of, schema_of
@@ -19,11 +18,10 @@ if TYPE_CHECKING:
 
 
 class ScoredDataset:
-    """What a method gives for rows in files: computed batch after batch, each time that it is read.
+    """What a method gives for rows in files: computed batch after batch, anew each time that it is read.
 
-    It is read as a pyarrow dataset is, so that the next step of a pipeline takes it as `X`: the
-    columns that the estimator did not see, such as a target, stand behind those of the result.
-    NumPy makes one array of the result alone.
+    It is read as a pyarrow dataset is, so that the next step of a pipeline takes it as `X`. NumPy makes
+    one array of the result alone. :func:`predict_to_parquet` keeps a result that is read more than once.
 
     Parameters
     ----------
@@ -31,12 +29,16 @@ class ScoredDataset:
         The method of a fitted estimator.
     source : pyarrow.dataset.Dataset, polars.LazyFrame or ScoredDataset
         The rows.
+    keep : sequence of str, default=None
+        Columns of `source` that stand before those of the result; None for those that the estimator
+        did not see, such as a target, where the method is ``"transform"``, and for none elsewhere.
     """
 
-    def __init__(self, function: BlockMethod, source: Any) -> None:
+    def __init__(self, function: BlockMethod, source: Any, keep: Sequence[str] | None = None) -> None:
         self.function, self.source = function, source
-        seen = features_of(function, source)
-        self._kept = [name for name in schema_of(source) if name not in seen] if function.method == "transform" else []
+        self._features = features_of(function, source, keep or ())
+        unseen = [name for name in schema_of(source) if name not in self._features]
+        self._kept = list(keep) if keep is not None else unseen if function.method == "transform" else []
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -44,18 +46,21 @@ class ScoredDataset:
         import pyarrow as pa
 
         source = arrow_schema_of(self.source)
-        names = features_of(self.function, self.source)
-        row = pa.table({name: _made_up(source.field(name).type) for name in names}).to_pandas()
-        row = with_known_categories(self.function.estimator, row)
+        made_up = {name: _made_up(source.field(name).type) for name in [*self._features, *self._kept]}
+        row = with_known_categories(self.function.estimator, pa.table(made_up).select(self._features).to_pandas())
         result = self.function(row if hasattr(self.function.estimator, "feature_names_in_") else row.to_numpy())
-        fields = list(pa.table(_columns(self.function, result)).schema)
-        return pa.schema([*fields, *(source.field(name) for name in self._kept)])
+        return pa.table(self._columns(made_up, result, self._kept)).schema
 
-    def to_batches(self, columns: Sequence[str] | None = None, batch_size: int | None = None, **_: Any) -> Any:
+    def to_batches(
+        self, columns: Sequence[str] | None = None, batch_size: int | None = None, **_: Any
+    ) -> Iterator[pa.RecordBatch]:
         """Yield record batches; parameters as of a pyarrow dataset, whose further ones have no meaning here."""
+        import pyarrow as pa
+
         kept = self._kept if columns is None else [name for name in self._kept if name in columns]
-        batches = self._batches(kept, batch_size)
-        return batches if columns is None else (batch.select(list(columns)) for batch in batches)
+        for batch, result in scored_batches(self.function, self.source, self._features, kept, batch_size):
+            table = pa.table(self._columns(batch, result, kept)).combine_chunks()
+            yield from (table if columns is None else table.select(list(columns))).to_batches()
 
     def to_table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Return all rows, in memory."""
@@ -71,14 +76,10 @@ class ScoredDataset:
 
     def collect(self) -> Any:
         """Return the result alone, as the method gives it for rows in memory."""
-        return joined([result for _, result in scored_batches(self.function, self.source)])
+        return joined([result for _, result in scored_batches(self.function, self.source, self._features)])
 
-    def _batches(self, kept: Sequence[str], n_rows: int | None = None) -> Iterator[pa.RecordBatch]:
-        import pyarrow as pa
-
-        for batch, result in scored_batches(self.function, self.source, kept, joblib.cpu_count(), n_rows):
-            columns = _columns(self.function, result) | {name: batch.column(name) for name in kept}
-            yield from pa.table(columns).combine_chunks().to_batches()
+    def _columns(self, rows: Any, result: Any, kept: Sequence[str]) -> dict[str, Any]:
+        return {name: rows[name] for name in kept} | _columns(self.function, result)
 
 
 def predict_batches(
@@ -98,9 +99,9 @@ def predict_batches(
     keep : sequence of str, default=()
         Columns of `source` to copy into the result, such as a key.
 
-    Yields
-    ------
-    pyarrow.RecordBatch
+    Returns
+    -------
+    batches : iterator of pyarrow.RecordBatch
         In the order of the rows: the columns to keep, then ``prediction`` for the method
         `predict`, the names of classes or of output features where there are any, and otherwise
         the method's name, with a number where it gives several columns.
@@ -121,13 +122,7 @@ def predict_batches(
     ...     print(batch.column_names, batch.num_rows)
     ['key', 'prediction'] 2
     """
-    import pyarrow as pa
-
-    function = method_of(estimator, method)
-    for batch, result in scored_batches(function, source, keep, joblib.cpu_count()):
-        columns = {name: batch.column(name) for name in keep} | _columns(function, result)
-        table = pa.table(columns).combine_chunks()
-        yield from table.to_batches()
+    return ScoredDataset(method_of(estimator, method), source, keep).to_batches()
 
 
 def predict_to_parquet(

@@ -16,9 +16,12 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from threadpoolctl import threadpool_info
 
 from skdist_gpu import autoscale, fitted, load, predict_batches, predict_to_parquet
 from skdist_gpu.cli import main
+from skdist_gpu.fitted import method_of
+from skdist_gpu.streaming import ScoredDataset
 
 generator = np.random.default_rng(0)
 NAMES = ["a", "b", "c"]
@@ -49,6 +52,34 @@ def test_batches_in_order_with_kept_columns(files):
     assert_allclose(scored["below"], model.predict_proba(FRAME[NAMES])[:, 1])
     labels = pa.Table.from_batches(predict_batches(model, files))
     assert labels["prediction"].to_pylist() == model.predict(FRAME[NAMES]).tolist()
+
+
+def test_columns_stand_in_one_order_however_results_are_read(files):
+    model = autoscale(StandardScaler(), backend="sklearn").fit(FRAME[NAMES])
+    scaled, batch = model.transform(files), next(predict_batches(model, files, method="transform", keep=["key"]))
+    assert scaled.schema.names == next(iter(scaled)).schema.names == ["target", "label", "key", *NAMES]
+    assert scaled.to_table(["b", "key"]).column_names == ["b", "key"]
+    assert batch.schema.names == ["key", *NAMES]
+
+
+def test_features_of_an_estimator_without_names_do_not_depend_on_what_is_read(files):
+    nameless = Ridge().fit(FRAME[NAMES].to_numpy(), FRAME["target"])
+    source = ds.dataset(files.to_table(columns=[*NAMES, "key"]))
+    scored = ScoredDataset(method_of(nameless, "predict"), source, keep=["key"])
+    assert_allclose(scored.to_table(["prediction"])["prediction"], nameless.predict(FRAME[NAMES].to_numpy()))
+
+
+def test_blas_is_the_readers_between_batches(files):
+    def n_threads():
+        return {lib["filepath"]: lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"}
+
+    model, before = Ridge().fit(FRAME[NAMES], FRAME["target"]), n_threads()
+    batches = predict_batches(model, files)
+    for _ in batches:
+        assert n_threads() == before
+    abandoned = predict_batches(model, files)
+    next(abandoned)
+    assert n_threads() == before
 
 
 def test_plain_estimators_queries_and_several_columns(files, tmp_path):
