@@ -19,7 +19,7 @@ from sklearn import metrics
 
 from skdist_gpu._compat.sklearn import parts_of_scorer
 from skdist_gpu.config import get_config
-from skdist_gpu.data.convert import check_aligned, split_like, to_host
+from skdist_gpu.data.convert import aligned, to_host
 from skdist_gpu.exceptions import CollectLimitError, MisalignedBlocksError
 from skdist_gpu.hardware.detect import current_client
 from skdist_gpu.hardware.fake import parse_bytes
@@ -257,16 +257,11 @@ def reduce_blocks(metric: Metric, predicted: Any, y: Any, weight: Any) -> Any:
     """Return the total of a metric over Dask collections; the predictions stay where they are."""
     from skdist_gpu.engines.executors.dask import DaskExecutor
 
-    y, weight = _aligned(y, predicted, "y"), _aligned(weight, predicted, "sample_weight")
+    y, weight = (
+        None if part is None else aligned(part, predicted, name) for part, name in ((y, "y"), (weight, "sample_weight"))
+    )
     executor = DaskExecutor(predicted, y, weight, current_client(get_config()["client"]), Progress())
     return executor.reduce_blocks(partial(_map_block, metric), partial(_merge_present, metric))
-
-
-def _aligned(part: Any, predicted: Any, name: str) -> Any:
-    if part is not None:
-        part = split_like(part, predicted, name)
-        check_aligned(predicted, part, name)
-    return part
 
 
 def merge_batches(metric: Metric, partials: Iterable[Any]) -> Any:

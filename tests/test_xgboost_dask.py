@@ -219,10 +219,19 @@ def test_categories_that_differ_between_partitions(client, frame):
 # --- wrong input ---------------------------------------------------------------------------
 
 
-def test_misaligned_chunks_are_named(client, data):
+def test_chunks_of_known_sizes_are_cut_like_those_of_x(client, data):
+    X, y, _, weights = data
+    margin = 3 * X[:, 2]
+    lazy = _blocks(X), _blocks(y, 500), _blocks(weights, 3000)
+    model = AutoScaleXGBRegressor(**SOME).fit(*lazy, base_margin=_blocks(margin, 700))
+    same = AutoScaleXGBRegressor(**SOME).fit(_blocks(X), _blocks(y), _blocks(weights), base_margin=_blocks(margin))
+    np.testing.assert_allclose(model.predict(X), same.predict(X), rtol=1e-4, atol=1e-4)
+
+
+def test_chunks_of_other_lengths_are_named(client, data):
     X, y, _, _ = data
-    with pytest.raises(MisalignedBlocksError, match=r"X has 4 blocks \(1000, .*y has 8 blocks \(500, "):
-        AutoScaleXGBRegressor(**SOME).fit(_blocks(X), _blocks(y, 500))
+    with pytest.raises(MisalignedBlocksError, match=r"X has 4 blocks \(1000, .*y has 8 blocks \(500, .* 3500 rows"):
+        AutoScaleXGBRegressor(**SOME).fit(_blocks(X), _blocks(y)[:3500].rechunk(((500,) * 6 + (250, 250),)))
 
 
 def test_misaligned_partitions_of_unknown_length(client, frame):

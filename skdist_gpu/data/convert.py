@@ -119,24 +119,39 @@ def remember_features(estimator: Any, X: Any, y: Any) -> None:
     validate_data(estimator, empty, None if y is None else "no_validation", skip_check_array=True)
 
 
-def check_aligned(X: Any, y: Any, what: str = "y") -> None:
-    """Raise unless two Dask collections have the same blocks of rows, as far as that is known.
+def aligned(part: Any, X: Any, name: str = "y") -> Any:
+    """Return rows that belong to those of Dask's `X` as a Dask collection with the same row blocks; computes nothing.
+
+    Arrays whose block sizes are known are cut like `X`, and frames at known divisions: a column is cheap to move.
 
     Raises
     ------
     MisalignedBlocksError
-        Naming both chunkings. Unknown block sizes are checked when the blocks are read.
+        Naming both chunkings. Blocks of unknown sizes are compared when they are read.
     """
-    x_blocks, y_blocks = _row_blocks(X), _row_blocks(y)
-    same = len(x_blocks) == len(y_blocks) and all(
-        a == b or a is None or b is None for a, b in zip(x_blocks, y_blocks, strict=True)
+    if container_of(part) not in DASK:
+        return _cut_like(part, X, name)
+    if _same_range(part, X):
+        return part if part.divisions == X.divisions else part.repartition(divisions=X.divisions)
+    x_blocks, blocks = _row_blocks(X), _row_blocks(part)
+    unknown = None in x_blocks + blocks
+    if len(blocks) == len(x_blocks) and (unknown or blocks == x_blocks):
+        return part
+    if not unknown and sum(blocks) == sum(x_blocks):  # type: ignore[arg-type]
+        return part.rechunk({0: x_blocks})
+    reason = "The sizes of some are not known" if unknown else "Their rows are not as many"
+    raise MisalignedBlocksError(
+        f"The blocks of X and {name} do not line up: X has {_blocks_text(x_blocks)}, {name} has "
+        f"{_blocks_text(blocks)}. {reason}, so that {name} was not cut like X. Nothing was computed. Give both the "
+        f"same partitions, for example by taking X and {name} from one persisted frame."
     )
-    if not same:
-        raise MisalignedBlocksError(
-            f"The blocks of X and {what} do not line up: X has {_blocks_text(x_blocks)}, {what} has "
-            f"{_blocks_text(y_blocks)}. Nothing was computed. Give both the same partitions, for example with "
-            f"{what}.rechunk(X.chunks[0]) or by taking both from one persisted frame."
-        )
+
+
+def _same_range(part: Any, X: Any) -> bool:
+    """Whether both are frames with known divisions from the same first to the same last index."""
+    if not all(hasattr(data, "known_divisions") and data.known_divisions for data in (part, X)):
+        return False
+    return (part.divisions[0], part.divisions[-1]) == (X.divisions[0], X.divisions[-1])
 
 
 def _row_blocks(data: Any) -> tuple[int | None, ...]:
@@ -219,8 +234,7 @@ def check_lazy_input(
     parts = [X]
     for part, name in ((y, "y"), (sample_weight, "sample_weight")):
         if part is not None:
-            part = split_like(part, X, name)
-            check_aligned(X, part, name)
+            part = aligned(part, X, name)
             if not (labels and name == "y"):
                 _check_numbers(part, name)
         parts.append(part)
@@ -237,10 +251,8 @@ def count_rows(X: Any) -> int:
     return len(X)
 
 
-def split_like(part: Any, X: Any, name: str) -> Any:
-    """Return a Dask collection; an array in memory is cut into the blocks of `X`."""
-    if container_of(part) in DASK:
-        return part
+def _cut_like(part: Any, X: Any, name: str) -> Any:
+    """Cut data in memory into the blocks of `X`."""
     import dask.array
 
     values, blocks = np.asarray(to_host(part)), _row_blocks(X)

@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from xgboost.compat import concat
 
 from skdist_gpu._compat.sklearn import check_sample_weight
-from skdist_gpu.data.convert import check_aligned, split_like, to_host
+from skdist_gpu.data.convert import aligned, to_host
 from skdist_gpu.data.kinds import DASK, container_of
 from skdist_gpu.data.labels import codes_of
 from skdist_gpu.engines.xgboost_arguments import check_columns, rows_of
@@ -162,8 +162,7 @@ def lazy_blocks(columns: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
         raise ValueError("Found array with 0 feature(s) in X while a minimum of 1 is required. Nothing was computed.")
     check_columns(X)
     for name, column in columns.items():
-        columns[name] = split_like(column, X, name)
-        check_aligned(X, columns[name], name)
+        columns[name] = aligned(column, X, name)
     return zip(*(_delayed(column) for column in columns.values()), strict=True)
 
 
