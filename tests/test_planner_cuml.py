@@ -5,7 +5,7 @@ from sklearn.cluster import DBSCAN, HDBSCAN, AgglomerativeClustering, SpectralCl
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.kernel_ridge import KernelRidge
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 from sklearn.svm import SVC, SVR
@@ -113,3 +113,38 @@ def test_further_fit_arguments_are_scikit_learns_alone():
     _, cuml = judge(RandomForestClassifier(), 10**6, Request(fit_params=("callbacks",)))
     assert cuml.verdict == "refused"
     assert "callbacks are only for scikit-learn itself" in cuml.reasons[0]
+
+
+def sparse(n_rows, n_stored):
+    return InputInfo("scipy.sparse", n_rows, 100_000, backing="scipy.sparse", sparse=True, n_stored=n_stored)
+
+
+def judge_sparse(estimator, info):
+    return next(c for c in make_plan(estimator, info, SERVER, Request()).candidates if c.name == "cuml:gpu")
+
+
+@pytest.mark.parametrize(
+    ("estimator", "verdict"),
+    [
+        (LogisticRegression(), "chosen"),
+        (SVC(), "chosen"),
+        (Ridge(), "chosen"),
+        (NearestNeighbors(), "chosen"),
+        (TSNE(init="random"), "chosen"),
+        (DBSCAN(), "refused"),
+        (RandomForestClassifier(), "refused"),
+        (Ridge(solver="cholesky"), "refused"),
+        (NearestNeighbors(metric="chebyshev"), "refused"),
+        (PCA(svd_solver="full"), "refused"),
+    ],
+    ids=str,
+)
+def test_sparse_rows_go_to_cuml_where_it_takes_them(estimator, verdict):
+    cuml = judge_sparse(estimator, sparse(10**6, 5 * 10**7))
+    assert cuml.verdict == verdict
+    assert verdict == "chosen" or "sparse X" in cuml.reasons[0]
+
+
+def test_memory_and_size_of_sparse_rows_are_those_of_their_stored_values():
+    assert judge_sparse(LogisticRegression(), sparse(10**6, 5 * 10**7)).n_bytes == 2 * 12 * 5 * 10**7
+    assert "50000 values in X are below" in judge_sparse(LogisticRegression(), sparse(10**6, 50_000)).reasons[0]

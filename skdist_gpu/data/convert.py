@@ -34,15 +34,28 @@ def to_host(data: Any) -> Any:
 
 
 def to_gpu(data: Any) -> Any:
-    """Return a CuPy array of the data, integers as float64; no copy if it is one already."""
+    """Return a CuPy array of the data, or CuPy's CSR matrix, integers as float64; no copy if it is one already."""
     import cupy
 
     container = container_of(data)
+    if container in ("cupy.sparse", "scipy.sparse"):
+        return _sparse_to_gpu(data)
     if container in ("cudf", "cudf.series"):
         data = data.to_cupy()
     elif container not in GPU:
         data = cupy.asarray(np.asarray(data))
     return _floating(data)
+
+
+def _sparse_to_gpu(data: Any) -> Any:
+    """Return CuPy's CSR matrix, each value stored once; the user's own matrix is left as it is."""
+    from cupyx.scipy.sparse import csr_matrix
+
+    matrix = csr_matrix(_floating(data))  # CuPy holds no sparse integers
+    if not matrix.has_canonical_format:
+        matrix = matrix.copy()
+        matrix.sum_duplicates()
+    return matrix
 
 
 def validate(
@@ -206,7 +219,9 @@ def check_gpu_input(
     remember_features(estimator, X, y)
     X, y = to_gpu(X), y if y is None or labels else to_gpu(y)
     sample_weight = None if sample_weight is None else to_gpu(sample_weight)
-    lengths = [len(part) for part in (X, y, sample_weight) if part is not None]
+    lengths = [
+        part.shape[0] if hasattr(part, "shape") else len(part) for part in (X, y, sample_weight) if part is not None
+    ]
     if len(set(lengths)) > 1:
         raise ValueError(f"Found input variables with inconsistent numbers of samples: {lengths}")
     if lengths[0] == 0:

@@ -60,13 +60,17 @@ class InputInfo:
         return self.n_samples * self.n_features
 
     @property
+    def n_values(self) -> int | None:
+        """Number of values that are held, of a sparse matrix those stored; None if not known."""
+        return self.n_stored if self.sparse else self.n_elements
+
+    @property
     def n_bytes(self) -> int | None:
         """Bytes that the values take as they are held now; None if not known."""
-        n_values = self.n_stored if self.sparse else self.n_elements
-        if n_values is None:
+        if self.n_values is None:
             return None
         # a sparse value carries an index of 4 bytes
-        return n_values * (itemsize(self.dtype) + (4 if self.sparse else 0))
+        return self.n_values * (itemsize(self.dtype) + (4 if self.sparse else 0))
 
     @property
     def float64_bytes(self) -> int | None:

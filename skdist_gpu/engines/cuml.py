@@ -69,8 +69,9 @@ def _checked(job: FitJob) -> tuple[Any, Any, Any]:
         check_classification_targets(y)
     if container_of(job.X) in GPU:
         return check_gpu_input(estimator, job.X, y, job.sample_weight, labels=labels)
-    several = any(row.multi_target for row in rows_of(type(estimator).__name__) if row.backend == "cuml")
-    return validate(estimator, job.X, y, job.sample_weight, sparse=False, multi_target=several, finite=False)
+    row = next(row for row in rows_of(type(estimator).__name__) if row.backend == "cuml")
+    options: dict[str, Any] = {"sparse": row.sparse, "multi_target": row.multi_target, "finite": False}
+    return validate(estimator, job.X, y, job.sample_weight, **options)
 
 
 def _are_whole_numbers(y: Any) -> bool:

@@ -8,6 +8,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_matrix
 from sklearn.utils import compute_class_weight
 
 from skdist_gpu._compat.cuml import make_cuml
@@ -81,6 +82,7 @@ def fit_svc(estimator: Any, values: Any, y: Any, sample_weight: Any) -> None:
     cuML converts no model of several classes, and says nothing of the support vectors of each class.
     """
     import cupy
+    from cupyx.scipy.sparse import issparse
 
     y = np.ravel(to_host(y))
     classes, codes = encode(y)
@@ -100,13 +102,20 @@ def fit_svc(estimator: Any, values: Any, y: Any, sample_weight: Any) -> None:
         model.fit(values[rows], (codes[rows] == second).astype(np.int32), sample_weight=weights[rows])
         plain = model.as_sklearn()
         support = to_host(rows)[plain.support_]
-        machines.append((support, plain._dual_coef_[0], float(plain._intercept_[0]), int(np.ravel(plain.n_iter_)[0])))
-    join_machines(estimator, machines, to_host(codes))
+        coefficients = plain._dual_coef_.toarray()[0] if plain._sparse else plain._dual_coef_[0]
+        machines.append((support, coefficients, float(plain._intercept_[0]), int(np.ravel(plain.n_iter_)[0])))
+    join_machines(estimator, machines, to_host(codes), sparse=issparse(values))
     estimator.support_vectors_ = to_host(values[cupy.asarray(estimator.support_)]).astype(np.float64)
     estimator.shape_fit_ = tuple(values.shape)
 
 
-def join_machines(estimator: Any, machines: list[tuple[np.ndarray, np.ndarray, float, int]], codes: np.ndarray) -> None:
+def join_machines(
+    estimator: Any,
+    machines: list[tuple[np.ndarray, np.ndarray, float, int]],
+    codes: np.ndarray,
+    *,
+    sparse: bool = False,
+) -> None:
     """Give an ``SVC`` the state that libsvm has after one machine for each pair of classes.
 
     Each machine has the rows of its support vectors, their coefficients and an intercept, positive for
@@ -116,10 +125,14 @@ def join_machines(estimator: Any, machines: list[tuple[np.ndarray, np.ndarray, f
     support = np.unique(np.concatenate([rows for rows, *_ in machines]))
     support = support[np.argsort(codes[support], kind="stable")]
     place = {row: i for i, row in enumerate(support.tolist())}
-    coefficients = np.zeros((n_classes - 1, len(support)))
+    coefficients: Any = np.zeros((n_classes - 1, len(support)))
     for (first, second), (rows, values, *_) in zip(combinations(range(n_classes), 2), machines, strict=True):
         columns = np.array([place[row] for row in rows.tolist()], dtype=np.intp)
         coefficients[np.where(codes[rows] == first, second - 1, first), columns] = values
+    if sparse:  # libsvm reads a coefficient of each support vector, zeros too
+        columns = np.tile(np.arange(len(support)), n_classes - 1)
+        starts = len(support) * np.arange(n_classes)
+        coefficients = csr_matrix((coefficients.ravel(), columns, starts), coefficients.shape)
     intercepts = np.array([intercept for _, _, intercept, _ in machines])
     sign = -1.0 if n_classes == 2 else 1.0
     estimator.support_ = support.astype(np.int32)
@@ -128,15 +141,23 @@ def join_machines(estimator: Any, machines: list[tuple[np.ndarray, np.ndarray, f
     estimator.dual_coef_, estimator.intercept_ = sign * coefficients, sign * intercepts
     estimator._num_iter = estimator.n_iter_ = np.array([n for *_, n in machines], dtype=np.int32)
     estimator._probA = estimator._probB = np.empty(0)
-    estimator.fit_status_, estimator._sparse, estimator._effective_probability = 0, False, False
+    estimator.fit_status_, estimator._sparse, estimator._effective_probability = 0, sparse, False
 
 
 def _gamma(estimator: Any, values: Any) -> float:
     """Return the kernel coefficient that scikit-learn takes from all rows."""
     if estimator.gamma == "scale":
-        variance = float(values.var(dtype=np.float64))
+        variance = _variance(values)
         return 1.0 / (values.shape[1] * variance) if variance else 1.0
     return 1.0 / values.shape[1] if estimator.gamma == "auto" else float(estimator.gamma)
+
+
+def _variance(values: Any) -> float:
+    """Return the variance of all values, of a sparse matrix with its zeros."""
+    if not hasattr(values, "toarray"):
+        return float(values.var(dtype=np.float64))
+    stored, n = values.data.astype(np.float64), values.shape[0] * values.shape[1]
+    return float((stored**2).sum() / n - (stored.sum() / n) ** 2)
 
 
 _PROJECTION = ("components_", "n_components_")

@@ -29,6 +29,8 @@ class Entry:
         Parameters that are not named may have any value.
     sparse, weights, multi_target : bool
         Whether sparse `X`, sample weights and 2-D `y` are supported.
+    sparse_accepts : dict
+        What `accepts` says instead where `X` is sparse.
     most_columns : float
         Columns of `X` beyond which another way is faster, or the only one that fits in memory.
     break_even : float
@@ -63,6 +65,7 @@ class Entry:
     device: str
     accepts: dict[str, Allowed] = field(default_factory=dict)
     sparse: bool = False
+    sparse_accepts: dict[str, Allowed] = field(default_factory=dict)
     weights: bool = True
     multi_target: bool = True
     most_columns: float = float("inf")

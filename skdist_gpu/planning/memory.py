@@ -19,7 +19,7 @@ CPU_BATCHES_BYTES, GPU_BATCHES_BYTES = 600 * 2**20, 6 * 2**28
 
 def predict_bytes(entry: Entry, info: InputInfo, resources: Resources) -> int | None:
     """Return the bytes at the peak that come on top of the user's data; None if unknown."""
-    if info.n_elements is None or info.n_bytes is None:
+    if info.n_elements is None or info.n_values is None:
         return None
     if entry.backend == "reductions":
         return _reduction_bytes(entry, info, resources)
@@ -31,7 +31,7 @@ def predict_bytes(entry: Entry, info: InputInfo, resources: Resources) -> int | 
         return at_once * _largest_block(info, min(info.n_samples or 0, VOTING_ROWS * 3 // 2))
     if entry.backend.startswith("xgboost"):
         return _xgboost_bytes(entry, info)
-    on_device = info.n_elements * (4 if info.dtype == "float32" else 8)
+    on_device = info.n_values * ((4 if info.dtype == "float32" else 8) + (4 if info.sparse else 0))
     already_there = entry.device == "gpu" and info.location == "gpu"
     pairs = entry.pair_bytes * (info.n_samples or 0) ** 2
     return int(on_device * (entry.memory - already_there) + pairs)

@@ -91,7 +91,7 @@ def _judge(entry: Entry, estimator: Any, info: InputInfo, resources: Resources, 
     refusals = [
         *([entry.refusal] if entry.refusal else []),
         *machine_refusals(entry, resources),
-        *_parameter_refusals(entry, estimator),
+        *_parameter_refusals(entry, estimator, info),
         *_ignored_refusals(entry, estimator, request),
         *_data_refusals(entry, info, request),
         *_precision_refusals(entry, info, request),
@@ -150,8 +150,9 @@ def _slower_with(entry: Entry, estimator: Any, info: InputInfo) -> str | None:
     return None
 
 
-def _parameter_refusals(entry: Entry, estimator: Any) -> list[str]:
-    return [f"{what} is not supported{only}" for what, only in _outside(entry.accepts, estimator)]
+def _parameter_refusals(entry: Entry, estimator: Any, info: InputInfo) -> list[str]:
+    accepts, where = (entry.accepts | entry.sparse_accepts, " for sparse X") if info.sparse else (entry.accepts, "")
+    return [f"{what} is not supported{where}{only}" for what, only in _outside(accepts, estimator)]
 
 
 def _ignored_refusals(entry: Entry, estimator: Any, request: Request) -> list[str]:
@@ -249,8 +250,8 @@ def _why_slower(entry: Entry, info: InputInfo) -> str | None:
         return f"another engine goes first at every size{source}"
     if info.location == "gpu" and entry.device == "gpu":
         return None  # to leave the GPU costs more than a small fit
-    if info.n_elements is not None and info.n_elements < entry.break_even:
-        return f"{info.n_elements} values in X are below its break-even of {entry.break_even:.3g}{source}"
+    if info.n_values is not None and info.n_values < entry.break_even:
+        return f"{info.n_values} values in X are below its break-even of {entry.break_even:.3g}{source}"
     return None
 
 

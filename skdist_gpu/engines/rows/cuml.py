@@ -39,6 +39,9 @@ _KERNELS = ("linear", "poly", "rbf", "sigmoid")
 _PAIRWISE_KERNELS = (*_KERNELS, "polynomial", "cosine", "laplacian", "chi2", "additive_chi2")
 DISTANCES = ("minkowski", "euclidean", "l2", "manhattan", "l1", "cityblock", "chebyshev", "cosine", "correlation")
 NEIGHBOURS: dict[str, Any] = {"metric": DISTANCES, "metric_params": (None,), "p": is_number}
+# what scikit-learn computes between sparse rows, too
+SPARSE_DISTANCES = ("euclidean", "l2", "manhattan", "l1", "cityblock", "cosine")
+SPARSE_NEIGHBOURS: dict[str, Any] = {"metric": ("minkowski", *SPARSE_DISTANCES), "p": (1, 2)}
 _FOREST: dict[str, Any] = {
     "ccp_alpha": (0.0,),
     "min_weight_fraction_leaf": (0.0,),
@@ -49,19 +52,29 @@ _FOREST: dict[str, Any] = {
 }
 
 ROWS: tuple[Entry, ...] = (
-    cuml_row("LinearRegression", 2e5, accepts={"positive": (False,)}, tolerance=1e-5, drift=_LEAST_SQUARES_DRIFT),
+    cuml_row(
+        "LinearRegression",
+        2e5,
+        accepts={"positive": (False,)},
+        sparse=True,
+        tolerance=1e-5,
+        drift=_LEAST_SQUARES_DRIFT,
+    ),
     cuml_row(
         "Ridge",
         2e6,
         accepts={"positive": (False,), "solver": ("auto", "cholesky", "svd")},
+        sparse=True,
+        sparse_accepts={"solver": ("auto", "sparse_cg", "lsqr")},
         tolerance=1e-5,
         drift=_LEAST_SQUARES_DRIFT,
     ),
-    cuml_row("Lasso", 7e5, accepts=_LASSO, multi_target=False, weights=False, tolerance=1e-3),
+    cuml_row("Lasso", 7e5, accepts=_LASSO, sparse=True, multi_target=False, weights=False, tolerance=1e-3),
     cuml_row(
         "ElasticNet",
         7e5,
         accepts={**_LASSO, "l1_ratio": is_number},
+        sparse=True,
         multi_target=False,
         weights=False,
         tolerance=1e-3,
@@ -70,6 +83,7 @@ ROWS: tuple[Entry, ...] = (
         "LogisticRegression",
         2e5,
         accepts={"warm_start": (False,), "intercept_scaling": (1,), "dual": (False,)},
+        sparse=True,
         # liblinear penalises the intercept, too; the other solvers have one answer
         ignores={"solver": ("lbfgs", "newton-cg", "newton-cholesky", "sag", "saga")},
         tolerance=1e-3,
@@ -80,10 +94,11 @@ ROWS: tuple[Entry, ...] = (
         "SVC",
         2e4,
         accepts={"kernel": _KERNELS, "probability": (False, "deprecated")},
+        sparse=True,
         multi_target=False,
         tolerance=1e-2,
     ),
-    cuml_row("SVR", 2e4, accepts={"kernel": _KERNELS}, multi_target=False, tolerance=1e-2),
+    cuml_row("SVR", 2e4, accepts={"kernel": _KERNELS}, sparse=True, multi_target=False, tolerance=1e-2),
     cuml_row(
         "KernelRidge",
         2e4,
@@ -99,13 +114,22 @@ ROWS: tuple[Entry, ...] = (
         )
     ),
     *(
-        cuml_row(name, 2e4, accepts={"weights": ("uniform", "distance"), **NEIGHBOURS}, weights=False, tolerance=1e-4)
+        cuml_row(
+            name,
+            2e4,
+            accepts={"weights": ("uniform", "distance"), **NEIGHBOURS},
+            sparse=True,
+            sparse_accepts=SPARSE_NEIGHBOURS,
+            weights=False,
+            tolerance=1e-4,
+        )
         for name in ("KNeighborsClassifier", "KNeighborsRegressor")
     ),
     *(
         cuml_row(
             name,
             NEVER,
+            sparse=name not in ("GaussianNB", "CategoricalNB"),  # as in scikit-learn
             weights=name == "GaussianNB",
             multi_target=False,
             tolerance=1e-6,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from skdist_gpu.engines.entry import NEVER, Entry
-from skdist_gpu.engines.rows.cuml import DISTANCES, NEIGHBOURS, cuml_row
+from skdist_gpu.engines.rows.cuml import DISTANCES, NEIGHBOURS, SPARSE_DISTANCES, SPARSE_NEIGHBOURS, cuml_row
 
 # what cuML's float32 sums were off on an H100, 100 standard normal columns, variances known
 _VARIANCE_DRIFT = ((1e7, 1.5e-2), (2.1e7, 4.5e-2), (2.5e7, 5.8e-2))
@@ -48,6 +48,9 @@ _TSNE: dict[str, Any] = {
     "metric_params": (None,),
 }
 
+# cuML's sources do not tell that its PCA takes sparse rows here, where scikit-learn's does
+_SPARSE_TSNE: dict[str, Any] = {"init": ("random",), "metric": SPARSE_DISTANCES}
+
 ROWS: tuple[Entry, ...] = (
     cuml_row("KMeans", 2e5, accepts={"init": _is_name}, tolerance=1e-2),
     cuml_row("DBSCAN", 2e4, accepts=_DBSCAN, ignores={"metric_params": (None,)}, tolerance=0.0),
@@ -72,12 +75,14 @@ ROWS: tuple[Entry, ...] = (
         "PCA",
         NEVER,
         accepts={"svd_solver": ("auto", "full", "covariance_eigh"), "n_components": _is_count},
+        sparse=True,
+        sparse_accepts={"svd_solver": ("auto", "covariance_eigh")},
         weights=False,
         tolerance=1e-2,
         drift=_VARIANCE_DRIFT,
         source="cuML's PCA was slower than scikit-learn's at every size measured, 1e3 to 1e8 values",
     ),
-    cuml_row("IncrementalPCA", NEVER, weights=False, tolerance=1e-4, source=_ONE_PASS),
+    cuml_row("IncrementalPCA", NEVER, sparse=True, weights=False, tolerance=1e-4, source=_ONE_PASS),
     cuml_row("TruncatedSVD", NEVER, weights=False, tolerance=1e-4, source=_ONE_PASS),
     cuml_row("EmpiricalCovariance", NEVER, weights=False, tolerance=1e-6, source=_ONE_PASS),
     cuml_row("LedoitWolf", NEVER, weights=False, tolerance=1e-6, source=_ONE_PASS),
@@ -86,12 +91,22 @@ ROWS: tuple[Entry, ...] = (
         "TSNE",
         2e4,
         accepts=_TSNE,
+        sparse=True,
+        sparse_accepts=_SPARSE_TSNE,
         weights=False,
         tolerance=1e-2,
         source="0.9 s for 3 000 x 8 on an H100, the first call, against some 3 s of scikit-learn",
     ),
     cuml_row("SpectralEmbedding", 2e5, accepts=_NEAREST, weights=False, tolerance=1e-2, source=_NOT_MEASURED),
-    cuml_row("NearestNeighbors", 2e4, accepts=NEIGHBOURS, weights=False, tolerance=1e-4),
+    cuml_row(
+        "NearestNeighbors",
+        2e4,
+        accepts=NEIGHBOURS,
+        sparse=True,
+        sparse_accepts=SPARSE_NEIGHBOURS,
+        weights=False,
+        tolerance=1e-4,
+    ),
     cuml_row(
         "KernelDensity", NEVER, tolerance=1e-6, source="scikit-learn fits its tree itself; the GPU scores CuPy rows"
     ),
@@ -109,6 +124,7 @@ ROWS: tuple[Entry, ...] = (
             name,
             NEVER,
             accepts={"compute_inverse_components": (False,)},
+            sparse=True,
             weights=False,
             tolerance=0.0,
             source="to draw a matrix reads no row of X",
