@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils.class_weight import compute_sample_weight
 
 from skdist_gpu import AutoScaleClassifier
-from skdist_gpu.reductions import linear, logistic, newton
+from skdist_gpu.reductions import linear, newton
 from skdist_gpu.testing import assert_ran_on
 
 PLACES = ["reductions:cpu", "reductions:dask"]
@@ -94,7 +94,7 @@ def test_answer_is_scikit_learns(estimator, n_classes, weighted, backend):
 @pytest.mark.parametrize("sampled", [500, 20_000])
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_more_rows_than_the_sample_has(n_classes, sampled, monkeypatch):
-    monkeypatch.setattr(logistic, "SAMPLED_ROWS", sampled)
+    monkeypatch.setattr(linear, "SAMPLED_ROWS", sampled)
     X, y, _ = make_data(n_rows=90_000, n_columns=3, n_classes=n_classes)
     reference = reference_fit(LogisticRegression(), X, y)
     assert_same_model(AutoScaleClassifier(backend="reductions:cpu").fit(X, y).estimator_, reference, X, y)
@@ -135,7 +135,7 @@ def test_penalty_of_absolute_coefficients(estimator, n_classes, weighted, backen
 @pytest.mark.parametrize("sampled", [500, 20_000])
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_absolute_penalty_with_more_rows_than_the_sample_has(n_classes, sampled, monkeypatch):
-    monkeypatch.setattr(logistic, "SAMPLED_ROWS", sampled)
+    monkeypatch.setattr(linear, "SAMPLED_ROWS", sampled)
     X, y, _ = make_data(n_rows=50_000, n_columns=8, n_classes=n_classes)
     estimator = LogisticRegression(l1_ratio=1.0, C=2e-3, solver="saga")
     X = X / X.std(axis=0)

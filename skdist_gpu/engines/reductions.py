@@ -131,7 +131,9 @@ def _passes(job: FitJob, X: Any, y: Any, sample_weight: Any, classes: np.ndarray
         return _passes(job, X, place_like(codes, X), sample_weight, np.arange(codes.max() + 1))
 
     numbered = isinstance(X.shape[0], (int, np.integer))
-    elsewhere = {"reduce_sample": executor.reduce_sample} if job.device == "gpu" else {}
+    elsewhere = (
+        {"reduce_sample": executor.reduce_sample, "samples_itself": executor.resident} if job.device == "gpu" else {}
+    )
     return Passes(
         reduce=executor.reduce,
         n_features=X.shape[1],

@@ -10,11 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from skdist_gpu.reductions.linear import Model, ScoreReduction, free_design
+from skdist_gpu.reductions.linear import Model, ScoreReduction, free_design, look_ahead
 from skdist_gpu.reductions.protocol import Passes, namespace
-from skdist_gpu.reductions.sample import look
-
-SAMPLED_ROWS = 20_000
 
 
 class TweedieLoss:
@@ -76,7 +73,7 @@ def fit_generalized_linear(estimator: Any, data: Passes) -> None:
     ValueError
         scikit-learn's own, if a target is out of the distribution's range.
     """
-    view, sample = look(data, SAMPLED_ROWS)
+    view, sample = look_ahead(data)
     # scikit-learn's own methods read this
     estimator._base_loss = estimator._get_loss()
     if not estimator._base_loss.in_y_true_range(np.array([float(view.smallest_target)])):

@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from skdist_gpu.reductions.linear import Design, Model, free_design, warn_if_unfinished
+from skdist_gpu.reductions.linear import Design, Model, free_design, look_ahead, warn_if_unfinished
 from skdist_gpu.reductions.newton import Sums, by_gradients
 from skdist_gpu.reductions.protocol import Passes, namespace
-from skdist_gpu.reductions.sample import check_finite, look
+from skdist_gpu.reductions.sample import check_finite
 
-SAMPLED_ROWS = 20_000
 ROWS_PER_UNKNOWN = 10
 # the scale of a perfect fit, as in scikit-learn
 SMALLEST_SCALE = 10 * np.finfo(np.float64).eps
@@ -83,7 +82,7 @@ def fit_huber(estimator: Any, data: Passes) -> None:
     data : Passes
         The rows to fit on.
     """
-    view, sample = look(data, SAMPLED_ROWS)
+    view, sample = look_ahead(data)
     design = free_design(sample, estimator.fit_intercept)
     penalty, start = np.zeros(design.n_columns + 1), np.zeros(design.n_columns + 1)
     penalty[: data.n_features] = 2 * estimator.alpha / view.weight

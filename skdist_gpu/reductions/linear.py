@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skdist_gpu.reductions.absolute import AbsolutePenalty, by_split_gradients
 from skdist_gpu.reductions.newton import MOST_UNKNOWNS, Minimum, Objective, Sums, minimise
 from skdist_gpu.reductions.protocol import Passes, Reduce, Reduction, namespace, one_blas_thread
-from skdist_gpu.reductions.sample import Rows, check_finite
+from skdist_gpu.reductions.sample import Overview, Rows, check_finite, look
 
 # means this many standard deviations from zero are subtracted
 FAR_FROM_ZERO = 100.0
@@ -26,10 +26,12 @@ CURVATURE_ROWS = 1_000_000
 CURVATURE_FROM = 8
 # how many times the sample those rows must be
 MANY_MORE = 8
+# rows to start from
+SAMPLED_ROWS = 20_000
 # rows that tell whether columns are far from zero
 SHIFT_ROWS = 2_000
 # the minimum over a sample is not that over all rows, and need not be found as precisely
-SAMPLE_SLACK = 1e6
+SAMPLE_SLACK = 1e5
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,11 @@ class Design:
         slopes = np.ascontiguousarray(coef[:, : self.n_features])
         intercepts = self.constant * coef[:, -1] if self.constant else np.zeros(len(coef))
         return slopes, intercepts if self.center is None else intercepts - slopes @ self.center
+
+
+def look_ahead(data: Passes, n_classes: int = 0) -> tuple[Overview, Rows]:
+    """Return the overview of all rows and a sample to start from; parameters as in :func:`look`."""
+    return look(data, SHIFT_ROWS if data.samples_itself else SAMPLED_ROWS, n_classes)
 
 
 def free_design(sample: Rows, fit_intercept: bool) -> Design:

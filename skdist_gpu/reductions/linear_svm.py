@@ -12,12 +12,10 @@ from typing import Any
 import numpy as np
 
 from skdist_gpu.reductions.class_weights import check_classes, class_weights
-from skdist_gpu.reductions.linear import Design, Model, RowLoss, ScoreReduction
+from skdist_gpu.reductions.linear import Design, Model, RowLoss, ScoreReduction, look_ahead
 from skdist_gpu.reductions.newton import Minimum
 from skdist_gpu.reductions.protocol import Passes, namespace
-from skdist_gpu.reductions.sample import Rows, look
-
-SAMPLED_ROWS = 20_000
+from skdist_gpu.reductions.sample import Rows
 
 
 class SquaredHinge:
@@ -75,7 +73,7 @@ def fit_linear_svc(estimator: Any, data: Passes) -> None:
         scikit-learn's own, if there is one class only.
     """
     classes = check_classes(data)
-    view, sample = look(data, SAMPLED_ROWS, n_classes=len(classes))
+    view, sample = look_ahead(data, len(classes))
     weights = class_weights(estimator.class_weight, classes, view)
     weights = np.ones(len(classes)) if weights is None else weights
     if len(classes) == 2:
@@ -93,7 +91,7 @@ def fit_linear_svc(estimator: Any, data: Passes) -> None:
 
 def fit_linear_svr(estimator: Any, data: Passes) -> None:
     """Fit a scikit-learn ``LinearSVR`` with the squared loss in place; parameters as in :func:`fit_linear_svc`."""
-    view, sample = look(data, SAMPLED_ROWS)
+    view, sample = look_ahead(data)
     design = _design(estimator, data)
     loss = SquaredEpsilonInsensitive(estimator.epsilon)
     found = _minimise(estimator, loss, design, float(view.weight), data, sample)

@@ -13,12 +13,10 @@ import numpy as np
 
 from skdist_gpu.reductions.absolute import AbsolutePenalty
 from skdist_gpu.reductions.class_weights import check_classes, class_weights, weights_of_rows
-from skdist_gpu.reductions.linear import Design, Model, ScoreReduction, free_design
+from skdist_gpu.reductions.linear import Design, Model, ScoreReduction, free_design, look_ahead
 from skdist_gpu.reductions.newton import Sums
 from skdist_gpu.reductions.protocol import Passes, Reduction, namespace
-from skdist_gpu.reductions.sample import look, narrow_slices
-
-SAMPLED_ROWS = 20_000
+from skdist_gpu.reductions.sample import narrow_slices
 
 
 class BinomialLoss:
@@ -119,7 +117,7 @@ def fit_logistic_regression(estimator: Any, data: Passes) -> None:
     """
     check_penalty(estimator.solver, [0.0 if np.isinf(estimator.C) else estimator.l1_ratio])
     classes = check_classes(data)
-    view, sample = look(data, SAMPLED_ROWS, n_classes=len(classes))
+    view, sample = look_ahead(data, len(classes))
     class_weight = class_weights(estimator.class_weight, classes, view)
     total = view.weight if class_weight is None else class_weight @ view.class_weight
     design = free_design(sample, estimator.fit_intercept)

@@ -15,8 +15,8 @@ from sklearn.model_selection import check_cv
 
 from skdist_gpu.exceptions import EngineRefusal
 from skdist_gpu.reductions.class_weights import check_classes, class_weights
-from skdist_gpu.reductions.linear import Design, Model, free_design, warn_if_unfinished
-from skdist_gpu.reductions.logistic import SAMPLED_ROWS, check_penalty, coefficients, make_model
+from skdist_gpu.reductions.linear import SAMPLED_ROWS, Design, Model, free_design, warn_if_unfinished
+from skdist_gpu.reductions.logistic import check_penalty, coefficients, make_model
 from skdist_gpu.reductions.logistic_folds import Models, TargetsReduction, TestReduction, TrainingReduction
 from skdist_gpu.reductions.newton import MOST_UNKNOWNS, Minimum, Search, Sums, minimise_together, search
 from skdist_gpu.reductions.protocol import Passes, fold, one_blas_thread

@@ -62,6 +62,8 @@ class Passes:
         of the rows; None where rows have no number.
     reduce_sample : callable
         Returns the `reduce` of sampled rows, from their X, y and weights on the host, and their number.
+    samples_itself : bool
+        Whether `reduce_sample` takes rows of its own where the data are, in place of those on the host.
     """
 
     reduce: Reduce
@@ -76,6 +78,7 @@ class Passes:
         lambda reduction: fold(reduction, X, y, weight),
         len(X),
     )
+    samples_itself: bool = False
 
 
 def namespace(array: Any) -> Any:
