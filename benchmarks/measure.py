@@ -59,6 +59,11 @@ def report(rows: list[dict[str, Any]], output: pathlib.Path | None, **facts: Any
     """Print the rows, and write them with date, versions and machine."""
     for row in rows:
         print(row, flush=True)
+    save(rows, output, **facts)
+
+
+def save(rows: list[dict[str, Any]], output: pathlib.Path | None, **facts: Any) -> None:
+    """Write the rows with date, versions and machine; nothing without a place to write to."""
     if output:
         described = {"date": time.strftime("%Y-%m-%d"), **facts, "results": rows, **describe_system()}
         output.write_text(json.dumps(described, indent=1))

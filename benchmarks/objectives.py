@@ -1,15 +1,16 @@
-"""What scikit-learn's linear estimators minimise, written out in NumPy from its user guide."""
+"""What scikit-learn's estimators of a few passes minimise, written out in NumPy from its user guide."""
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal
 from sklearn.metrics import mean_tweedie_deviance
 
 
 def objective(model, X, y):
-    """Return the value at a fitted model's coefficients; None for an estimator that is not here."""
-    function = _OBJECTIVES.get(type(model).__name__)
-    return None if function is None else float(function(model, X, y))
+    """Return the value at a fitted model's coefficients."""
+    return float(_OBJECTIVES[type(model).__name__](model, X, y))
 
 
 def _log_loss(model, X, y, C, l1_ratio):
@@ -59,6 +60,19 @@ def _huber(model, X, y):
     return len(y) * scale + loss.sum() + model.alpha * model.coef_ @ model.coef_
 
 
+def _inertia(model, X, y):
+    squares = ((X[:, None] - model.cluster_centers_) ** 2).sum(axis=2)
+    return squares.min(axis=1).sum()
+
+
+def _log_likelihood(model, X, y):
+    densities = [
+        multivariate_normal(mean, covariance).logpdf(X) + np.log(weight)
+        for mean, covariance, weight in zip(model.means_, model.covariances_, model.weights_, strict=True)
+    ]
+    return -logsumexp(densities, axis=0).mean()
+
+
 _OBJECTIVES = {
     "LogisticRegression": _logistic,
     "LogisticRegressionCV": _logistic_cv,
@@ -68,4 +82,7 @@ _OBJECTIVES = {
     "LinearSVC": _svc,
     "LinearSVR": _svr,
     "HuberRegressor": _huber,
+    "KMeans": _inertia,
+    "MiniBatchKMeans": _inertia,
+    "GaussianMixture": _log_likelihood,
 }

@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 import pytest
-from checked_estimators import cpu_estimators, expected_failures
+from checked_estimators import (
+    counted_family,
+    cpu_estimators,
+    expected_failures,
+    few_pass_family,
+    least_squares_family,
+    one_pass_family,
+)
 from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skdist_gpu.engines.reductions import FITS
+
+
+def test_every_estimator_of_the_reductions_is_checked():
+    families = least_squares_family() + one_pass_family() + counted_family() + few_pass_family()
+    assert set(FITS) == {type(estimator).__name__ for estimator in families}
 
 
 @pytest.mark.filterwarnings("ignore")
