@@ -17,6 +17,7 @@ from skdist_gpu.data.kinds import container_of
 # rows of a block; Arrow reads a few blocks ahead, and larger ones take memory without saving time
 BLOCK_ROWS = 16_384
 READ_AHEAD = 2
+MANY_AHEAD = 8
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,9 @@ def read_batches(
     n_rows = n_rows or BLOCK_ROWS
     if container_of(source) == "polars.lazy":
         return (frame.to_arrow() for frame in source.select(columns).collect_batches(chunk_size=n_rows))
-    options: dict[str, Any] = {"batch_size": n_rows, "batch_readahead": read_ahead, "fragment_readahead": 1}
+    # many threads would be without work at the end of each file
+    options: dict[str, Any] = {"batch_size": n_rows, "batch_readahead": read_ahead}
+    options["fragment_readahead"] = 1 if read_ahead < MANY_AHEAD else 2
     if _is_parquet(source):
         # Arrow would otherwise hold whole files in memory
         scan = sys.modules["pyarrow.dataset"].ParquetFragmentScanOptions

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
@@ -12,7 +11,7 @@ import cupy
 import cupyx
 import numpy as np
 
-from skdist_gpu.data.convert import result_to_host, to_gpu
+from skdist_gpu.data.convert import result_to_host
 from skdist_gpu.data.dataset import DatasetTable
 from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.data.labels import codes_of
@@ -26,7 +25,9 @@ STEP_BYTES = 2**29
 N_BUFFERS = 3
 MOST_THREADS = 10
 CARRIED_BYTES = 8 * 2**20
-FILE_BLOCK_ROWS = 65_536
+FILE_BLOCK_BYTES = 2**25
+MOST_FILE_BLOCK_ROWS = 65_536
+MOST_FILE_THREADS = 32
 # sampled rows that the device computes in a few milliseconds
 RESIDENT_SAMPLE = 250_000
 
@@ -47,7 +48,7 @@ class GpuExecutor:
 
     Data on the host are copied by several threads into pinned memory and from there to the device,
     while the block before is computed. Blocks stay on the device for the next pass as long as
-    memory allows. Blocks of files are sent and reduced by the threads that read them.
+    memory allows. Blocks of files are sent by the threads that read them.
     """
 
     def __init__(
@@ -63,10 +64,9 @@ class GpuExecutor:
         self.resident = container_of(X) in GPU
         self.progress = progress
         self.n_passes = 0
+        self.stream: Any = None
         if self.table is not None:
-            self.streams = SimpleQueue[Any]()
-            for _ in range(self.n_cores):
-                self.streams.put(cupy.cuda.Stream(non_blocking=True))
+            self.stream = _FileStream(self.table, min(MOST_FILE_THREADS, n_cores))
         elif not self.resident:
             with cupy.cuda.using_allocator(POOL.malloc):
                 self.stream = _HostStream(self.parts, self.step, self.n_threads, memory_budget)
@@ -96,23 +96,11 @@ class GpuExecutor:
     def _partials(self, reduction: Reduction) -> Any:
         """Yield the number of rows of each block, and what it contributes."""
         if self.table is not None:
-            device = cupy.cuda.Device()
-            map_rows = partial(self._map_file_block, reduction, device)
-            yield from self.table.blocks(self.n_cores, map_rows, FILE_BLOCK_ROWS)
-            return
-        for block in self._resident_blocks(reduction) if self.resident else self.stream.blocks():
-            yield len(block[0]), map_block(reduction, *self._arguments(block))
-
-    def _map_file_block(self, reduction: Reduction, device: Any, X: Any, y: Any, weight: Any) -> tuple[int, Any]:
-        """Reduce a block of files in one of the threads that read them, on a stream that no other thread uses."""
-        y = y if self.classes is None else codes_of(y, self.classes)
-        stream = self.streams.get()
-        try:
-            with device, stream, cupy.cuda.using_allocator(POOL.malloc):
-                y, weight = (None if part is None else cupy.asarray(part) for part in (y, weight))
-                return X.shape[0], result_to_host(map_block(reduction, to_gpu(X), y, weight))
-        finally:
-            self.streams.put(stream)
+            blocks = self.stream.blocks(self.classes)
+        else:
+            blocks = map(self._arguments, self._resident_blocks(reduction) if self.resident else self.stream.blocks())
+        for X, y, weight in blocks:
+            yield len(X), map_block(reduction, X, y, weight)
 
     def find_classes(self) -> np.ndarray:
         """Return the sorted labels of files, which may be text and are read on the host."""
@@ -225,3 +213,54 @@ class _HostStream:
             return carrier.sent
         finally:
             self.carriers.put(carrier)
+
+
+class _FileStream:
+    """Bring blocks of files to the device, each sent by the thread that has decoded it.
+
+    One thread computes: many that launch work would wait for each other and for the interpreter's lock.
+    """
+
+    def __init__(self, table: DatasetTable, n_threads: int) -> None:
+        self.table, self.n_threads = table, n_threads
+        rows_of_bytes = FILE_BLOCK_BYTES // (table.dtype.itemsize * table.shape[1])
+        self.n_rows = max(1, min(MOST_FILE_BLOCK_ROWS, rows_of_bytes))
+        # one for each block that waits, and one for the block that is computed
+        self.places = SimpleQueue[_Place | None]()
+        for _ in range(n_threads + 2):
+            self.places.put(None)
+
+    def blocks(self, classes: np.ndarray | None) -> Any:
+        """Yield X, y and weights on the device, in the order of the rows; codes in place of labels."""
+        stream, device = cupy.cuda.get_current_stream(), cupy.cuda.Device()
+
+        def send(X: np.ndarray, y: Any, weight: Any) -> Any:
+            place = self.places.get()
+            with device, cupy.cuda.using_allocator(POOL.malloc):
+                # a query may give more rows than it was asked for
+                if place is None or place.room.size < X.size:
+                    place = _Place(max(X.size, self.n_rows * X.shape[1]), X.dtype)
+                columns = place.send_here(X.T)  # they lie one behind the other
+            return place, columns.T, y if classes is None or y is None else codes_of(y, classes), weight
+
+        for place, X, y, weight in self.table.blocks(self.n_threads, send, self.n_rows):
+            stream.wait_event(place.sent)
+            yield X, *(None if part is None else cupy.asarray(part) for part in (y, weight))
+            place.computed.record(stream)
+            self.places.put(place)
+
+
+class _Place(_Carrier):
+    """A carrier, and the memory on the device where it puts a block."""
+
+    def __init__(self, n_values: int, dtype: Any) -> None:
+        super().__init__(n_values * dtype.itemsize)
+        self.room = cupy.empty(n_values, dtype)
+        # the pool may hand out memory in which work before is not done
+        self.computed = cupy.cuda.get_current_stream().record()
+
+    def send_here(self, values: np.ndarray) -> Any:
+        """Send an array to the device, once the block before it has been computed; return it there."""
+        target = self.room[: values.size].reshape(values.shape)
+        self.send(values, target, self.computed)
+        return target

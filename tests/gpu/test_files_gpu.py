@@ -1,0 +1,99 @@
+"""Files reduced on a GPU: blocks sent by the threads that read them, against scikit-learn on the whole table."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.preprocessing import StandardScaler
+
+from skdist_gpu import autoscale
+from skdist_gpu.engines.executors import gpu as gpu_executor
+from skdist_gpu.testing import assert_ran_on
+
+pytestmark = pytest.mark.gpu
+
+FEATURES = [f"x{i}" for i in range(6)]
+# rows of the files, one of them empty
+FILES = (20_000, 1, 0, 24_999, 15_000)
+
+
+@pytest.fixture(params=["float32", "float64", "several types"])
+def folder(request, tmp_path):
+    generator = np.random.default_rng(0)
+    X = generator.standard_normal((sum(FILES), 6)) + 3
+    y = X @ np.arange(6) + generator.standard_normal(len(X))
+    types = ["float32", "float64"] * 3 if request.param == "several types" else [request.param] * 6
+    columns = {name: X[:, i].astype(types[i]) for i, name in enumerate(FEATURES)}
+    columns |= {"y": y, "label": np.where(y > 45, "yes", "no"), "weight": generator.uniform(0, 2, len(X))}
+    table, start = pa.table(columns), 0
+    for i, n_rows in enumerate(FILES):
+        pq.write_table(table.slice(start, n_rows), tmp_path / f"{i}.parquet")
+        start += n_rows
+    return tmp_path
+
+
+@pytest.fixture(params=[gpu_executor.FILE_BLOCK_BYTES, 40_000], autouse=True)
+def block_bytes(request, monkeypatch):
+    monkeypatch.setattr(gpu_executor, "FILE_BLOCK_BYTES", request.param)
+
+
+def columns_of(folder, *more):
+    """Return files with some of their columns, and the same as a frame in float64."""
+    schema = ds.dataset(folder).schema
+    files = ds.dataset(folder, schema=pa.schema([schema.field(name) for name in (*FEATURES, *more)]))
+    frame = files.to_table().to_pandas()
+    return files, frame.astype(dict.fromkeys(FEATURES, "float64"))
+
+
+def fit_on_gpu(estimator, *data, **weights):
+    model = autoscale(estimator, backend="reductions:gpu").fit(*data, **weights)
+    assert_ran_on(model, "reductions:gpu")
+    return model
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_regression(folder, weighted):
+    files, frame = columns_of(folder, "y", *(["weight"] if weighted else []))
+    model = fit_on_gpu(LinearRegression(), files, "y", sample_weight="weight" if weighted else None)
+    weights = frame["weight"] if weighted else None
+    reference = LinearRegression().fit(frame[FEATURES], frame["y"], sample_weight=weights)
+    assert_allclose(model.coef_, reference.coef_, rtol=1e-8)
+    assert_allclose(model.intercept_, reference.intercept_, rtol=1e-8)
+
+
+@pytest.mark.parametrize("estimator", [GaussianNB(), LogisticRegression(tol=1e-10, max_iter=1000)], ids=repr)
+def test_labels_that_are_text(folder, estimator):
+    files, frame = columns_of(folder, "label")
+    model = fit_on_gpu(estimator, files, "label")
+    reference = clone(estimator).fit(frame[FEATURES], frame["label"])
+    assert_array_equal(model.classes_, ["no", "yes"])
+    # float32 columns give float32 coefficients
+    assert_allclose(model.predict_proba(frame[FEATURES]), reference.predict_proba(frame[FEATURES]), atol=1e-5)
+
+
+@pytest.mark.parametrize("estimator", [StandardScaler(), PCA(3)], ids=repr)
+def test_transformers(folder, estimator):
+    files, frame = columns_of(folder)
+    model = fit_on_gpu(estimator, files)
+    assert_allclose(model.transform(frame), clone(estimator).fit(frame).transform(frame), rtol=1e-5, atol=1e-5)
+
+
+def test_a_pass_that_ends_early_leaves_nothing_behind(folder):
+    """A NaN of the last file is found while blocks are on their way."""
+    last = folder / f"{len(FILES) - 1}.parquet"
+    good = last.read_bytes()
+    broken = pq.read_table(last).to_pandas()
+    broken.loc[len(broken) - 1, "x0"] = np.nan
+    pq.write_table(pa.Table.from_pandas(broken, preserve_index=False), last)
+    with pytest.raises(ValueError, match="NaN"):
+        fit_on_gpu(LinearRegression(), columns_of(folder, "y")[0], "y")
+    last.write_bytes(good)
+    files, frame = columns_of(folder, "y")
+    model = fit_on_gpu(LinearRegression(), files, "y")
+    assert_allclose(model.coef_, LinearRegression().fit(frame[FEATURES], frame["y"]).coef_, rtol=1e-8)
