@@ -43,10 +43,15 @@ def block_bytes(request, monkeypatch):
     monkeypatch.setattr(gpu_executor, "FILE_BLOCK_BYTES", request.param)
 
 
+def files_of(folder, *more):
+    """Return files with some of their columns."""
+    schema = ds.dataset(folder).schema
+    return ds.dataset(folder, schema=pa.schema([schema.field(name) for name in (*FEATURES, *more)]))
+
+
 def columns_of(folder, *more):
     """Return files with some of their columns, and the same as a frame in float64."""
-    schema = ds.dataset(folder).schema
-    files = ds.dataset(folder, schema=pa.schema([schema.field(name) for name in (*FEATURES, *more)]))
+    files = files_of(folder, *more)
     frame = files.to_table().to_pandas()
     return files, frame.astype(dict.fromkeys(FEATURES, "float64"))
 
@@ -94,6 +99,22 @@ def test_a_pass_that_ends_early_leaves_nothing_behind(folder):
     with pytest.raises(ValueError, match="NaN"):
         fit_on_gpu(LinearRegression(), columns_of(folder, "y")[0], "y")
     last.write_bytes(good)
+    files, frame = columns_of(folder, "y")
+    model = fit_on_gpu(LinearRegression(), files, "y")
+    assert_allclose(model.coef_, LinearRegression().fit(frame[FEATURES], frame["y"]).coef_, rtol=1e-8)
+
+
+def test_a_file_that_cannot_be_decoded_spoils_no_later_fit(folder):
+    """The error comes from a thread that reads, while other threads send their blocks."""
+    third = folder / "3.parquet"
+    good = third.read_bytes()
+    column = pq.ParquetFile(third).metadata.row_group(0).column(0)
+    start = column.dictionary_page_offset or column.data_page_offset
+    third.write_bytes(good[:start] + b"\xff" * 64 + good[start + 64 :])
+    for _ in range(3):
+        with pytest.raises(OSError, match="header"):
+            fit_on_gpu(LinearRegression(), files_of(folder, "y"), "y")
+    third.write_bytes(good)
     files, frame = columns_of(folder, "y")
     model = fit_on_gpu(LinearRegression(), files, "y")
     assert_allclose(model.coef_, LinearRegression().fit(frame[FEATURES], frame["y"]).coef_, rtol=1e-8)

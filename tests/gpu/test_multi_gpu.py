@@ -7,9 +7,10 @@ import pytest
 from dask.distributed import Client
 from dask_cuda import LocalCUDACluster
 from numpy.testing import assert_allclose
-from sklearn.linear_model import LinearRegression, RidgeClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 
 from skdist_gpu import AutoScaleXGBRegressor, autoscale
+from skdist_gpu.engines.executors.gpu import POOL
 from skdist_gpu.testing import assert_ran_on
 
 pytestmark = pytest.mark.multi_gpu
@@ -26,6 +27,30 @@ def _client():
         Client(cluster) as client,
     ):
         yield client
+
+
+@pytest.mark.parametrize("place", [cupy.asarray, lambda values: values], ids=["resident", "streamed"])
+@pytest.mark.parametrize("estimator", [LinearRegression(), LogisticRegression(tol=1e-8)], ids=repr)
+def test_the_current_gpu_is_the_one_that_works(estimator, place):
+    target = y if isinstance(estimator, LinearRegression) else (y > 0).astype(int)
+    first = autoscale(estimator, backend="reductions:gpu").fit(place(X), place(target))
+    with cupy.cuda.Device(1):
+        POOL.free_all_blocks()
+        free = cupy.cuda.runtime.memGetInfo()[0]
+        second = autoscale(estimator, backend="reductions:gpu").fit(place(X), place(target))
+        assert cupy.cuda.runtime.memGetInfo()[0] < free
+    assert_ran_on(second, "reductions:gpu")
+    again = autoscale(estimator, backend="reductions:gpu").fit(place(X), place(target))
+    for model in (second, again):
+        assert_allclose(model.coef_, first.coef_, rtol=1e-7)
+
+
+def test_predictions_are_made_where_the_rows_are():
+    with cupy.cuda.Device(1):
+        rows = cupy.asarray(X)
+        predicted = autoscale(LinearRegression(), backend="reductions:gpu").fit(rows, cupy.asarray(y)).predict(rows)
+    assert predicted.device.id == 1
+    assert_allclose(cupy.asnumpy(predicted), LinearRegression().fit(X, y).predict(X), rtol=1e-9)
 
 
 def on_gpus(values):
