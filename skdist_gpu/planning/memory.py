@@ -6,15 +6,16 @@ from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.rows.voting import BLOCK_ROWS as VOTING_ROWS
 from skdist_gpu.hardware.detect import Resources
+from skdist_gpu.reductions.protocol import STEP_BYTES
 
-# rows that one reduction task holds in float64, see reductions.moments
-BLOCK_BYTES = 4 * 2**20
-GPU_BLOCK_BYTES = 2**29
+# float64 rows that a GPU reduces at a time, as engines.executors.gpu has it
+GPU_STEP_BYTES = 2**29
 # rows of a block that partial_fit gets from files or from memory
 INCREMENTAL_ROWS = 16_384
-# of XGBoost: gradients, predictions, positions and labels of a row; batches and pages in work
+# of XGBoost: gradients, predictions, positions and labels of a row
 CPU_ROW_BYTES, GPU_ROW_BYTES = 40, 48
-CPU_BATCHES_BYTES, GPU_BATCHES_BYTES = 600 * 2**20, 6 * 2**28
+# batches of XGBoost's external memory
+BATCH_BYTES, GPU_BATCH_BYTES = 64 * 2**20, 256 * 2**20
 
 
 def predict_bytes(entry: Entry, info: InputInfo, resources: Resources) -> int | None:
@@ -41,9 +42,10 @@ def _reduction_bytes(entry: Entry, info: InputInfo, resources: Resources) -> int
     """Blocks in work plus the sums: independent of the number of rows."""
     sums = 8 * ((info.n_features or 1) + info.n_targets) ** 2
     if entry.device == "gpu":
-        return 4 * GPU_BLOCK_BYTES + 4 * sums
+        return 4 * GPU_STEP_BYTES + 4 * sums
     n_threads = resources.cluster.n_threads if resources.cluster else resources.n_cores
-    return n_threads * (BLOCK_BYTES + 3 * sums)
+    # rows as they are read, and in float64
+    return n_threads * (2 * STEP_BYTES + 3 * sums)
 
 
 def _largest_block(info: InputInfo, block_rows: int) -> int:
@@ -70,10 +72,9 @@ def _xgboost_bytes(entry: Entry, info: InputInfo) -> int:
     """Bins of all values, what is kept for each row, and copies of the data where it takes them."""
     n_elements, n_rows = info.n_elements or 0, (info.n_samples or 0) * max(1, info.n_targets)
     if entry.backend == "xgboost.external":
+        # and the batches and pages in work
         on_gpu = entry.device == "gpu"
-        return n_rows * (GPU_ROW_BYTES if on_gpu else CPU_ROW_BYTES) + (
-            GPU_BATCHES_BYTES if on_gpu else CPU_BATCHES_BYTES
-        )
+        return n_rows * GPU_ROW_BYTES + 6 * GPU_BATCH_BYTES if on_gpu else n_rows * CPU_ROW_BYTES + 10 * BATCH_BYTES
     if entry.device == "gpu":
         copied = 0 if info.location == "gpu" else 4
         return int(n_elements * (1.25 + copied)) + n_rows * GPU_ROW_BYTES
