@@ -5,12 +5,13 @@ import threading
 import time
 
 import dask.array as da
+import dask.dataframe as dd
 import joblib
 import numpy as np
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, get_task_stream, wait
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.linear_model import LassoCV, LinearRegression, Ridge, RidgeClassifier
+from sklearn.linear_model import HuberRegressor, LassoCV, LinearRegression, Ridge, RidgeClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.svm import NuSVR
 
@@ -89,6 +90,24 @@ def test_blocks_of_unknown_length_are_counted_before_they_are_gathered():
     kept = X[X[:, 0] > 0]
     fitted = model.set_params(memory_budget=None).fit(unknown[:, :2], unknown[:, 0])
     assert_allclose(fitted.dual_coef_, NuSVR().fit(kept[:, :2], kept[:, 0]).dual_coef_)
+
+
+@pytest.mark.parametrize("kind", ["array", "frame"])
+def test_blocks_that_workers_hold_take_few_tasks_and_keep_their_order(cluster, kind):
+    far = y.copy()
+    far[::97] += 1000
+    with Client(cluster) as client:
+        data = [blocks_of(X), blocks_of(far)]
+        if kind == "frame":
+            data = [dd.from_dask_array(data[0], columns=list("abcdef")), dd.from_dask_array(data[1])]
+        data = client.persist(data)
+        wait(data)
+        with get_task_stream(client) as stream:
+            autoscale(LinearRegression()).fit(*data)
+        # for each of at most two passes: two workers, and what combines their sums
+        assert 0 < len(stream.data) <= 6
+        model = autoscale(HuberRegressor(epsilon=6, max_iter=1000)).fit(*data)
+    assert_array_equal(model.outliers_, HuberRegressor(epsilon=6, max_iter=1000).fit(X, far).outliers_)
 
 
 def slow(block):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dask._task_spec import Task, TaskRef
+from dask._task_spec import Alias, Task, TaskRef
 from dask.dataframe.utils import meta_nonempty
 
 
@@ -16,3 +16,18 @@ def example_rows(frame: Any) -> Any:
 def call_of(key: Any, function: Any, inputs: Any) -> Task:
     """Return the node of a graph that calls a function with the results of other nodes; None stays None."""
     return Task(key, function, *(None if name is None else TaskRef(name) for name in inputs))
+
+
+def stored_blocks(collection: Any, keys: list[Any]) -> list[Any]:
+    """Return the futures of blocks that workers hold already, or None for what is to be computed."""
+    from distributed import Future
+
+    graph = collection.__dask_graph__()
+
+    def stored(key: Any) -> Any:
+        node = graph[key]
+        while isinstance(node, Alias):
+            node = graph[node.target]
+        return node if isinstance(node, Future) else None
+
+    return [stored(key) for key in keys]

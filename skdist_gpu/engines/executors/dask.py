@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +15,7 @@ from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 from sklearn.utils.multiclass import check_classification_targets
 
-from skdist_gpu._compat.dask import call_of
+from skdist_gpu._compat.dask import call_of, stored_blocks
 from skdist_gpu.data.convert import place_like, to_host
 from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.data.labels import codes_of
@@ -22,15 +25,19 @@ from skdist_gpu.reductions.protocol import Reduction, combine_all, fold, one_bla
 
 # partial results that one task combines
 FAN_IN = 16
+# partial results of so many blocks may meet in one task
+FEW_BLOCKS = 64
 
 
 class DaskExecutor:
     """Run reductions over Dask arrays or frames, with the client if there is one.
 
-    One task a block, then a tree of combining tasks: a lost worker costs only its blocks.
+    One task a block, then a tree of combining tasks: a lost worker costs only its blocks. Few blocks
+    that workers hold already take one task a thread, since each task costs milliseconds.
     """
 
     def __init__(self, X: Any, y: Any, sample_weight: Any, client: Any, progress: Progress) -> None:
+        self.X = X
         self.parts = [delayed_blocks(part) for part in (X, y, sample_weight)]
         self.client = client
         self.progress = progress
@@ -56,10 +63,34 @@ class DaskExecutor:
     def reduce_blocks(self, function: Callable[..., Any], combine: Callable[..., Any]) -> Any:
         """Return ``function(number, X, y, sample_weight)`` of all blocks, combined by ``combine(*results)``."""
         keys = ([block.key for block in part] or [None] * len(self.parts[0]) for part in self.parts)
-        tasks = [(partial(function, i), block) for i, block in enumerate(zip(*keys, strict=True))]
-        return self._compute(tasks, combine)
+        blocks = list(zip(*keys, strict=True))
+        if not self._groups:
+            return self._compute([(partial(function, i), block) for i, block in enumerate(blocks)], combine)
+        tasks = [
+            (partial(_reduce_group, function, group), list(chain.from_iterable(blocks[i] for i in group)))
+            for group in self._groups
+        ]
+        return self._compute(tasks, partial(_combine_groups, combine), fan_in=FEW_BLOCKS)
 
-    def _compute(self, tasks: list[tuple[Any, Any]], combine: Callable[..., Any]) -> Any:
+    @cached_property
+    def _groups(self) -> list[list[int]]:
+        """Return the numbers of the blocks that each thread of a worker takes; empty where each has its own task."""
+        if self.client is None or len(self.parts[0]) > FEW_BLOCKS:
+            return []
+        stored = stored_blocks(self.X, [block.key for block in self.parts[0]])
+        if any(block is None for block in stored):
+            return []
+        where, n_threads = self.client.who_has(stored), self.client.nthreads()
+        by_worker: dict[Any, list[int]] = defaultdict(list)
+        for i, block in enumerate(stored):
+            by_worker[min(where.get(block.key) or [""])].append(i)
+        return [
+            group.tolist()
+            for worker, numbers in by_worker.items()
+            for group in np.array_split(numbers, min(len(numbers), n_threads.get(worker, len(numbers))))
+        ]
+
+    def _compute(self, tasks: list[tuple[Any, Any]], combine: Callable[..., Any], fan_in: int = FAN_IN) -> Any:
         """Return the results of functions of blocks, combined by a tree of further tasks.
 
         The graph is written out here: a Delayed for each task would take a millisecond each.
@@ -71,7 +102,7 @@ class DaskExecutor:
             level.append((name, 0, i))
             graph[level[-1]] = call_of(level[-1], function, inputs)
         while len(level) > 1 or level[0][1] == 0:
-            groups = {(name, level[0][1] + 1, i): level[i : i + FAN_IN] for i in range(0, len(level), FAN_IN)}
+            groups = {(name, level[0][1] + 1, i): level[i : i + fan_in] for i in range(0, len(level), fan_in)}
             graph |= {key: call_of(key, combine, group) for key, group in groups.items()}
             level = list(groups)
         blocks = [part[0] for part in self.parts if part]
@@ -89,6 +120,17 @@ def _labels(y: Any) -> np.ndarray:
 
 def _combine(reduction: Reduction, *partials: Any) -> Any:
     return combine_all(reduction, list(partials))
+
+
+def _reduce_group(function: Callable[..., Any], numbers: list[int], *inputs: Any) -> list[tuple[int, Any]]:
+    """Reduce blocks that one worker holds, each by itself; `inputs` are X, y and weights of one after the other."""
+    return [(number, function(number, *inputs[3 * i : 3 * i + 3])) for i, number in enumerate(numbers)]
+
+
+def _combine_groups(combine: Callable[..., Any], *groups: list[tuple[int, Any]]) -> Any:
+    """Combine in the order of the blocks, so that the answer does not depend on where they lie."""
+    results = sorted(chain.from_iterable(groups), key=itemgetter(0))
+    return combine(*(result for _, result in results))
 
 
 def _union(*labels: np.ndarray) -> np.ndarray:
