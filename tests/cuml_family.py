@@ -11,12 +11,23 @@ from sklearn.covariance import EmpiricalCovariance, LedoitWolf
 from sklearn.datasets import make_blobs, make_classification, make_regression, make_s_curve
 from sklearn.decomposition import IncrementalPCA, TruncatedSVD
 from sklearn.ensemble import IsolationForest
+from sklearn.impute import SimpleImputer
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.manifold import TSNE, SpectralEmbedding, trustworthiness
 from sklearn.metrics import adjusted_rand_score, roc_auc_score
 from sklearn.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, GaussianNB, MultinomialNB
 from sklearn.neighbors import KernelDensity, NearestNeighbors
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import (
+    Binarizer,
+    KBinsDiscretizer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    Normalizer,
+    PolynomialFeatures,
+    PowerTransformer,
+    RobustScaler,
+    StandardScaler,
+)
 from sklearn.random_projection import GaussianRandomProjection, SparseRandomProjection
 from sklearn.svm import SVC, SVR, LinearSVR
 
@@ -32,9 +43,17 @@ def cuml_family() -> list[Any]:
     clusters.append(SpectralClustering(6, affinity="nearest_neighbors", **seed))
     transformers = [IncrementalPCA(3), TruncatedSVD(3, algorithm="arpack"), StandardScaler()]
     transformers += [GaussianRandomProjection(4, **seed), SparseRandomProjection(4, **seed)]
+    transformers += cuml_preprocessing()
     embeddings = [TSNE(max_iter=500, **seed), SpectralEmbedding(affinity="nearest_neighbors", **seed)]
     others = [EmpiricalCovariance(), LedoitWolf(), NearestNeighbors(), KernelDensity(bandwidth=0.7)]
     return [*supervised, *clusters, *transformers, *embeddings, *others, IsolationForest(**seed)]
+
+
+def cuml_preprocessing() -> list[Any]:
+    """Return the transformers of dense numbers whose statistics cuML takes."""
+    bins = KBinsDiscretizer(4, strategy="uniform", encode="ordinal", subsample=None)
+    scalers = [MinMaxScaler(), MaxAbsScaler(), RobustScaler(), PowerTransformer(), SimpleImputer(), bins]
+    return [*scalers, PolynomialFeatures(), Normalizer(), Binarizer(threshold=0.1)]
 
 
 def small(estimator: Any) -> Any:

@@ -15,5 +15,8 @@ def test_supported_follows_the_machine():
     laptop = capabilities(make_resources(packages=()))
     server = capabilities(make_resources(gpus=2, workers=2))
     assert set(laptop[laptop.supported].engine) == {"sklearn", "reductions", "incremental", "voting"}
-    assert set(server[~server.supported].engine) == {"dask_ml"}  # what it does otherwise than scikit-learn
+    # what dask_ml does otherwise than scikit-learn, and what cuML does on the host
+    left_out = server[~server.supported]
+    assert set(left_out.engine) == {"dask_ml", "cuml"}
+    assert set(left_out[left_out.engine == "cuml"].estimator) == {"QuantileTransformer"}
     assert "needs a GPU" in laptop[laptop.engine == "cuml"].missing.iloc[0]

@@ -4,10 +4,25 @@ import pytest
 from sklearn.cluster import DBSCAN, HDBSCAN, AgglomerativeClustering, SpectralClustering
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.impute import SimpleImputer
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import (
+    Binarizer,
+    KBinsDiscretizer,
+    MinMaxScaler,
+    Normalizer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    PolynomialFeatures,
+    PowerTransformer,
+    QuantileTransformer,
+    RobustScaler,
+    TargetEncoder,
+)
 from sklearn.svm import SVC, SVR
 
 from skdist_gpu import AutoScaleRegressor, config_context, set_config
@@ -148,3 +163,46 @@ def test_sparse_rows_go_to_cuml_where_it_takes_them(estimator, verdict):
 def test_memory_and_size_of_sparse_rows_are_those_of_their_stored_values():
     assert judge_sparse(LogisticRegression(), sparse(10**6, 5 * 10**7)).n_bytes == 2 * 12 * 5 * 10**7
     assert "50000 values in X are below" in judge_sparse(LogisticRegression(), sparse(10**6, 50_000)).reasons[0]
+
+
+def judge_on_gpu(estimator):
+    plan = make_plan(estimator, InputInfo("cupy", 10**6, 10, location="gpu", backing="cupy"), SERVER, Request())
+    return plan.chosen.name
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [Normalizer(), Binarizer(), PolynomialFeatures(), OneHotEncoder(), OrdinalEncoder(), TfidfTransformer()],
+    ids=lambda e: type(e).__name__,
+)
+def test_what_has_little_to_learn_is_fitted_where_the_data_are(estimator):
+    plan, cuml = judge(estimator, 10**6)
+    assert plan.chosen.device == "cpu"
+    assert "only for data that are on the GPU already" in cuml.reasons[0]
+    assert judge_on_gpu(estimator) == "cuml:gpu"
+
+
+def test_our_own_sums_go_before_cumls_statistics():
+    for estimator in (MinMaxScaler(), RobustScaler(), KBinsDiscretizer(strategy="uniform", subsample=None)):
+        assert judge_on_gpu(estimator) == "reductions:gpu"
+        assert judge(estimator, 10**6, Request("cuml"))[0].chosen.name == "cuml:gpu"
+
+
+@pytest.mark.parametrize(
+    ("estimator", "reason"),
+    [
+        (QuantileTransformer(), "cuML copies X to the host and takes its quantiles there"),
+        (KBinsDiscretizer(), "strategy='quantile' is not supported, only 'uniform'"),
+        (PowerTransformer("box-cox"), "method='box-cox' is not supported, only 'yeo-johnson'"),
+        (PolynomialFeatures((2, 3)), "degree=(2, 3) is not supported"),
+        (RobustScaler(unit_variance=True), "unit_variance=True is not supported"),
+        (OneHotEncoder(min_frequency=2), "min_frequency=2 is not supported, only None"),
+        (TargetEncoder(), "smooth='auto' is not supported"),
+        (SimpleImputer(strategy="most_frequent"), "strategy='most_frequent' is not supported"),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
+)
+def test_preprocessing_that_cuml_does_otherwise_is_refused(estimator, reason):
+    cuml = judge(estimator, 10**6, Request("cuml"))[1]
+    assert cuml.verdict == "refused"
+    assert any(reason in text for text in cuml.reasons)

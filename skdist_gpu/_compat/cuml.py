@@ -18,7 +18,22 @@ _MODULES = {
     "cuml.decomposition": ("PCA", "IncrementalPCA", "TruncatedSVD"),
     "cuml.covariance": ("EmpiricalCovariance", "LedoitWolf"),
     "cuml.manifold": ("TSNE", "SpectralEmbedding"),
-    "cuml.preprocessing": ("StandardScaler",),
+    "cuml.preprocessing": (
+        "StandardScaler",
+        "MinMaxScaler",
+        "MaxAbsScaler",
+        "RobustScaler",
+        "SimpleImputer",
+        "KBinsDiscretizer",
+        "PolynomialFeatures",
+        "Normalizer",
+        "Binarizer",
+        "PowerTransformer",
+        "OneHotEncoder",
+        "OrdinalEncoder",
+        "TargetEncoder",
+    ),
+    "cuml.feature_extraction.text": ("TfidfTransformer",),
     "cuml.random_projection": ("GaussianRandomProjection", "SparseRandomProjection"),
 }
 _TWINS = {name: (module, name) for module, names in _MODULES.items() for name in names}
@@ -73,9 +88,14 @@ def make_parameters(estimator: Any) -> dict[str, Any]:
     if converts(cls):
         params = cls._params_from_cpu(estimator)
     else:
-        known = cls._get_param_names()
+        known = known_parameters(cls)
         params = {name: value for name, value in estimator.get_params(deep=False).items() if name in known}
     return {**params, **_ALWAYS.get(type(estimator).__name__, {})}
+
+
+def known_parameters(cls: Any) -> set[str]:
+    """Return the names of the parameters of a cuML class."""
+    return set(cls()._get_param_names())  # a classmethod of most, not of TfidfTransformer
 
 
 def converts(cls: Any) -> bool:

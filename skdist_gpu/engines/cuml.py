@@ -10,15 +10,17 @@ from sklearn.utils import assert_all_finite, get_tags
 from sklearn.utils.multiclass import check_classification_targets
 
 from skdist_gpu._compat.cuml import converts, cuml_class, unsupported_errors
-from skdist_gpu.data.convert import check_gpu_input, to_gpu, to_host, validate
+from skdist_gpu.data.convert import check_gpu_input, check_table, remember_features, to_gpu, to_host, validate
 from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.engines.catalog import rows_of
 from skdist_gpu.engines.cuml_rebuild import REBUILT, fit_twin
+from skdist_gpu.engines.cuml_rebuild_preprocessing import ENCODERS, PREPROCESSING, transformer_twin
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.exceptions import EngineRefusal
 
 # whose trees scikit-learn grows on float32
 FORESTS = ("RandomForestClassifier", "RandomForestRegressor", "IsolationForest")
+_FITS = REBUILT | PREPROCESSING | ENCODERS
 
 
 def fit(job: FitJob) -> Fitted:
@@ -27,14 +29,15 @@ def fit(job: FitJob) -> Fitted:
     X, y, sample_weight = _checked(job)
     job.progress.start(f"{name} with cuML")
     try:
-        values = to_gpu(X)
+        values = X if name in ENCODERS else to_gpu(X)
         if name in FORESTS:
             values = values.astype(np.float32)
-        model = REBUILT.get(name, _convert)(estimator, values, y, sample_weight)
+        model = _FITS.get(name, _convert)(estimator, values, y, sample_weight)
     except unsupported_errors() as error:
         raise EngineRefusal(f"cuML refuses: {error}") from error
     except ValueError:
-        _check_finite(values, estimator)
+        if name not in ENCODERS:
+            _check_finite(values, estimator)
         raise
     except RuntimeError as error:
         if "out of memory" in str(error).lower() or "alloc" in str(error).lower():
@@ -67,11 +70,21 @@ def _checked(job: FitJob) -> tuple[Any, Any, Any]:
         # labels may be text, which stays on the host
         y = to_host(y)
         check_classification_targets(y)
+    if type(estimator).__name__ in ENCODERS:
+        return _checked_table(estimator, job.X), y, None
     if container_of(job.X) in GPU:
         return check_gpu_input(estimator, job.X, y, job.sample_weight, labels=labels)
     row = next(row for row in rows_of(type(estimator).__name__) if row.backend == "cuml")
     options: dict[str, Any] = {"sparse": row.sparse, "multi_target": row.multi_target, "finite": False}
     return validate(estimator, job.X, y, job.sample_weight, **options)
+
+
+def _checked_table(estimator: Any, X: Any) -> Any:
+    """Return a table of any values; the estimator learns its features."""
+    if container_of(X) not in GPU:
+        return check_table(estimator, X)
+    remember_features(estimator, X, None)
+    return X
 
 
 def _are_whole_numbers(y: Any) -> bool:
@@ -111,11 +124,13 @@ def _at_home(value: Any) -> Any:
 def to_cuml(estimator: Any) -> Any:
     """Return cuML's twin of a fitted estimator, for scoring on the GPU; None if there is none."""
     cls = cuml_class(estimator)
-    if cls is None or not converts(cls):
+    if cls is None:
         return None
     try:
-        model = cls.from_sklearn(estimator)
+        model = cls.from_sklearn(estimator) if converts(cls) else transformer_twin(estimator)
     except unsupported_errors():
+        return None
+    if model is None:
         return None
     # CuPy holds no text
     text = getattr(getattr(estimator, "classes_", None), "dtype", np.dtype(float)).kind not in "biuf"

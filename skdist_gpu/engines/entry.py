@@ -10,6 +10,8 @@ Allowed = tuple[Any, ...] | Callable[[Any], bool]
 
 # break-even of an engine that is slower at every size
 NEVER = float("inf")
+# break-even of an engine that gets only data on its device, which others would have to fetch
+ON_DEVICE = 1e300
 
 
 @dataclass(frozen=True)

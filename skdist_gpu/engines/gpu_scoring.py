@@ -26,6 +26,8 @@ def call_on_gpu(function: BlockMethod, X: Any) -> Any:
         from skdist_gpu.engines.xgboost_scoring import predict_on_gpu
 
         return predict_on_gpu(function, X)
+    if container_of(X) == "cudf" and any(dtype.kind not in "biuf" for dtype in X.dtypes):
+        return _on_gpu(function(to_host(X)), X)  # CuPy holds no text
     values = to_gpu(X)
     if type(estimator).__name__ in _LINEAR and function.method == "predict":
         return values @ to_gpu(estimator.coef_).T + to_gpu(estimator.intercept_)

@@ -7,7 +7,7 @@ from typing import Any
 
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.catalog import backends, entries_for, matches
-from skdist_gpu.engines.entry import Allowed, Entry
+from skdist_gpu.engines.entry import NEVER, ON_DEVICE, Allowed, Entry
 from skdist_gpu.exceptions import BackendError
 from skdist_gpu.hardware.detect import Resources
 from skdist_gpu.planning.cost import predict_seconds
@@ -246,10 +246,12 @@ def _why_slower(entry: Entry, info: InputInfo) -> str | None:
     if entry.backend == "incremental":
         return f"sequential by nature: {entry.source}"
     source = f" ({entry.source})" if entry.source else ""
-    if entry.break_even == float("inf"):
+    if entry.break_even == NEVER:
         return f"another engine goes first at every size{source}"
     if info.location == "gpu" and entry.device == "gpu":
         return None  # to leave the GPU costs more than a small fit
+    if entry.break_even == ON_DEVICE:
+        return f"goes first only for data that are on the GPU already{source}"
     if info.n_values is not None and info.n_values < entry.break_even:
         return f"{info.n_values} values in X are below its break-even of {entry.break_even:.3g}{source}"
     return None
