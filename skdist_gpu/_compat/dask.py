@@ -25,9 +25,9 @@ def stored_blocks(collection: Any, keys: list[Any]) -> list[Any]:
     graph = collection.__dask_graph__()
 
     def stored(key: Any) -> Any:
-        node = graph[key]
+        node = graph.get(key)
         while isinstance(node, Alias):
-            node = graph[node.target]
+            node = graph.get(node.target)
         return node if isinstance(node, Future) else None
 
     return [stored(key) for key in keys]

@@ -37,7 +37,7 @@ class DaskExecutor:
     """
 
     def __init__(self, X: Any, y: Any, sample_weight: Any, client: Any, progress: Progress) -> None:
-        self.X = X
+        self.data = (X, y, sample_weight)
         self.parts = [delayed_blocks(part) for part in (X, y, sample_weight)]
         self.client = client
         self.progress = progress
@@ -47,7 +47,7 @@ class DaskExecutor:
 
     def find_classes(self) -> np.ndarray:
         """Return the sorted labels of all blocks; reads no block of X."""
-        classes = self._compute([(_labels, [block.key]) for block in self.parts[1]], _union)
+        classes = self._compute([(_labels, [block.key]) for block in self._stored[1] or self.parts[1]], _union)
         # each twice: labels that all differ look like a regression to scikit-learn
         check_classification_targets(np.repeat(classes, 2))
         return classes
@@ -62,7 +62,8 @@ class DaskExecutor:
 
     def reduce_blocks(self, function: Callable[..., Any], combine: Callable[..., Any]) -> Any:
         """Return ``function(number, X, y, sample_weight)`` of all blocks, combined by ``combine(*results)``."""
-        keys = ([block.key for block in part] or [None] * len(self.parts[0]) for part in self.parts)
+        found = zip(self._stored, self.parts, strict=True)
+        keys = ([block.key for block in stored or part] or [None] * len(self.parts[0]) for stored, part in found)
         blocks = list(zip(*keys, strict=True))
         if not self._groups:
             return self._compute([(partial(function, i), block) for i, block in enumerate(blocks)], combine)
@@ -73,12 +74,19 @@ class DaskExecutor:
         return self._compute(tasks, partial(_combine_groups, combine), fan_in=FEW_BLOCKS)
 
     @cached_property
+    def _stored(self) -> list[list[Any]]:
+        """Return the futures of the blocks of X, y and weights that workers hold; no block where any is missing."""
+        if self.client is None:
+            return [[] for _ in self.parts]
+        pairs = zip(self.data, self.parts, strict=True)
+        found = [stored_blocks(data, [block.key for block in part]) if part else [] for data, part in pairs]
+        return [[] if any(block is None for block in blocks) else blocks for blocks in found]
+
+    @cached_property
     def _groups(self) -> list[list[int]]:
         """Return the numbers of the blocks that each thread of a worker takes; empty where each has its own task."""
-        if self.client is None or len(self.parts[0]) > FEW_BLOCKS:
-            return []
-        stored = stored_blocks(self.X, [block.key for block in self.parts[0]])
-        if any(block is None for block in stored):
+        stored = self._stored[0]
+        if not 0 < len(stored) <= FEW_BLOCKS:
             return []
         where, n_threads = self.client.who_has(stored), self.client.nthreads()
         by_worker: dict[Any, list[int]] = defaultdict(list)
