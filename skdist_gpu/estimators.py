@@ -195,7 +195,8 @@ class AutoScaleTransformer(TransformerMixin, AutoScaleEstimator):
         Parameters
         ----------
         X : container of shape (n_samples, n_features)
-            Dask gives a lazy Dask collection; other containers what `set_output` asks for.
+            Dask gives a lazy Dask collection, files record batches that are computed each time that they
+            are read; other containers what `set_output` asks for.
 
         Returns
         -------

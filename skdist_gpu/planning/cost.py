@@ -1,7 +1,7 @@
 """Predict seconds from a small physical model: start-up, bytes moved, products, passes.
 
-The shipped rates were measured for squared-loss linear models (`benchmarks/`); an estimator
-without rates has no prediction, and the size rule of the catalogue decides alone.
+The rates were measured by `benchmarks/least_squares.py`; an estimator without rates has no prediction. The
+choice does not depend on them: the size rule of the catalogue decides.
 """
 
 from __future__ import annotations

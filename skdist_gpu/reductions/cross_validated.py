@@ -78,7 +78,10 @@ def fit_ridge_cv(estimator: Any, data: Passes) -> None:
 def _moments_of_folds(data: Passes, cv: Any) -> list[Moments]:
     """Return the moments of each fold of KFold without shuffling."""
     if data.n_rows is None or data.rows is None:
-        raise EngineRefusal("folds need the number of rows, which is not known here; compute_chunk_sizes() finds it")
+        raise EngineRefusal(
+            "folds need the number of each row, which files and Dask blocks of unknown size do not tell; "
+            "compute_chunk_sizes() finds that of blocks"
+        )
     n_folds = 5 if cv is None else cv.get_n_splits() if isinstance(cv, KFold) else int(cv)
     if n_folds > data.n_rows:
         raise ValueError(

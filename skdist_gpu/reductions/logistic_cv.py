@@ -84,7 +84,8 @@ def fit_logistic_regression_cv(estimator: Any, data: Passes) -> None:
     Cs = np.logspace(-4, 4, estimator.Cs) if isinstance(estimator.Cs, (int, np.integer)) else np.asarray(estimator.Cs)
     if data.relabel is None:
         raise EngineRefusal(
-            "folds need the number of each row, which is not known here; compute_chunk_sizes() finds it"
+            "folds need the number of each row, which files and Dask blocks of unknown size do not tell; "
+            "compute_chunk_sizes() finds that of blocks"
         )
     if sklearn.get_config()["enable_metadata_routing"]:
         raise EngineRefusal("metadata routing is on, which our scores do not follow")
