@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import joblib
@@ -61,6 +61,11 @@ class BlockMethod:
         if self.labels is None or self.method != "predict":
             return result
         return self.labels[np.asarray(result).astype(np.intp)]
+
+    def with_margin(self, margin: Any) -> BlockMethod:
+        """Return the method with other margins of its rows, which XGBoost's estimators add to; None for none."""
+        params = {name: value for name, value in self.params.items() if name != "base_margin"}
+        return replace(self, params=params if margin is None else params | {"base_margin": margin})
 
 
 def block_method(estimator: Any, method: str, labels: np.ndarray | None, params: dict[str, Any]) -> BlockMethod:

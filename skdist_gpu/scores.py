@@ -60,7 +60,7 @@ def own_score(estimator: Any, plain: Any, X: Any, y: Any, params: dict[str, Any]
         return total / n_rows if _OF_SAMPLES[name] == "mean" else total
     if name in _FROM_DISTANCES and not params:
         return -_score_lazy(SampleScores(square_of_least=True), estimator, "transform", X, None, None)[0]
-    return plain.score(_collect(X), to_host(y), **{name: to_host(value) for name, value in params.items()})
+    return plain.score(collected(X), to_host(y), **{name: to_host(value) for name, value in params.items()})
 
 
 # scores that are deviances, and Tweedie's power of each
@@ -97,7 +97,7 @@ def _scored_files(metric: Metric, function: BlockMethod, source: Any, y: Any, we
         yield metric.map(target, np.asarray(result), None if weight is None else columns[weight])
 
 
-def _collect(X: Any) -> Any:
+def collected(X: Any) -> Any:
     """Return a Dask collection in main memory, if it is known to be small enough."""
     limit, n_bytes = parse_bytes(get_config()["collect_limit"]), inspect_input(X).n_bytes
     if n_bytes is None or n_bytes > limit or container_of(X) in FILES:

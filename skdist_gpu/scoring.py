@@ -57,9 +57,9 @@ class ScoringMixin:
         return self._call("predict", X, **params)
 
     @available_if(estimator_has("predict_proba"))
-    def predict_proba(self, X: Any) -> Any:
-        """Return the probability of each class, shape (n_samples, n_classes); containers as in `predict`."""
-        return self._call("predict_proba", X)
+    def predict_proba(self, X: Any, **params: Any) -> Any:
+        """Return the probability of each class, shape (n_samples, n_classes); arguments as of `predict`."""
+        return self._call("predict_proba", X, **params)
 
     @available_if(estimator_has("predict_log_proba"))
     def predict_log_proba(self, X: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 from sklearn.base import is_classifier
 
 from skdist_gpu.base import AutoScaleEstimator
+from skdist_gpu.data.kinds import DASK, container_of
 from skdist_gpu.estimators import AutoScaleClassifier, AutoScaleRegressor, document
 from skdist_gpu.xgb_plots import XGBoostPlots
 
@@ -56,6 +57,9 @@ _PARAMETERS = """
     backend : str, default="auto"
         ``"auto"`` chooses; ``"xgboost"``, ``"xgboost.external"`` or ``"xgboost.dask"`` forces an engine,
         ``"xgboost:gpu"`` an engine and its device.
+    **kwargs : dict
+        Further parameters of XGBoost, such as ``quantile_alpha``, ``tweedie_variance_power`` or
+        ``lambdarank_num_pair_per_sample``.
 """
 
 
@@ -123,9 +127,27 @@ class _XGBParameters(XGBoostPlots, AutoScaleEstimator):
         precision: str = "auto",
         memory_budget: str | int | None = None,
         progress: bool = False,
+        **kwargs: Any,
     ) -> None:
         # every argument under its own name, as scikit-learn asks
-        self.__dict__.update({name: value for name, value in locals().items() if name != "self"})
+        self.__dict__.update({name: value for name, value in locals().items() if name not in ("self", "kwargs")})
+        self._add_parameters(kwargs)
+
+    def _add_parameters(self, further: dict[str, Any]) -> None:
+        """Keep parameters that XGBoost's estimators take beside those that they name."""
+        if further:
+            self._further = (*self.__dict__.get("_further", ()), *further)
+            self.__dict__.update(further)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters, those of ``**kwargs`` among them."""
+        return super().get_params(deep) | {name: getattr(self, name) for name in self.__dict__.get("_further", ())}
+
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters; names that are not known yet are parameters of XGBoost, as in ``**kwargs``."""
+        known = self.get_params()
+        self._add_parameters({n: value for n, value in params.items() if n not in known and "__" not in n})
+        return super().set_params(**params)
 
     def _plain_class(self) -> str:
         raise NotImplementedError
@@ -146,6 +168,30 @@ class _XGBParameters(XGBoostPlots, AutoScaleEstimator):
         tags = super().__sklearn_tags__()
         tags.no_validation = False  # the engines check what XGBoost alone lets through
         return tags
+
+    # --- the model as XGBoost's estimators show it -----------------------------------------
+
+    def get_booster(self) -> Any:
+        """Return the trained :class:`xgboost.Booster`, which predicts on the CPU until it is told otherwise."""
+        return self._fitted().get_booster()
+
+    def evals_result(self) -> dict[str, dict[str, list[float]]]:
+        """Return the values of each metric after each round, for each evaluation set."""
+        return self._fitted().evals_result()
+
+    def apply(self, X: Any, **params: Any) -> Any:
+        """Return the leaf of each tree that each row ends in, shape (n_samples, n_trees); lazily for Dask."""
+        return self._call("apply", X, **params)
+
+    @property
+    def best_iteration(self) -> int:
+        """Round with the best metric, counted from 0; after early stopping, `predict` uses the trees up to it."""
+        return self._fitted().best_iteration
+
+    @property
+    def best_score(self) -> float:
+        """The metric of that round."""
+        return self._fitted().best_score
 
 
 @document(_PARAMETERS.format(objective='Loss to minimise, such as ``"reg:squarederror"`` or ``"count:poisson"``.'))
@@ -228,9 +274,16 @@ class AutoScaleXGBRanker(_XGBParameters):
         Returns
         -------
         float
+
+        Raises
+        ------
+        CollectLimitError
+            For Dask collections larger than ``collect_limit``: the metric needs all rows of a query in one place.
         """
         from skdist_gpu.engines.xgboost_scoring import ranking_metric
+        from skdist_gpu.scores import FILES, collected
 
+        X = collected(X) if container_of(X) in (*DASK, *FILES) else X
         return ranking_metric(self._fitted(), X, y, qid)
 
 

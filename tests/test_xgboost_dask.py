@@ -219,13 +219,14 @@ def test_categories_that_differ_between_partitions(client, frame):
 # --- wrong input ---------------------------------------------------------------------------
 
 
-def test_chunks_of_known_sizes_are_cut_like_those_of_x(client, data):
+def test_chunks_of_known_sizes_are_cut_like_those_of_x(one_worker, data):
     X, y, _, weights = data
     margin = 3 * X[:, 2]
+    direct = xgboost.XGBRegressor(**SOME).fit(X, y, sample_weight=weights, base_margin=margin)
     lazy = _blocks(X), _blocks(y, 500), _blocks(weights, 3000)
-    model = AutoScaleXGBRegressor(**SOME).fit(*lazy, base_margin=_blocks(margin, 700))
-    same = AutoScaleXGBRegressor(**SOME).fit(_blocks(X), _blocks(y), _blocks(weights), base_margin=_blocks(margin))
-    np.testing.assert_allclose(model.predict(X), same.predict(X), rtol=1e-4, atol=1e-4)
+    model = _on(one_worker, lambda: AutoScaleXGBRegressor(**SOME).fit(*lazy, base_margin=_blocks(margin, 700)))
+    assert_ran_on(model, "xgboost.dask")
+    np.testing.assert_allclose(model.predict(X), direct.predict(X), rtol=1e-5, atol=1e-5)
 
 
 def test_chunks_of_other_lengths_are_named(client, data):

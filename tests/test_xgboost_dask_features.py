@@ -13,7 +13,7 @@ from skdist_gpu import (
     autoscale,
     config_context,
 )
-from skdist_gpu.exceptions import BackendError
+from skdist_gpu.exceptions import BackendError, CollectLimitError
 from skdist_gpu.testing import assert_ran_on
 
 xgboost = pytest.importorskip("xgboost")
@@ -234,3 +234,41 @@ def test_index_chunks_and_meta_of_lazy_predictions(data):
     assert lazy.compute().index.tolist() == frame.index.tolist()
     assert lazy.columns.tolist() == [0, 1, 2, 3]
     assert lazy.dtypes.tolist() == lazy.compute().dtypes.tolist()
+
+
+@pytest.mark.parametrize("container", ["array", "array in memory", "frame"])
+def test_lazy_predictions_from_margins(data, container):
+    X, y, labels, _ = data
+    margins = np.random.default_rng(1).normal(size=(1200, 4))
+    direct = xgboost.XGBRegressor(**FEW).fit(X, y, base_margin=margins[:, 0])
+    model = autoscale(xgboost.XGBRegressor(**FEW)).fit(X, y, base_margin=margins[:, 0])
+    several = AutoScaleXGBClassifier(**FEW).fit(X, labels)
+    rows, of_rows = _blocks(X), {"base_margin": _blocks(margins, 700)}
+    if container == "array in memory":
+        of_rows = {"base_margin": margins}
+    elif container == "frame":
+        rows = dd.from_pandas(pd.DataFrame(X), npartitions=3)
+        of_rows = {"base_margin": dd.from_pandas(pd.DataFrame(margins), npartitions=2)}
+    likely = several.predict_proba(rows, **of_rows)
+    of_rows = {"base_margin": of_rows["base_margin"][0 if container == "frame" else (slice(None), 0)]}
+    predicted = model.predict(rows, **of_rows)
+    assert predicted.npartitions == rows.npartitions
+    assert_close(predicted.compute(), direct.predict(X, base_margin=margins[:, 0]))
+    assert_close(likely.compute(), several.estimator_.predict_proba(X, base_margin=margins))
+
+
+def test_leaves_are_lazy(data):
+    X, y, _, _ = data
+    model = AutoScaleXGBRegressor(**FEW).fit(X, y)
+    leaves = model.apply(_blocks(X))
+    assert leaves.chunks == ((250,) * 4 + (200,), (5,))
+    np.testing.assert_array_equal(leaves.compute(), model.estimator_.apply(X))
+
+
+def test_ranking_is_scored_in_one_place_up_to_a_limit(data):
+    X, _, labels, queries = data
+    model = AutoScaleXGBRanker(**FEW).fit(X, labels, qid=queries)
+    rows = _blocks(X), _blocks(labels)
+    assert model.score(*rows, qid=_blocks(queries)) == model.score(X, labels, qid=queries)
+    with config_context(collect_limit="10kB"), pytest.raises(CollectLimitError, match="the limit is 10"):
+        model.score(*rows, qid=_blocks(queries))

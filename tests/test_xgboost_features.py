@@ -1,9 +1,13 @@
 """Ranking, forests, callbacks and the other features of XGBoost: what XGBoost called directly gives."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris
+from sklearn.model_selection import GridSearchCV
 
 from skdist_gpu import (
     AutoScaleXGB,
@@ -124,6 +128,49 @@ def test_own_metric_and_margins_of_the_evaluation(diabetes):
     assert AutoScaleXGBRegressor(**options).fit(X, y, **further).evals_result_ == direct.evals_result_
 
 
+def test_parameters_that_xgboost_does_not_name(diabetes):
+    X, y = diabetes
+    options = FEW | {"objective": "reg:quantileerror"}
+    direct = xgboost.XGBRegressor(**options, quantile_alpha=0.9).fit(X, y)
+    model = AutoScaleXGBRegressor(**options, quantile_alpha=0.9)
+    assert model.get_params()["quantile_alpha"] == 0.9
+    assert "quantile_alpha=0.9" in repr(model)
+    again = pickle.loads(pickle.dumps(clone(model).fit(X, y)))
+    np.testing.assert_array_equal(again.predict(X), direct.predict(X))
+    search = GridSearchCV(AutoScaleXGBRegressor(**options), {"quantile_alpha": [0.05, 0.5]}, cv=2).fit(X, y)
+    assert search.best_params_ == {"quantile_alpha": 0.5}
+    with pytest.raises(ValueError, match="Invalid parameter 'estimator'"):
+        model.set_params(estimator__max_depth=3)
+
+
+def test_model_is_shown_as_xgboosts_estimators_show_it(diabetes):
+    X, y = diabetes
+    sets, options = {"eval_set": [(X[::2], y[::2])], "verbose": False}, FEW | {"early_stopping_rounds": 2}
+    direct = xgboost.XGBRegressor(**options).fit(X, y, **sets)
+    model = AutoScaleXGBRegressor(**options)
+    assert not hasattr(model, "best_iteration")
+    model.fit(X, y, **sets)
+    assert model.get_booster().save_raw() == direct.get_booster().save_raw()
+    assert (model.best_iteration, model.best_score) == (direct.best_iteration, direct.best_score)
+    assert model.evals_result() == direct.evals_result()
+    np.testing.assert_array_equal(model.apply(X), direct.apply(X))
+    np.testing.assert_array_equal(model.predict(X, iteration_range=(0, 2)), direct.predict(X, iteration_range=(0, 2)))
+
+
+@pytest.mark.parametrize("container", ["array", "frame"])
+@pytest.mark.parametrize("objective", ["binary:logistic", "multi:softprob", "multi:softmax", "several labels"])
+def test_few_rows_are_predicted_as_many_are(container, objective):
+    X, y = load_iris(return_X_y=True)
+    y = {"binary:logistic": y == 1, "several labels": np.column_stack((y == 0, y == 2))}.get(objective, y) * 2
+    rows = pd.DataFrame(X, columns=list("abcd")) if container == "frame" else X
+    options = {} if objective == "several labels" else {"objective": objective}
+    model = AutoScaleXGBClassifier(**FEW, **options).fit(rows, y)
+    for method in ("predict", "predict_proba"):
+        many, few = getattr(model, method)(rows), getattr(model, method)(rows[50:53])
+        np.testing.assert_array_equal(few, many[50:53])
+        assert few.dtype == many.dtype
+
+
 def test_callback_may_be_used_by_two_fits(diabetes):
     X, y = diabetes
     model = AutoScaleXGBRegressor(n_estimators=50, callbacks=[xgboost.callback.EarlyStopping(rounds=2)])
@@ -139,6 +186,13 @@ def test_several_labels_of_each_row():
     model = AutoScaleXGBClassifier(**FEW).fit(X, Y)
     np.testing.assert_array_equal(model.predict(X), direct.predict(X))
     np.testing.assert_array_equal(model.predict_proba(X), direct.predict_proba(X))
+
+
+@pytest.mark.parametrize("backend", ["xgboost", "xgboost.external"])
+def test_several_labels_of_several_classes(backend):
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(ValueError, match=r"multiclass-multioutput .* 2 columns of 3 classes"):
+        AutoScaleXGBClassifier(**FEW, backend=backend).fit(X, np.column_stack((y, y)))
 
 
 def test_trees_of_several_targets(diabetes):

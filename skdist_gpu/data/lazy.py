@@ -10,7 +10,7 @@ import dask
 import numpy as np
 
 from skdist_gpu._compat.dask import example_rows
-from skdist_gpu.data.convert import place_like
+from skdist_gpu.data.convert import aligned, place_like
 from skdist_gpu.data.examples import with_known_categories
 from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.fitted import BlockMethod, apply_to_block, column_names
@@ -20,11 +20,15 @@ def map_rows(function: BlockMethod, X: Any) -> Any:
     """Return a lazy collection with one row for each row of `X`; a list of them where the method gives a list.
 
     Made-up rows are scored at once, to learn the shape and dtype of the result. The model is one
-    key of the graph, whatever the number of blocks, so that each worker receives it once.
+    key of the graph, whatever the number of blocks, so that each worker receives it once. XGBoost's
+    margins are cut into the blocks of `X`.
     """
+    margin = function.params.get("base_margin")
+    if margin is not None:
+        function, margin = function.with_margin(None), aligned(margin, X, "base_margin")
     if container_of(X) == "dask.array":
-        return _map_array(function, X)
-    return _map_frame(function, X)
+        return _map_array(function, X, margin)
+    return _map_frame(function, X, margin)
 
 
 def _shared(function: BlockMethod) -> Any:
@@ -34,7 +38,7 @@ def _shared(function: BlockMethod) -> Any:
 # --- arrays ----------------------------------------------------------------------------------
 
 
-def _map_array(function: BlockMethod, X: Any) -> Any:
+def _map_array(function: BlockMethod, X: Any, margin: Any) -> Any:
     if X.ndim > 1 and X.numblocks[1] > 1:
         X = X.rechunk({1: -1})
     example = np.zeros((1, *X.shape[1:]), dtype=X.dtype)
@@ -42,19 +46,23 @@ def _map_array(function: BlockMethod, X: Any) -> Any:
         example = type(X._meta)(example)
     empty = _empty(function, with_known_categories(function.estimator, example), X._meta)
     if not isinstance(empty, (list, tuple)):
-        return _map_blocks(_score, X, empty, function=_shared(function), empty=empty)
+        return _map_blocks(_score, X, empty, margin, function=_shared(function), empty=empty)
     whole = _map_blocks(_score, X, np.empty(0, dtype=object), function=_shared(function), empty=empty)
     return type(empty)(_map_blocks(_pick, whole, part, i=i) for i, part in enumerate(empty))
 
 
-def _map_blocks(score: Any, X: Any, like: Any, **options: Any) -> Any:
+def _map_blocks(score: Any, X: Any, like: Any, margin: Any = None, **options: Any) -> Any:
     """Return the Dask array of ``score(block)``; `map_blocks` would copy each block to drop its second axis."""
     from dask.array import blockwise
 
     axes = ("rows", *(f"column {i}" for i in range(1, like.ndim)))
-    inputs = ("rows", *(f"feature {i}" for i in range(1, X.ndim)))
-    sizes = dict(zip(axes[1:], like.shape[1:], strict=True))
-    return blockwise(score, axes, X, inputs, new_axes=sizes, dtype=like.dtype, meta=like, concatenate=None, **options)
+    inputs = [X, ("rows", *(f"feature {i}" for i in range(1, X.ndim)))]
+    if margin is not None:
+        margin = margin if container_of(margin) == "dask.array" else margin.to_dask_array()
+        margin = margin.rechunk({1: -1}) if margin.ndim > 1 else margin
+        inputs += [margin, ("rows", *(f"margin {i}" for i in range(1, margin.ndim)))]
+    options |= {"new_axes": dict(zip(axes[1:], like.shape[1:], strict=True)), "dtype": like.dtype, "meta": like}
+    return blockwise(score, axes, *inputs, concatenate=None, align_arrays=False, **options)
 
 
 def _empty(function: BlockMethod, example: Any, like: Any) -> Any:
@@ -72,16 +80,22 @@ def _no_rows(result: Any, like: Any) -> Any:
     return result[:0]
 
 
-def _score(block: Any, function: BlockMethod, empty: Any) -> Any:
+def _score(block: Any, margin: Any = None, *, function: BlockMethod, empty: Any) -> Any:
     """Score one block of an array."""
-    while isinstance(block, list):  # one block along the columns
-        [block] = block
+    block, margin = _only(block), _only(margin)
     if not block.shape[0]:
         return empty  # scikit-learn raises on a block without rows
-    result = apply_to_block(function, block)
+    result = apply_to_block(function if margin is None else function.with_margin(margin), block)
     if isinstance(result, (list, tuple)):
         return type(result)(_as(part, like) for part, like in zip(result, empty, strict=True))
     return _as(result, empty)
+
+
+def _only(block: Any) -> Any:
+    """Return a block out of the lists in which Dask gives blocks along an axis that the result has not."""
+    while isinstance(block, list):
+        [block] = block
+    return block
 
 
 def _as(result: Any, empty: Any) -> Any:
@@ -98,7 +112,7 @@ def _pick(results: Any, i: int) -> Any:
 # --- frames ----------------------------------------------------------------------------------
 
 
-def _map_frame(function: BlockMethod, X: Any) -> Any:
+def _map_frame(function: BlockMethod, X: Any, margin: Any) -> Any:
     example = with_known_categories(function.estimator, example_rows(X))
     result = apply_to_block(function, example)
     if container_of(result) == "scipy.sparse":
@@ -107,7 +121,9 @@ def _map_frame(function: BlockMethod, X: Any) -> Any:
     if not isinstance(result, (list, tuple)):
         frame = partial(_frame, columns=column_names(function))
         empty = frame(result, example).iloc[:0]
-        return X.map_partitions(partial(_score_frame, frame=frame, empty=empty), meta=empty, **options)
+        score = partial(_score_frame, frame=frame, empty=empty)
+        margins = [] if margin is None else [_as_frame(margin)]
+        return X.map_partitions(score, *margins, meta=empty, align_dataframes=False, **options)
     empties = type(result)(_frame(part, example, None).iloc[:0] for part in result)
     score = partial(_score_frame, frame=partial(_frames, columns=None), empty=empties)
     whole = X.map_partitions(score, meta=(None, object), **options)
@@ -121,12 +137,19 @@ def _sparse_blocks(function: BlockMethod, X: Any, empty: Any) -> Any:
     from dask.array import concatenate, from_delayed
 
     model, score = _shared(function), dask.delayed(_score, pure=True)
-    blocks = [score(block, model, empty) for block in X.to_delayed(optimize_graph=False)]
+    blocks = [score(block, function=model, empty=empty) for block in X.to_delayed(optimize_graph=False)]
     shape = (np.nan, empty.shape[1])
     return concatenate([from_delayed(block, shape, dtype=empty.dtype, meta=empty) for block in blocks])
 
 
-def _score_frame(block: Any, function: BlockMethod, frame: Any, empty: Any) -> Any:
+def _as_frame(margin: Any) -> Any:
+    from dask.dataframe import from_dask_array
+
+    return from_dask_array(margin) if container_of(margin) == "dask.array" else margin
+
+
+def _score_frame(block: Any, margin: Any = None, *, function: BlockMethod, frame: Any, empty: Any) -> Any:
+    function = function if margin is None else function.with_margin(margin.values)
     return frame(apply_to_block(function, block), block) if len(block) else empty
 
 

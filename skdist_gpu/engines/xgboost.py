@@ -18,6 +18,7 @@ from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.xgboost_arguments import (
     RoundProgress,
     bring_home,
+    check_classes,
     checked_in_memory,
     fit_arguments,
     is_ranker,
@@ -43,6 +44,7 @@ def fit(job: FitJob) -> Fitted:
     classes = given = arguments.pop("classes", None)
     if is_classifier(estimator):
         classes, y = encode(y) if given is None else (np.unique(given), codes_of(y, np.unique(given)))
+        check_classes(classes, job)
         encode_eval_set(arguments, classes)
     if is_ranker(estimator):
         X, y = _by_query(X, y, arguments)

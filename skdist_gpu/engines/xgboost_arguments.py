@@ -80,6 +80,16 @@ def checked_in_memory(job: FitJob, in_batches: bool = False) -> tuple[Any, Any, 
     return X if stays else shown, y, weight
 
 
+def check_classes(classes: np.ndarray, job: FitJob) -> None:
+    """Raise where rows have several labels of several classes, which XGBoost says in C++."""
+    if job.info.n_targets > 1 and len(classes) > 2:
+        raise ValueError(
+            f"multiclass-multioutput labels are not supported: y has {job.info.n_targets} columns of {len(classes)} "
+            f"classes, {classes[:8].tolist()}, where XGBoost takes two. Nothing was fitted. Fit a model to each "
+            "column, for example with sklearn.multioutput.MultiOutputClassifier."
+        )
+
+
 def with_known_categories(X: Any) -> Any:
     """Return a Polars frame with categories as a pandas frame: XGBoost reads only some kinds of them."""
     if container_of(X) == "polars" and any(_is_category(dtype) for dtype in X.dtypes):

@@ -14,6 +14,7 @@ from skdist_gpu.data.kinds import DASK, GPU, container_of
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.xgboost_arguments import (
     bring_home,
+    check_classes,
     checked_in_memory,
     fit_arguments,
     is_ranker,
@@ -48,6 +49,8 @@ def fit(job: FitJob) -> Fitted:
         columns = dict(arguments)
         training, held_out = _partitions(job, columns), None
         classes = training.classes(given) if is_classifier(estimator) else None
+        if classes is not None:
+            check_classes(classes, job)
         table = training.quantiles(estimator.max_bin, estimator.missing) if job.options.get("reproducible") else None
         coding = Coding(classes, training.categories(), table, estimator.missing)
         if fraction is not None:

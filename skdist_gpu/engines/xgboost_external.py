@@ -17,6 +17,7 @@ from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.xgboost import encode_eval_set, show_rounds
 from skdist_gpu.engines.xgboost_arguments import (
     bring_home,
+    check_classes,
     fit_arguments,
     is_ranker,
     lend,
@@ -54,6 +55,7 @@ def fit(job: FitJob) -> Fitted:
         rows = rows_for(job, arguments, Path(folder))
         coding = find_coding(rows, estimator, arguments.pop("classes", None))
         if coding.classes is not None:
+            check_classes(coding.classes, job)
             encode_eval_set(arguments, coding.classes)
         fraction = wanted_fraction(job.options, estimator, arguments)
         draw = None if fraction is None else RowDraw.of(fraction, estimator, job.info.n_samples)

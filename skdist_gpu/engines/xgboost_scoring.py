@@ -9,11 +9,15 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from skdist_gpu.data.convert import to_gpu, to_host
+from skdist_gpu.data.convert import place_like, to_gpu, to_host
 from skdist_gpu.data.inspect import inspect_input
 from skdist_gpu.data.kinds import FRAMES, container_of
 from skdist_gpu.engines.xgboost_arguments import CHECKS, check_columns, rows_of, with_known_categories
 from skdist_gpu.fitted import BlockMethod
+
+# rows that a thread of XGBoost takes at a time: for fewer, the other threads only wait, on busy cores for long
+ONE_BLOCK = 64
+_IN_PLACE = {"output_margin", "iteration_range", "base_margin", "validate_features"}
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,11 @@ class XGBoostMethod(BlockMethod):
     """
 
     def __call__(self, block: Any) -> Any:
-        return super().__call__(_checked_rows(self.estimator, block))
+        rows = block if _plainly_fine(self.estimator, block) else _checked_rows(self.estimator, block)
+        few = rows.shape[0] <= ONE_BLOCK and container_of(rows) in ("numpy", "pandas")
+        if few and _works_in_place(self):
+            return predict_in_place(self, rows, _copy_of(self.estimator, nthread=1))
+        return super().__call__(rows)
 
     def decode(self, result: Any) -> Any:
         """Return labels for codes; several targets in float64, as scikit-learn does."""
@@ -40,6 +48,14 @@ def _checked_rows(estimator: Any, X: Any) -> Any:
         check_columns(X)
         return _with_seen_categories(estimator, with_known_categories(X))
     return validate_data(estimator, X, reset=False, **CHECKS)
+
+
+def _plainly_fine(estimator: Any, X: Any) -> bool:
+    """Whether a few rows pass scikit-learn's checks for sure: these take longer than XGBoost does for one."""
+    if type(X) is not np.ndarray or X.ndim != 2 or X.dtype.char not in "fd" or not 0 < len(X) <= ONE_BLOCK:
+        return False
+    booster = estimator.get_booster()
+    return booster.feature_names is None and booster.num_features() == X.shape[1] and not np.isinf(X).any()
 
 
 def _with_seen_categories(estimator: Any, X: Any) -> Any:
@@ -70,23 +86,44 @@ def _values(categories: Any) -> list[Any]:
     return categories.to_arrow().to_pylist() if hasattr(categories, "to_arrow") else categories.tolist()
 
 
-_device_boosters: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+# --- prediction with a copy of the booster -------------------------------------------------
+
+_copies: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
+
+
+def _copy_of(estimator: Any, **param: Any) -> Any:
+    """Return the copy of an estimator's booster with another device or number of threads."""
+    copies = _copies.setdefault(estimator, {})
+    [name] = param
+    if name not in copies:
+        copies[name] = estimator.get_booster().copy()
+        copies[name].set_param(param)
+    return copies[name]
 
 
 def predict_on_gpu(function: BlockMethod, X: Any) -> Any:
     """Return the method's result for CuPy or cuDF rows as a CuPy array; labels that are text on the host."""
-    import cupy
-
-    estimator, params = function.estimator, function.params
-    margin = bool(params.get("output_margin"))
-    soft_labels = function.method == "predict_proba" and estimator.objective == "multi:softmax"
-    known = function.method in ("predict", "predict_proba")
-    if not known or soft_labels or estimator.booster == "gblinear" or container_of(X) == "cupy.sparse":
+    if not _works_in_place(function) or container_of(X) == "cupy.sparse":
         result = function(to_host(X))
         return to_gpu(result) if result.dtype.kind in "fiub" else result
     if container_of(X) == "cudf":
-        X = _with_seen_categories(estimator, X)
-    values = _device_booster(estimator).inplace_predict(
+        X = _with_seen_categories(function.estimator, X)
+    return predict_in_place(function, X, _copy_of(function.estimator, device="cuda"))
+
+
+def _works_in_place(function: BlockMethod) -> bool:
+    """Whether a booster itself gives what the method does, for rows where they are."""
+    estimator, method = function.estimator, function.method
+    softmax = method == "predict_proba" and estimator.objective == "multi:softmax"
+    known = method in ("predict", "predict_proba") and _IN_PLACE.issuperset(function.params)
+    return known and not softmax and estimator.booster != "gblinear"
+
+
+def predict_in_place(function: BlockMethod, X: Any, booster: Any) -> Any:
+    """Return what the method of XGBoost's estimator gives, computed by a copy of its booster, where `X` is."""
+    estimator, params = function.estimator, function.params
+    margin = bool(params.get("output_margin"))
+    values = booster.inplace_predict(
         X,
         iteration_range=params.get("iteration_range") or _best_iterations(estimator),
         predict_type="margin" if margin else "value",
@@ -94,18 +131,18 @@ def predict_on_gpu(function: BlockMethod, X: Any) -> Any:
         base_margin=params.get("base_margin"),
         validate_features=params.get("validate_features", True),
     )
-    if margin or function.labels is None:
+    if margin or not hasattr(estimator, "n_classes_"):
         return function.decode(values)
     if function.method == "predict_proba":
-        return values if values.ndim == 2 else cupy.stack((1 - values, values), axis=1)
-    codes = _codes(estimator, values).astype(np.intp)
-    if function.labels.dtype.kind in "iufb":
-        return cupy.asarray(function.labels)[codes]
-    return function.labels[codes.get()]
+        return values if values.ndim == 2 else np.stack((1 - values, values), axis=1)
+    codes, labels = _codes(estimator, values).astype(np.intp), function.labels
+    if labels is None:
+        return codes
+    return place_like(labels, codes)[codes] if labels.dtype.kind in "iufb" else labels[to_host(codes)]
 
 
 def _codes(estimator: Any, values: Any) -> Any:
-    """Turn XGBoost's class probabilities on the GPU into class codes, by its own rules."""
+    """Turn XGBoost's class probabilities into class codes, by its own rules."""
     if values.ndim == 2 and estimator.n_classes_ > 2:
         return values.argmax(axis=1)
     if estimator.objective == "multi:softmax":
@@ -117,15 +154,6 @@ def _best_iterations(estimator: Any) -> tuple[int, int]:
     """Return the range of trees to use: up to the best one after early stopping, else all."""
     best = getattr(estimator, "best_iteration", None)
     return (0, 0) if best is None else (0, best + 1)
-
-
-def _device_booster(estimator: Any) -> Any:
-    """Return the copy of an estimator's booster that lives on the GPU."""
-    if estimator not in _device_boosters:
-        booster = estimator.get_booster().copy()
-        booster.set_param({"device": "cuda"})
-        _device_boosters[estimator] = booster
-    return _device_boosters[estimator]
 
 
 def ranking_metric(estimator: Any, X: Any, y: Any, qid: Any = None) -> float:
