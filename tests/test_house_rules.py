@@ -68,6 +68,9 @@ def test_files_are_short(path):
 def _class(name: str) -> type:
     if name.startswith("XGB"):
         return getattr(pytest.importorskip("xgboost"), name)
+    if "." in name:
+        package, _, name = name.partition(".")
+        return getattr(pytest.importorskip(package), name)
     return dict(all_estimators())[name]
 
 

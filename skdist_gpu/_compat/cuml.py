@@ -6,6 +6,8 @@ import sys
 from importlib import import_module
 from typing import Any
 
+from skdist_gpu.engines.entry import catalogue_name
+
 # cuML module -> classes of scikit-learn that have a twin of the same name there
 _MODULES = {
     "cuml.linear_model": ("LinearRegression", "Ridge", "Lasso", "ElasticNet", "LogisticRegression"),
@@ -39,6 +41,8 @@ _MODULES = {
 _TWINS = {name: (module, name) for module, names in _MODULES.items() for name in names}
 # cuML's own HDBSCAN is the twin of the package hdbscan; cuml.accel adapts it to scikit-learn's
 _TWINS["HDBSCAN"] = ("cuml.accel._overrides.sklearn.cluster", "_SklearnHDBSCAN")
+_TWINS["hdbscan.HDBSCAN"] = ("cuml.cluster", "HDBSCAN")
+_TWINS["umap.UMAP"] = ("cuml.manifold", "UMAP")
 
 _DASK_MODULES = {
     "cuml.dask.linear_model": ("LinearRegression", "LogisticRegression"),
@@ -47,6 +51,9 @@ _DASK_MODULES = {
     "cuml.dask.ensemble": ("RandomForestClassifier", "RandomForestRegressor"),
     "cuml.dask.naive_bayes": ("MultinomialNB",),
 }
+
+# rows whose distances to new rows are taken all at once
+MOST_EXACT_ROWS = 2**16
 
 # what makes cuML solve scikit-learn's own problem: liblinear penalises the intercept, an exact linkage needs all pairs
 _ALWAYS: dict[str, dict[str, Any]] = {
@@ -58,7 +65,7 @@ _ALWAYS: dict[str, dict[str, Any]] = {
 
 def cuml_class(estimator: Any) -> Any:
     """Return cuML's class for a scikit-learn estimator; None if there is none."""
-    module, name = _TWINS.get(type(estimator).__name__, (None, ""))
+    module, name = _TWINS.get(catalogue_name(type(estimator)), (None, ""))
     return None if module is None else getattr(import_module(module), name)
 
 
@@ -91,6 +98,22 @@ def make_parameters(estimator: Any) -> dict[str, Any]:
         known = known_parameters(cls)
         params = {name: value for name, value in estimator.get_params(deep=False).items() if name in known}
     return {**params, **_ALWAYS.get(type(estimator).__name__, {})}
+
+
+def keep_host_rows(model: Any, values: Any) -> None:
+    """Give an HDBSCAN the rows on the host that it was fitted to: to convert it, cuML 26.10 takes them from the GPU."""
+    if getattr(model, "_raw_data_cpu", ...) is None:
+        model._raw_data_cpu = values.astype("float32")
+
+
+def keep_searchable(estimator: Any) -> None:
+    """Let a UMAP that came home without a search index take exact distances to transform, as it does for few rows.
+
+    Without it, umap-learn raises NotImplementedError for new rows.
+    """
+    if getattr(estimator, "_knn_search_index", ...) is None and len(estimator.embedding_) <= MOST_EXACT_ROWS:
+        estimator._small_data = True
+        del estimator._knn_search_index
 
 
 def known_parameters(cls: Any) -> set[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from skdist_gpu.engines.entry import Entry
+from skdist_gpu.engines.entry import Entry, catalogue_name
 from skdist_gpu.engines.rows import (
     boosting,
     cuml,
@@ -47,13 +47,11 @@ def entries_for(estimator: Any) -> tuple[Entry, ...]:
 
     A subclass of a scikit-learn class may compute anything, so only the exact class has rows.
     """
-    cls = type(estimator)
-    known = cls.__module__.startswith(("sklearn.", "xgboost."))
-    return rows_of(cls.__name__) if known else (_scikit_learn(cls.__name__),)
+    return rows_of(catalogue_name(type(estimator)))
 
 
 def rows_of(estimator: str) -> tuple[Entry, ...]:
-    """Return the rows for a class of scikit-learn or XGBoost, scikit-learn itself after all that give its answer."""
+    """Return the rows for the name of a class, scikit-learn itself after all that give its answer."""
     rows = [e for e in CATALOG if e.estimator == estimator]
     if any(e.backend == "xgboost" and not e.explicit for e in rows):
         return tuple(rows)

@@ -9,17 +9,21 @@ from sklearn.base import is_classifier
 from sklearn.utils import assert_all_finite, get_tags
 from sklearn.utils.multiclass import check_classification_targets
 
-from skdist_gpu._compat.cuml import converts, cuml_class, unsupported_errors
+from skdist_gpu._compat.cuml import converts, cuml_class, keep_host_rows, keep_searchable, unsupported_errors
 from skdist_gpu.data.convert import check_gpu_input, check_table, remember_features, to_gpu, to_host, validate
 from skdist_gpu.data.kinds import GPU, container_of
-from skdist_gpu.engines.catalog import rows_of
+from skdist_gpu.engines.catalog import entries_for
 from skdist_gpu.engines.cuml_rebuild import REBUILT, fit_twin
 from skdist_gpu.engines.cuml_rebuild_preprocessing import ENCODERS, PREPROCESSING, transformer_twin
+from skdist_gpu.engines.entry import catalogue_name
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.exceptions import EngineRefusal
 
 # whose trees scikit-learn grows on float32
 FORESTS = ("RandomForestClassifier", "RandomForestRegressor", "IsolationForest")
+# who build a graph of neighbours, from so many rows on all GPUs, of fewer neighbours than NN-descent keeps of a row
+GRAPHS = ("umap.UMAP", "hdbscan.HDBSCAN", "HDBSCAN")
+MANY_ROWS, MOST_NEIGHBOURS = 1_000_000, 60
 _FITS = REBUILT | PREPROCESSING | ENCODERS
 
 
@@ -29,10 +33,11 @@ def fit(job: FitJob) -> Fitted:
     X, y, sample_weight = _checked(job)
     job.progress.start(f"{name} with cuML")
     try:
-        values = X if name in ENCODERS else to_gpu(X)
+        spread = over_all_gpus(job)
+        values = to_host(X) if spread else X if name in ENCODERS else to_gpu(X)
         if name in FORESTS:
             values = values.astype(np.float32)
-        model = _FITS.get(name, _convert)(estimator, values, y, sample_weight)
+        model = _FITS.get(name, _convert)(estimator, values, y, sample_weight, **spread)
     except unsupported_errors() as error:
         raise EngineRefusal(f"cuML refuses: {error}") from error
     except ValueError:
@@ -47,11 +52,33 @@ def fit(job: FitJob) -> Fitted:
     return Fitted(estimator, answers=forest_answers(model))
 
 
-def _convert(estimator: Any, values: Any, y: Any, sample_weight: Any) -> Any:
+def _convert(estimator: Any, values: Any, y: Any, sample_weight: Any, **changed: Any) -> Any:
     """Fit, let cuML convert what was learned, and return cuML's model."""
-    model = fit_twin(estimator, values, y, sample_weight)
+    model = fit_twin(estimator, values, y, sample_weight, **changed)
+    if changed:
+        keep_host_rows(model, values)
     carry_over(model.as_sklearn(), estimator)
+    keep_searchable(estimator)
     return model
+
+
+def over_all_gpus(job: FitJob) -> dict[str, Any]:
+    """Return the parameters by which cuML builds a graph of neighbours of many rows on every visible GPU.
+
+    It is an approximate graph (NN-descent), of groups of rows that stay in host memory until their turn.
+    """
+    n_gpus, params = len(job.resources.gpus), job.estimator.get_params(deep=False)
+    if catalogue_name(type(job.estimator)) not in GRAPHS or n_gpus < 2 or (job.info.n_samples or 0) < MANY_ROWS:
+        return {}
+    neighbours = next(filter(None, map(params.get, ("n_neighbors", "min_samples", "min_cluster_size"))))
+    as_it_asks = (
+        job.info.sparse or params["metric"] not in ("euclidean", "l2", "cosine") or neighbours > MOST_NEIGHBOURS
+    )
+    if as_it_asks or params.get("random_state") is not None or params.get("prediction_data"):
+        return {}
+    # two groups for each GPU; each row is in two
+    groups = {"knn_n_clusters": max(4, 2 * n_gpus), "knn_overlap_factor": 2}
+    return {"device_ids": "all", "build_algo": "nn_descent", "build_kwds": groups}
 
 
 def forest_answers(model: Any) -> dict[str, Any]:
@@ -64,7 +91,9 @@ def forest_answers(model: Any) -> dict[str, Any]:
 def _checked(job: FitJob) -> tuple[Any, Any, Any]:
     """Return the data as cuML takes them, or raise scikit-learn's own error before any work."""
     estimator = job.estimator
-    y = job.y if get_tags(estimator).target_tags.required else None
+    # UMAP may have a target, and has another answer with one
+    has_target = get_tags(estimator).target_tags.required or catalogue_name(type(estimator)) == "umap.UMAP"
+    y = job.y if has_target else None
     labels = is_classifier(estimator) and y is not None
     if labels and not _are_whole_numbers(y):
         # labels may be text, which stays on the host
@@ -74,7 +103,7 @@ def _checked(job: FitJob) -> tuple[Any, Any, Any]:
         return _checked_table(estimator, job.X), y, None
     if container_of(job.X) in GPU:
         return check_gpu_input(estimator, job.X, y, job.sample_weight, labels=labels)
-    row = next(row for row in rows_of(type(estimator).__name__) if row.backend == "cuml")
+    row = next(row for row in entries_for(estimator) if row.backend == "cuml")
     options: dict[str, Any] = {"sparse": row.sparse, "multi_target": row.multi_target, "finite": False}
     return validate(estimator, job.X, y, job.sample_weight, **options)
 

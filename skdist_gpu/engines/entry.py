@@ -14,6 +14,19 @@ NEVER = float("inf")
 ON_DEVICE = 1e300
 
 
+def catalogue_name(cls: type) -> str:
+    """Return the name of a class in the catalogue: its package goes first where it is not scikit-learn or XGBoost.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> catalogue_name(Ridge), catalogue_name(Entry)
+    ('Ridge', 'skdist_gpu.Entry')
+    """
+    package = cls.__module__.partition(".")[0]
+    return cls.__name__ if package in ("sklearn", "xgboost") else f"{package}.{cls.__name__}"
+
+
 @dataclass(frozen=True)
 class Entry:
     """One estimator on one engine.
@@ -21,7 +34,7 @@ class Entry:
     Attributes
     ----------
     estimator : str
-        Class name of the scikit-learn or XGBoost estimator.
+        Class name of the scikit-learn or XGBoost estimator, as :func:`catalogue_name` gives it.
     backend : str
         Engine: a module name in :mod:`skdist_gpu.engines` with ``.`` for ``_``.
     device : {"cpu", "gpu", "dask"}

@@ -44,8 +44,9 @@ def test_the_lists_name_every_row():
     listed = {name_of(e) for e in cuml_family()}
     listed |= {"LinearRegression", "Ridge", "Lasso", "ElasticNet", "LogisticRegression", "LinearSVC", "KMeans", "PCA"}
     listed |= {"RandomForestClassifier", "RandomForestRegressor", "KNeighborsClassifier", "KNeighborsRegressor"}
-    # see test_cuml_preprocessing_gpu.py
+    # see test_cuml_preprocessing_gpu.py and test_cuml_graphs_gpu.py
     listed |= {"OneHotEncoder", "OrdinalEncoder", "TargetEncoder", "TfidfTransformer", "QuantileTransformer"}
+    listed |= {"umap.UMAP", "hdbscan.HDBSCAN"}
     assert {e.estimator for e in CATALOG if e.backend == "cuml"} == listed
 
 

@@ -250,3 +250,14 @@ def test_target_encoder(kind):
 def test_target_encoder_of_more_classes_is_refused():
     with pytest.raises(BackendError, match="continuous or binary, not multiclass"):
         autoscale(TargetEncoder(smooth=1.0), backend="cuml").fit(shop(), np.arange(600) % 3)
+
+
+def test_what_is_kept_from_the_user_is_still_so_in_cuml():
+    import cuml.preprocessing
+
+    X = table(missing=True)
+    center = cuml.preprocessing.RobustScaler().fit(cupy.asarray(X)).center_
+    assert not np.allclose(cupy.asnumpy(center), np.nanmedian(X, axis=0))
+    values, y = np.array([[0.0], [1.0], [np.nan], [np.nan]]), np.array([0.5, 1.5, 2.5, 3.5])
+    encoder = cuml.preprocessing.TargetEncoder(multi_feature_mode="independent").fit(values, y)
+    assert len(encoder.encode_all[0]) == 2  # cuML 26.10: missing values are in no group

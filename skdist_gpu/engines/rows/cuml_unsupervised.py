@@ -48,6 +48,22 @@ _TSNE: dict[str, Any] = {
     "metric_params": (None,),
 }
 
+# what cuML does not read; n_jobs, low_memory and the like change no result
+_UMAP: dict[str, Any] = {
+    "metric": SPARSE_DISTANCES,
+    "densmap": (False,),
+    "unique": (False,),
+    "output_metric": ("euclidean",),
+    "disconnection_distance": (None,),
+    "transform_mode": ("embedding",),
+}
+_CONTRIB_HDBSCAN: dict[str, Any] = {
+    "metric": ("euclidean", "l2"),
+    "match_reference_implementation": (False,),
+    "branch_detection_data": (False,),
+    "cluster_selection_epsilon_max": (float("inf"),),
+    "cluster_selection_persistence": (0.0,),
+}
 # cuML's sources do not tell that its PCA takes sparse rows here, where scikit-learn's does
 _SPARSE_TSNE: dict[str, Any] = {"init": ("random",), "metric": SPARSE_DISTANCES}
 
@@ -55,6 +71,7 @@ ROWS: tuple[Entry, ...] = (
     cuml_row("KMeans", 2e5, accepts={"init": _is_name}, tolerance=1e-2),
     cuml_row("DBSCAN", 2e4, accepts=_DBSCAN, ignores={"metric_params": (None,)}, tolerance=0.0),
     cuml_row("HDBSCAN", 2e4, accepts=_HDBSCAN, weights=False, tolerance=1e-2),
+    cuml_row("hdbscan.HDBSCAN", 2e4, accepts=_CONTRIB_HDBSCAN, weights=False, tolerance=1e-2, source="as HDBSCAN"),
     cuml_row(
         "SpectralClustering",
         2e4,
@@ -96,6 +113,16 @@ ROWS: tuple[Entry, ...] = (
         weights=False,
         tolerance=1e-2,
         source="0.9 s for 3 000 x 8 on an H100, the first call, against some 3 s of scikit-learn",
+    ),
+    cuml_row(
+        "umap.UMAP",
+        2e4,
+        accepts=_UMAP,
+        sparse=True,
+        weights=False,
+        multi_target=False,
+        tolerance=1e-2,
+        source="as TSNE; not measured for this estimator",
     ),
     cuml_row("SpectralEmbedding", 2e5, accepts=_NEAREST, weights=False, tolerance=1e-2, source=_NOT_MEASURED),
     cuml_row(
