@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
@@ -14,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skdist_gpu import autoscale
 from skdist_gpu.data import dataset as dataset_module
+from skdist_gpu.data.dataset import table_of
 from skdist_gpu.testing import assert_ran_on
 
 generator = np.random.default_rng(0)
@@ -107,3 +109,28 @@ def test_memory_mapped_arrays_are_not_copied(tmp_path):
     assert_ran_on(model, "reductions:cpu")
     reference = LinearRegression().fit(np.asarray(data, np.float64), FRAME["target"][:5000])
     assert_allclose(model.coef_, reference.coef_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n_rows", [1, 7, 1001, 16_384])
+@pytest.mark.parametrize("kind", ["plain", "missing", "several types", "one column", "chunks"])
+def test_columns_copied_into_memory_are_those_of_the_frame(dtype, n_rows, kind):
+    generator = np.random.default_rng(0)
+    names = ["a column with " + "a long name " * 200, *(["b", "c"] if kind != "one column" else [])]
+    frame = pd.DataFrame({name: generator.standard_normal(20_000).astype(dtype) for name in names})
+    if kind == "several types":
+        frame["b"] = np.arange(len(frame))
+    rows = pa.Table.from_pandas(frame)
+    if kind == "missing":
+        present = pa.array(np.arange(len(frame)) % 3 > 0)
+        rows = rows.set_column(1, "b", pc.if_else(present, rows["b"], pa.scalar(None, rows["b"].type)))
+    if kind == "chunks":
+        rows = pa.concat_tables([rows.slice(0, 8), rows.slice(8)])
+    else:
+        (rows,) = rows.to_batches()
+    rows = rows.slice(3, n_rows)
+    table = table_of(ds.dataset(pa.Table.from_batches([rows]) if kind != "chunks" else rows), None, None)
+    columns = table.columns_in(np.empty(table.room_for(n_rows), np.uint8), rows)
+    assert columns.dtype == table.dtype == ("float64" if kind == "several types" else dtype)
+    expected = rows.to_pandas().to_numpy(dtype=table.dtype)
+    assert_array_equal(columns[:, :n_rows].T, expected)

@@ -17,6 +17,9 @@ from skdist_gpu.data.kinds import container_of
 # rows of a block; Arrow reads a few blocks ahead, and larger ones take memory without saving time
 BLOCK_ROWS = 16_384
 READ_AHEAD = 2
+# of Arrow's messages: what columns are padded to, and more than what stands before them
+MESSAGE_ALIGNMENT = 8
+MESSAGE_BYTES, MESSAGE_COLUMN_BYTES = 4096, 256
 MANY_AHEAD = 8
 
 
@@ -85,16 +88,44 @@ class DatasetTable:
 
     def arrays(self, batch: Any) -> tuple[Any, np.ndarray | None, np.ndarray | None]:
         """Return X, y and weights of a batch."""
+        if self.as_frames:
+            return batch.select(list(self.features)).to_pandas(), *self.targets(batch)
+        return _matrix(batch, self.features, self.dtype), *self.targets(batch)
+
+    def targets(self, batch: Any) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Return y and weights of a batch."""
         y = _matrix(batch, self._targets) if self._targets else None
         if y is not None and isinstance(self.target, str):
             y = y[:, 0]
-        weight = _matrix(batch, (self.weight,))[:, 0] if self.weight else None
-        X = (
-            batch.select(list(self.features)).to_pandas()
-            if self.as_frames
-            else _matrix(batch, self.features, self.dtype)
-        )
-        return X, y, weight
+        return y, _matrix(batch, (self.weight,))[:, 0] if self.weight else None
+
+    def columns_in(self, memory: np.ndarray, batch: Any) -> np.ndarray:
+        """Copy the features of a batch into bytes of `room_for` it, one column behind the other.
+
+        Returns an array of shape (n_features, n_rows or a few more), in `memory`.
+        """
+        import pyarrow
+
+        rows = _as_type(batch.select(list(self.features)), self.dtype)
+        if any(column.null_count for column in rows.columns):
+            matrix = rows.to_tensor(null_to_nan=True, row_major=False).to_numpy().T
+            columns = memory[: matrix.nbytes].view(self.dtype).reshape(matrix.shape)
+            np.copyto(columns, matrix)
+            return columns
+        # as a message of Arrow's: one call copies all columns, and other threads need not wait for it
+        message = pyarrow.record_batch(rows.columns, names=[""] * rows.num_columns)
+        room = pyarrow.py_buffer(memory)
+        with pyarrow.ipc.new_stream(pyarrow.FixedSizeBufferWriter(room), message.schema) as stream:
+            stream.write_batch(message)
+        values = pyarrow.ipc.open_stream(room).read_next_batch().column(0).buffers()[1]
+        n_padded = -(-rows.num_rows * self.dtype.itemsize // MESSAGE_ALIGNMENT) * MESSAGE_ALIGNMENT
+        start = values.address - room.address
+        columns = memory[start : start + n_padded * rows.num_columns]
+        return columns.view(self.dtype).reshape(rows.num_columns, -1)
+
+    def room_for(self, n_rows: int) -> int:
+        """Return the bytes that `columns_in` needs for so many rows."""
+        return len(self.features) * (n_rows * self.dtype.itemsize + MESSAGE_COLUMN_BYTES) + MESSAGE_BYTES
 
     @property
     def _targets(self) -> tuple[str, ...]:
@@ -214,20 +245,26 @@ def _numpy_name(arrow_type: Any) -> str:
 
 def _matrix(batch: Any, names: tuple[str, ...], dtype: Any = None) -> np.ndarray:
     """Return columns of a record batch or table side by side; a missing value is NaN."""
-    import pyarrow
 
     if not names:
         return np.empty((batch.num_rows, 0))
     if dtype is None and len(names) == 1:
         return batch.column(names[0]).to_numpy(zero_copy_only=False)[:, None]
-    rows = batch.select(list(names))
-    if isinstance(rows, pyarrow.Table):
-        (rows,) = rows.combine_chunks().to_batches()
-    arrow_type = pyarrow.from_numpy_dtype(dtype or np.float64)
-    if any(column_type != arrow_type for column_type in rows.schema.types):
-        rows = rows.cast(pyarrow.schema([(name, arrow_type) for name in names]), safe=False)
+    rows = _as_type(batch.select(list(names)), np.dtype(dtype or np.float64))
     # one call: threads that copied column by column would wait for the interpreter's lock at each
     return rows.to_tensor(null_to_nan=True, row_major=False).to_numpy()
+
+
+def _as_type(rows: Any, dtype: np.dtype) -> Any:
+    """Return a record batch whose columns are all of one type."""
+    import pyarrow
+
+    if isinstance(rows, pyarrow.Table):
+        (rows,) = rows.combine_chunks().to_batches()
+    arrow_type = pyarrow.from_numpy_dtype(dtype)
+    if all(column_type == arrow_type for column_type in rows.schema.types):
+        return rows
+    return rows.cast(pyarrow.schema([(name, arrow_type) for name in rows.schema.names]), safe=False)
 
 
 def n_rows_of(dataset: Any) -> int | None:

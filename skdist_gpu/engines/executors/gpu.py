@@ -12,7 +12,7 @@ import cupyx
 import numpy as np
 
 from skdist_gpu.data.convert import result_to_host
-from skdist_gpu.data.dataset import DatasetTable
+from skdist_gpu.data.dataset import READ_AHEAD, DatasetTable, in_threads
 from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.data.labels import codes_of
 from skdist_gpu.engines.executors.kernels import map_block, reads_in_place
@@ -129,9 +129,17 @@ class _Carrier:
 
     def send(self, rows: np.ndarray, target: Any, free: Any) -> None:
         """Copy rows to the device once the event `free` says that nothing there is in use."""
-        self.sent.synchronize()  # the pinned memory is free again
-        carried = self.pinned[: rows.nbytes].view(rows.dtype).reshape(rows.shape)
+        carried = self.memory()[: rows.nbytes].view(rows.dtype).reshape(rows.shape)
         np.copyto(carried, rows)
+        self.deliver(carried, target, free)
+
+    def memory(self) -> np.ndarray:
+        """Return the pinned memory once it is free again."""
+        self.sent.synchronize()
+        return self.pinned
+
+    def deliver(self, carried: np.ndarray, target: Any, free: Any) -> None:
+        """Send what lies in the pinned memory."""
         self.stream.wait_event(free)
         target.set(carried, stream=self.stream)
         self.sent.record(self.stream)
@@ -234,16 +242,19 @@ class _FileStream:
         """Yield X, y and weights on the device, in the order of the rows; codes in place of labels."""
         stream, device = cupy.cuda.get_current_stream(), cupy.cuda.Device()
 
-        def send(X: np.ndarray, y: Any, weight: Any) -> Any:
+        def send(batch: Any) -> Any:
             place = self.places.get()
+            n_bytes = self.table.room_for(max(self.n_rows, batch.num_rows))
             with device, cupy.cuda.using_allocator(POOL.malloc):
                 # a query may give more rows than it was asked for
-                if place is None or place.room.size < X.size:
-                    place = _Place(max(X.size, self.n_rows * X.shape[1]), X.dtype)
-                columns = place.send_here(X.T)  # they lie one behind the other
-            return place, columns.T, y if classes is None or y is None else codes_of(y, classes), weight
+                if place is None or len(place.pinned) < n_bytes:
+                    place = _Place(n_bytes)
+                X = place.bring(self.table, batch)
+            y, weight = self.table.targets(batch)
+            return place, X, y if classes is None or y is None else codes_of(y, classes), weight
 
-        for place, X, y, weight in self.table.blocks(self.n_threads, send, self.n_rows):
+        batches = self.table.batches(self.n_rows, max(READ_AHEAD, self.n_threads))
+        for place, X, y, weight in in_threads(send, batches, self.n_threads):
             stream.wait_event(place.sent)
             yield X, *(None if part is None else cupy.asarray(part) for part in (y, weight))
             place.computed.record(stream)
@@ -253,14 +264,15 @@ class _FileStream:
 class _Place(_Carrier):
     """A carrier, and the memory on the device where it puts a block."""
 
-    def __init__(self, n_values: int, dtype: Any) -> None:
-        super().__init__(n_values * dtype.itemsize)
-        self.room = cupy.empty(n_values, dtype)
+    def __init__(self, n_bytes: int) -> None:
+        super().__init__(n_bytes)
+        self.room = cupy.empty(n_bytes, cupy.uint8)
         # the pool may hand out memory in which work before is not done
         self.computed = cupy.cuda.get_current_stream().record()
 
-    def send_here(self, values: np.ndarray) -> Any:
-        """Send an array to the device, once the block before it has been computed; return it there."""
-        target = self.room[: values.size].reshape(values.shape)
-        self.send(values, target, self.computed)
-        return target
+    def bring(self, table: DatasetTable, batch: Any) -> Any:
+        """Send the features of a batch, once the block before it has been computed; return them as X on the device."""
+        columns = table.columns_in(self.memory(), batch)
+        target = self.room[: columns.nbytes].view(columns.dtype).reshape(columns.shape)
+        self.deliver(columns, target, self.computed)
+        return target[:, : batch.num_rows].T
