@@ -21,10 +21,8 @@ from skdist_gpu.data.kinds import DASK, container_of
 from skdist_gpu.engines.protocol import FitJob
 from skdist_gpu.engines.xgboost_arguments import checked_in_memory, rows_of
 from skdist_gpu.engines.xgboost_partitions import Coding, Part, check_part, lazy_blocks, look_at, unite
+from skdist_gpu.planning.memory import BATCH_BYTES, GPU_BATCH_BYTES
 
-# bytes of a batch in float32: large enough for all cores, small beside a laptop's memory
-BATCH_BYTES = 64 * 2**20
-GPU_BATCH_BYTES = 256 * 2**20
 FURTHER = ("base_margin", "qid")  # arguments of fit that belong to rows
 
 

@@ -25,7 +25,6 @@ from skdist_gpu.engines.xgboost_arguments import (
     with_memory_errors,
 )
 from skdist_gpu.engines.xgboost_batches import (
-    GPU_BATCH_BYTES,
     BatchIterator,
     Rows,
     as_xgboost_names,
@@ -36,7 +35,7 @@ from skdist_gpu.engines.xgboost_holdout import RowDraw, wanted_fraction
 from skdist_gpu.engines.xgboost_partitions import Coding, Part, check_part, code_part, draw_part
 from skdist_gpu.engines.xgboost_reproducible import Table, joined, sampled, stride_of, table_of_quantiles
 from skdist_gpu.exceptions import EngineRefusal
-from skdist_gpu.planning.memory import GPU_ROW_BYTES
+from skdist_gpu.planning.memory import GPU_BATCH_BYTES, GPU_ROW_BYTES
 from skdist_gpu.planning.plan import format_bytes
 
 # bytes on disk for each value: its bin, by row and by column

@@ -1,4 +1,7 @@
-"""Predict the peak of memory of an engine, and what is free for it."""
+"""Predict the peak of memory of an engine, and what is free for it.
+
+The sizes of blocks are here, and engines take them from here, so that they hold what the plan says.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,13 @@ from skdist_gpu.engines.rows.voting import BLOCK_ROWS as VOTING_ROWS
 from skdist_gpu.hardware.detect import Resources
 from skdist_gpu.reductions.protocol import STEP_BYTES
 
-# float64 rows that a GPU reduces at a time, as engines.executors.gpu has it
+# a float64 copy of this size keeps a GPU busy and leaves room on small ones
 GPU_STEP_BYTES = 2**29
 # rows of a block that partial_fit gets from files or from memory
 INCREMENTAL_ROWS = 16_384
 # of XGBoost: gradients, predictions, positions and labels of a row
 CPU_ROW_BYTES, GPU_ROW_BYTES = 40, 48
-# batches of XGBoost's external memory
+# of XGBoost's external memory, in float32: large enough for all cores, small beside a laptop's memory
 BATCH_BYTES, GPU_BATCH_BYTES = 64 * 2**20, 256 * 2**20
 
 
