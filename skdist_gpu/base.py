@@ -177,10 +177,9 @@ class AutoScaleEstimator(ScoringMixin, BaseEstimator):
         """Run the plan's first choice, and the next one if memory runs out."""
         fallback = self._option("fallback")
         ladder = plan.ladder[:1] if fallback == "raise" else plan.ladder
-        unfitted = clone(job.estimator)
         failures: list[str] = []
         for candidate in ladder:
-            job.device, job.estimator = candidate.device, clone(unfitted)
+            job.device = candidate.device
             start = time.perf_counter()
             try:
                 with Progress(self.progress) as job.progress:
@@ -196,6 +195,8 @@ class AutoScaleEstimator(ScoringMixin, BaseEstimator):
                         FallbackWarning,
                         stacklevel=4,
                     )
+                # the next engine must not see what this one has left
+                job.estimator = clone(self._make_estimator())
         if isinstance(last, MemoryError):
             raise last
         raise BackendError(f"Every engine tried failed: {'; '.join(failures)}.\n{plan}") from last

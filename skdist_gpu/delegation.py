@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial, update_wrapper
-from inspect import signature
+from inspect import Signature, signature
 from typing import Any
 
 
@@ -29,10 +29,15 @@ class FitMethod:
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if instance is None:
             return self.function
-        bound = partial(self.function, instance)
-        update_wrapper(bound, self.function)
-        shown = list(signature(self.function).parameters.values())[1:]
-        if not instance._takes_weights():
-            shown = [p for p in shown if p.name != "sample_weight"]
-        bound.__signature__ = signature(self.function).replace(parameters=shown)  # type: ignore[attr-defined]
-        return bound
+        return update_wrapper(_BoundFit(self.function, instance), self.function)
+
+
+class _BoundFit(partial):
+    """`fit` of one instance; its signature is worked out when it is asked for, not at each fit."""
+
+    @property
+    def __signature__(self) -> Signature:
+        whole, instance = signature(self.func), self.args[0]
+        hidden = set() if instance._takes_weights() else {"sample_weight"}
+        shown = [p for p in list(whole.parameters.values())[1:] if p.name not in hidden]
+        return whole.replace(parameters=shown)

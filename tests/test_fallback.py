@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from sklearn.linear_model import LinearRegression
+from sklearn.preprocessing import StandardScaler
 
 from skdist_gpu import AutoScaleRegressor, AutoScaleTransformer
 from skdist_gpu.engines import catalog
@@ -57,10 +58,13 @@ def test_an_engine_that_refuses_at_run_time_hands_over(monkeypatch):
         return "AttributeError: an incompatible release"
 
     monkeypatch.setattr(dask_ml_engine, "_probe", broken)
-    monkeypatch.setattr(catalog, "CATALOG", tuple(e for e in catalog.CATALOG if e.backend == "dask_ml"))
+    rows = tuple(e for e in catalog.rows_of("StandardScaler") if e.backend in ("dask_ml", "sklearn"))
+    monkeypatch.setattr(catalog, "rows_of", lambda estimator: rows)
+    given = StandardScaler()
     with pytest.warns(FallbackWarning, match="an incompatible release"):
-        model = AutoScaleTransformer().fit(blocks)
+        model = AutoScaleTransformer(given).fit(blocks)
     assert model.backend_ == "sklearn"
+    assert vars(given) == vars(StandardScaler())
     assert_allclose(model.mean_, X.mean(axis=0))
     assert "dask_ml:dask failed" in str(model.explain())
     with pytest.raises(BackendError, match="an incompatible release"):

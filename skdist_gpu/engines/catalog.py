@@ -6,7 +6,7 @@ Importing it imports no engine.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from skdist_gpu.engines.entry import Entry, catalogue_name
@@ -50,6 +50,7 @@ def entries_for(estimator: Any) -> tuple[Entry, ...]:
     return rows_of(catalogue_name(type(estimator)))
 
 
+@cache
 def rows_of(estimator: str) -> tuple[Entry, ...]:
     """Return the rows for the name of a class, scikit-learn itself after all that give its answer."""
     rows = [e for e in CATALOG if e.estimator == estimator]

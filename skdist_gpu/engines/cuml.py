@@ -138,11 +138,10 @@ def _check_finite(values: Any, estimator: Any) -> None:
 
 def carry_over(fitted: Any, estimator: Any) -> None:
     """Copy what was learned; the user's parameters and feature names stay."""
-    params = estimator.get_params(deep=False)
-    known = {name: value for name, value in vars(estimator).items() if name.endswith("_in_")}
+    known = vars(estimator)
     # cuML leaves some numbers on the GPU
-    learned = {name: _at_home(value) for name, value in vars(fitted).items() if name not in params}
-    vars(estimator).update(learned | known)
+    learned = {name: _at_home(value) for name, value in vars(fitted).items() if name not in known}
+    known.update(learned)
 
 
 def _at_home(value: Any) -> Any:

@@ -117,12 +117,20 @@ def _gpus() -> tuple[Gpu, ...]:
     import pynvml
 
     found = []
-    for index in range(pynvml.nvmlDeviceGetCount()):
-        handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-        if _visible(index, pynvml.nvmlDeviceGetUUID(handle)):
+    for index, (handle, uuid, name) in enumerate(_devices(os.getpid())):
+        if _visible(index, uuid):
             memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-            found.append(Gpu(pynvml.nvmlDeviceGetName(handle), int(memory.total), int(memory.free)))
+            found.append(Gpu(name, int(memory.total), int(memory.free)))
     return tuple(found)
+
+
+@lru_cache(maxsize=1)
+def _devices(pid: int) -> tuple[tuple[Any, str, str], ...]:
+    """Return NVML's handle, UUID and name of each GPU, asked once a process: free memory alone changes."""
+    import pynvml
+
+    handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
+    return tuple((h, pynvml.nvmlDeviceGetUUID(h), pynvml.nvmlDeviceGetName(h)) for h in handles)
 
 
 @lru_cache(maxsize=1)
