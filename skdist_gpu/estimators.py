@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sklearn.base import ClassifierMixin, ClusterMixin, RegressorMixin, TransformerMixin, clone
+from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 
 from skdist_gpu.base import AutoScaleEstimator
@@ -186,6 +187,8 @@ class AutoScaleTransformer(TransformerMixin, AutoScaleEstimator):
                 f"AutoScaleTransformer wraps a transformer, and {type(estimator).__name__} has no transform. "
                 "skdist_gpu.autoscale(estimator) picks the right class."
             )
+        if get_tags(estimator).target_tags.one_d_labels:
+            raise TypeError(f"AutoScaleTransformer transforms X, and {type(estimator).__name__} a target.")
         super()._check_parameters(estimator)
 
     @available_if(estimator_has("transform"))

@@ -69,7 +69,8 @@ def autoscale(obj: Any, **options: Any) -> Any:
         raise TypeError(f"autoscale() takes a scikit-learn estimator, not {type(obj).__name__}.")
     if _is_search(obj) or type(obj).__name__ in ("OneVsRestClassifier", "OneVsOneClassifier"):
         return clone(obj).set_params(estimator=autoscale(obj.estimator, **options))
-    return _wrapper(obj)(clone(obj), **options)
+    # LabelEncoder and LabelBinarizer transform a target, and have no X
+    return clone(obj) if get_tags(obj).target_tags.one_d_labels else _wrapper(obj)(clone(obj), **options)
 
 
 def _is_search(obj: Any) -> bool:

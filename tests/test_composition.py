@@ -12,13 +12,14 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_breast_cancer, load_diabetes, make_classification
 from sklearn.ensemble import VotingClassifier, VotingRegressor
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.feature_selection import RFE, SelectFromModel
 from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.preprocessing import LabelBinarizer, LabelEncoder, MinMaxScaler, StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.utils.validation import has_fit_parameter
 
@@ -155,3 +156,20 @@ def test_one_classifier_for_each_class_or_pair_chooses_by_itself(strategy):
     model = autoscale(strategy(LinearSVC()), backend="reductions:cpu").fit(X, y)
     assert {inner.backend_ for inner in model.estimators_} == {"reductions"}
     assert model.score(X, y) == pytest.approx(strategy(LinearSVC()).fit(X, y).score(X, y), abs=0.01)
+
+
+@pytest.mark.parametrize("encoder", [LabelEncoder(), LabelBinarizer()], ids=lambda e: type(e).__name__)
+def test_what_transforms_a_target_stays_as_it_is(encoder):
+    wrapped = autoscale(encoder)
+    assert type(wrapped) is type(encoder)
+    assert wrapped is not encoder
+    assert wrapped.fit(["b", "a"]).classes_.tolist() == ["a", "b"]
+    with pytest.raises(TypeError, match=r"transforms X, and Label.* a target"):
+        AutoScaleTransformer(encoder).fit([[1.0], [2.0]])
+
+
+def test_text_stays_with_scikit_learn():
+    texts = ["a good day", "a bad day", "good good", "bad bad day"] * 5
+    model = autoscale(make_pipeline(TfidfVectorizer(), LogisticRegression())).fit(texts, [0, 1, 0, 1] * 5)
+    assert [step.backend_ for _, step in model.steps] == ["sklearn", "sklearn"]
+    assert model.predict(["good", "bad"]).tolist() == [0, 1]

@@ -154,8 +154,13 @@ def fit_target_encoder(estimator: Any, table: Any, y: Any, sample_weight: Any) -
 
 
 def _as_frame(table: Any) -> Any:
-    """Return a table as cuDF reads it: text and objects of an array as the columns of a frame."""
-    if container_of(table) in GPU or hasattr(table, "iloc") or table.dtype.kind not in "OUS":
+    """Return a table as cuDF reads it: text and objects of an array as columns, categories as their values."""
+    if hasattr(table, "iloc"):
+        categories = {
+            name: dtype.categories.dtype for name, dtype in table.dtypes.items() if hasattr(dtype, "categories")
+        }
+        return table.astype(categories) if categories else table
+    if container_of(table) in GPU or table.dtype.kind not in "OUS":
         return table
     return pd.DataFrame(table).infer_objects()
 

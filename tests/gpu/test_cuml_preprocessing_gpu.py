@@ -94,8 +94,7 @@ def fit_there(estimator, *data):
 def test_attributes_are_scikit_learns(estimator, move, dtype):
     X = table(dtype=dtype)
     model, plain = fit_there(estimator, move(X))
-    loose = 1e-2 if dtype == np.float32 else 1e-4
-    same(plain, clone(estimator).fit(X), loose if name_of(estimator) == "PowerTransformer" else 1e-5)
+    same(plain, clone(estimator).fit(X), 1e-4 if name_of(estimator) == "PowerTransformer" else 1e-5)
     on_device = model.transform(cupy.asarray(X))
     assert isinstance(on_device, cupy.ndarray)
     assert on_device.dtype == plain.transform(X).dtype
