@@ -131,7 +131,16 @@ def apply_in_threads(function: BlockMethod, X: Any) -> Any:
 def features_of(function: BlockMethod, source: Any, keep: Sequence[str] = ()) -> list[str]:
     """Name the columns of files that an estimator was fitted to; all but those to keep, where it knows no names."""
     known = getattr(function.estimator, "feature_names_in_", None)
-    return [name for name in schema_of(source) if name not in keep] if known is None else list(known)
+    others = {*keep, margin_column(function)}
+    return [name for name in schema_of(source) if name not in others] if known is None else list(known)
+
+
+def margin_column(function: BlockMethod) -> str | None:
+    """Return the name of the column of files that holds XGBoost's margins, if there is one."""
+    margin = function.params.get("base_margin")
+    if margin is None or isinstance(margin, str):
+        return margin
+    raise ValueError("X is read from files, so that base_margin must name a column of it. Nothing was read.")
 
 
 def scored_batches(
@@ -141,13 +150,14 @@ def scored_batches(
 
     A few batches are in memory at a time.
     """
-    known = getattr(function.estimator, "feature_names_in_", None)
-    columns = list(dict.fromkeys([*names, *keep]))
+    known, margin = getattr(function.estimator, "feature_names_in_", None), margin_column(function)
+    columns = list(dict.fromkeys([*names, *keep, *([] if margin is None else [margin])]))
     n_rows = n_rows or max(256, min(BATCH_ROWS, BATCH_BYTES // (8 * len(columns))))
 
     def score(batch: Any) -> tuple[Any, Any]:
         rows = batch.select(names).to_pandas()
-        return batch, function(rows.to_numpy() if known is None else rows)
+        method = function if margin is None else function.with_margin(batch.column(margin).to_numpy())
+        return batch, method(rows.to_numpy() if known is None else rows)
 
     batches = (batch for batch in read_batches(source, columns, n_rows) if batch.num_rows)
     results = in_threads(score, batches, joblib.cpu_count())

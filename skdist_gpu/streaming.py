@@ -48,7 +48,9 @@ class ScoredDataset:
         source = arrow_schema_of(self.source)
         made_up = {name: _made_up(source.field(name).type) for name in [*self._features, *self._kept]}
         row = with_known_categories(self.function.estimator, pa.table(made_up).select(self._features).to_pandas())
-        result = self.function(row if hasattr(self.function.estimator, "feature_names_in_") else row.to_numpy())
+        result = self.function.with_margin(None)(
+            row if hasattr(self.function.estimator, "feature_names_in_") else row.to_numpy()
+        )
         return pa.table(self._columns(made_up, result, self._kept)).schema
 
     def to_batches(

@@ -133,6 +133,19 @@ def test_evaluation_and_early_stopping(frame, files):
     assert len(model.evals_result_["validation_0"]["mlogloss"]) == model.estimator_.best_iteration + 3
 
 
+def test_margins_and_evaluation_from_files(frame, files):
+    direct = xgboost.XGBRegressor(**FEW, early_stopping_rounds=2)
+    direct.fit(frame[NAMES], frame["y"], eval_set=[(frame[NAMES], frame["y"])], verbose=False)
+    sets = {"eval_set": [(files("y"), "y")], "verbose": False}
+    model = AutoScaleXGBRegressor(**EXTERNAL, early_stopping_rounds=2).fit(files("y"), "y", **sets)
+    assert model.best_score == pytest.approx(direct.best_score, rel=1e-3)
+    lazy = model.predict(files("margin"), base_margin="margin")
+    expected = model.estimator_.predict(frame[NAMES], base_margin=frame["margin"])
+    np.testing.assert_allclose(lazy.collect(), expected, rtol=1e-6)
+    with pytest.raises(ValueError, match="base_margin must name a column"):
+        model.predict(files(), base_margin=frame["margin"])
+
+
 # --- the plan ------------------------------------------------------------------------------
 
 

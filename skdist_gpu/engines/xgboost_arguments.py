@@ -13,6 +13,7 @@ from xgboost.core import XGBoostError
 
 from skdist_gpu._compat.sklearn import check_sample_weight
 from skdist_gpu.data.convert import to_host
+from skdist_gpu.data.dataset import is_read_from_files, load, table_of
 from skdist_gpu.data.kinds import FRAMES, GPU, container_of
 from skdist_gpu.engines.protocol import FitJob
 from skdist_gpu.engines.xgboost_stand_in import stand_in
@@ -28,12 +29,16 @@ CHECKS: dict[str, Any] = {
 def fit_arguments(job: FitJob) -> dict[str, Any]:
     """Return the further arguments of `fit`; another AutoScale estimator may be continued, too.
 
-    scikit-learn's gradient boosting is replaced by XGBoost's.
+    scikit-learn's gradient boosting is replaced by XGBoost's. Files to evaluate on are read into memory.
     """
     stand_in(job)
     arguments = dict(job.fit_params)
     if "xgb_model" in arguments:
         arguments["xgb_model"] = getattr(arguments["xgb_model"], "estimator_", arguments["xgb_model"])
+    if arguments.get("eval_set"):
+        arguments["eval_set"] = [
+            load(table_of(X, y, None))[:2] if is_read_from_files(X, y) else (X, y) for X, y in arguments["eval_set"]
+        ]
     return arguments
 
 
