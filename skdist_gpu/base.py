@@ -24,7 +24,7 @@ from skdist_gpu.hardware.cluster import find_machine
 from skdist_gpu.hardware.detect import Resources, current_client, detect_resources
 from skdist_gpu.hardware.fake import parse_bytes
 from skdist_gpu.planning.plan import Candidate, Plan
-from skdist_gpu.planning.planner import Request, make_plan
+from skdist_gpu.planning.planner import Request, make_plan, parameter_refusals
 from skdist_gpu.progress import Progress
 from skdist_gpu.report import Explanation, Report
 from skdist_gpu.scoring import ScoringMixin
@@ -100,9 +100,10 @@ class AutoScaleEstimator(ScoringMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         """Return the wrapped estimator's tags, less what a forced engine does not take."""
-        tags = deepcopy(get_tags(self._make_estimator()))
-        entries = self._entries()
-        tags.input_tags.sparse &= any(e.sparse for e in entries)
+        estimator, entries = self._make_estimator(), self._entries()
+        tags = deepcopy(get_tags(estimator))
+        takes_sparse = (e.sparse and not parameter_refusals(e, estimator, sparse=True) for e in entries)
+        tags.input_tags.sparse &= any(takes_sparse)
         if not any(e.multi_target for e in entries):
             tags.target_tags.multi_output = False
             if tags.classifier_tags is not None:

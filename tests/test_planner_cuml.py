@@ -24,8 +24,9 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 from sklearn.svm import SVC, SVR
+from sklearn.utils import get_tags
 
-from skdist_gpu import AutoScaleRegressor, config_context, set_config
+from skdist_gpu import AutoScaleRegressor, autoscale, config_context, set_config
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.catalog import entries_for
 from skdist_gpu.engines.cuml import over_all_gpus
@@ -237,3 +238,10 @@ def test_graphs_of_many_rows_are_built_on_every_gpu(estimator, n_rows, n_gpus, s
     if spread:
         assert changed["device_ids"] == "all"
         assert changed["build_kwds"]["knn_n_clusters"] >= n_gpus
+
+
+def test_the_tag_for_sparse_rows_follows_the_parameters():
+    for estimator, sparse in ((TSNE(), False), (TSNE(init="random"), True), (DBSCAN(), False), (SVC(), True)):
+        tags = get_tags(autoscale(estimator, backend="cuml"))
+        assert tags.input_tags.sparse is sparse, estimator
+    assert get_tags(autoscale(TSNE())).input_tags.sparse

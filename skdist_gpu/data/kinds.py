@@ -18,7 +18,6 @@ _TYPES: dict[str, tuple[str, str]] = {
     "arrow.dataset": ("pyarrow.dataset", "Dataset"),
     "scored": ("skdist_gpu.streaming", "ScoredDataset"),
     "cupy": ("cupy", "ndarray"),
-    "cupy.sparse": ("cupyx.scipy.sparse", "spmatrix"),
     "cudf": ("cudf", "DataFrame"),
     "cudf.series": ("cudf", "Series"),
     "dask.array": ("dask.array", "Array"),
@@ -47,9 +46,9 @@ def container_of(data: Any) -> str:
         if cls is not None and isinstance(data, cls):
             # what is still to be computed from files is read as they are
             return "arrow.dataset" if kind == "scored" else kind
-    # SciPy has two sparse families (matrix and array); both carry a format and toarray
-    if type(data).__module__.startswith("scipy.sparse"):
-        return "scipy.sparse"
+    # SciPy and CuPy have two sparse families (matrix and array); both carry a format and toarray
+    if type(data).__module__.startswith(("scipy.sparse", "cupyx.scipy.sparse")):
+        return "cupy.sparse" if type(data).__module__.startswith("cupyx") else "scipy.sparse"
     return "other"
 
 

@@ -91,7 +91,7 @@ def _judge(entry: Entry, estimator: Any, info: InputInfo, resources: Resources, 
     refusals = [
         *([entry.refusal] if entry.refusal else []),
         *machine_refusals(entry, resources),
-        *_parameter_refusals(entry, estimator, info),
+        *parameter_refusals(entry, estimator, sparse=info.sparse),
         *_ignored_refusals(entry, estimator, request),
         *_data_refusals(entry, info, request),
         *_precision_refusals(entry, info, request),
@@ -150,8 +150,9 @@ def _slower_with(entry: Entry, estimator: Any, info: InputInfo) -> str | None:
     return None
 
 
-def _parameter_refusals(entry: Entry, estimator: Any, info: InputInfo) -> list[str]:
-    accepts, where = (entry.accepts | entry.sparse_accepts, " for sparse X") if info.sparse else (entry.accepts, "")
+def parameter_refusals(entry: Entry, estimator: Any, *, sparse: bool) -> list[str]:
+    """Name each parameter that an engine does not support, for dense or for sparse `X`."""
+    accepts, where = (entry.accepts | entry.sparse_accepts, " for sparse X") if sparse else (entry.accepts, "")
     return [f"{what} is not supported{where}{only}" for what, only in _outside(accepts, estimator)]
 
 

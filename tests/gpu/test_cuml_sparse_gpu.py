@@ -53,6 +53,14 @@ def on(where, matrix):
     return cupyx.scipy.sparse.csr_matrix(matrix) if where == "cupy" else matrix
 
 
+@pytest.mark.parametrize("name", ["csr_array", "coo_matrix", "csc_matrix"])
+def test_other_formats_on_the_device(name):
+    rows = getattr(cupyx.scipy.sparse, name)(X)
+    model = autoscale(Ridge(tol=1e-8)).fit(rows, cupy.asarray(Y))
+    assert_ran_on(model, "cuml:gpu")
+    assert_allclose(model.coef_, Ridge(tol=1e-8).fit(X, Y).coef_, atol=1e-3)
+
+
 def fitted(estimator, where):
     target = GROUP if is_classifier(estimator) else Y if is_regressor(estimator) else None
     model = autoscale(estimator, backend="cuml").fit(on(where, X), target)
