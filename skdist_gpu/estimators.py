@@ -9,7 +9,8 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 
 from skdist_gpu.base import AutoScaleEstimator
-from skdist_gpu.data.convert import to_host
+from skdist_gpu.data.convert import place_like, to_host
+from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.delegation import estimator_has
 
 PARAMETERS = """
@@ -213,8 +214,10 @@ class AutoScaleTransformer(TransformerMixin, AutoScaleEstimator):
         if type(fitted.estimator_).__name__ == "TargetEncoder":
             # it encodes the rows of a fit by others than themselves
             return clone(fitted.estimator_).fit_transform(to_host(X), to_host(y), **fit_params)
-        # an embedding such as TSNE has no other rows to transform
-        return fitted.transform(X) if hasattr(fitted.estimator_, "transform") else fitted.embedding_
+        # what embeds rows has placed these, and transforms others by their neighbours, if at all
+        if not hasattr(fitted.estimator_, "embedding_"):
+            return fitted.transform(X)
+        return place_like(fitted.embedding_, X) if container_of(X) in GPU else fitted.embedding_
 
     @available_if(estimator_has("inverse_transform"))
     def inverse_transform(self, X: Any) -> Any:

@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.covariance import EllipticEnvelope
 from sklearn.ensemble import IsolationForest
-from sklearn.manifold import MDS, SpectralEmbedding
+from sklearn.manifold import MDS, Isomap, LocallyLinearEmbedding, SpectralEmbedding
 from sklearn.model_selection import KFold
 from sklearn.neighbors import KNeighborsTransformer, LocalOutlierFactor, NearestNeighbors
 from sklearn.preprocessing import TargetEncoder
@@ -75,6 +75,11 @@ def test_embeddings_have_no_transform():
     assert_allclose(
         autoscale(MDS(n_init=1, init="random", random_state=0)).fit(X[:30]).embedding_, reference.embedding_
     )
+
+
+@pytest.mark.parametrize("embedding", [Isomap(), LocallyLinearEmbedding(random_state=0)], ids=str)
+def test_embedded_rows_stay_where_the_fit_placed_them(embedding):
+    assert_array_equal(autoscale(embedding).fit_transform(X), embedding.fit_transform(X))
 
 
 def test_target_encoder_does_not_encode_rows_by_themselves():
