@@ -5,7 +5,7 @@ import pytest
 
 from skdist_gpu import AutoScaleXGBClassifier, AutoScaleXGBRanker, AutoScaleXGBRegressor
 from skdist_gpu.engines import xgboost_batches
-from skdist_gpu.planning.memory import GPU_BATCHES_BYTES, GPU_ROW_BYTES
+from skdist_gpu.planning.memory import GPU_BATCH_BYTES, GPU_ROW_BYTES
 from skdist_gpu.testing import assert_ran_on
 
 # XGBoost says so on machines whose drivers do not share memory with the GPU, where it works all the same
@@ -58,7 +58,7 @@ def test_batches_give_the_model_of_the_data_in_memory(data, source, tmp_path):
 @pytest.mark.parametrize("pages_on_the_gpu", [0.5, 1.0])
 def test_budget_that_keeps_pages_in_main_memory(data, pages_on_the_gpu):
     X, _, labels, _ = data
-    budget = GPU_BATCHES_BYTES + GPU_ROW_BYTES * len(X) + int(pages_on_the_gpu * X.size)
+    budget = 6 * GPU_BATCH_BYTES + GPU_ROW_BYTES * len(X) + int(pages_on_the_gpu * X.size)
     model = AutoScaleXGBClassifier(**EXTERNAL, memory_budget=budget, validation_fraction=0.2).fit(X, labels)
     assert_ran_on(model, "xgboost.external:gpu")
     assert model.score(X, labels) > 0.9
