@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import pathlib
 import subprocess
 import sys
 import warnings
+from functools import cache
 
 import numpy as np
 from measure import report, timed
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.cluster import DBSCAN, KMeans
-from sklearn.covariance import LedoitWolf
-from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.covariance import EmpiricalCovariance, LedoitWolf
+from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
@@ -31,7 +33,9 @@ from cuml_family import cuml_family, make_data, qualities
 
 N_ROWS, N_COLUMNS = 1_000_000, 50
 FOREST = {"n_estimators": 20, "max_depth": 10, "random_state": 0}
-REPEATS = 5
+DBSCAN_ROWS = 50_000
+# pairs of calls, more of those that take less
+REPEATS, QUICK_REPEATS, QUICK_SECONDS = 3, 9, 0.1
 
 
 def other_rows():
@@ -96,16 +100,25 @@ def crossover(output):
 
 def timed_rows():
     found = [LinearRegression(), Ridge(), Lasso(0.01), LogisticRegression(), LinearSVC(), LinearSVR(), PCA(10)]
-    found += [TruncatedSVD(10), KMeans(8, n_init=1, random_state=0), RandomForestClassifier(**FOREST)]
-    return [*found, RandomForestRegressor(**FOREST), NearestNeighbors(), LedoitWolf()]
+    found += [TruncatedSVD(10), IncrementalPCA(10, batch_size=100_000), EmpiricalCovariance(), LedoitWolf()]
+    found += [KMeans(8, n_init=1, random_state=0), DBSCAN(7.0), NearestNeighbors(), KNeighborsClassifier()]
+    return [*found, KNeighborsRegressor(), RandomForestClassifier(**FOREST), RandomForestRegressor(**FOREST)]
 
 
-def table(estimator):
-    """Return a million float32 rows, and what an estimator learns from them."""
+@cache
+def whole_table():
+    """Return a million float32 rows, and numbers that depend on them."""
     generator = np.random.default_rng(0)
     X = generator.standard_normal((N_ROWS, N_COLUMNS), dtype=np.float32)
     y = X @ generator.standard_normal(N_COLUMNS, dtype=np.float32)
-    y += generator.standard_normal(N_ROWS, dtype=np.float32)
+    return X, y + generator.standard_normal(N_ROWS, dtype=np.float32)
+
+
+def table(estimator):
+    """Return the rows for an estimator, and what it learns from them; fewer where all pairs are compared."""
+    X, y = whole_table()
+    if isinstance(estimator, DBSCAN):
+        X, y = X[:DBSCAN_ROWS], y[:DBSCAN_ROWS]
     if is_classifier(estimator):
         return X, (y > 0).astype(np.int32)
     return X, y if is_regressor(estimator) else None
@@ -117,12 +130,12 @@ def overhead(output):
     from skdist_gpu import autoscale, config_context
     from skdist_gpu._compat.cuml import make_cuml
 
-    accelerated = accel_seconds()
+    accelerated = accel_rows()
     rows = []
     for estimator in timed_rows():
         name = type(estimator).__name__
-        row = {"estimator": name, "rows": N_ROWS, "columns": N_COLUMNS}
         X, y = table(estimator)
+        row = {"estimator": " ".join(repr(estimator).split()), "rows": len(X), "columns": N_COLUMNS}
         gX, gy = cupy.asarray(X), None if y is None else cupy.asarray(y)
 
         def direct(estimator=estimator, gX=gX, gy=gy):
@@ -133,47 +146,55 @@ def overhead(output):
 
         try:
             direct(), ours(), ours(X, y)
+            repeats = QUICK_REPEATS if timed(direct)[0] < QUICK_SECONDS else REPEATS
             # in turn, so that a change of clocks meets both
-            pairs = [(timed(direct)[0], timed(ours)[0]) for _ in range(REPEATS)]
+            pairs = [(timed(direct)[0], timed(ours)[0]) for _ in range(repeats)]
             row["cuml_seconds"], row["our_seconds"] = (min(times) for times in zip(*pairs, strict=True))
+            row["pairs"] = repeats
             row["overhead"] = row["our_seconds"] / row["cuml_seconds"] - 1
             row["our_seconds_from_numpy"] = timed(lambda: ours(X, y), 3)[0]  # noqa: B023
-            row["accel_seconds_from_numpy"] = accelerated.get(name)
             with config_context(precision="float32"):
                 row["chosen"] = repr(autoscale(estimator).plan(X, y))
         except Exception as error:
             row["error"] = f"{type(error).__name__}: {error}"[:300]
+        row |= accelerated.get(name, {"accel_error": "gave no result"})
         rows.append(row)
         print(row, flush=True)
     if output:
         report(rows, output)
 
 
-def accel_seconds():
-    """Return the seconds that cuml.accel takes, in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "cuml.accel", __file__, "accel"],
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-    )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    if not lines:
-        print("cuml.accel:", done.stderr[-800:], flush=True)
-    return {name: value for line in lines for name, value in json.loads(line).items()}
+def accel_rows():
+    """Return for each estimator what cuml.accel takes from NumPy, in a process of its own, or why it failed."""
+    # the path of the script is not on the path of a module that runs it
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-m", "cuml.accel", __file__, "accel"]
+    found = {}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as child:
+        for line in child.stdout:
+            print("cuml.accel:", line, end="", flush=True)
+            if line.startswith("{"):
+                row = json.loads(line)
+                found[row.pop("estimator")] = row
+    return found
 
 
 def accel(_):
+    names = ("coef_", "components_", "cluster_centers_", "covariance_", "labels_")
     for estimator in timed_rows():  # proxies, in a process that `python -m cuml.accel` started
         X, y = table(estimator)
 
         def fit(estimator=estimator, X=X, y=y):
             model = clone(estimator).fit(X, y)
-            return [getattr(model, name, None) for name in ("coef_", "components_", "cluster_centers_", "covariance_")]
+            return [getattr(model, name, None) for name in names]
 
-        fit()
-        print(json.dumps({type(estimator).__name__: timed(fit, 3)[0]}), flush=True)
+        row = {"estimator": type(estimator).__name__}
+        try:
+            fit()
+            row["accel_seconds_from_numpy"] = timed(fit, 3)[0]
+        except Exception as error:
+            row["accel_error"] = f"{type(error).__name__}: {error}"[:300]
+        print(json.dumps(row), flush=True)
 
 
 def multi_gpu(output):

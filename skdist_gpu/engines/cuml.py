@@ -35,7 +35,7 @@ def fit(job: FitJob) -> Fitted:
     try:
         spread = over_all_gpus(job)
         values = to_host(X) if spread else X if name in ENCODERS else to_gpu(X)
-        if name in FORESTS:
+        if name in FORESTS and values.dtype != np.float32:
             values = values.astype(np.float32)
         model = _FITS.get(name, _convert)(estimator, values, y, sample_weight, **spread)
     except unsupported_errors() as error:
@@ -67,9 +67,10 @@ def over_all_gpus(job: FitJob) -> dict[str, Any]:
 
     It is an approximate graph (NN-descent), of groups of rows that stay in host memory until their turn.
     """
-    n_gpus, params = len(job.resources.gpus), job.estimator.get_params(deep=False)
+    n_gpus = len(job.resources.gpus)
     if catalogue_name(type(job.estimator)) not in GRAPHS or n_gpus < 2 or (job.info.n_samples or 0) < MANY_ROWS:
         return {}
+    params = job.estimator.get_params(deep=False)
     neighbours = next(filter(None, map(params.get, ("n_neighbors", "min_samples", "min_cluster_size"))))
     as_it_asks = (
         job.info.sparse or params["metric"] not in ("euclidean", "l2", "cosine") or neighbours > MOST_NEIGHBOURS
@@ -138,10 +139,11 @@ def _check_finite(values: Any, estimator: Any) -> None:
 
 def carry_over(fitted: Any, estimator: Any) -> None:
     """Copy what was learned; the user's parameters and feature names stay."""
-    known = vars(estimator)
+    params = estimator.get_params(deep=False)
+    known = {name: value for name, value in vars(estimator).items() if name.endswith("_in_")}
     # cuML leaves some numbers on the GPU
-    learned = {name: _at_home(value) for name, value in vars(fitted).items() if name not in known}
-    known.update(learned)
+    learned = {name: _at_home(value) for name, value in vars(fitted).items() if name not in params}
+    vars(estimator).update(learned | known)
 
 
 def _at_home(value: Any) -> Any:

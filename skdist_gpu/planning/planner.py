@@ -77,17 +77,18 @@ def check_backend(backend: str) -> None:
 
 
 def _judge(entry: Entry, estimator: Any, info: InputInfo, resources: Resources, request: Request) -> Candidate:
-    candidate = Candidate(
-        entry.backend,
-        entry.device,
-        "possible",
-        n_bytes=predict_bytes(entry, info, resources),
-        seconds=predict_seconds(entry, info, resources),
-    )
+    n_bytes = predict_bytes(entry, info, resources)
+    verdict, reasons = _verdict(entry, n_bytes, estimator, info, resources, request)
+    seconds = predict_seconds(entry, info, resources)
+    return Candidate(entry.backend, entry.device, verdict, tuple(reasons), n_bytes, seconds)
+
+
+def _verdict(
+    entry: Entry, n_bytes: int | None, estimator: Any, info: InputInfo, resources: Resources, request: Request
+) -> tuple[str, list[str]]:
     if not matches(entry, request.backend):
         asked = f"is another model, which only backend={entry.backend!r} asks for"
-        reason = asked if request.backend == "auto" else f"backend={request.backend!r} was asked for"
-        return replace(candidate, verdict="refused", reasons=(reason,))
+        return "refused", [asked if request.backend == "auto" else f"backend={request.backend!r} was asked for"]
     refusals = [
         *([entry.refusal] if entry.refusal else []),
         *machine_refusals(entry, resources),
@@ -96,13 +97,13 @@ def _judge(entry: Entry, estimator: Any, info: InputInfo, resources: Resources, 
         *_data_refusals(entry, info, request),
         *_precision_refusals(entry, info, request),
     ]
-    refusals = refusals or _memory_refusals(candidate, estimator, entry, info, resources, request)
+    refusals = refusals or _memory_refusals(n_bytes, estimator, entry, info, resources, request)
     if refusals:
-        return replace(candidate, verdict="refused", reasons=tuple(refusals))
+        return "refused", refusals
     slower = _why_slower(entry, info) or _slower_with(entry, estimator, info)
     if slower:
-        return replace(candidate, verdict="slower", reasons=(slower,))
-    return replace(candidate, reasons=(_why(entry, info), *_where_joblib_runs(entry, estimator, resources)))
+        return "slower", [slower]
+    return "possible", [_why(entry, info), *_where_joblib_runs(entry, estimator, resources)]
 
 
 def _choose(candidates: list[Candidate], on_dask: bool) -> list[Candidate]:
@@ -225,19 +226,19 @@ def _data_refusals(entry: Entry, info: InputInfo, request: Request) -> list[str]
 
 
 def _memory_refusals(
-    candidate: Candidate, estimator: Any, entry: Entry, info: InputInfo, resources: Resources, request: Request
+    n_bytes: int | None, estimator: Any, entry: Entry, info: InputInfo, resources: Resources, request: Request
 ) -> list[str]:
     free = free_bytes(entry, resources, request.memory_budget)
-    if candidate.n_bytes is None or candidate.n_bytes <= free:
+    if n_bytes is None or n_bytes <= free:
         return []
     place = {"gpu": "on GPU 0", "dask": "in the cluster's memory"}.get(entry.device, "in main memory")
     refusal = (
-        f"needs about {format_bytes(candidate.n_bytes)} {place}, {format_bytes(free)} are free; "
+        f"needs about {format_bytes(n_bytes)} {place}, {format_bytes(free)} are free; "
         "memory_budget= overrides what counts as free"
     )
     if entry.backend != "sklearn":
         return [refusal]
-    return [refusal, what_would_fit(entries_for(estimator), info, candidate.n_bytes, free)]
+    return [refusal, what_would_fit(entries_for(estimator), info, n_bytes, free)]
 
 
 def _why_slower(entry: Entry, info: InputInfo) -> str | None:
