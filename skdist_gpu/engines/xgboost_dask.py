@@ -122,7 +122,7 @@ def _partitions(job: FitJob, arguments: dict[str, Any]) -> Partitions:
     if is_ranker(job.estimator) and columns["qid"] is None:
         raise EngineRefusal("a ranking over Dask needs qid, the query of each row. Nothing was computed")
     training = Partitions.of(job.client, columns)
-    if not any(len(look.labels) for look in training.looks):
+    if not any(look.all_rows for look in training.looks):
         raise ValueError("Found array with 0 sample(s) in all partitions while a minimum of 1 is required.")
     if not any(look.rows for look in training.looks):
         raise ValueError("Sample weights must contain at least one non-zero number.")

@@ -34,7 +34,6 @@ class Look:
     rows: int
     all_rows: int
     shapes: dict[str, tuple[int, ...]]
-    labels: np.ndarray
     categories: dict[str, Any]
     queries: tuple[Any, Any] | None
 
@@ -74,7 +73,8 @@ class Partitions:
         """Return the sorted labels of all partitions; those that the user gave are not looked for."""
         if given is not None:
             return np.unique(given)
-        classes = np.unique(np.concatenate([look.labels for look in self.looks if len(look.labels)]))
+        labels = self.client.gather(self.client.compute([dask.delayed(_labels)(part) for part in self.parts]))
+        classes = np.unique(np.concatenate([some for some in labels if len(some)]))
         check_classification_targets(classes)
         return classes
 
@@ -225,9 +225,11 @@ def look_at(part: Part) -> Look:
     categories = {c: X[c].cat.categories for c, dtype in frame_types.items() if str(dtype) == "category"}
     rows = len(y) if weight is None else int(np.count_nonzero(weight))
     queries = (part["qid"][0], part["qid"][-1]) if "qid" in part and len(y) else None
-    return Look(
-        rows, len(y), {name: block.shape[1:] for name, block in part.items()}, np.unique(y), categories, queries
-    )
+    return Look(rows, len(y), {name: block.shape[1:] for name, block in part.items()}, categories, queries)
+
+
+def _labels(part: Part) -> np.ndarray:
+    return np.unique(part["y"])
 
 
 def _with_whole_queries(part: Part, before: Any, last: Any, following: list[Part]) -> Part:
