@@ -12,6 +12,7 @@ from sklearn.utils.validation import validate_data
 from skdist_gpu.data.convert import place_like, to_gpu, to_host
 from skdist_gpu.data.inspect import inspect_input
 from skdist_gpu.data.kinds import FRAMES, container_of
+from skdist_gpu.engines import xgboost_nvforest
 from skdist_gpu.engines.xgboost_arguments import CHECKS, check_columns, rows_of, with_known_categories
 from skdist_gpu.fitted import BlockMethod
 
@@ -108,7 +109,17 @@ def predict_on_gpu(function: BlockMethod, X: Any) -> Any:
         return to_gpu(result) if result.dtype.kind in "fiub" else result
     if container_of(X) == "cudf":
         X = _with_seen_categories(function.estimator, X)
+    if not function.params and xgboost_nvforest.serves(function.estimator, X):
+        return _answer(function, _forest_of(function.estimator)(X))
     return predict_in_place(function, X, _copy_of(function.estimator, device="cuda"))
+
+
+def _forest_of(estimator: Any) -> Any:
+    """Return nvForest's copy of an estimator's trees."""
+    copies = _copies.setdefault(estimator, {})
+    if "nvforest" not in copies:
+        copies["nvforest"] = xgboost_nvforest.load_forest(_best_booster(estimator))
+    return copies["nvforest"]
 
 
 def _works_in_place(function: BlockMethod) -> bool:
@@ -122,16 +133,21 @@ def _works_in_place(function: BlockMethod) -> bool:
 def predict_in_place(function: BlockMethod, X: Any, booster: Any) -> Any:
     """Return what the method of XGBoost's estimator gives, computed by a copy of its booster, where `X` is."""
     estimator, params = function.estimator, function.params
-    margin = bool(params.get("output_margin"))
     values = booster.inplace_predict(
         X,
         iteration_range=params.get("iteration_range") or _best_iterations(estimator),
-        predict_type="margin" if margin else "value",
+        predict_type="margin" if params.get("output_margin") else "value",
         missing=estimator.missing,
         base_margin=params.get("base_margin"),
         validate_features=params.get("validate_features", True),
     )
-    if margin or not hasattr(estimator, "n_classes_"):
+    return _answer(function, values)
+
+
+def _answer(function: BlockMethod, values: Any) -> Any:
+    """Return what the method of XGBoost's estimator makes of its booster's values."""
+    estimator = function.estimator
+    if function.params.get("output_margin") or not hasattr(estimator, "n_classes_"):
         return function.decode(values)
     if function.method == "predict_proba":
         return values if values.ndim == 2 else np.stack((1 - values, values), axis=1)
@@ -156,6 +172,12 @@ def _best_iterations(estimator: Any) -> tuple[int, int]:
     return (0, 0) if best is None else (0, best + 1)
 
 
+def _best_booster(estimator: Any) -> Any:
+    """Return a booster with the trees to use."""
+    best = _best_iterations(estimator)[1]
+    return estimator.get_booster()[:best] if best else estimator.get_booster()
+
+
 def ranking_metric(estimator: Any, X: Any, y: Any, qid: Any = None) -> float:
     """Return a fitted ranker's last metric over queries; all rows are one query if none are named."""
     import xgboost
@@ -172,5 +194,4 @@ def ranking_metric(estimator: Any, X: Any, y: Any, qid: Any = None) -> float:
         enable_categorical=True,
         feature_names=booster.feature_names,
     )
-    best = _best_iterations(estimator)[1]
-    return float((booster[:best] if best else booster).eval(matrix).rpartition(":")[2])
+    return float(_best_booster(estimator).eval(matrix).rpartition(":")[2])

@@ -12,6 +12,7 @@ import pytest
 import scipy.sparse as sp
 
 from skdist_gpu import AutoScaleClassifier, AutoScaleXGBClassifier, AutoScaleXGBRegressor
+from skdist_gpu.engines import xgboost_nvforest, xgboost_scoring
 from skdist_gpu.testing import assert_ran_on
 
 pytestmark = pytest.mark.gpu
@@ -106,6 +107,31 @@ def test_early_stopping_uses_the_best_iteration(cupy, data):
     model.fit(X[::2], text[::2], eval_set=[(X[1::2], text[1::2])], verbose=False)
     assert model.estimator_.best_iteration < 490
     np.testing.assert_allclose(model.predict_proba(cupy.asarray(X)).get(), model.predict_proba(X), **ROUNDING)
+
+
+@pytest.mark.parametrize("case", ["regression", "two classes", "three classes", "several targets", "early stopping"])
+def test_nvforest_gives_what_xgboost_does(cupy, data, case, monkeypatch):
+    pytest.importorskip("nvforest")
+    X, y, text = data
+    X = np.where(np.random.default_rng(1).random(X.shape) < 0.1, np.float32(np.nan), X)
+    codes, sets = np.unique(text, return_inverse=True)[1], {}
+    target = {"two classes": y > 0, "three classes": codes, "several targets": np.column_stack((y, -y))}.get(case, y)
+    options = SOME
+    if case == "early stopping":
+        options, sets = (
+            SOME | {"early_stopping_rounds": 2, "learning_rate": 1.0},
+            {"eval_set": [(X[::3], -y[::3])], "verbose": False},
+        )
+    estimator = AutoScaleXGBClassifier if "classes" in case else AutoScaleXGBRegressor
+    model = estimator(**options).fit(X, target, **sets)
+    rows = cupy.asarray(X)
+    score = model.predict_proba if "classes" in case else model.predict
+    expected = score(rows)
+    monkeypatch.setattr(xgboost_nvforest, "NVFOREST_ROWS", 1000)
+    found = score(rows)
+    assert "nvforest" in xgboost_scoring._copies[model.estimator_]
+    assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
+    np.testing.assert_allclose(found.get(), expected.get(), **ROUNDING)
 
 
 def test_weights(cupy, data):

@@ -1,0 +1,41 @@
+"""nvForest's copy of an XGBoost model, which scores many rows on a GPU."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skdist_gpu.data.kinds import container_of
+from skdist_gpu.engines.entry import NEVER
+
+# rows from which nvForest is faster than XGBoost on the GPU; NEVER until benchmarks/tree_scoring.py says so
+NVFOREST_ROWS: float = NEVER
+
+
+def serves(estimator: Any, X: Any) -> bool:
+    """Whether nvForest is faster for these rows, and reads the model as XGBoost does."""
+    if container_of(X) != "cupy" or len(X) < NVFOREST_ROWS or find_spec("nvforest") is None:
+        return False
+    return np.isnan(estimator.missing) and "c" not in (estimator.get_booster().feature_types or ())
+
+
+def load_forest(booster: Any) -> Callable[[Any], Any]:
+    """Return a function that gives what ``booster.inplace_predict`` does, up to rounding, for CuPy rows."""
+    import nvforest
+
+    with tempfile.TemporaryDirectory(prefix="skdist_gpu-") as folder:
+        path = Path(folder) / "model.ubj"
+        booster.save_model(path)
+        forest = nvforest.load_model(path, model_type="xgboost_ubj", device="gpu", precision="single")
+    infer = forest.predict_proba if forest.is_classifier else forest.predict
+
+    def values_of(X: Any) -> Any:
+        values = infer(X.astype(np.float32, order="C", copy=False))
+        return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+
+    return values_of
