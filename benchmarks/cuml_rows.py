@@ -15,10 +15,11 @@ import pathlib
 import subprocess
 import sys
 import warnings
+from functools import partial
 from functools import cache
 
 import numpy as np
-from measure import report, timed
+from measure import blocks_on_workers, report, timed
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.cluster import DBSCAN, KMeans
 from sklearn.covariance import EmpiricalCovariance, LedoitWolf
@@ -198,8 +199,6 @@ def accel(_):
 
 
 def multi_gpu(output):
-    import cupy
-    import dask.array as da
     from dask.distributed import wait
 
     from skdist_gpu import autoscale, config_context
@@ -212,21 +211,19 @@ def multi_gpu(output):
 
     def on_gpus(n_rows, n_columns, seed):
         """Return normal columns, one block for each GPU, made there."""
-        sizes = tuple(len(part) for part in np.array_split(np.arange(n_rows), n_gpus))
-        empty = da.empty((n_rows, n_columns), chunks=(sizes, n_columns), dtype=np.float32)
-        meta = cupy.empty((0, 0), np.float32)
-        blocks = client.persist(empty.map_blocks(random_block, seed=seed, dtype=np.float32, meta=meta))
+        blocks = client.persist(blocks_on_workers(client, partial(random_block, seed=seed), n_rows, n_columns, 1))
         wait(blocks)
         return blocks
 
-    X = on_gpus(1_000_000 * n_gpus, N_COLUMNS, 0)
-    y = client.persist((X[:, :8].sum(axis=1) > 0).astype(np.int32))
-    wait(y)
     rows = []
-    cases = [(KMeans(8, n_init=1, random_state=0), None), (RandomForestClassifier(**FOREST), y), (PCA(10), None)]
-    cases += [(LogisticRegression(), y), (DBSCAN(3.0), None)]
+    cases = [(KMeans(8, n_init=1, random_state=0), False), (RandomForestClassifier(**FOREST), True), (PCA(10), False)]
+    cases += [(LogisticRegression(), True), (DBSCAN(3.0), False)]
     with config_context(client=client), client.as_current():
-        for estimator, target in cases:
+        X = on_gpus(1_000_000 * n_gpus, N_COLUMNS, 0)
+        y = client.persist((X[:, :8].sum(axis=1) > 0).astype(np.int32))
+        wait(y)
+        for estimator, labels in cases:
+            target = y if labels else None
             name = type(estimator).__name__
             data = X
             if name == "DBSCAN":
@@ -290,10 +287,10 @@ def neighbours(client, on_gpus, n_gpus):
     return row
 
 
-def random_block(block, seed=0, block_id=None):
+def random_block(shape, number, seed):
     import cupy
 
-    return cupy.random.default_rng(seed * 1000 + block_id[0]).standard_normal(block.shape, dtype=cupy.float32)
+    return cupy.random.default_rng(seed * 1000 + number).standard_normal(shape, dtype=cupy.float32)
 
 
 def main():

@@ -7,37 +7,33 @@ from __future__ import annotations
 
 import argparse
 import pathlib
+from functools import partial
 
 import cupy
-import dask.array as da
 import numpy as np
 from dask.distributed import Client, wait
 from dask_cuda import LocalCUDACluster
-from measure import report, timed
+from measure import blocks_on_workers, report, timed
 
 from skdist_gpu import AutoScaleRegressor
 
 N_COLUMNS = 100
 
 
-def make_block(block, truth=None, block_id=None):
+def make_block(shape, number, truth):
     """Return a block of [X y] on the GPU of the worker."""
-    generator = cupy.random.default_rng(block_id[0])
-    table = cupy.empty(block.shape, cupy.float32)
-    table[:, :-1] = generator.standard_normal((len(block), N_COLUMNS), dtype=cupy.float32)
+    generator = cupy.random.default_rng(number)
+    table = cupy.empty(shape, cupy.float32)
+    table[:, :-1] = generator.standard_normal((len(table), N_COLUMNS), dtype=cupy.float32)
     table[:, -1] = table[:, :-1].astype(cupy.float64) @ cupy.asarray(truth) + 3
     return table
 
 
-def make_blocks(client, n_rows, n_blocks):
+def make_blocks(client, n_rows, n_each):
     truth = np.random.default_rng(0).standard_normal(N_COLUMNS)
-    shape = da.empty((n_rows, N_COLUMNS + 1), chunks=(n_rows // n_blocks, N_COLUMNS + 1), dtype=np.float32)
-    meta = cupy.empty((0, 0), cupy.float32)
-    table = client.persist(shape.map_blocks(make_block, truth=truth, dtype=np.float32, meta=meta))
-    wait(table)
+    table = blocks_on_workers(client, partial(make_block, truth=truth), n_rows, N_COLUMNS + 1, n_each)
     X, y = client.persist([table[:, :-1].map_blocks(cupy.ascontiguousarray), table[:, -1]])
     wait([X, y])
-    del table
     return X, y, truth
 
 
@@ -53,7 +49,7 @@ def measure(n_gpus, rows_each):
         LocalCUDACluster(CUDA_VISIBLE_DEVICES=devices, protocol="tcp", memory_limit=None) as cluster,
         Client(cluster) as client,
     ):
-        X, y, truth = make_blocks(client, n_gpus * rows_each, 4 * n_gpus)
+        X, y, truth = make_blocks(client, n_gpus * rows_each, 4)
         AutoScaleRegressor().fit(X, y)
         seconds, model = timed(lambda: AutoScaleRegressor().fit(X, y), 5)
         row = {

@@ -24,7 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
 
 import numpy as np
-from measure import PeakMemory, report
+from measure import PeakMemory, blocks_on_workers, report
 from sklearn.metrics import r2_score
 
 N_COLUMNS = 100
@@ -253,12 +253,12 @@ def fit_in_memory(where, which, n_rows, rounds, n_fits):
 # --- several GPUs --------------------------------------------------------------------------
 
 
-def make_block(block, block_id=None):
+def make_block(shape, number):
     """Return a block of [X y] on the GPU of the worker."""
     import cupy
 
-    generator = cupy.random.default_rng(block_id[0])
-    table = generator.standard_normal(block.shape, dtype=cupy.float32)
+    generator = cupy.random.default_rng(number)
+    table = generator.standard_normal(shape, dtype=cupy.float32)
     table[:, -1] = table[:, 0] + table[:, 1] * table[:, 2] + 0.5 * table[:, -1]
     return table
 
@@ -266,7 +266,6 @@ def make_block(block, block_id=None):
 def scaling(arguments):
     """Train on the same rows with more and more GPUs, with XGBoost called directly beside it."""
     import cupy
-    import dask.array as da
     from dask_cuda import LocalCUDACluster
     from distributed import Client, wait
     from xgboost.dask import DaskXGBRegressor
@@ -278,9 +277,7 @@ def scaling(arguments):
         devices = ",".join(map(str, range(n_gpus)))
         options = {"CUDA_VISIBLE_DEVICES": devices, "protocol": "tcp", "memory_limit": None, "dashboard_address": ":0"}
         with LocalCUDACluster(**options) as cluster, Client(cluster) as client:
-            shape = (arguments.rows, N_COLUMNS + 1)
-            empty = da.empty(shape, chunks=(-(-arguments.rows // 8), N_COLUMNS + 1), dtype=np.float32)
-            table = empty.map_blocks(make_block, dtype=np.float32, meta=cupy.empty((0, 0), cupy.float32)).persist()
+            table = blocks_on_workers(client, make_block, arguments.rows, N_COLUMNS + 1, 8 // n_gpus)
             X, y = client.persist([table[:, :-1].map_blocks(cupy.ascontiguousarray), table[:, -1]])
             wait([X, y])
             few = X[:50_000].compute(), y[:50_000].compute().get()
