@@ -15,8 +15,7 @@ import pathlib
 import subprocess
 import sys
 import warnings
-from functools import partial
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 from measure import blocks_on_workers, report, timed
