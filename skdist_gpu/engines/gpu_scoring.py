@@ -7,10 +7,10 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils import get_tags
 
 from skdist_gpu.data.convert import place_like, to_gpu, to_host
 from skdist_gpu.data.kinds import container_of
+from skdist_gpu.engines.catalog import entries_for
 from skdist_gpu.engines.cuml import FORESTS, to_cuml
 from skdist_gpu.fitted import BlockMethod
 
@@ -32,19 +32,19 @@ def call_on_gpu(function: BlockMethod, X: Any) -> Any:
     if type(estimator).__name__ in _LINEAR and function.method == "predict":
         return values @ to_gpu(estimator.coef_).T + to_gpu(estimator.intercept_)
     model = _device_copy(estimator)
-    if model is None or not hasattr(model, function.method) or not _takes(model, estimator, values):
+    if model is None or not hasattr(model, function.method) or not _takes(estimator, values):
         return _on_gpu(function(to_host(X)), values)
     if type(estimator).__name__ in FORESTS:
         values = values.astype("float32")
     return _on_gpu(getattr(model, function.method)(values, **function.params), values)
 
 
-def _takes(model: Any, estimator: Any, values: Any) -> bool:
-    """Whether cuML scores such rows: not each model takes sparse ones, and neighbours only what they were fitted to."""
+def _takes(estimator: Any, values: Any) -> bool:
+    """Whether cuML scores such rows: not each twin takes sparse ones, and neighbours only what they were fitted to."""
     sparse = container_of(values) == "cupy.sparse"
     if hasattr(estimator, "_fit_X"):
         return sparse == issparse(estimator._fit_X)
-    return not sparse or "sparse" in get_tags(model).X_types_gpu
+    return not sparse or any(row.sparse for row in entries_for(estimator) if row.backend == "cuml")
 
 
 def _on_gpu(result: Any, values: Any) -> Any:
