@@ -81,12 +81,23 @@ def fit_power_transformer(estimator: Any, values: Any, y: Any, sample_weight: An
     """Fit a scikit-learn ``PowerTransformer(method="yeo-johnson")`` in place.
 
     The likelihood is summed in float64, and a constant column stays as it is, as in scikit-learn.
+
+    Raises
+    ------
+    EngineRefusal
+        If cuML's search ends without a power, for example of a column without values.
     """
     import cupy
 
     exact = values.astype(np.float64)
     constant = to_host(cupy.nanmax(exact, axis=0) == cupy.nanmin(exact, axis=0))
-    model = make_cuml(estimator, standardize=False, copy=True).fit(exact)
+    varied = exact.copy()
+    # the likelihood of a constant column has no maximum to be found
+    varied[:, constant] = cupy.arange(len(exact))[:, None]
+    try:
+        model = make_cuml(estimator, standardize=False, copy=True).fit(varied)
+    except RuntimeError as error:  # SciPy's BracketError
+        raise EngineRefusal(f"cuML's search for a column's power failed: {error}") from error
     lambdas = np.where(constant, 1.0, to_host(model.lambdas_))
     estimator.lambdas_ = lambdas.astype(values.dtype)
     if estimator.standardize:
