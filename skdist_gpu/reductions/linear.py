@@ -31,7 +31,7 @@ SAMPLED_ROWS = 20_000
 # rows that tell whether columns are far from zero
 SHIFT_ROWS = 2_000
 # the minimum over a sample is not that over all rows, and need not be found as precisely
-SAMPLE_SLACK = 1e5
+SAMPLE_SLACK = 1e6
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ MOST_UNKNOWNS = 2000
 # the objective is known to about this relative precision, and its decrease cannot be judged below
 ROUNDING = 1e-12
 # the objective may stay this far above its minimum, relative to its size at the start
-PRECISION = 1e-13
+PRECISION = 1e-14
 MOST_LENGTHS = 30
 # a step that leaves more of the squared error asks for new second derivatives
 FAST_SHRINKING = 0.05
