@@ -10,19 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import dask
+import joblib
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils.multiclass import check_classification_targets
 from xgboost import DataIter
 
 from skdist_gpu.data.convert import to_host
-from skdist_gpu.data.dataset import DatasetTable, read_batches, table_of
+from skdist_gpu.data.dataset import READ_AHEAD, DatasetTable, in_threads, read_batches, table_of
 from skdist_gpu.data.kinds import DASK, container_of
 from skdist_gpu.engines.protocol import FitJob
 from skdist_gpu.engines.xgboost_arguments import checked_in_memory, rows_of
 from skdist_gpu.engines.xgboost_partitions import Coding, Part, check_part, lazy_blocks, look_at, unite
 from skdist_gpu.planning.memory import BATCH_BYTES, GPU_BATCH_BYTES
 
+GPU_THREADS = 4  # that make arrays of what files hold, each of a batch; one on the CPU, where memory is scarce
 FURTHER = ("base_margin", "qid")  # arguments of fit that belong to rows
 
 
@@ -33,6 +35,7 @@ class FileRows:
     table: DatasetTable
     further: dict[str, str]
     batch_rows: int
+    n_threads: int = 1
 
     @property
     def names(self) -> list[str]:
@@ -40,18 +43,28 @@ class FileRows:
         return list(self.table.features)
 
     def parts(self) -> Iterator[Part]:
-        """Yield some rows at a time, in their order."""
-        waiting: list[Part] = []
+        """Yield some rows at a time, in their order; several threads make arrays of those that come next."""
+        if self.n_threads == 1:
+            return map(self._part, self._tables())
+        return in_threads(self._part, self._tables(), self.n_threads)
+
+    def _tables(self) -> Iterator[Any]:
+        import pyarrow
+
+        waiting: list[Any] = []
         for batch in self._arrow_batches():
-            X, y, weight = self.table.arrays(batch)
-            part = {"X": X, "y": y, "sample_weight": weight}
-            part |= {name: batch.column(column).to_numpy() for name, column in self.further.items()}
-            waiting.append({name: block for name, block in part.items() if block is not None})
-            if sum(len(one["X"]) for one in waiting) >= self.batch_rows:
-                yield _join(waiting)
+            waiting.append(batch if isinstance(batch, pyarrow.Table) else pyarrow.Table.from_batches([batch]))
+            if sum(some.num_rows for some in waiting) >= self.batch_rows:
+                yield pyarrow.concat_tables(waiting)
                 waiting = []
         if waiting:
-            yield _join(waiting)
+            yield pyarrow.concat_tables(waiting)
+
+    def _part(self, table: Any) -> Part:
+        X, y, weight = self.table.arrays(table)
+        part = {"X": X, "y": y, "sample_weight": weight}
+        part |= {name: table.column(column).to_numpy() for name, column in self.further.items()}
+        return _given(part)
 
     def labels(self) -> Iterator[np.ndarray]:
         """Yield the labels alone; reads no other column."""
@@ -63,7 +76,8 @@ class FileRows:
         target = [table.target] if isinstance(table.target, str) else list(table.target or ())
         weight = [table.weight] if table.weight else []
         wanted = [*table.features, *target, *weight, *self.further.values()]
-        return (batch for batch in read_batches(table.dataset, wanted) if batch.num_rows)
+        batches = read_batches(table.dataset, wanted, read_ahead=max(READ_AHEAD, 2 * self.n_threads))
+        return (batch for batch in batches if batch.num_rows)
 
 
 @dataclass(frozen=True)
@@ -144,7 +158,8 @@ def rows_for(job: FitJob, arguments: dict[str, Any], folder: Path) -> Rows:
         if missing:
             raise ValueError(f"X is read from files, so that {', '.join(further)} must name columns of it.")
         features = tuple(name for name in table.features if name not in further.values())
-        return FileRows(replace(table, features=features), further, batch_rows)
+        n_threads = min(GPU_THREADS, joblib.cpu_count()) if job.device == "gpu" else 1
+        return FileRows(replace(table, features=features), further, batch_rows, n_threads)
     if container_of(job.X) in DASK:
         columns = {"X": job.X, "y": job.y, "sample_weight": job.sample_weight} | further
         return DaskRows(_given(columns), job.client, folder)
@@ -200,7 +215,3 @@ def as_xgboost_names(part: Part) -> Part:
 
 def _given(columns: dict[str, Any]) -> Part:
     return {name: column for name, column in columns.items() if column is not None}
-
-
-def _join(parts: list[Part]) -> Part:
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
