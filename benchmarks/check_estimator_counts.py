@@ -1,6 +1,6 @@
 """Count scikit-learn's checks: passed, failed and skipped for each estimator and engine.
 
-SCIPY_ARRAY_API=1 python benchmarks/check_estimator_counts.py [--gpu] [--output FILE]
+SCIPY_ARRAY_API=1 python benchmarks/check_estimator_counts.py [--gpu] [--only cuml] [--part 1 4] [--output FILE]
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gpu", action="store_true")
     parser.add_argument("--only", default="", help="backends whose names begin so")
+    parser.add_argument("--part", type=int, nargs=2, default=(1, 1), metavar=("K", "N"), help="the K-th of N parts")
     parser.add_argument("--output", type=pathlib.Path)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     rows = []
-    for estimator in gpu_estimators() if arguments.gpu else cpu_estimators():
-        if not estimator.backend.startswith(arguments.only):
-            continue
+    estimators = gpu_estimators() if arguments.gpu else cpu_estimators()
+    chosen = [estimator for estimator in estimators if estimator.backend.startswith(arguments.only)]
+    part, n_parts = arguments.part
+    for estimator in chosen[part - 1 :: n_parts]:
         results = check_estimator(
             estimator, on_fail=None, on_skip=None, expected_failed_checks=expected_failures(estimator)
         )

@@ -1,7 +1,7 @@
 """Fit data larger than the memory allowed: Parquet on disk on the CPU, host memory and Parquet on a GPU.
 
 python benchmarks/out_of_core.py cpu [--gigabytes 8] [--output FILE]
-python benchmarks/out_of_core.py gpu [--gigabytes 10] [--output FILE]
+python benchmarks/out_of_core.py gpu [--gigabytes 10] [--source files memory] [--output FILE]
 """
 
 from __future__ import annotations
@@ -121,9 +121,9 @@ def fit_on_gpu(data, target):
     return AutoScaleRegressor(LinearRegression(), backend="reductions:gpu", memory_budget="4GB").fit(data, target)
 
 
-def gpu(gigabytes):
+def gpu(gigabytes, sources):
     n_rows = int(gigabytes * 1e9 / (4 * N_COLUMNS))
-    return [*from_files(n_rows), *from_memory(n_rows)]
+    return [row for source in sources for row in {"files": from_files, "memory": from_memory}[source](n_rows)]
 
 
 def pinned_bandwidth():
@@ -195,10 +195,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["cpu", "gpu"])
     parser.add_argument("--gigabytes", type=float)
+    parser.add_argument("--source", nargs="+", default=["files", "memory"], choices=["files", "memory"])
     parser.add_argument("--output", type=pathlib.Path)
     arguments = parser.parse_args()
     gigabytes = arguments.gigabytes or (8 if arguments.what == "cpu" else 10)
-    report({"cpu": cpu, "gpu": gpu}[arguments.what](gigabytes), arguments.output, gigabytes=gigabytes)
+    rows = cpu(gigabytes) if arguments.what == "cpu" else gpu(gigabytes, arguments.source)
+    report(rows, arguments.output, gigabytes=gigabytes)
 
 
 if __name__ == "__main__":
