@@ -16,7 +16,7 @@ GPU_STEP_BYTES = 2**29
 # rows of a block that partial_fit gets from files or from memory
 INCREMENTAL_ROWS = 16_384
 # of XGBoost: gradients, predictions, positions and labels of a row
-CPU_ROW_BYTES, GPU_ROW_BYTES = 40, 48
+CPU_ROW_BYTES, GPU_ROW_BYTES = 40, 60
 # of XGBoost's external memory, in float32: large enough for all cores, small beside a laptop's memory
 BATCH_BYTES, GPU_BATCH_BYTES = 64 * 2**20, 256 * 2**20
 

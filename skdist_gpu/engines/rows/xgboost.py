@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from skdist_gpu.engines.entry import NEVER, Allowed, Entry
+from skdist_gpu.engines.entry import Allowed, Entry
 
 
 def _xgboost(estimator: str) -> list[Entry]:
@@ -35,8 +35,8 @@ def _xgboost(estimator: str) -> list[Entry]:
             "xgboost.external",
             "gpu",
             accepts=pages | on_gpu,
-            break_even=NEVER,
-            source="not yet measured against the CPU",
+            break_even=2e7,
+            source="10 GB of Parquet: 50 rounds in 29 s on an H100, 20 rounds in 2500 s on two busy cores",
             packages=(*packages, "cupy"),
         ),
         Entry(
