@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
@@ -11,6 +12,12 @@ def validate_params(estimator: Any) -> None:
     """Raise scikit-learn's own error for a bad parameter, before any work starts."""
     if hasattr(estimator, "_parameter_constraints"):  # XGBoost's estimators declare none
         estimator._validate_params()
+
+
+@cache
+def parameter_names(cls: type) -> frozenset[str]:
+    """Return the names of an estimator's parameters, read from its signature once."""
+    return frozenset(cls._get_param_names())  # type: ignore[attr-defined]
 
 
 def remember_binarizer(estimator: Any, classes: Any) -> None:

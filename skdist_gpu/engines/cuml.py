@@ -10,6 +10,7 @@ from sklearn.utils import assert_all_finite, get_tags
 from sklearn.utils.multiclass import check_classification_targets
 
 from skdist_gpu._compat.cuml import converts, cuml_class, keep_host_rows, keep_searchable, unsupported_errors
+from skdist_gpu._compat.sklearn import parameter_names
 from skdist_gpu.data.convert import check_gpu_input, check_table, remember_features, to_gpu, to_host, validate
 from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.engines.catalog import entries_for
@@ -139,7 +140,7 @@ def _check_finite(values: Any, estimator: Any) -> None:
 
 def carry_over(fitted: Any, estimator: Any) -> None:
     """Copy what was learned; the user's parameters and feature names stay."""
-    params = estimator.get_params(deep=False)
+    params = parameter_names(type(estimator))
     known = {name: value for name, value in vars(estimator).items() if name.endswith("_in_")}
     # cuML leaves some numbers on the GPU
     learned = {name: _at_home(value) for name, value in vars(fitted).items() if name not in params}
