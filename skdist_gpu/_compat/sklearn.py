@@ -15,9 +15,9 @@ def validate_params(estimator: Any) -> None:
 
 
 @cache
-def parameter_names(cls: type) -> frozenset[str]:
+def parameter_names(cls: Any) -> frozenset[str]:
     """Return the names of an estimator's parameters, read from its signature once."""
-    return frozenset(cls._get_param_names())  # type: ignore[attr-defined]
+    return frozenset(cls._get_param_names())
 
 
 def remember_binarizer(estimator: Any, classes: Any) -> None:
