@@ -140,7 +140,7 @@ def _check_finite(values: Any, estimator: Any) -> None:
 
 def carry_over(fitted: Any, estimator: Any) -> None:
     """Copy what was learned; the user's parameters and feature names stay."""
-    params = parameter_names(type(estimator))
+    params = parameter_names(estimator.__class__)
     known = {name: value for name, value in vars(estimator).items() if name.endswith("_in_")}
     # cuML leaves some numbers on the GPU
     learned = {name: _at_home(value) for name, value in vars(fitted).items() if name not in params}
