@@ -233,31 +233,33 @@ class _FileStream:
         rows_of_bytes = FILE_BLOCK_BYTES // (table.dtype.itemsize * table.shape[1])
         self.n_rows = max(1, min(MOST_FILE_BLOCK_ROWS, rows_of_bytes))
         # one for each block that waits, and one for the block that is computed
-        self.places = SimpleQueue[_Place | None]()
-        for _ in range(n_threads + 2):
-            self.places.put(None)
+        self.places: list[_Place | None] = [None] * (n_threads + 2)
 
     def blocks(self, classes: np.ndarray | None) -> Any:
         """Yield X, y and weights on the device, in the order of the rows; codes in place of labels."""
         stream, device = cupy.cuda.get_current_stream(), cupy.cuda.Device()
+        free = SimpleQueue[int]()
+        for i in range(len(self.places)):
+            free.put(i)
 
         def send(batch: Any) -> Any:
-            place = self.places.get()
+            i = free.get()
+            place = self.places[i]
             n_bytes = self.table.room_for(max(self.n_rows, batch.num_rows))
             with device, cupy.cuda.using_allocator(POOL.malloc):
                 # a query may give more rows than it was asked for
                 if place is None or len(place.pinned) < n_bytes:
-                    place = _Place(n_bytes)
+                    place = self.places[i] = _Place(n_bytes)
                 X = place.bring(self.table, batch)
             y, weight = self.table.targets(batch)
-            return place, X, y if classes is None or y is None else codes_of(y, classes), weight
+            return i, place, X, y if classes is None or y is None else codes_of(y, classes), weight
 
         batches = self.table.batches(self.n_rows, max(READ_AHEAD, self.n_threads))
-        for place, X, y, weight in in_threads(send, batches, self.n_threads):
+        for i, place, X, y, weight in in_threads(send, batches, self.n_threads):
             stream.wait_event(place.sent)
             yield X, *(None if part is None else cupy.asarray(part) for part in (y, weight))
             place.computed.record(stream)
-            self.places.put(place)
+            free.put(i)
 
 
 class _Place(_Carrier):
