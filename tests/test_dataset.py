@@ -134,3 +134,8 @@ def test_columns_copied_into_memory_are_those_of_the_frame(dtype, n_rows, kind):
     assert columns.dtype == table.dtype == ("float64" if kind == "several types" else dtype)
     expected = rows.to_pandas().to_numpy(dtype=table.dtype)
     assert_array_equal(columns[:, :n_rows].T, expected)
+
+
+def test_files_without_features(files):
+    with pytest.raises(ValueError, match=r"0 feature\(s\)"):
+        autoscale(LinearRegression(), backend="reductions").fit(files("target"), "target")

@@ -204,7 +204,7 @@ def table_of(dataset: Any, y: Any, sample_weight: Any, as_frames: bool = False) 
     Raises
     ------
     ValueError
-        If `y` or `sample_weight` is not the name of a column, or a feature holds no numbers.
+        If `y` or `sample_weight` is not the name of a column, no other is left, or a feature holds no numbers.
     """
     schema = schema_of(dataset)
     names = list(schema)
@@ -217,6 +217,8 @@ def table_of(dataset: Any, y: Any, sample_weight: Any, as_frames: bool = False) 
                 f"{', '.join(names[:8])}{', …' if len(names) > 8 else ''}. Nothing was read."
             )
     features = tuple(name for name in names if name not in (*chosen, sample_weight))
+    if not features:
+        raise ValueError("Found array with 0 feature(s) while a minimum of 1 is required. Nothing was read.")
     text = [name for name in features if schema[name] == "object"]
     if text and not as_frames:
         raise ValueError(
