@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from skdist_gpu._compat.arrow import files_and_filter
 from skdist_gpu.data.kinds import container_of
 
 # rows of a block; Arrow reads a few blocks ahead, and larger ones take memory without saving time
@@ -37,6 +40,8 @@ class DatasetTable:
         Columns of y and of the sample weights.
     as_frames : bool
         Whether blocks of X are pandas frames, of any dtypes, in place of arrays of numbers.
+    codes : ndarray of shape (n_rows,), or None
+        What stands in for the target, which is then not read.
     """
 
     dataset: Any
@@ -44,6 +49,7 @@ class DatasetTable:
     target: tuple[str, ...] | str | None = None
     weight: str | None = None
     as_frames: bool = False
+    codes: np.ndarray | None = None
 
     @property
     def shape(self) -> tuple[None, int]:
@@ -63,8 +69,28 @@ class DatasetTable:
 
     def batches(self, n_rows: int | None = None, read_ahead: int = READ_AHEAD) -> Iterator[Any]:
         """Yield the rows in their order as Arrow batches, read and decoded by the library's own threads."""
-        wanted = [*self.features, *self._targets, *([self.weight] if self.weight else [])]
-        return (batch for batch in read_batches(self.dataset, wanted, n_rows, read_ahead) if batch.num_rows)
+        targets = self._targets if self.codes is None else ()
+        wanted = [*self.features, *targets, *([self.weight] if self.weight else [])]
+        batches = (batch for batch in read_batches(self.dataset, wanted, n_rows, read_ahead) if batch.num_rows)
+        return batches if self.codes is None else self._with_codes(batches)
+
+    def _with_codes(self, batches: Iterator[Any]) -> Iterator[Any]:
+        import pyarrow
+
+        start = 0
+        for batch in batches:
+            stop = start + batch.num_rows
+            yield batch.append_column(self.target, pyarrow.array(self.codes[start:stop]))  # type: ignore[index]
+            start = stop
+
+    def targets_only(self) -> DatasetTable:
+        """Return the same rows without features and weights, of which little is read."""
+        return replace(self, features=(), weight=None, as_frames=False)
+
+    def count_rows(self) -> int:
+        """Return the number of rows, reading the targets if the files do not tell it."""
+        told = n_rows_of(self.dataset)
+        return sum(batch.num_rows for batch in self.targets_only().batches()) if told is None else told
 
     def whole_blocks(self, n_rows: int) -> Iterator[Any]:
         """Yield Arrow tables of `n_rows` rows, across files; the last has up to half of that more or less."""
@@ -80,11 +106,19 @@ class DatasetTable:
         if waiting:
             yield pyarrow.concat_tables(waiting)
 
-    def blocks(self, n_threads: int, function: Callable[..., Any], n_rows: int | None = None) -> Iterator[Any]:
-        """Yield ``function(X, y, weights)`` of each batch in order, computed by threads a few batches ahead."""
-        return in_threads(
-            lambda batch: function(*self.arrays(batch)), self.batches(n_rows, max(READ_AHEAD, n_threads)), n_threads
-        )
+    def blocks(
+        self, n_threads: int, function: Callable[..., Any], bounds: Sequence[int] = ()
+    ) -> Iterator[tuple[int, Any]]:
+        """Yield the part and ``function(X, y, weights)`` of each batch in order, computed by threads a few ahead.
+
+        No batch crosses one of the `bounds`, which part the rows as in :func:`cut`.
+        """
+
+        def compute(numbered: tuple[int, Any]) -> tuple[int, Any]:
+            part, batch = numbered
+            return part, function(*self.arrays(batch))
+
+        return in_threads(compute, cut(self.batches(None, max(READ_AHEAD, n_threads)), bounds), n_threads)
 
     def arrays(self, batch: Any) -> tuple[Any, np.ndarray | None, np.ndarray | None]:
         """Return X, y and weights of a batch."""
@@ -130,6 +164,20 @@ class DatasetTable:
     @property
     def _targets(self) -> tuple[str, ...]:
         return (self.target,) if isinstance(self.target, str) else tuple(self.target or ())
+
+
+def cut(batches: Iterator[Any], bounds: Sequence[int]) -> Iterator[tuple[int, Any]]:
+    """Yield the number of the part and the batch, none of them across two parts.
+
+    The rows of part ``i`` go from ``bounds[i - 1]`` to ``bounds[i]``, those of the first and last to the ends.
+    """
+    start = 0
+    for batch in batches:
+        stop = start + batch.num_rows
+        inside = sorted({bound for bound in bounds if start < bound < stop})
+        for first, end in pairwise([start, *inside, stop]):
+            yield bisect_right(bounds, first), batch.slice(first - start, end - first)
+        start = stop
 
 
 def in_threads(function: Callable[[Any], Any], items: Iterator[Any], n_threads: int) -> Iterator[Any]:
@@ -189,13 +237,11 @@ def shuffled(dataset: Any, random: Any) -> Any:
     """Return a dataset of the same files with the files, or the row groups of Parquet, in another order."""
     if not hasattr(dataset, "filesystem"):
         raise ValueError(f"A {type(dataset).__name__} has no files to shuffle. Nothing was read.")
-    parts = [
-        part
-        for file in dataset.get_fragments()
-        for part in (file.split_by_row_group() if _is_parquet(dataset) else [file])
-    ]
+    files, kept = files_and_filter(dataset)
+    parts = [part for file in files for part in (file.split_by_row_group() if _is_parquet(dataset) else [file])]
     order = random.permutation(len(parts))
-    return type(dataset)([parts[i] for i in order], dataset.schema, dataset.format, dataset.filesystem)
+    reordered = type(dataset)([parts[i] for i in order], dataset.schema, dataset.format, dataset.filesystem)
+    return reordered if kept is None else reordered.filter(kept)
 
 
 def table_of(dataset: Any, y: Any, sample_weight: Any, as_frames: bool = False) -> DatasetTable:

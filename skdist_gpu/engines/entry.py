@@ -64,6 +64,10 @@ class Entry:
         what it does anyway.
     memory : float
         Peak bytes on the device as a multiple of the data's bytes there, data included.
+    numbered_passes : callable
+        Tells of an estimator in how many passes its fit needs the number of each row: 0, 1, or 2 for several.
+    row_bytes : float
+        Bytes in main memory for each row, on top, of our own sums.
     pair_bytes : float
         Bytes on the device for each pair of rows, on top.
     packages : tuple of str
@@ -91,6 +95,8 @@ class Entry:
     drift: tuple[tuple[float, float], ...] = ()
     ignores: dict[str, Allowed] = field(default_factory=dict)
     memory: float = 2.0
+    numbered_passes: Callable[[Any], int] = lambda estimator: 0
+    row_bytes: float = 0
     pair_bytes: float = 0
     packages: tuple[str, ...] = ()
     explicit: str = ""

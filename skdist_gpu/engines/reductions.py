@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib import import_module
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from skdist_gpu.data.kinds import DASK, GPU, HOST, container_of
 from skdist_gpu.data.labels import encode
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.exceptions import NotFiniteError
-from skdist_gpu.reductions.protocol import Passes
+from skdist_gpu.reductions.protocol import Passes, Reduction, part_bounds
 
 # estimator -> the function of a module in skdist_gpu.reductions that fits it in place
 FITS = {
@@ -119,18 +120,26 @@ def _fit(job: FitJob) -> Fitted:
 
 
 def _passes(job: FitJob, X: Any, y: Any, sample_weight: Any, classes: np.ndarray | None) -> Passes:
-    """Return the data as something to pass over, as a whole or from row to row."""
+    """Return the data as something to pass over, as a whole or in parts."""
     executor = _executor(job, X, y, sample_weight)
     executor.classes = classes
 
-    def rows(start: int, stop: int) -> Passes:
-        y_rows, weight_rows = (None if part is None else part[start:stop] for part in (y, sample_weight))
-        return _passes(job, X[start:stop], y_rows, weight_rows, classes)
+    def reduce_part(reduction: Reduction, start: int, stop: int) -> Any:
+        y_part, weight_part = (None if data is None else data[start:stop] for data in (y, sample_weight))
+        return None if start == stop else _passes(job, X[start:stop], y_part, weight_part, classes).reduce(reduction)
+
+    def reduce_parts(reduction: Reduction, n_parts: int) -> list[Any]:
+        bounds = part_bounds(X.shape[0], n_parts)
+        return [reduce_part(reduction, start, stop) for start, stop in pairwise(bounds)]
 
     def relabel(codes: np.ndarray) -> Passes:
-        return _passes(job, X, place_like(codes, X), sample_weight, np.arange(codes.max() + 1))
+        new_classes = np.arange(codes.max() + 1)
+        if from_files:
+            return _passes(job, replace(X, codes=codes), None, None, new_classes)
+        return _passes(job, X, place_like(codes, X), sample_weight, new_classes)
 
-    numbered = isinstance(X.shape[0], (int, np.integer))
+    from_files = isinstance(X, DatasetTable)
+    numbered = from_files or isinstance(X.shape[0], (int, np.integer))
     elsewhere = (
         {"reduce_sample": executor.reduce_sample, "samples_itself": executor.resident} if job.device == "gpu" else {}
     )
@@ -140,9 +149,9 @@ def _passes(job: FitJob, X: Any, y: Any, sample_weight: Any, classes: np.ndarray
         target_ndim=_target_ndim(X, y),
         dtype=getattr(X, "dtype", np.dtype(np.float64)),
         classes=classes,
-        n_rows=int(X.shape[0]) if numbered else None,
-        rows=rows if numbered else None,
-        relabel=relabel if numbered and not isinstance(X, DatasetTable) else None,
+        n_rows=int(X.shape[0]) if numbered and not from_files else None,
+        reduce_parts=(executor.reduce_parts if from_files else reduce_parts) if numbered else None,
+        relabel=relabel if numbered else None,
         **elsewhere,
     )
 

@@ -42,13 +42,13 @@ def predict_bytes(entry: Entry, info: InputInfo, resources: Resources) -> int | 
 
 
 def _reduction_bytes(entry: Entry, info: InputInfo, resources: Resources) -> int:
-    """Blocks in work plus the sums: independent of the number of rows."""
+    """Blocks in work plus the sums: independent of the number of rows, but for what tells their folds."""
     sums = 8 * ((info.n_features or 1) + info.n_targets) ** 2
     if entry.device == "gpu":
         return 4 * GPU_STEP_BYTES + 4 * sums
     n_threads = resources.cluster.n_threads if resources.cluster else resources.n_cores
     # rows as they are read, and in float64
-    return n_threads * (2 * STEP_BYTES + 3 * sums)
+    return n_threads * (2 * STEP_BYTES + 3 * sums) + int(entry.row_bytes * (info.n_samples or 0))
 
 
 def _largest_block(info: InputInfo, block_rows: int) -> int:

@@ -95,6 +95,7 @@ def _verdict(
         *parameter_refusals(entry, estimator, sparse=info.sparse),
         *_ignored_refusals(entry, estimator, request),
         *_data_refusals(entry, info, request),
+        *_row_number_refusals(entry, estimator, info),
         *_precision_refusals(entry, info, request),
     ]
     refusals = refusals or _memory_refusals(n_bytes, estimator, entry, info, resources, request)
@@ -223,6 +224,17 @@ def _data_refusals(entry: Entry, info: InputInfo, request: Request) -> list[str]
     if request.fit_params and entry.backend in ("reductions", "cuml", "cuml.dask"):
         refusals.append(f"the fit arguments {', '.join(request.fit_params)} are only for scikit-learn itself")
     return refusals
+
+
+def _row_number_refusals(entry: Entry, estimator: Any, info: InputInfo) -> list[str]:
+    n_passes = entry.numbered_passes(estimator)
+    if n_passes and info.location == "dask" and info.n_samples is None:
+        remedy = "compute_chunk_sizes() of a Dask array finds it"
+        return [f"folds need the number of each row, which Dask blocks of unknown size do not tell; {remedy}"]
+    if n_passes > 1 and info.location == "disk" and info.container == "polars.lazy":
+        remedy = "sink_parquet() writes files, whose rows have one order"
+        return [f"folds need the number of each row in several passes, and a query may change their order; {remedy}"]
+    return []
 
 
 def _memory_refusals(

@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 from sklearn.linear_model import enet_path
-from sklearn.model_selection import KFold
+from sklearn.model_selection import check_cv
 
 from skdist_gpu._compat.sklearn_classes import ElasticNet, Lasso
-from skdist_gpu.exceptions import EngineRefusal
 from skdist_gpu.reductions.compressed import Compressed, compress_moments
 from skdist_gpu.reductions.leave_one_out import fit_known, fit_leave_one_out
-from skdist_gpu.reductions.moments import Moments, finite_moments
+from skdist_gpu.reductions.moments import Moments, MomentsReduction, check_moments
 from skdist_gpu.reductions.penalised import fit_rows
 from skdist_gpu.reductions.protocol import Passes
 
@@ -28,8 +27,10 @@ def fit_elastic_net_cv(estimator: Any, data: Passes) -> None:
 
     Raises
     ------
-    EngineRefusal
-        If the number of rows is not known, or the folds are not contiguous.
+    ValueError
+        scikit-learn's own if there are fewer rows than folds.
+    NotFiniteError
+        If a value is NaN or infinite.
     """
     lasso = not hasattr(estimator, "l1_ratio")
     ratios = [1.0] if lasso else [float(r) for r in np.atleast_1d(estimator.l1_ratio)]
@@ -77,21 +78,15 @@ def fit_ridge_cv(estimator: Any, data: Passes) -> None:
 
 def _moments_of_folds(data: Passes, cv: Any) -> list[Moments]:
     """Return the moments of each fold of KFold without shuffling."""
-    if data.n_rows is None or data.rows is None:
-        raise EngineRefusal(
-            "folds need the number of each row, which files and Dask blocks of unknown size do not tell; "
-            "compute_chunk_sizes() finds that of blocks"
-        )
-    n_folds = 5 if cv is None else cv.get_n_splits() if isinstance(cv, KFold) else int(cv)
-    if n_folds > data.n_rows:
+    assert data.reduce_parts is not None, "the plan refuses rows without numbers"
+    n_folds = check_cv(cv).get_n_splits()
+    folds = data.reduce_parts(MomentsReduction(), n_folds)
+    n_rows = sum(fold.n_rows for fold in folds if fold is not None)
+    if 0 < n_rows < n_folds:
         raise ValueError(
-            f"Cannot have number of splits n_splits={n_folds} greater than the number of samples: "
-            f"n_samples={data.n_rows}."
+            f"Cannot have number of splits n_splits={n_folds} greater than the number of samples: n_samples={n_rows}."
         )
-    sizes = np.full(n_folds, data.n_rows // n_folds)
-    sizes[: data.n_rows % n_folds] += 1
-    stops = np.cumsum(sizes)
-    return [finite_moments(data.rows(stop - size, stop)) for size, stop in zip(sizes, stops, strict=True)]
+    return [check_moments(fold, data) for fold in folds]
 
 
 def _alphas(estimator: Any, rows: Compressed, l1_ratio: float) -> np.ndarray:

@@ -74,7 +74,7 @@ def fit_logistic_regression_cv(estimator: Any, data: Passes) -> None:
     Raises
     ------
     EngineRefusal
-        If rows have no number, or second derivatives of all models take too much memory.
+        If metadata routing is on, or second derivatives of all models take too much memory.
     ValueError
         scikit-learn's own, if there is one class only or the solver does not take the penalty.
     """
@@ -82,16 +82,9 @@ def fit_logistic_regression_cv(estimator: Any, data: Passes) -> None:
     check_penalty(estimator.solver, ratios)
     classes = check_classes(data)
     Cs = np.logspace(-4, 4, estimator.Cs) if isinstance(estimator.Cs, (int, np.integer)) else np.asarray(estimator.Cs)
-    if data.relabel is None:
-        raise EngineRefusal(
-            "folds need the number of each row, which files and Dask blocks of unknown size do not tell; "
-            "compute_chunk_sizes() finds that of blocks"
-        )
     if sklearn.get_config()["enable_metadata_routing"]:
         raise EngineRefusal("metadata routing is on, which our scores do not follow")
-    codes = np.concatenate(data.reduce(TargetsReduction()))
-    folds, n_folds = _folds(estimator.cv, codes)
-    by_fold = data.relabel(codes * n_folds + folds)
+    by_fold, n_folds = _split(estimator.cv, data)
     view, sample = look(by_fold, SAMPLED_ROWS, n_classes=len(classes) * n_folds)
     weights = view.class_weight.reshape(len(classes), n_folds)
     class_weight = class_weights(estimator.class_weight, classes, replace(view, class_weight=weights.sum(axis=1)))
@@ -138,13 +131,15 @@ def _has_l1_ratios(estimator: Any) -> bool:
     return estimator.l1_ratios is not None and not isinstance(estimator.l1_ratios, str)
 
 
-def _folds(cv: Any, codes: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return the fold of each row, as scikit-learn splits them, and the number of folds."""
+def _split(cv: Any, data: Passes) -> tuple[Passes, int]:
+    """Return the passes over rows whose codes tell class and fold, as scikit-learn splits, and the number of folds."""
+    assert data.relabel is not None, "the plan refuses rows without numbers"
+    codes = np.concatenate(data.reduce(TargetsReduction()))
     folds, n_folds = np.zeros(len(codes), dtype=np.int32), 0
     splitter = check_cv(cv, codes, classifier=True)
     for n_folds, (_, test) in enumerate(splitter.split(np.empty((len(codes), 0)), codes), start=1):
         folds[test] = n_folds - 1
-    return folds, n_folds
+    return data.relabel(codes * n_folds + folds), n_folds
 
 
 def _check_memory(grid: Grid) -> None:

@@ -168,6 +168,8 @@ class TestReduction:
 class TargetsReduction:
     """Collect the codes of the classes, in the order of the rows."""
 
+    targets_only = True
+
     def map(self, X: Any, y: Any, sample_weight: Any) -> list[Any]:
         """Return the codes of a block."""
         return [y.astype(np.int32)]

@@ -136,7 +136,11 @@ def finite_moments(data: Passes) -> Moments:
     NotFiniteError
         If a value is NaN or infinite.
     """
-    moments = data.reduce(MomentsReduction())
+    return check_moments(data.reduce(MomentsReduction()), data)
+
+
+def check_moments(moments: Moments | None, data: Passes) -> Moments:
+    """Return moments of rows of the data, or raise as :func:`finite_moments` does."""
     if moments is None:
         raise ValueError(
             f"Found array with 0 sample(s) (shape=(0, {data.n_features})) while a minimum of 1 is required."

@@ -24,7 +24,8 @@ class Reduction(Protocol):
     """A sum over rows. Objects are small and picklable: they travel to Dask workers.
 
     A reduction with ``takes_tables = True`` gets blocks in the user's own container, of any dtypes;
-    one with ``rows_at_once`` gets so many rows at a time.
+    one with ``rows_at_once`` gets so many rows at a time. One with ``targets_only = True`` looks at no `X`,
+    which is then not read from files.
     """
 
     def map(self, X: Any, y: Any, sample_weight: Any) -> Any:
@@ -55,8 +56,9 @@ class Passes:
         The sorted labels of a classifier; its blocks of `y` hold codes 0 … n-1 into them.
     n_rows : int or None
         Number of rows; None where it is not known without computing.
-    rows : callable or None
-        Returns the passes over the rows from `start` to `stop`; None where rows have no number.
+    reduce_parts : callable or None
+        Runs a reduction over a number of contiguous parts of the rows, cut as by :func:`part_bounds`, and returns
+        the total of each; None where rows have no number.
     relabel : callable or None
         Returns the passes over the same rows with other codes as `y`, which it takes on the host in the order
         of the rows; None where rows have no number.
@@ -72,7 +74,7 @@ class Passes:
     dtype: Any
     classes: np.ndarray | None = None
     n_rows: int | None = None
-    rows: Callable[[int, int], Passes] | None = None
+    reduce_parts: Callable[[Reduction, int], list[Any]] | None = None
     relabel: Callable[[np.ndarray], Passes] | None = None
     reduce_sample: Callable[[Any, Any, Any], tuple[Reduce, int]] = lambda X, y, weight: (
         lambda reduction: fold(reduction, X, y, weight),
@@ -93,9 +95,15 @@ def combine_all(reduction: Reduction, partials: list[Any]) -> Any:
     if not present:
         return None
     total = present[0]
-    for partial in present[1:]:
-        total = reduction.combine(total, partial)
+    with sums_of_any_values():
+        for partial in present[1:]:
+            total = reduction.combine(total, partial)
     return total
+
+
+def sums_of_any_values() -> Any:
+    """Return a context in which NaN and infinity pass through the sums to where they are reported."""
+    return np.errstate(invalid="ignore", over="ignore")
 
 
 def fold(reduction: Reduction, X: Any, y: Any, sample_weight: Any, step: int | None = None) -> Any:
@@ -103,8 +111,7 @@ def fold(reduction: Reduction, X: Any, y: Any, sample_weight: Any, step: int | N
     n_rows, n_columns = X.shape
     step = step or getattr(reduction, "rows_at_once", None) or rows_per_step(n_columns)
     total = None
-    # NaN and infinity pass through the sums to where they are reported
-    with np.errstate(invalid="ignore", over="ignore"):
+    with sums_of_any_values():
         for start in range(0, n_rows, step):
             rows = slice(start, min(n_rows, start + step))
             block = take_rows(X, rows)
@@ -114,6 +121,18 @@ def fold(reduction: Reduction, X: Any, y: Any, sample_weight: Any, step: int | N
             partial = reduction.map(block, None if y is None else y[rows], weight_block)
             total = partial if total is None else reduction.combine(total, partial)
     return total
+
+
+def part_bounds(n_rows: int, n_parts: int) -> list[int]:
+    """Return where parts of a table begin and end: alike but for a row, the longer ones first, as KFold cuts.
+
+    Examples
+    --------
+    >>> part_bounds(11, 3)
+    [0, 4, 8, 11]
+    """
+    size, n_longer = divmod(n_rows, n_parts)
+    return [part * size + min(part, n_longer) for part in range(n_parts + 1)]
 
 
 def take_rows(table: Any, rows: slice) -> Any:

@@ -48,6 +48,8 @@ class OnIndicators:
 class CountClasses:
     """Count the rows of each class."""
 
+    targets_only = True
+
     def __init__(self, n_classes: int) -> None:
         self.n_classes = n_classes
 

@@ -8,7 +8,15 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.decomposition import PCA
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import (
+    ElasticNetCV,
+    LassoCV,
+    LinearRegression,
+    LogisticRegression,
+    LogisticRegressionCV,
+    RidgeClassifierCV,
+    RidgeCV,
+)
 from sklearn.naive_bayes import GaussianNB
 from sklearn.preprocessing import StandardScaler
 
@@ -87,6 +95,46 @@ def test_transformers(folder, estimator):
     files, frame = columns_of(folder)
     model = fit_on_gpu(estimator, files)
     assert_allclose(model.transform(frame), clone(estimator).fit(frame).transform(frame), rtol=1e-5, atol=1e-5)
+
+
+PENALTIES = [LassoCV(tol=1e-8), LassoCV(cv=40, alphas=5, tol=1e-8), ElasticNetCV(cv=3, l1_ratio=[0.3, 0.9], tol=1e-8)]
+
+
+@pytest.mark.parametrize("estimator", PENALTIES, ids=repr)
+@pytest.mark.parametrize("kept", [False, True])
+def test_every_fold_from_one_reading(folder, estimator, kept):
+    files, frame = columns_of(folder, "y")
+    if kept:
+        files, frame = files.filter(ds.field("x2") > 2.5), frame[frame["x2"] > 2.5]
+    model = fit_on_gpu(estimator, files, "y")
+    reference = clone(estimator).fit(frame[FEATURES], frame["y"])
+    for name in ("alphas_", "alpha_", "mse_path_"):
+        assert_allclose(getattr(model, name), getattr(reference, name), rtol=1e-6)
+    assert_allclose(model.coef_, reference.coef_, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("cv", [None, 4])
+def test_penalties_of_ridge(folder, cv):
+    files, frame = columns_of(folder, "y", "weight")
+    model = fit_on_gpu(RidgeCV(cv=cv), files, "y", sample_weight="weight")
+    reference = RidgeCV(cv=cv).fit(frame[FEATURES], frame["y"], sample_weight=frame["weight"])
+    assert_allclose([model.alpha_, model.best_score_], [reference.alpha_, reference.best_score_], rtol=1e-6)
+    assert_allclose(model.coef_, reference.coef_, rtol=1e-7)
+
+
+def test_folds_of_labels(folder):
+    files, frame = columns_of(folder, "label")
+    ridge = fit_on_gpu(RidgeClassifierCV(class_weight="balanced"), files, "label")
+    reference = RidgeClassifierCV(class_weight="balanced").fit(frame[FEATURES], frame["label"])
+    assert ridge.alpha_ == reference.alpha_
+    assert_allclose(ridge.coef_, reference.coef_, rtol=1e-6, atol=1e-9)
+    options = {"Cs": 3, "cv": 3, "l1_ratios": (0,), "use_legacy_attributes": False, "scoring": "neg_log_loss"}
+    estimator = LogisticRegressionCV(tol=1e-10, max_iter=1000, **options)
+    model = fit_on_gpu(estimator, files, "label")
+    reference = clone(estimator).fit(frame[FEATURES], frame["label"])
+    assert model.C_ == reference.C_
+    assert_allclose(model.scores_, reference.scores_, rtol=1e-5)
+    assert_allclose(model.predict_proba(frame[FEATURES]), reference.predict_proba(frame[FEATURES]), atol=1e-5)
 
 
 def test_a_pass_that_ends_early_leaves_nothing_behind(folder):

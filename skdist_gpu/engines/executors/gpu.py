@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any
@@ -12,14 +13,14 @@ import cupyx
 import numpy as np
 
 from skdist_gpu.data.convert import result_to_host
-from skdist_gpu.data.dataset import READ_AHEAD, DatasetTable, in_threads
+from skdist_gpu.data.dataset import READ_AHEAD, DatasetTable, cut, in_threads
 from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.data.labels import codes_of
 from skdist_gpu.engines.executors.kernels import map_block, reads_in_place
 from skdist_gpu.engines.executors.stream import StreamExecutor
 from skdist_gpu.planning.memory import GPU_STEP_BYTES as STEP_BYTES
 from skdist_gpu.progress import Progress
-from skdist_gpu.reductions.protocol import Reduce, Reduction
+from skdist_gpu.reductions.protocol import Reduce, Reduction, part_bounds
 
 N_BUFFERS = 3
 MOST_THREADS = 10
@@ -72,14 +73,24 @@ class GpuExecutor:
 
     def reduce(self, reduction: Reduction) -> Any:
         """Return the total over all rows, on the host."""
+        if self.table is not None and getattr(reduction, "targets_only", False):
+            return self._on_host().reduce(reduction)
+        return self._totals(reduction, ())[0]
+
+    def reduce_parts(self, reduction: Reduction, n_parts: int) -> list[Any]:
+        """Return the total of each of so many contiguous parts of files, from one reading; None without rows."""
+        assert self.table is not None
+        return self._totals(reduction, part_bounds(self.table.count_rows(), n_parts)[1:-1])
+
+    def _totals(self, reduction: Reduction, bounds: Sequence[int]) -> list[Any]:
         self.n_passes += 1
         self.progress.start(f"pass {self.n_passes} on the GPU", total=self.n_rows)
-        total = None
+        totals: list[Any] = [None] * (len(bounds) + 1)
         with cupy.cuda.using_allocator(POOL.malloc):
-            for n_rows, sums in self._partials(reduction):
-                total = sums if total is None else reduction.combine(total, sums)
+            for part, n_rows, sums in self._partials(reduction, bounds):
+                totals[part] = sums if totals[part] is None else reduction.combine(totals[part], sums)
                 self.progress.advance(n_rows)
-            return result_to_host(total)
+            return [result_to_host(total) for total in totals]
 
     def reduce_sample(self, X: Any, y: Any, weight: Any) -> tuple[Reduce, int]:
         """Return the `reduce` of sampled rows, sent to the device once; of more of them, where all rows are there."""
@@ -92,18 +103,25 @@ class GpuExecutor:
             X, y, weight = (None if part is None else cupy.asarray(part) for part in (X, y, weight))
         return GpuExecutor(X, y, weight, self.n_cores, None, Progress()).reduce, len(X)
 
-    def _partials(self, reduction: Reduction) -> Any:
-        """Yield the number of rows of each block, and what it contributes."""
+    def _partials(self, reduction: Reduction, bounds: Sequence[int]) -> Any:
+        """Yield the part and the number of rows of each block, and what it contributes."""
         if self.table is not None:
-            blocks = self.stream.blocks(self.classes)
+            blocks = self.stream.blocks(self.classes, bounds)
         else:
-            blocks = map(self._arguments, self._resident_blocks(reduction) if self.resident else self.stream.blocks())
-        for X, y, weight in blocks:
-            yield len(X), map_block(reduction, X, y, weight)
+            held = self._resident_blocks(reduction) if self.resident else self.stream.blocks()
+            blocks = ((0, *self._arguments(block)) for block in held)
+        for part, X, y, weight in blocks:
+            yield part, len(X), map_block(reduction, X, y, weight)
 
     def find_classes(self) -> np.ndarray:
         """Return the sorted labels of files, which may be text and are read on the host."""
-        return StreamExecutor(self.table, self.n_cores, self.progress).find_classes()  # type: ignore[arg-type]
+        return self._on_host().find_classes()
+
+    def _on_host(self) -> StreamExecutor:
+        assert self.table is not None
+        executor = StreamExecutor(self.table, self.n_cores, self.progress)
+        executor.classes = self.classes
+        return executor
 
     def _resident_blocks(self, reduction: Reduction) -> Any:
         X, y, _ = self._arguments(self.parts)
@@ -235,14 +253,18 @@ class _FileStream:
         # one for each block that waits, and one for the block that is computed
         self.places: list[_Place | None] = [None] * (n_threads + 2)
 
-    def blocks(self, classes: np.ndarray | None) -> Any:
-        """Yield X, y and weights on the device, in the order of the rows; codes in place of labels."""
+    def blocks(self, classes: np.ndarray | None, bounds: Sequence[int]) -> Any:
+        """Yield the part between the bounds, and X, y and weights on the device, in the order of the rows.
+
+        Codes stand in place of labels.
+        """
         stream, device = cupy.cuda.get_current_stream(), cupy.cuda.Device()
         free = SimpleQueue[int]()
         for i in range(len(self.places)):
             free.put(i)
 
-        def send(batch: Any) -> Any:
+        def send(numbered: tuple[int, Any]) -> Any:
+            part, batch = numbered
             i = free.get()
             place = self.places[i]
             n_bytes = self.table.room_for(max(self.n_rows, batch.num_rows))
@@ -252,12 +274,12 @@ class _FileStream:
                     place = self.places[i] = _Place(n_bytes)
                 X = place.bring(self.table, batch)
             y, weight = self.table.targets(batch)
-            return i, place, X, y if classes is None or y is None else codes_of(y, classes), weight
+            return part, i, place, X, y if classes is None or y is None else codes_of(y, classes), weight
 
         batches = self.table.batches(self.n_rows, max(READ_AHEAD, self.n_threads))
-        for i, place, X, y, weight in in_threads(send, batches, self.n_threads):
+        for part, i, place, X, y, weight in in_threads(send, cut(batches, bounds), self.n_threads):
             stream.wait_event(place.sent)
-            yield X, *(None if part is None else cupy.asarray(part) for part in (y, weight))
+            yield part, X, *(None if column is None else cupy.asarray(column) for column in (y, weight))
             place.computed.record(stream)
             free.put(i)
 

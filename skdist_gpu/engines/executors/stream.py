@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from skdist_gpu.data.dataset import DatasetTable
 from skdist_gpu.data.labels import codes_of
 from skdist_gpu.progress import Progress
-from skdist_gpu.reductions.protocol import Reduction, fold, one_blas_thread
+from skdist_gpu.reductions.protocol import Reduction, fold, one_blas_thread, part_bounds, sums_of_any_values
 
 
 class StreamExecutor:
@@ -28,7 +29,7 @@ class StreamExecutor:
     def find_classes(self) -> np.ndarray:
         """Return the sorted labels of all blocks, reading no other column."""
         labels: set[Any] = set()
-        target = DatasetTable(self.table.dataset, (), self.table.target)
+        target = self.table.targets_only()
         for batch in target.batches():
             labels.update(np.unique(np.asarray(target.arrays(batch)[1])).tolist())
         classes = np.array(sorted(labels))
@@ -38,15 +39,24 @@ class StreamExecutor:
 
     def reduce(self, reduction: Reduction) -> Any:
         """Return the total over all rows; None if there are none."""
+        return self._totals(reduction, ())[0]
+
+    def reduce_parts(self, reduction: Reduction, n_parts: int) -> list[Any]:
+        """Return the total of each of so many contiguous parts of the rows; None for one without rows."""
+        return self._totals(reduction, part_bounds(self.table.count_rows(), n_parts)[1:-1])
+
+    def _totals(self, reduction: Reduction, bounds: Sequence[int]) -> list[Any]:
+        """Return the totals of the parts between the bounds, from one reading."""
         self.n_passes += 1
         self.progress.start(f"pass {self.n_passes} over files")
+        table = self.table.targets_only() if getattr(reduction, "targets_only", False) else self.table
 
         def partial_of(X: Any, y: Any, weight: Any) -> Any:
             return fold(reduction, X, y if self.classes is None else codes_of(y, self.classes), weight)
 
-        total = None
-        with one_blas_thread():
-            for partial in self.table.blocks(self.n_threads, partial_of):
-                total = partial if total is None else reduction.combine(total, partial)
+        totals: list[Any] = [None] * (len(bounds) + 1)
+        with one_blas_thread(), sums_of_any_values():
+            for part, partial in table.blocks(self.n_threads, partial_of, bounds=bounds):
+                totals[part] = partial if totals[part] is None else reduction.combine(totals[part], partial)
         self.progress.finish()
-        return total
+        return totals

@@ -44,6 +44,12 @@ def _no_array(value: Any) -> bool:
 
 
 _COORDINATE_DESCENT: dict[str, Any] = {"precompute": _no_array, "warm_start": (False,)}
+_COORDINATE_DESCENT_CV: dict[str, Any] = {
+    "accepts": {"precompute": _no_array, "cv": _contiguous_folds},
+    "weights": False,
+    "multi_target": False,
+    "numbered_passes": lambda estimator: 1,
+}
 _LEAVE_ONE_OUT: dict[str, Any] = {"scoring": (None,), "store_cv_results": (False,)}
 _LARS: dict[str, Any] = {"precompute": _no_array, "jitter": (None,)}
 
@@ -56,20 +62,17 @@ ROWS: tuple[Entry, ...] = (
         accepts={"positive": (False,), "solver": ("auto", "cholesky", "svd")},
         multi_target=False,
     ),
-    *reductions_rows("RidgeCV", 3e5, accepts={"cv": _contiguous_folds, **_LEAVE_ONE_OUT}),
+    *reductions_rows(
+        "RidgeCV",
+        3e5,
+        accepts={"cv": _contiguous_folds, **_LEAVE_ONE_OUT},
+        numbered_passes=lambda ridge: int(ridge.cv is not None),
+    ),
     *reductions_rows("RidgeClassifierCV", 2e5, accepts={"cv": (None,), **_LEAVE_ONE_OUT}, multi_target=False),
     *reductions_rows("Lasso", 1.5e6, accepts=_COORDINATE_DESCENT),
     *reductions_rows("ElasticNet", 1.5e6, accepts=_COORDINATE_DESCENT),
-    *reductions_rows(
-        "LassoCV", 1e5, accepts={"precompute": _no_array, "cv": _contiguous_folds}, weights=False, multi_target=False
-    ),
-    *reductions_rows(
-        "ElasticNetCV",
-        1e5,
-        accepts={"precompute": _no_array, "cv": _contiguous_folds},
-        weights=False,
-        multi_target=False,
-    ),
+    *reductions_rows("LassoCV", 1e5, **_COORDINATE_DESCENT_CV),
+    *reductions_rows("ElasticNetCV", 1e5, **_COORDINATE_DESCENT_CV),
     *reductions_rows("Lars", 2.5e6, accepts=_LARS, weights=False),
     *reductions_rows("LassoLars", 2.5e6, accepts=_LARS, weights=False),
     *reductions_rows("OrthogonalMatchingPursuit", 2.5e6, accepts={"precompute": _no_array}, weights=False),
