@@ -20,8 +20,7 @@ from skdist_gpu.data.kinds import container_of
 # rows of a block; Arrow reads a few blocks ahead, and larger ones take memory without saving time
 BLOCK_ROWS = 16_384
 READ_AHEAD = 2
-# of Arrow's messages: what columns are padded to, and more than what stands before them
-MESSAGE_ALIGNMENT = 8
+# more than what stands before, between and behind the columns in Arrow's messages
 MESSAGE_BYTES, MESSAGE_COLUMN_BYTES = 4096, 256
 MANY_AHEAD = 8
 
@@ -141,21 +140,21 @@ class DatasetTable:
         import pyarrow
 
         rows = _as_type(batch.select(list(self.features)), self.dtype)
-        if any(column.null_count for column in rows.columns):
-            matrix = rows.to_tensor(null_to_nan=True, row_major=False).to_numpy().T
-            columns = memory[: matrix.nbytes].view(self.dtype).reshape(matrix.shape)
-            np.copyto(columns, matrix)
-            return columns
         # as a message of Arrow's: one call copies all columns, and other threads need not wait for it
         message = pyarrow.record_batch(rows.columns, names=[""] * rows.num_columns)
         room = pyarrow.py_buffer(memory)
         with pyarrow.ipc.new_stream(pyarrow.FixedSizeBufferWriter(room), message.schema) as stream:
             stream.write_batch(message)
-        values = pyarrow.ipc.open_stream(room).read_next_batch().column(0).buffers()[1]
-        n_padded = -(-rows.num_rows * self.dtype.itemsize // MESSAGE_ALIGNMENT) * MESSAGE_ALIGNMENT
-        start = values.address - room.address
-        columns = memory[start : start + n_padded * rows.num_columns]
-        return columns.view(self.dtype).reshape(rows.num_columns, -1)
+        columns = pyarrow.ipc.open_stream(room).read_next_batch().columns
+        starts = [column.buffers()[1].address - room.address for column in columns]
+        steps = set(np.diff(starts)) or {rows.num_rows * self.dtype.itemsize}
+        if len(steps) == 1 and not any(column.null_count for column in columns):
+            stop = starts[0] + len(starts) * steps.pop()
+            return memory[starts[0] : stop].view(self.dtype).reshape(len(starts), -1)
+        matrix = rows.to_tensor(null_to_nan=True, row_major=False).to_numpy().T
+        values = memory[: matrix.nbytes].view(self.dtype).reshape(matrix.shape)
+        np.copyto(values, matrix)
+        return values
 
     def room_for(self, n_rows: int) -> int:
         """Return the bytes that `columns_in` needs for so many rows."""
