@@ -30,7 +30,6 @@ _MODULES = {
         "PolynomialFeatures",
         "Normalizer",
         "Binarizer",
-        "PowerTransformer",
         "OneHotEncoder",
         "OrdinalEncoder",
         "TargetEncoder",
@@ -98,12 +97,6 @@ def make_parameters(estimator: Any) -> dict[str, Any]:
         known = known_parameters(cls)
         params = {name: value for name, value in estimator.get_params(deep=False).items() if name in known}
     return {**params, **_ALWAYS.get(type(estimator).__name__, {})}
-
-
-def keep_host_rows(model: Any, values: Any) -> None:
-    """Give an HDBSCAN the rows on the host that it was fitted to: to convert it, cuML 26.10 takes them from the GPU."""
-    if getattr(model, "_raw_data_cpu", ...) is None:
-        model._raw_data_cpu = values.astype("float32")
 
 
 def keep_searchable(estimator: Any) -> None:

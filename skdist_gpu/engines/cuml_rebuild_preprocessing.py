@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.preprocessing import Normalizer, StandardScaler
+from sklearn.preprocessing import Normalizer
 from sklearn.utils import check_array
 from sklearn.utils.multiclass import type_of_target
 
 from skdist_gpu._compat.cuml import cuml_class, known_parameters, make_cuml
-from skdist_gpu._compat.sklearn import handle_zeros, learn_categories, safe_scale
+from skdist_gpu._compat.sklearn import handle_zeros, learn_categories
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.exceptions import EngineRefusal
@@ -75,47 +75,6 @@ def fit_tfidf_transformer(estimator: Any, values: Any, y: Any, sample_weight: An
     model = make_cuml(estimator).fit(values)
     if estimator.use_idf:
         estimator.idf_ = to_host(model.idf_)
-
-
-def fit_power_transformer(estimator: Any, values: Any, y: Any, sample_weight: Any) -> None:
-    """Fit a scikit-learn ``PowerTransformer(method="yeo-johnson")`` in place.
-
-    The likelihood is summed in float64, and a constant column stays as it is, as in scikit-learn.
-
-    Raises
-    ------
-    EngineRefusal
-        If cuML's search ends without a power, for example of a column without values.
-    """
-    import cupy
-
-    exact = values.astype(np.float64)
-    constant = to_host(cupy.nanmax(exact, axis=0) == cupy.nanmin(exact, axis=0))
-    varied = exact.copy()
-    # the likelihood of a constant column has no maximum to be found
-    varied[:, constant] = cupy.arange(len(exact))[:, None]
-    try:
-        model = make_cuml(estimator, standardize=False, copy=True).fit(varied)
-    except RuntimeError as error:  # SciPy's BracketError
-        raise EngineRefusal(f"cuML's search for a column's power failed: {error}") from error
-    lambdas = np.where(constant, 1.0, to_host(model.lambdas_))
-    estimator.lambdas_ = lambdas.astype(values.dtype)
-    if estimator.standardize:
-        model.lambdas_, model.output_type = cupy.asarray(lambdas), "cupy"
-        estimator._scaler = _standard_scaler(model.transform(exact))
-
-
-def _standard_scaler(values: Any) -> StandardScaler:
-    """Return a fitted StandardScaler of rows on the GPU, missing values left out."""
-    import cupy
-
-    scaler = StandardScaler(copy=False).set_output(transform="default")
-    seen = to_host((values == values).sum(axis=0, dtype=values.dtype))  # scikit-learn counts in the dtype of the rows
-    scaler.mean_, scaler.var_ = to_host(cupy.nanmean(values, axis=0)), to_host(cupy.nanvar(values, axis=0))
-    scaler.n_samples_seen_ = seen[0] if np.ptp(seen) == 0 else seen
-    scaler.scale_ = safe_scale(scaler.var_, scaler.mean_, scaler.n_samples_seen_)
-    scaler.n_features_in_ = values.shape[1]
-    return scaler
 
 
 def _check_none_missing(values: Any, why: str) -> None:
@@ -203,7 +162,6 @@ PREPROCESSING: dict[str, Callable[[Any, Any, Any, Any], Any]] = {
     "Normalizer": fit_nothing,
     "Binarizer": fit_nothing,
     "TfidfTransformer": fit_tfidf_transformer,
-    "PowerTransformer": fit_power_transformer,
 }
 # and from a table of any kind of values
 ENCODERS: dict[str, Callable[[Any, Any, Any, Any], Any]] = {

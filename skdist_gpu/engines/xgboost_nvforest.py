@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -21,7 +22,12 @@ def serves(estimator: Any, X: Any) -> bool:
     """Whether nvForest is faster for these rows, and reads the model as XGBoost does."""
     if container_of(X) != "cupy" or len(X) < NVFOREST_ROWS or find_spec("nvforest") is None:
         return False
-    return np.isnan(estimator.missing) and "c" not in (estimator.get_booster().feature_types or ())
+    booster = estimator.get_booster()
+    return np.isnan(estimator.missing) and "c" not in (booster.feature_types or ()) and _n_targets(booster) == 1
+
+
+def _n_targets(booster: Any) -> int:
+    return int(json.loads(booster.save_config())["learner"]["learner_model_param"]["num_target"])
 
 
 def load_forest(booster: Any) -> Callable[[Any], Any]:

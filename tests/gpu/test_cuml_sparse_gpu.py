@@ -11,7 +11,6 @@ from numpy.testing import assert_allclose
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.decomposition import PCA, IncrementalPCA
 from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, LogisticRegression, Ridge
-from sklearn.manifold import TSNE, trustworthiness
 from sklearn.naive_bayes import BernoulliNB, ComplementNB, MultinomialNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
 from sklearn.random_projection import GaussianRandomProjection, SparseRandomProjection
@@ -30,7 +29,7 @@ NEIGHBOURS = [KNeighborsClassifier(), KNeighborsRegressor(), KNeighborsClassifie
 COUNTS = [MultinomialNB(), ComplementNB(), BernoulliNB()]
 COMPONENTS = [PCA(3, svd_solver="covariance_eigh"), IncrementalPCA(3)]
 PROJECTIONS = [GaussianRandomProjection(8, random_state=0), SparseRandomProjection(8, random_state=0)]
-OTHERS = [NearestNeighbors(), TSNE(init="random", max_iter=500, random_state=0)]
+OTHERS = [NearestNeighbors()]
 
 
 def name_of(estimator):
@@ -141,12 +140,9 @@ def test_projections(estimator, where):
 
 
 @pytest.mark.parametrize("where", ["scipy", "cupy"])
-def test_neighbours_and_embeddings(where):
+def test_neighbours(where):
     _, plain, reference = fitted(NearestNeighbors(), where)
     assert_allclose(plain.kneighbors(X)[0], reference.kneighbors(X)[0], atol=2e-3)
-    _, plain, reference = fitted(TSNE(init="random", max_iter=500, random_state=0), where)
-    dense = X.toarray()
-    assert trustworthiness(dense, plain.embedding_) > 0.99 * trustworthiness(dense, reference.embedding_)
 
 
 def test_the_users_matrix_stays_as_it_is():
@@ -162,7 +158,7 @@ def test_the_users_matrix_stays_as_it_is():
 def test_integers_and_missing_values():
     whole = X.astype(np.int64)
     model = autoscale(LogisticRegression(), backend="cuml").fit(whole, GROUP)
-    assert_allclose(model.coef_, LogisticRegression().fit(X, GROUP).coef_, atol=1e-2)
+    assert_allclose(model.coef_, LogisticRegression().fit(whole, GROUP).coef_, atol=1e-2)
     holes = X.copy()
     holes.data[7] = np.nan
     with pytest.raises(ValueError, match="Input X contains NaN"):
