@@ -301,7 +301,7 @@ class AutoScaleEstimator(ScoringMixin, BaseEstimator):
         NotFittedError
             Before `fit`; `plan` works then.
         """
-        self._fitted()
+        self._check_fitted()
         return Explanation(self.plan_, self.report_)
 
     def _repr_html_inner(self) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 
 from skdist_gpu.delegation import estimator_has
@@ -19,13 +21,18 @@ class ScoringMixin:
     """Call the methods of the plain fitted estimator on data in any container."""
 
     def _fitted(self) -> Any:
-        try:
-            return self.__dict__["estimator_"]
-        except KeyError:
+        """Return the plain fitted estimator; of one that learns nothing, such as a Normalizer, any will do."""
+        if "estimator_" not in self.__dict__ and not get_tags(self).requires_fit:
+            return clone(self._make_estimator())  # type: ignore[attr-defined]
+        self._check_fitted()
+        return self.__dict__["estimator_"]
+
+    def _check_fitted(self) -> None:
+        if "estimator_" not in self.__dict__:
             raise NotFittedError(
                 f"This {type(self).__name__} instance is not fitted yet. Call 'fit' with appropriate "
                 "arguments before using this estimator."
-            ) from None
+            )
 
     def _block_method(self, method: str, **params: Any) -> BlockMethod:
         """Return a method of the plain fitted estimator as a function of a block of rows."""

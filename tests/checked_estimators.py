@@ -44,6 +44,7 @@ from sklearn.preprocessing import (
     KBinsDiscretizer,
     MaxAbsScaler,
     MinMaxScaler,
+    Normalizer,
     OneHotEncoder,
     OrdinalEncoder,
     QuantileTransformer,
@@ -152,7 +153,7 @@ def cpu_estimators() -> list[Any]:
     found.append(AutoScaleClassifier(RidgeClassifier(), backend="reductions:dask"))
     for backend in ("auto", "sklearn"):
         found += [AutoScaleClassifier(backend=backend), AutoScaleClusterer(backend=backend)]
-        found.append(AutoScaleTransformer(backend=backend))
+        found += [AutoScaleTransformer(backend=backend), AutoScaleTransformer(Normalizer(), backend=backend)]
     found += [AutoScaleOutlierDetector(IsolationForest(n_estimators=5, random_state=0)), AutoScaleNeighbors()]
     found += [
         AutoScaleTransformer(backend="dask_ml"),

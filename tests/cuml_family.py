@@ -51,7 +51,7 @@ def cuml_family() -> list[Any]:
 def cuml_preprocessing() -> list[Any]:
     """Return the transformers of dense numbers whose statistics cuML takes."""
     bins = KBinsDiscretizer(4, strategy="uniform", encode="ordinal", subsample=None)
-    scalers = [MinMaxScaler(), MaxAbsScaler(), RobustScaler(), SimpleImputer(), bins]
+    scalers = [MinMaxScaler(), MaxAbsScaler(), RobustScaler(), SimpleImputer(add_indicator=True), bins]
     return [*scalers, PolynomialFeatures(), Normalizer(), Binarizer(threshold=0.1)]
 
 
