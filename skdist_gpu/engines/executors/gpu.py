@@ -27,7 +27,8 @@ MOST_THREADS = 10
 CARRIED_BYTES = 8 * 2**20
 FILE_BLOCK_BYTES = 2**25
 MOST_FILE_BLOCK_ROWS = 65_536
-MOST_FILE_THREADS = 32
+# batches of files that Arrow's own threads decode meanwhile
+MOST_AHEAD = 32
 # sampled rows that the device computes in a few milliseconds
 RESIDENT_SAMPLE = 250_000
 
@@ -66,7 +67,7 @@ class GpuExecutor:
         self.n_passes = 0
         self.stream: Any = None
         if self.table is not None:
-            self.stream = _FileStream(self.table, min(MOST_FILE_THREADS, n_cores))
+            self.stream = _FileStream(self.table, self.n_threads, min(MOST_AHEAD, n_cores))
         elif not self.resident:
             with cupy.cuda.using_allocator(POOL.malloc):
                 self.stream = _HostStream(self.parts, self.step, self.n_threads, memory_budget)
@@ -246,8 +247,8 @@ class _FileStream:
     One thread computes: many that launch work would wait for each other and for the interpreter's lock.
     """
 
-    def __init__(self, table: DatasetTable, n_threads: int) -> None:
-        self.table, self.n_threads = table, n_threads
+    def __init__(self, table: DatasetTable, n_threads: int, read_ahead: int) -> None:
+        self.table, self.n_threads, self.read_ahead = table, n_threads, max(READ_AHEAD, read_ahead)
         rows_of_bytes = FILE_BLOCK_BYTES // (table.dtype.itemsize * table.shape[1])
         self.n_rows = max(1, min(MOST_FILE_BLOCK_ROWS, rows_of_bytes))
         # one for each block that waits, and one for the block that is computed
@@ -276,7 +277,7 @@ class _FileStream:
             y, weight = self.table.targets(batch)
             return part, i, place, X, y if classes is None or y is None else codes_of(y, classes), weight
 
-        batches = self.table.batches(self.n_rows, max(READ_AHEAD, self.n_threads))
+        batches = self.table.batches(self.n_rows, self.read_ahead)
         for part, i, place, X, y, weight in in_threads(send, cut(batches, bounds), self.n_threads):
             stream.wait_event(place.sent)
             yield part, X, *(None if column is None else cupy.asarray(column) for column in (y, weight))
