@@ -20,7 +20,8 @@ from skdist_gpu.data.kinds import container_of
 # rows of a block; Arrow reads a few blocks ahead, and larger ones take memory without saving time
 BLOCK_ROWS = 16_384
 READ_AHEAD = 2
-# more than what stands before, between and behind the columns in Arrow's messages
+# of Arrow's messages: what columns are padded to, and more than what stands before and between them
+MESSAGE_ALIGNMENT = 8
 MESSAGE_BYTES, MESSAGE_COLUMN_BYTES = 4096, 256
 MANY_AHEAD = 8
 
@@ -139,18 +140,20 @@ class DatasetTable:
         """
         import pyarrow
 
-        rows = _as_type(batch.select(list(self.features)), self.dtype)
+        rows = batch.select(list(self.features))
+        if not (isinstance(rows, pyarrow.RecordBatch) and rows.schema.equals(self._schema)):
+            rows = _as_type(rows, self.dtype)
         # as a message of Arrow's: one call copies all columns, and other threads need not wait for it
-        message = pyarrow.record_batch(rows.columns, names=[""] * rows.num_columns)
         room = pyarrow.py_buffer(memory)
-        with pyarrow.ipc.new_stream(pyarrow.FixedSizeBufferWriter(room), message.schema) as stream:
-            stream.write_batch(message)
-        columns = pyarrow.ipc.open_stream(room).read_next_batch().columns
-        starts = [column.buffers()[1].address - room.address for column in columns]
-        steps = set(np.diff(starts)) or {rows.num_rows * self.dtype.itemsize}
-        if len(steps) == 1 and not any(column.null_count for column in columns):
-            stop = starts[0] + len(starts) * steps.pop()
-            return memory[starts[0] : stop].view(self.dtype).reshape(len(starts), -1)
+        with pyarrow.ipc.new_stream(pyarrow.FixedSizeBufferWriter(room), rows.schema) as stream:
+            stream.write_batch(rows)
+        written = pyarrow.ipc.open_stream(room).read_next_batch()
+        first, last = (written.column(i).buffers() for i in (0, rows.num_columns - 1))
+        n_bytes = -(-rows.num_rows * self.dtype.itemsize // MESSAGE_ALIGNMENT) * MESSAGE_ALIGNMENT
+        # no column is shorter, so that at this distance all are alike, and none has a mask of missing values
+        if first[0] is None and last[1].address - first[1].address == (rows.num_columns - 1) * n_bytes:
+            start = first[1].address - room.address
+            return memory[start : start + rows.num_columns * n_bytes].view(self.dtype).reshape(rows.num_columns, -1)
         matrix = rows.to_tensor(null_to_nan=True, row_major=False).to_numpy().T
         values = memory[: matrix.nbytes].view(self.dtype).reshape(matrix.shape)
         np.copyto(values, matrix)
@@ -158,7 +161,20 @@ class DatasetTable:
 
     def room_for(self, n_rows: int) -> int:
         """Return the bytes that `columns_in` needs for so many rows."""
-        return len(self.features) * (n_rows * self.dtype.itemsize + MESSAGE_COLUMN_BYTES) + MESSAGE_BYTES
+        return len(self.features) * (n_rows * self.dtype.itemsize + MESSAGE_COLUMN_BYTES) + self._header_bytes
+
+    @cached_property
+    def _schema(self) -> Any:
+        """The features as Arrow has them, all of one type."""
+        import pyarrow
+
+        arrow_type = pyarrow.from_numpy_dtype(self.dtype)
+        return pyarrow.schema([(name, arrow_type) for name in self.features])
+
+    @cached_property
+    def _header_bytes(self) -> int:
+        """More than what stands before the rows in a message: names and what else the files say of their columns."""
+        return arrow_schema_of(self.dataset).serialize().size + MESSAGE_BYTES
 
     @property
     def _targets(self) -> tuple[str, ...]:
