@@ -80,3 +80,30 @@ def test_catalogue_names_real_estimators_and_parameters(entry):
     assert {*entry.accepts, *entry.ignores} <= set(cls().get_params())
     assert entry.device in ("cpu", "gpu", "dask")
     assert (PACKAGE / "engines" / f"{entry.backend.replace('.', '_')}.py").exists()
+
+
+def _defined(path: Path) -> set[str]:
+    """Return the names that a module has at its top."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+    return names
+
+
+ELSEWHERE = sorted(path for folder in ("tests/gpu", "benchmarks") for path in (PACKAGE.parent / folder).glob("*.py"))
+
+
+@pytest.mark.parametrize("path", ELSEWHERE, ids=lambda path: path.name)
+def test_what_runs_on_other_machines_imports_names_that_are_there(path):
+    """No GPU is needed to see that a name has moved."""
+    for module, names in _imports(path):
+        if module.partition(".")[0] == "skdist_gpu":
+            folder = PACKAGE.parent.joinpath(*module.split("."))
+            file = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
+            submodules = {other.stem for other in folder.glob("*.py")}
+            assert set(names) <= _defined(file) | submodules, f"{module} has no such names"
