@@ -141,3 +141,15 @@ def test_columns_copied_into_memory_are_those_of_the_frame(dtype, n_rows, kind):
 def test_files_without_features(files):
     with pytest.raises(ValueError, match=r"0 feature\(s\)"):
         autoscale(LinearRegression(), backend="reductions").fit(files("target"), "target")
+
+
+def test_a_plan_over_filtered_files_reads_no_rows(tmp_path):
+    path = tmp_path / "all.parquet"
+    pq.write_table(pa.Table.from_pandas(FRAME[[*NAMES, "target"]]), path)
+    footer = int.from_bytes(path.read_bytes()[-8:-4], "little") + 8
+    path.write_bytes(bytes(path.stat().st_size - footer) + path.read_bytes()[-footer:])  # no row is left to be read
+    kept = ds.dataset(path).filter(ds.field("a") > 0)
+    model = autoscale(LinearRegression(), backend="reductions")
+    assert "10 000 × 3" in model.plan(kept, "target").data
+    with pytest.raises(OSError, match="page header"):
+        model.fit(kept, "target")

@@ -89,8 +89,9 @@ class DatasetTable:
 
     def count_rows(self) -> int:
         """Return the number of rows, reading the targets if the files do not tell it."""
-        told = n_rows_of(self.dataset)
-        return sum(batch.num_rows for batch in self.targets_only().batches()) if told is None else told
+        if _is_parquet(self.dataset):
+            return int(self.dataset.count_rows())
+        return sum(batch.num_rows for batch in self.targets_only().batches())
 
     def whole_blocks(self, n_rows: int) -> Iterator[Any]:
         """Yield Arrow tables of `n_rows` rows, across files; the last has up to half of that more or less."""
@@ -255,7 +256,7 @@ def shuffled(dataset: Any, random: Any) -> Any:
     files, kept = files_and_filter(dataset)
     parts = [part for file in files for part in (file.split_by_row_group() if _is_parquet(dataset) else [file])]
     order = random.permutation(len(parts))
-    reordered = type(dataset)([parts[i] for i in order], dataset.schema, dataset.format, dataset.filesystem)
+    reordered = _of_files(dataset, [parts[i] for i in order])
     return reordered if kept is None else reordered.filter(kept)
 
 
@@ -330,9 +331,18 @@ def _as_type(rows: Any, dtype: np.dtype) -> Any:
     return rows.cast(pyarrow.schema([(name, arrow_type) for name in rows.schema.names]), safe=False)
 
 
-def n_rows_of(dataset: Any) -> int | None:
-    """Return the number of rows where files tell it without being read: those of Parquet."""
-    return int(dataset.count_rows()) if _is_parquet(dataset) else None
+def most_rows(dataset: Any) -> int | None:
+    """Return the number of rows before any filter, where files tell it without being read: those of Parquet."""
+    if not _is_parquet(dataset):
+        return None
+    files, kept = files_and_filter(dataset)
+    whole = dataset if kept is None else _of_files(dataset, list(files))
+    return int(whole.count_rows())
+
+
+def _of_files(dataset: Any, files: list[Any]) -> Any:
+    """Return a dataset of some files of another, all rows of them."""
+    return type(dataset)(files, dataset.schema, dataset.format, dataset.filesystem)
 
 
 def _is_parquet(dataset: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skdist_gpu.data.dataset import is_read_from_files, n_rows_of, schema_of
+from skdist_gpu.data.dataset import is_read_from_files, most_rows, schema_of
 from skdist_gpu.data.kinds import container_of, location_of
 
 
@@ -132,12 +132,12 @@ def inspect_input(X: Any, y: Any = None, sample_weight: Any = None) -> InputInfo
 
 
 def _inspect_files(source: Any, y: Any, sample_weight: Any) -> InputInfo:
-    """Describe files by their schema and footers; `y` and weights are names of columns."""
+    """Describe files by their schema and footers; `y` and weights are names of columns. A filter is not applied."""
     targets = [y] if isinstance(y, str) else list(y) if isinstance(y, (list, tuple)) else []
     schema = {n: t for n, t in schema_of(source).items() if n not in targets and n != sample_weight}
     return InputInfo(
         container=container_of(source),
-        n_samples=n_rows_of(source),
+        n_samples=most_rows(source),
         n_features=len(schema),
         dtype=_common_dtype(list(schema.values())),
         location="disk",

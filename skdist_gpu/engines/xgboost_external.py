@@ -26,6 +26,7 @@ from skdist_gpu.engines.xgboost_arguments import (
 )
 from skdist_gpu.engines.xgboost_batches import (
     BatchIterator,
+    FileRows,
     Rows,
     as_xgboost_names,
     find_coding,
@@ -122,7 +123,10 @@ class _Matrices:
 
 def _quantiles(job: FitJob, rows: Rows) -> Table:
     """Return the values to round to, from evenly spaced rows."""
-    n_rows = job.info.n_samples or sum(len(labels) for labels in rows.labels())
+    if isinstance(rows, FileRows):
+        n_rows = rows.table.count_rows()
+    else:
+        n_rows = job.info.n_samples or sum(len(labels) for labels in rows.labels())
     start, samples = 0, []
     for part in rows.parts():
         samples.append(sampled(part["X"], start, stride_of(n_rows)))
