@@ -20,10 +20,11 @@ from skdist_gpu.data.kinds import container_of
 # rows of a block; Arrow reads a few blocks ahead, and larger ones take memory without saving time
 BLOCK_ROWS = 16_384
 READ_AHEAD = 2
+# so many batches ahead are more than one file has at its end
+MANY_AHEAD = 8
 # of Arrow's messages: what columns are padded to, and more than what stands before and between them
 MESSAGE_ALIGNMENT = 8
 MESSAGE_BYTES, MESSAGE_COLUMN_BYTES = 4096, 256
-MANY_AHEAD = 8
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,15 @@ class DatasetTable:
         schema = schema_of(self.dataset)
         return np.dtype(np.float32 if {schema[name] for name in self.features} == {"float32"} else np.float64)
 
-    def batches(self, n_rows: int | None = None, read_ahead: int = READ_AHEAD) -> Iterator[Any]:
-        """Yield the rows in their order as Arrow batches, read and decoded by the library's own threads."""
+    def batches(
+        self, n_rows: int | None = None, read_ahead: int = READ_AHEAD, further: Sequence[str] = ()
+    ) -> Iterator[Any]:
+        """Yield the rows in their order as Arrow batches, read and decoded by the library's own threads.
+
+        `further` names columns that are neither features, targets nor weights.
+        """
         targets = self._targets if self.codes is None else ()
-        wanted = [*self.features, *targets, *([self.weight] if self.weight else [])]
+        wanted = [*self.features, *targets, *([self.weight] if self.weight else []), *further]
         batches = (batch for batch in read_batches(self.dataset, wanted, n_rows, read_ahead) if batch.num_rows)
         return batches if self.codes is None else self._with_codes(batches)
 
@@ -99,7 +105,7 @@ class DatasetTable:
 
         waiting: list[Any] = []
         for batch in self.batches(min(n_rows, BLOCK_ROWS)):
-            waiting.append(batch if isinstance(batch, pyarrow.Table) else pyarrow.Table.from_batches([batch]))
+            waiting.append(as_table(batch))
             while 2 * sum(rows.num_rows for rows in waiting) >= 3 * n_rows:
                 rows = pyarrow.concat_tables(waiting)
                 yield rows.slice(0, n_rows)
@@ -182,6 +188,13 @@ class DatasetTable:
         return (self.target,) if isinstance(self.target, str) else tuple(self.target or ())
 
 
+def as_table(batch: Any) -> Any:
+    """Return an Arrow table; datasets give record batches, and queries tables."""
+    import pyarrow
+
+    return batch if isinstance(batch, pyarrow.Table) else pyarrow.Table.from_batches([batch])
+
+
 def cut(batches: Iterator[Any], bounds: Sequence[int]) -> Iterator[tuple[int, Any]]:
     """Yield the number of the part and the batch, none of them across two parts.
 
@@ -239,7 +252,6 @@ def read_batches(
     n_rows = n_rows or BLOCK_ROWS
     if container_of(source) == "polars.lazy":
         return (frame.to_arrow() for frame in source.select(columns).collect_batches(chunk_size=n_rows))
-    # many threads would be without work at the end of each file
     options: dict[str, Any] = {"batch_size": n_rows, "batch_readahead": read_ahead}
     options["fragment_readahead"] = 1 if read_ahead < MANY_AHEAD else 2
     if _is_parquet(source):

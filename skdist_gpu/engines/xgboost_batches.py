@@ -17,7 +17,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from xgboost import DataIter
 
 from skdist_gpu.data.convert import to_host
-from skdist_gpu.data.dataset import READ_AHEAD, DatasetTable, in_threads, read_batches, table_of
+from skdist_gpu.data.dataset import READ_AHEAD, DatasetTable, as_table, in_threads, table_of
 from skdist_gpu.data.kinds import DASK, container_of
 from skdist_gpu.engines.protocol import FitJob
 from skdist_gpu.engines.xgboost_arguments import checked_in_memory, rows_of
@@ -52,8 +52,9 @@ class FileRows:
         import pyarrow
 
         waiting: list[Any] = []
-        for batch in self._arrow_batches():
-            waiting.append(batch if isinstance(batch, pyarrow.Table) else pyarrow.Table.from_batches([batch]))
+        read_ahead = max(READ_AHEAD, 2 * self.n_threads)
+        for batch in self.table.batches(read_ahead=read_ahead, further=tuple(self.further.values())):
+            waiting.append(as_table(batch))
             if sum(some.num_rows for some in waiting) >= self.batch_rows:
                 yield pyarrow.concat_tables(waiting)
                 waiting = []
@@ -68,16 +69,8 @@ class FileRows:
 
     def labels(self) -> Iterator[np.ndarray]:
         """Yield the labels alone; reads no other column."""
-        only = DatasetTable(self.table.dataset, (), self.table.target)
-        return (np.asarray(only.arrays(batch)[1]) for batch in only.batches())
-
-    def _arrow_batches(self) -> Iterator[Any]:
-        table = self.table
-        target = [table.target] if isinstance(table.target, str) else list(table.target or ())
-        weight = [table.weight] if table.weight else []
-        wanted = [*table.features, *target, *weight, *self.further.values()]
-        batches = read_batches(table.dataset, wanted, read_ahead=max(READ_AHEAD, 2 * self.n_threads))
-        return (batch for batch in batches if batch.num_rows)
+        only = self.table.targets_only()
+        return (np.asarray(only.targets(batch)[0]) for batch in only.batches())
 
 
 @dataclass(frozen=True)
