@@ -5,10 +5,11 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_array_equal
 from sklearn.cluster import KMeans
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import Normalizer, StandardScaler
 
 from skdist_gpu import (
     AutoScaleClassifier,
@@ -178,3 +179,13 @@ def test_config():
     assert AutoScaleRegressor().fit(X, y).backend_ == "sklearn"
     with pytest.raises(ValueError, match="Unknown option colour"):
         set_config(colour=1)
+
+
+def test_what_learns_nothing_needs_no_fit_and_has_no_plan_to_explain_before_it():
+    X = np.array([[3.0, 4.0], [0.0, 2.0]])
+    model = AutoScaleTransformer(Normalizer())
+    assert_array_equal(model.transform(X), Normalizer().transform(X))
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        model.explain()
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        AutoScaleTransformer(StandardScaler()).transform(X)
