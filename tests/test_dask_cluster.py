@@ -3,6 +3,7 @@
 import pickle
 import threading
 import time
+from itertools import chain
 
 import dask.array as da
 import dask.dataframe as dd
@@ -16,7 +17,9 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.svm import NuSVR
 
 from skdist_gpu import autoscale, config_context
+from skdist_gpu.engines.executors.dask import DaskExecutor
 from skdist_gpu.exceptions import BackendError
+from skdist_gpu.progress import Progress
 from skdist_gpu.testing import assert_ran_on
 
 generator = np.random.default_rng(0)
@@ -93,7 +96,7 @@ def test_blocks_of_unknown_length_are_counted_before_they_are_gathered():
 
 
 @pytest.mark.parametrize("kind", ["array", "frame"])
-def test_blocks_that_workers_hold_take_few_tasks_and_keep_their_order(cluster, kind):
+def test_blocks_that_workers_hold_take_no_tasks_and_keep_their_order(cluster, kind):
     far = y.copy()
     far[::97] += 1000
     with Client(cluster) as client:
@@ -104,8 +107,8 @@ def test_blocks_that_workers_hold_take_few_tasks_and_keep_their_order(cluster, k
         wait(data)
         with get_task_stream(client) as stream:
             autoscale(LinearRegression()).fit(*data)
-        # for each of at most two passes: two workers, and what combines their sums
-        assert 0 < len(stream.data) <= 6
+        # but those that bring blocks of y to where X is, once
+        assert all("itself" in str(task["key"]) for task in stream.data)
         model = autoscale(HuberRegressor(epsilon=6, max_iter=1000)).fit(*data)
     assert_array_equal(model.outliers_, HuberRegressor(epsilon=6, max_iter=1000).fit(X, far).outliers_)
 
@@ -118,12 +121,38 @@ def slow(block):
 def test_a_lost_worker_costs_only_its_blocks(cluster):
     with Client(cluster) as client:
         worker = next(iter(client.scheduler_info()["workers"].values()))
-        options = {"workers": [worker["id"]], "on_error": "ignore", "wait": False}
+        options = {"workers": [worker["id"]], "on_error": "ignore"}
         killer = threading.Timer(1.0, client.run, [_die], options)
         killer.start()
         model = autoscale(LinearRegression()).fit(blocks_of(X).map_blocks(slow), blocks_of(y))
         killer.join()
     assert_allclose(model.coef_, LinearRegression().fit(X, y).coef_, rtol=1e-10)
+
+
+def number_of(number, X, y, weight):
+    return [(number, len(X))]
+
+
+def together(*numbers):
+    return list(chain.from_iterable(numbers))
+
+
+def test_a_lost_worker_costs_only_the_blocks_that_it_held(cluster):
+    with Client(cluster) as client:
+        data = client.persist(blocks_of(X))
+        wait(data)
+        executor = DaskExecutor(data, None, None, client, Progress())
+        expected = [(i, 250) for i in range(16)]
+        assert executor.reduce_blocks(number_of, together) == expected
+        held = client.has_what()
+        lost = next(worker for worker in held if held[worker])
+        client.run(_die, workers=[lost], on_error="ignore")
+        while lost in client.nthreads():
+            time.sleep(0.01)
+        with get_task_stream(client) as stream:
+            assert executor.reduce_blocks(number_of, together) == expected
+        assert len(stream.data) > 0
+        assert executor.reduce_blocks(number_of, together) == expected
 
 
 def _die():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Callable
 from functools import cached_property, partial
-from itertools import chain
+from itertools import chain, groupby, pairwise
 from operator import itemgetter
 from typing import Any
 from uuid import uuid4
@@ -21,19 +22,23 @@ from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.data.labels import codes_of
 from skdist_gpu.exceptions import MisalignedBlocksError
 from skdist_gpu.progress import Progress
-from skdist_gpu.reductions.protocol import Reduction, combine_all, fold, one_blas_thread
+from skdist_gpu.reductions.protocol import Reduction, combine_all, fold, one_blas_thread, part_bounds
 
 # partial results that one task combines
 FAN_IN = 16
-# partial results of so many blocks may meet in one task
-FEW_BLOCKS = 64
+# bytes of partial results that may meet at the client
+MOST_CLIENT_BYTES = 64 * 2**20
+
+# a block by the keys of its parts: X, y and weights, None for what is not there
+Block = tuple[Any, Any, Any]
 
 
 class DaskExecutor:
     """Run reductions over Dask arrays or frames, with the client if there is one.
 
-    One task a block, then a tree of combining tasks: a lost worker costs only its blocks. Few blocks
-    that workers hold already take one task a thread, since each task costs milliseconds.
+    Blocks that workers hold are reduced there by a call to each worker: a task for each would cost
+    milliseconds in every pass (docs/adr/0005). For all others there is one task a block, then a tree of
+    combining tasks. Either way, a lost worker costs only its blocks.
     """
 
     def __init__(self, X: Any, y: Any, sample_weight: Any, client: Any, progress: Progress) -> None:
@@ -42,12 +47,14 @@ class DaskExecutor:
         self.client = client
         self.progress = progress
         self.n_passes = 0
+        # futures of blocks that were brought to another worker, by key and worker
+        self._copies: dict[tuple[Any, str], Any] = {}
         # set once they are known; reductions then see codes in place of labels
         self.classes: np.ndarray | None = None
 
     def find_classes(self) -> np.ndarray:
         """Return the sorted labels of all blocks; reads no block of X."""
-        classes = self._compute([(_labels, [block.key]) for block in self._stored[1] or self.parts[1]], _union)
+        classes = self._reduce(_labels, _union, [(None, y, None) for y in self._keys[1]])
         # each twice: labels that all differ look like a regression to scikit-learn
         check_classification_targets(np.repeat(classes, 2))
         return classes
@@ -61,17 +68,46 @@ class DaskExecutor:
         return total
 
     def reduce_blocks(self, function: Callable[..., Any], combine: Callable[..., Any]) -> Any:
-        """Return ``function(number, X, y, sample_weight)`` of all blocks, combined by ``combine(*results)``."""
-        found = zip(self._stored, self.parts, strict=True)
-        keys = ([block.key for block in stored or part] or [None] * len(self.parts[0]) for stored, part in found)
-        blocks = list(zip(*keys, strict=True))
-        if not self._groups:
-            return self._compute([(partial(function, i), block) for i, block in enumerate(blocks)], combine)
-        tasks = [
-            (partial(_reduce_group, function, group), list(chain.from_iterable(blocks[i] for i in group)))
-            for group in self._groups
-        ]
-        return self._compute(tasks, partial(_combine_groups, combine), fan_in=FEW_BLOCKS)
+        """Return ``function(number, X, y, sample_weight)`` of all blocks, combined by ``combine(*results)``.
+
+        `combine` is associative, and gets results in the order of the blocks.
+        """
+        return self._reduce(function, combine, list(zip(*self._keys, strict=True)))
+
+    def _reduce(self, function: Callable[..., Any], combine: Callable[..., Any], blocks: list[Block]) -> Any:
+        totals = self._reduce_where_held(function, combine, blocks)
+        for start, stop in _gaps([numbers for numbers, _ in totals], len(blocks)):
+            tasks = [(partial(function, i), blocks[i]) for i in range(start, stop)]
+            totals.append(((start, stop), self._compute(tasks, combine)))
+        if len(totals) == 1:
+            return totals[0][1]
+        return combine(*(total for _, total in sorted(totals, key=itemgetter(0))))
+
+    def _reduce_where_held(
+        self, function: Callable[..., Any], combine: Callable[..., Any], blocks: list[Block]
+    ) -> list[tuple[tuple[int, int], Any]]:
+        """Return the totals of ranges of blocks that workers hold; what is lost meanwhile is left out."""
+        places = [self._holder(block) for block in blocks]
+        n_ranges = 1 + sum(a != b for a, b in pairwise(places))
+        width = self.data[0].shape[1] if self.data[0].ndim == 2 else 1
+        if not any(places) or 8 * (width + 1) ** 2 * n_ranges > MOST_CLIENT_BYTES:
+            return []
+        held: dict[str, list[tuple[int, Block]]] = defaultdict(list)
+        for i, (worker, (X, y, weight)) in enumerate(zip(places, blocks, strict=True)):
+            if worker is not None:
+                held[worker].append((i, (X, self._key_at(worker, y), self._key_at(worker, weight))))
+        # all workers are called: to look for one that is gone would take until a timeout
+        answers = self.client.run(reduce_held, function, combine, dict(held), on_error="return")
+        totals = []
+        for worker in held:
+            answer = answers.get(worker)
+            if answer is None or isinstance(answer, (OSError, KeyError)):  # it is gone, or has given a block away
+                self.__dict__.pop("_where", None)
+            elif isinstance(answer, Exception):
+                raise answer
+            else:
+                totals += answer
+        return totals
 
     @cached_property
     def _stored(self) -> list[list[Any]]:
@@ -83,22 +119,42 @@ class DaskExecutor:
         return [[] if any(block is None for block in blocks) else blocks for blocks in found]
 
     @cached_property
-    def _groups(self) -> list[list[int]]:
-        """Return the numbers of the blocks that each thread of a worker takes; empty where each has its own task."""
-        stored = self._stored[0]
-        if not 0 < len(stored) <= FEW_BLOCKS:
-            return []
-        where, n_threads = self.client.who_has(stored), self.client.nthreads()
-        by_worker: dict[Any, list[int]] = defaultdict(list)
-        for i, block in enumerate(stored):
-            by_worker[min(where.get(block.key) or [""])].append(i)
-        return [
-            group.tolist()
-            for worker, numbers in by_worker.items()
-            for group in np.array_split(numbers, min(len(numbers), n_threads.get(worker, len(numbers))))
-        ]
+    def _keys(self) -> list[list[Any]]:
+        """Return the keys of the blocks of X, y and weights."""
+        found = zip(self._stored, self.parts, strict=True)
+        return [[block.key for block in stored or part] or [None] * len(self.parts[0]) for stored, part in found]
 
-    def _compute(self, tasks: list[tuple[Any, Any]], combine: Callable[..., Any], fan_in: int = FAN_IN) -> Any:
+    @cached_property
+    def _where(self) -> dict[Any, set[str]]:
+        """Return which workers hold a block, by its key; blocks of y and weights are brought to those of X first."""
+        from distributed import wait
+
+        stored = list(chain.from_iterable(self._stored))
+        where = {key: set(workers) for key, workers in self.client.who_has(stored).items()} if stored else {}
+        self._copies = {}
+        for part in self._stored[1:]:
+            for block, other in zip(self._stored[0], part, strict=False):
+                worker = min(where[block.key], default=None)
+                if worker is not None and worker not in where[other.key]:
+                    place = {"workers": [worker], "allow_other_workers": True}
+                    self._copies[other.key, worker] = self.client.submit(_itself, other, pure=False, **place)
+                    where[other.key].add(worker)
+        if self._copies:
+            wait(list(self._copies.values()))
+        return where
+
+    def _holder(self, block: Block) -> str | None:
+        """Return the worker that holds all parts of a block; None if there is none."""
+        keys = [key for key in block if key is not None]
+        worker = min(self._where.get(keys[0], ()), default=None)
+        return worker if all(worker in self._where.get(key, ()) for key in keys) else None
+
+    def _key_at(self, worker: str, key: Any) -> Any:
+        """Return the key by which a worker knows a block."""
+        copy = self._copies.get((key, worker))
+        return key if copy is None else copy.key
+
+    def _compute(self, tasks: list[tuple[Any, Any]], combine: Callable[..., Any]) -> Any:
         """Return the results of functions of blocks, combined by a tree of further tasks.
 
         The graph is written out here: a Delayed for each task would take a millisecond each.
@@ -110,7 +166,7 @@ class DaskExecutor:
             level.append((name, 0, i))
             graph[level[-1]] = call_of(level[-1], function, inputs)
         while len(level) > 1 or level[0][1] == 0:
-            groups = {(name, level[0][1] + 1, i): level[i : i + fan_in] for i in range(0, len(level), fan_in)}
+            groups = {(name, level[0][1] + 1, i): level[i : i + FAN_IN] for i in range(0, len(level), FAN_IN)}
             graph |= {key: call_of(key, combine, group) for key, group in groups.items()}
             level = list(groups)
         blocks = [part[0] for part in self.parts if part]
@@ -122,23 +178,64 @@ class DaskExecutor:
             return task.compute()
 
 
-def _labels(y: Any) -> np.ndarray:
+async def reduce_held(
+    function: Callable[..., Any],
+    combine: Callable[..., Any],
+    held: dict[str, list[tuple[int, Block]]],
+    dask_worker: Any,
+) -> list[tuple[tuple[int, int], Any]]:
+    """Reduce the blocks that this worker holds, on its own threads, and return the totals of ranges of them."""
+    blocks = held.get(dask_worker.contact_address, [])
+    loop, threads = asyncio.get_running_loop(), dask_worker.executors["default"]
+
+    async def reduce_range(numbered: list[tuple[int, Block]]) -> tuple[tuple[int, int], Any]:
+        total = None
+        for number, keys in numbered:
+            # read in the event loop, as Dask reads the inputs of a task: a block may have to come from disk
+            block = [None if key is None else dask_worker.data[key] for key in keys]
+            total = await loop.run_in_executor(threads, _add_block, function, combine, total, number, block)
+        return (numbered[0][0], numbered[-1][0] + 1), total
+
+    async def reduce_share(start: int, stop: int) -> list[Any]:
+        return [await reduce_range(numbered) for numbered in _ranges(blocks[start:stop])]
+
+    shares = pairwise(part_bounds(len(blocks), max(1, min(len(blocks), dask_worker.state.nthreads))))
+    return list(chain.from_iterable(await asyncio.gather(*(reduce_share(*share) for share in shares))))
+
+
+def _add_block(function: Callable[..., Any], combine: Callable[..., Any], total: Any, number: int, block: Any) -> Any:
+    result = function(number, *block)
+    return result if total is None else combine(total, result)
+
+
+def _ranges(blocks: list[tuple[int, Block]]) -> list[list[tuple[int, Block]]]:
+    """Cut blocks where their numbers leave one out, since totals are combined in the order of all blocks."""
+    groups = groupby(enumerate(blocks), key=lambda place: place[1][0] - place[0])
+    return [[block for _, block in group] for _, group in groups]
+
+
+def _gaps(ranges: list[tuple[int, int]], n_blocks: int) -> list[tuple[int, int]]:
+    """Return the ranges of numbers that others leave out.
+
+    Examples
+    --------
+    >>> _gaps([(4, 6), (0, 1)], 7)
+    [(1, 4), (6, 7)]
+    """
+    bounds = [(0, 0), *sorted(ranges), (n_blocks, n_blocks)]
+    return [(stop, start) for (_, stop), (start, _) in pairwise(bounds) if stop < start]
+
+
+def _itself(block: Any) -> Any:
+    return block
+
+
+def _labels(number: int, X: None, y: Any, sample_weight: None) -> np.ndarray:
     return np.unique(np.asarray(to_host(y)))
 
 
 def _combine(reduction: Reduction, *partials: Any) -> Any:
     return combine_all(reduction, list(partials))
-
-
-def _reduce_group(function: Callable[..., Any], numbers: list[int], *inputs: Any) -> list[tuple[int, Any]]:
-    """Reduce blocks that one worker holds, each by itself; `inputs` are X, y and weights of one after the other."""
-    return [(number, function(number, *inputs[3 * i : 3 * i + 3])) for i, number in enumerate(numbers)]
-
-
-def _combine_groups(combine: Callable[..., Any], *groups: list[tuple[int, Any]]) -> Any:
-    """Combine in the order of the blocks, so that the answer does not depend on where they lie."""
-    results = sorted(chain.from_iterable(groups), key=itemgetter(0))
-    return combine(*(result for _, result in results))
 
 
 def _union(*labels: np.ndarray) -> np.ndarray:
