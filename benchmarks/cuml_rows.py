@@ -2,6 +2,7 @@
 
 python benchmarks/cuml_rows.py agreement [--output FILE]   quality of each row against scikit-learn in float64
 python benchmarks/cuml_rows.py crossover [--output FILE]   seconds of both at growing sizes of 8 columns
+                               [--only NAME ...]           of these estimators alone
 python benchmarks/cuml_rows.py overhead [--output FILE]    seconds against cuML called directly, and against cuml.accel
 python benchmarks/cuml_rows.py multi_gpu [--output FILE]   seconds against cuml.dask called directly, on all GPUs
 """
@@ -17,6 +18,8 @@ import subprocess
 import sys
 import warnings
 from functools import cache, partial
+from importlib import import_module
+from importlib.util import find_spec
 
 import numpy as np
 from measure import blocks_on_workers, report, timed
@@ -24,7 +27,7 @@ from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.cluster import DBSCAN, KMeans
 from sklearn.covariance import EmpiricalCovariance, LedoitWolf
 from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.ensemble import IsolationForest, RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
 from sklearn.svm import LinearSVC, LinearSVR
@@ -32,18 +35,28 @@ from sklearn.svm import LinearSVC, LinearSVR
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "tests"))
 from cuml_family import cuml_family, make_data, qualities
 
+from skdist_gpu.engines.entry import catalogue_name
+
 N_ROWS, N_COLUMNS = 1_000_000, 50
 FOREST = {"n_estimators": 20, "max_depth": 10, "random_state": 0}
 DBSCAN_ROWS = 50_000
-# pairs of calls, more of those that take less
-REPEATS, QUICK_REPEATS, QUICK_SECONDS = 5, 25, 0.1
 
 
 def other_rows():
     """Return what the lists of the tests have beside the family."""
     found = [LinearRegression(), Ridge(), Lasso(0.1), ElasticNet(0.1), LogisticRegression(), LinearSVC(), PCA(3)]
     found += [KMeans(6, n_init=3, random_state=0), RandomForestClassifier(random_state=0)]
-    return [*found, RandomForestRegressor(random_state=0), KNeighborsClassifier(), KNeighborsRegressor()]
+    found += [RandomForestRegressor(random_state=0), KNeighborsClassifier(), KNeighborsRegressor()]
+    if umap := package("umap"):
+        found.append(umap.UMAP())
+    if hdbscan := package("hdbscan"):
+        found.append(hdbscan.HDBSCAN(min_cluster_size=20))
+    return found
+
+
+def package(name):
+    """Return a package; None where it is not installed."""
+    return import_module(name) if find_spec(name) else None
 
 
 def agreement(output):
@@ -67,12 +80,16 @@ def agreement(output):
         report(rows, output)
 
 
-def crossover(output):
+def crossover(output, only=()):
     from skdist_gpu import autoscale
 
     rows = []
     for estimator in [*other_rows(), *cuml_family()]:
-        name = type(estimator).__name__
+        name = catalogue_name(type(estimator))
+        if only and name not in only:
+            continue
+        # umap-learn compiles at its first fit
+        clone(estimator).fit(*make_data(estimator, 500))
         for n_rows in (1_000, 5_000, 25_000, 125_000):
             X, y = make_data(estimator, n_rows)
 
@@ -99,11 +116,18 @@ def crossover(output):
         report(rows, output)
 
 
+def pairs_for(seconds):
+    """Return how many pairs of calls to time, more of those that take less."""
+    return 25 if seconds < 0.1 else 5 if seconds < 1 else 2
+
+
 def timed_rows():
     found = [LinearRegression(), Ridge(), Lasso(0.01), LogisticRegression(), LinearSVC(), LinearSVR(), PCA(10)]
     found += [TruncatedSVD(10), IncrementalPCA(10, batch_size=100_000), EmpiricalCovariance(), LedoitWolf()]
     found += [KMeans(8, n_init=1, random_state=0), DBSCAN(7.0), NearestNeighbors(), KNeighborsClassifier()]
-    return [*found, KNeighborsRegressor(), RandomForestClassifier(**FOREST), RandomForestRegressor(**FOREST)]
+    found += [KNeighborsRegressor(), RandomForestClassifier(**FOREST), RandomForestRegressor(**FOREST)]
+    found += [IsolationForest(random_state=0)]
+    return [*found, umap.UMAP(init="random")] if (umap := package("umap")) else found
 
 
 @cache
@@ -147,14 +171,14 @@ def overhead(output):
 
         try:
             direct(), ours(), ours(X, y)
-            repeats = QUICK_REPEATS if timed(direct)[0] < QUICK_SECONDS else REPEATS
+            repeats = pairs_for(timed(direct)[0])
             # in turn, so that a change of clocks meets both
             pairs = [(timed(direct)[0], timed(ours)[0]) for _ in range(repeats)]
             row["cuml_seconds"], row["our_seconds"] = (statistics.median(times) for times in zip(*pairs, strict=True))
             row["pairs"] = repeats
             row["seconds_more"] = statistics.median(our - cuml for cuml, our in pairs)
             row["overhead"] = row["seconds_more"] / row["cuml_seconds"]
-            row["our_seconds_from_numpy"] = timed(lambda: ours(X, y), 3)[0]  # noqa: B023
+            row["our_seconds_from_numpy"] = timed(lambda: ours(X, y), min(3, repeats))[0]  # noqa: B023
             with config_context(precision="float32"):
                 row["chosen"] = repr(autoscale(estimator).plan(X, y))
         except Exception as error:
@@ -182,7 +206,7 @@ def accel_rows():
 
 
 def accel(_):
-    names = ("coef_", "components_", "cluster_centers_", "covariance_", "labels_")
+    names = ("coef_", "components_", "cluster_centers_", "covariance_", "labels_", "embedding_")
     for estimator in timed_rows():  # proxies, in a process that `python -m cuml.accel` started
         X, y = table(estimator)
 
@@ -192,8 +216,8 @@ def accel(_):
 
         row = {"estimator": type(estimator).__name__}
         try:
-            fit()
-            row["accel_seconds_from_numpy"] = timed(fit, 3)[0]
+            repeats = pairs_for(timed(fit)[0])
+            row["accel_seconds_from_numpy"] = timed(fit, min(3, repeats))[0]
         except Exception as error:
             row["accel_error"] = f"{type(error).__name__}: {error}"[:300]
         print(json.dumps(row), flush=True)
@@ -298,9 +322,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("mode", choices=["agreement", "crossover", "overhead", "multi_gpu", "accel"])
     parser.add_argument("--output", type=pathlib.Path)
+    parser.add_argument("--only", nargs="+", help="estimators of the crossover, by their names in the catalogue")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    globals()[arguments.mode](arguments.output)
+    options = {"only": arguments.only} if arguments.only else {}
+    globals()[arguments.mode](arguments.output, **options)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from typing import Any
+from weakref import WeakKeyDictionary
 
 # container -> (module, attribute path); whoever holds such an object has imported its module
 _TYPES: dict[str, tuple[str, str]] = {
@@ -41,6 +42,17 @@ def container_of(data: Any) -> str:
     >>> container_of(np.zeros((2, 3))), container_of([[1, 2]])
     ('numpy', 'other')
     """
+    kind = _KIND_OF_TYPE.get(type(data))
+    if kind is None:
+        kind = _KIND_OF_TYPE[type(data)] = _look_up(data)
+    return kind
+
+
+# a fit asks many times, of the same few types
+_KIND_OF_TYPE: WeakKeyDictionary[type, str] = WeakKeyDictionary()
+
+
+def _look_up(data: Any) -> str:
     for kind, (module_name, attribute) in _TYPES.items():
         cls = getattr(sys.modules.get(module_name), attribute, None)
         if cls is not None and isinstance(data, cls):

@@ -98,8 +98,8 @@ def _as_arrays(client: Any, X: list[Any], y: list[Any] | None, *dtypes: np.dtype
     ValueError
         If a value is not finite: cuml.dask would fail on one worker, and the others wait for it.
     """
-    shapes = client.gather(client.map(_shape_if_finite, X, pure=False))
-    targets = client.gather(client.map(_shape_if_finite, y, pure=False)) if y else shapes
+    found = client.gather(client.map(_shape_if_finite, [*X, *(y or [])], pure=False))
+    shapes, targets = found[: len(X)], found[-len(X) :]
     for index, (shape, target) in enumerate(zip(shapes, targets, strict=True)):
         if shape is None or target is None:
             raise ValueError(f"Input contains NaN or infinity, in block {index}. Nothing was fitted.")

@@ -1,4 +1,4 @@
-"""UMAP and HDBSCAN with cuML: umap-learn's and hdbscan's own estimators come home."""
+"""UMAP and HDBSCAN with cuML: umap-learn's and hdbscan's own estimators come home; many rows use every GPU."""
 
 import pickle
 
@@ -8,12 +8,14 @@ import pytest
 import scipy.sparse
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.cluster import HDBSCAN
 from sklearn.datasets import make_blobs
 from sklearn.manifold import trustworthiness
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from skdist_gpu import autoscale
+from skdist_gpu.engines import cuml as engine
 from skdist_gpu.testing import assert_ran_on
 
 pytestmark = [
@@ -41,7 +43,8 @@ def test_umap(move):
     assert_ran_on(model, "cuml:gpu")
     plain, reference = at_home(model), umap.UMAP(random_state=0).fit(OLD)
     assert type(plain) is umap.UMAP
-    assert plain.get_params() == reference.get_params()
+    # umap-learn's own fit changes parameters in place
+    assert plain.get_params() == umap.UMAP(random_state=0).get_params()
     assert trustworthiness(OLD, plain.embedding_) > 0.99 * trustworthiness(OLD, reference.embedding_)
     # new rows, without a GPU and with one
     best = trustworthiness(NEW, reference.transform(NEW))
@@ -86,3 +89,24 @@ def test_other_parameters_are_refused():
     for estimator in (umap.UMAP(densmap=True), umap.UMAP(output_metric="haversine"), hdbscan.HDBSCAN(metric="l1")):
         plan = autoscale(estimator, backend="cuml").plan(X)
         assert plan.chosen is None
+
+
+@pytest.mark.multi_gpu
+@pytest.mark.parametrize("package", ["sklearn", "hdbscan"])
+def test_hdbscan_of_many_rows_on_every_gpu(package, monkeypatch):
+    monkeypatch.setattr(engine, "MANY_ROWS", 5000)
+    cls = HDBSCAN if package == "sklearn" else pytest.importorskip("hdbscan").HDBSCAN
+    options = {"copy": True} if package == "sklearn" else {}
+    estimator = cls(min_cluster_size=30, **options)
+    model = autoscale(estimator, backend="cuml").fit(X)
+    assert adjusted_rand_score(at_home(model).labels_, clone(estimator).fit(X).labels_) > 0.98
+
+
+@pytest.mark.multi_gpu
+def test_umap_of_many_rows_on_every_gpu(monkeypatch):
+    umap = pytest.importorskip("umap")
+    monkeypatch.setattr(engine, "MANY_ROWS", 5000)
+    for rows in (X, cupy.asarray(X)):
+        model = autoscale(umap.UMAP(), backend="cuml").fit(rows)
+        assert_ran_on(model, "cuml:gpu")
+        assert trustworthiness(X, at_home(model).embedding_) > 0.98 * trustworthiness(X, umap.UMAP().fit(X).embedding_)
