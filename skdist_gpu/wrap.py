@@ -69,8 +69,9 @@ def autoscale(obj: Any, **options: Any) -> Any:
         raise TypeError(f"autoscale() takes a scikit-learn estimator, not {type(obj).__name__}.")
     if _is_search(obj) or type(obj).__name__ in ("OneVsRestClassifier", "OneVsOneClassifier"):
         return clone(obj).set_params(estimator=autoscale(obj.estimator, **options))
+    tags = get_tags(obj)
     # LabelEncoder and LabelBinarizer transform a target, and have no X
-    return clone(obj) if get_tags(obj).target_tags.one_d_labels else _wrapper(obj)(clone(obj), **options)
+    return clone(obj) if tags.target_tags.one_d_labels else _wrapper(obj, tags.estimator_type)(clone(obj), **options)
 
 
 def _is_search(obj: Any) -> bool:
@@ -78,8 +79,7 @@ def _is_search(obj: Any) -> bool:
     return hasattr(obj, "estimator") and any(hasattr(obj, name) for name in ("param_grid", "param_distributions"))
 
 
-def _wrapper(estimator: Any) -> type[AutoScaleEstimator]:
-    kind = get_tags(estimator).estimator_type
+def _wrapper(estimator: Any, kind: str | None) -> type[AutoScaleEstimator]:
     if kind in _KINDS:
         return _KINDS[kind]
     if hasattr(estimator, "transform") or hasattr(estimator, "fit_transform"):

@@ -5,19 +5,21 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 
 def validate_params(estimator: Any) -> None:
     """Raise scikit-learn's own error for a bad parameter, before any work starts."""
     if hasattr(estimator, "_parameter_constraints"):  # XGBoost's estimators declare none
-        estimator._validate_params()
+        values = {name: getattr(estimator, name) for name in parameter_names(estimator.__class__)}
+        validate_parameter_constraints(estimator._parameter_constraints, values, type(estimator).__name__)
 
 
 @cache
-def parameter_names(cls: Any) -> frozenset[str]:
+def parameter_names(cls: Any) -> tuple[str, ...]:
     """Return the names of an estimator's parameters, read from its signature once."""
-    return frozenset(cls._get_param_names())
+    return tuple(cls._get_param_names())
 
 
 def remember_binarizer(estimator: Any, classes: Any) -> None:

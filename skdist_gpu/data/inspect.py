@@ -185,6 +185,8 @@ def _dtype(X: Any) -> str:
 
 def _numpy_name(dtype: Any) -> str:
     """Name NumPy's dtype for NumPy, pandas, Polars and cuDF dtypes alike."""
+    if isinstance(dtype, np.dtype):
+        return dtype.name
     name = str(dtype).lower()
     try:
         return np.dtype(name).name

@@ -77,6 +77,10 @@ def check_backend(backend: str) -> None:
 
 
 def _judge(entry: Entry, estimator: Any, info: InputInfo, resources: Resources, request: Request) -> Candidate:
+    if not matches(entry, request.backend):
+        asked = f"is another model, which only backend={entry.backend!r} asks for"
+        reason = asked if request.backend == "auto" else f"backend={request.backend!r} was asked for"
+        return Candidate(entry.backend, entry.device, "refused", (reason,))
     n_bytes = predict_bytes(entry, info, resources)
     verdict, reasons = _verdict(entry, n_bytes, estimator, info, resources, request)
     seconds = predict_seconds(entry, info, resources)
@@ -86,9 +90,6 @@ def _judge(entry: Entry, estimator: Any, info: InputInfo, resources: Resources, 
 def _verdict(
     entry: Entry, n_bytes: int | None, estimator: Any, info: InputInfo, resources: Resources, request: Request
 ) -> tuple[str, list[str]]:
-    if not matches(entry, request.backend):
-        asked = f"is another model, which only backend={entry.backend!r} asks for"
-        return "refused", [asked if request.backend == "auto" else f"backend={request.backend!r} was asked for"]
     refusals = [
         *([entry.refusal] if entry.refusal else []),
         *machine_refusals(entry, resources),
