@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -207,6 +208,26 @@ def cut(batches: Iterator[Any], bounds: Sequence[int]) -> Iterator[tuple[int, An
         for first, end in pairwise([start, *inside, stop]):
             yield bisect_right(bounds, first), batch.slice(first - start, end - first)
         start = stop
+
+
+def together(batches: Iterator[tuple[int, Any]], n_rows: int) -> Iterator[tuple[int, list[Any]]]:
+    """Yield the number of the part and batches of it, of up to `n_rows` rows unless one batch has more.
+
+    Examples
+    --------
+    >>> import pyarrow
+    >>> batch = pyarrow.record_batch({"x": [1.0, 2.0]})
+    >>> [(part, len(batches)) for part, batches in together(iter([(0, batch)] * 3 + [(1, batch)]), 4)]
+    [(0, 2), (0, 1), (1, 1)]
+    """
+    for part, numbered in groupby(batches, key=itemgetter(0)):
+        waiting: list[Any] = []
+        for _, batch in numbered:
+            if waiting and sum(rows.num_rows for rows in [*waiting, batch]) > n_rows:
+                yield part, waiting
+                waiting = []
+            waiting.append(batch)
+        yield part, waiting
 
 
 def in_threads(function: Callable[[Any], Any], items: Iterator[Any], n_threads: int) -> Iterator[Any]:

@@ -46,9 +46,11 @@ def folder(request, tmp_path):
     return tmp_path
 
 
-@pytest.fixture(params=[gpu_executor.FILE_BLOCK_BYTES, 40_000], autouse=True)
-def block_bytes(request, monkeypatch):
-    monkeypatch.setattr(gpu_executor, "FILE_BLOCK_BYTES", request.param)
+@pytest.fixture(params=[None, (40_000, 40_000), (40_000, 300_000)], ids=["default", "small", "joined"], autouse=True)
+def _sizes(request, monkeypatch):
+    """Set the bytes of a batch of files and of a block of batches."""
+    for name, n_bytes in zip(("FILE_BATCH_BYTES", "FILE_BLOCK_BYTES"), request.param or (), strict=False):
+        monkeypatch.setattr(gpu_executor, name, n_bytes)
 
 
 def files_of(folder, *more):

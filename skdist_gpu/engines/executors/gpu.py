@@ -13,7 +13,7 @@ import cupyx
 import numpy as np
 
 from skdist_gpu.data.convert import result_to_host
-from skdist_gpu.data.dataset import READ_AHEAD, DatasetTable, cut, in_threads
+from skdist_gpu.data.dataset import READ_AHEAD, DatasetTable, cut, in_threads, together
 from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.data.labels import codes_of
 from skdist_gpu.engines.executors.kernels import map_block, reads_in_place
@@ -25,8 +25,11 @@ from skdist_gpu.reductions.protocol import Reduce, Reduction, part_bounds
 N_BUFFERS = 3
 MOST_THREADS = 10
 CARRIED_BYTES = 8 * 2**20
-FILE_BLOCK_BYTES = 2**25
-MOST_FILE_BLOCK_ROWS = 65_536
+FILE_THREADS = 6
+FILE_BATCH_BYTES = 2**25
+MOST_FILE_BATCH_ROWS = 65_536
+# a block of several batches, since each block costs the computing thread a millisecond
+FILE_BLOCK_BYTES = 2**27
 # batches of files that Arrow's own threads decode meanwhile
 MOST_AHEAD = 32
 # sampled rows that the device computes in a few milliseconds
@@ -67,7 +70,7 @@ class GpuExecutor:
         self.n_passes = 0
         self.stream: Any = None
         if self.table is not None:
-            self.stream = _FileStream(self.table, self.n_threads, min(MOST_AHEAD, n_cores))
+            self.stream = _FileStream(self.table, min(FILE_THREADS, n_cores), min(MOST_AHEAD, n_cores))
         elif not self.resident:
             with cupy.cuda.using_allocator(POOL.malloc):
                 self.stream = _HostStream(self.parts, self.step, self.n_threads, memory_budget)
@@ -249,8 +252,9 @@ class _FileStream:
 
     def __init__(self, table: DatasetTable, n_threads: int, read_ahead: int) -> None:
         self.table, self.n_threads, self.read_ahead = table, n_threads, max(READ_AHEAD, read_ahead)
-        rows_of_bytes = FILE_BLOCK_BYTES // (table.dtype.itemsize * table.shape[1])
-        self.n_rows = max(1, min(MOST_FILE_BLOCK_ROWS, rows_of_bytes))
+        self.row_bytes = table.dtype.itemsize * table.shape[1]
+        self.batch_rows = max(1, min(MOST_FILE_BATCH_ROWS, FILE_BATCH_BYTES // self.row_bytes))
+        self.block_rows = max(1, FILE_BLOCK_BYTES // self.row_bytes)
         # one for each block that waits, and one for the block that is computed
         self.places: list[_Place | None] = [None] * (n_threads + 2)
 
@@ -264,21 +268,23 @@ class _FileStream:
         for i in range(len(self.places)):
             free.put(i)
 
-        def send(numbered: tuple[int, Any]) -> Any:
-            part, batch = numbered
+        def send(numbered: tuple[int, list[Any]]) -> Any:
+            part, batches = numbered
             i = free.get()
             place = self.places[i]
-            n_bytes = self.table.room_for(max(self.n_rows, batch.num_rows))
+            # a query may give more rows than it was asked for
+            message = self.table.room_for(max(self.batch_rows, *(batch.num_rows for batch in batches)))
+            block = self.row_bytes * sum(batch.num_rows for batch in batches)
             with device, cupy.cuda.using_allocator(POOL.malloc):
-                # a query may give more rows than it was asked for
-                if place is None or len(place.pinned) < n_bytes:
-                    place = self.places[i] = _Place(n_bytes)
-                X = place.bring(self.table, batch)
-            y, weight = self.table.targets(batch)
+                if place is None or len(place.pinned) < message or len(place.room) < block:
+                    place = self.places[i] = _Place(message, block)
+                X = place.bring(self.table, batches)
+            targets = zip(*map(self.table.targets, batches), strict=True)
+            y, weight = (None if column[0] is None else np.concatenate(column) for column in targets)
             return part, i, place, X, y if classes is None or y is None else codes_of(y, classes), weight
 
-        batches = self.table.batches(self.n_rows, self.read_ahead)
-        for part, i, place, X, y, weight in in_threads(send, cut(batches, bounds), self.n_threads):
+        batches = cut(self.table.batches(self.batch_rows, self.read_ahead), bounds)
+        for part, i, place, X, y, weight in in_threads(send, together(batches, self.block_rows), self.n_threads):
             stream.wait_event(place.sent)
             yield part, X, *(None if column is None else cupy.asarray(column) for column in (y, weight))
             place.computed.record(stream)
@@ -286,17 +292,25 @@ class _FileStream:
 
 
 class _Place(_Carrier):
-    """A carrier, and the memory on the device where it puts a block."""
+    """A carrier, and the memory on the device where it puts the batches of a block side by side."""
 
-    def __init__(self, n_bytes: int) -> None:
+    def __init__(self, n_bytes: int, block_bytes: int) -> None:
         super().__init__(n_bytes)
-        self.room = cupy.empty(n_bytes, cupy.uint8)
+        self.arrival, self.room = (cupy.empty(n, cupy.uint8) for n in (n_bytes, block_bytes))
         # the pool may hand out memory in which work before is not done
         self.computed = cupy.cuda.get_current_stream().record()
 
-    def bring(self, table: DatasetTable, batch: Any) -> Any:
-        """Send the features of a batch, once the block before it has been computed; return them as X on the device."""
-        columns = table.columns_in(self.memory(), batch)
-        target = self.room[: columns.nbytes].view(columns.dtype).reshape(columns.shape)
-        self.deliver(columns, target, self.computed)
-        return target[:, : batch.num_rows].T
+    def bring(self, table: DatasetTable, batches: list[Any]) -> Any:
+        """Send the features of batches, once the block before it has been computed; return them as X on the device."""
+        n_rows = sum(batch.num_rows for batch in batches)
+        X = self.room.view(table.dtype)[: n_rows * table.shape[1]].reshape(-1, n_rows)
+        start = 0
+        for batch in batches:
+            columns = table.columns_in(self.memory(), batch)
+            arrived = self.arrival[: columns.nbytes].view(columns.dtype).reshape(columns.shape)
+            self.deliver(columns, arrived, self.computed)
+            with self.stream:
+                X[:, start : start + batch.num_rows] = arrived[:, : batch.num_rows]
+            start += batch.num_rows
+        self.sent.record(self.stream)
+        return X.T
