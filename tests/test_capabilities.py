@@ -15,8 +15,9 @@ def test_supported_follows_the_machine():
     laptop = capabilities(make_resources(packages=()))
     server = capabilities(make_resources(gpus=2, workers=2))
     assert set(laptop[laptop.supported].engine) == {"sklearn", "reductions", "incremental", "voting"}
-    # what dask_ml does otherwise than scikit-learn, and what cuML does on the host or fails at
+    # what dask_ml does otherwise than scikit-learn, and what cuML does on the host, fails at or gets wrong
     left_out = server[~server.supported]
-    assert set(left_out.engine) == {"dask_ml", "cuml"}
+    assert set(left_out.engine) == {"dask_ml", "cuml", "cuml.dask"}
+    assert left_out[left_out.engine == "cuml.dask"].estimator.tolist() == ["LinearRegression"]
     assert set(left_out[left_out.engine == "cuml"].estimator) == {"QuantileTransformer", "PowerTransformer"}
     assert "needs a GPU" in laptop[laptop.engine == "cuml"].missing.iloc[0]

@@ -29,8 +29,6 @@ from sklearn.utils import get_tags
 from skdist_gpu import AutoScaleRegressor, autoscale, config_context, set_config
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.catalog import entries_for
-from skdist_gpu.engines.cuml import over_all_gpus
-from skdist_gpu.engines.protocol import FitJob
 from skdist_gpu.planning.planner import Request, make_plan
 from skdist_gpu.testing import make_resources
 
@@ -218,26 +216,6 @@ def test_estimators_of_other_packages_are_told_from_scikit_learns():
     assert {e.estimator for e in entries_for(HDBSCAN()) if e.backend == "cuml"} == {"HDBSCAN"}
     mine = type("HDBSCAN", (HDBSCAN,), {"__module__": "mine"})
     assert [e.backend for e in entries_for(mine())] == ["sklearn"]
-
-
-@pytest.mark.parametrize(
-    ("estimator", "n_rows", "n_gpus", "spread"),
-    [
-        (HDBSCAN(copy=True), 2_000_000, 4, True),
-        (HDBSCAN(copy=True), 2_000_000, 1, False),
-        (HDBSCAN(copy=True), 500_000, 4, False),
-        (HDBSCAN(min_samples=100, copy=True), 2_000_000, 4, False),
-        (DBSCAN(), 2_000_000, 4, False),
-    ],
-)
-def test_graphs_of_many_rows_are_built_on_every_gpu(estimator, n_rows, n_gpus, spread):
-    info, machine = InputInfo("numpy", n_rows, 10), make_resources(gpus=n_gpus)
-    job = FitJob(estimator, X=None, y=None, sample_weight=None, info=info, resources=machine, device="gpu")
-    changed = over_all_gpus(job)
-    assert bool(changed) is spread
-    if spread:
-        assert changed["device_ids"] == "all"
-        assert changed["build_kwds"]["knn_n_clusters"] >= n_gpus
 
 
 def test_the_tag_for_sparse_rows_follows_the_parameters():

@@ -99,12 +99,6 @@ def make_parameters(estimator: Any) -> dict[str, Any]:
     return {**params, **_ALWAYS.get(type(estimator).__name__, {})}
 
 
-def keep_host_rows(model: Any, values: Any) -> None:
-    """Give an HDBSCAN the rows on the host that it was fitted to: to convert it, cuML 26.10 takes them from the GPU."""
-    if getattr(model, "_raw_data_cpu", ...) is None:
-        model._raw_data_cpu = values.astype("float32")
-
-
 def keep_searchable(estimator: Any) -> None:
     """Let a UMAP that came home without a search index take exact distances to transform, as it does for few rows.
 

@@ -7,6 +7,7 @@ GPUs and checked first, and what was learned is fetched from the worker that has
 
 from __future__ import annotations
 
+import time
 from traceback import clear_frames
 from typing import Any
 
@@ -26,6 +27,9 @@ from skdist_gpu.engines.executors.dask import DaskExecutor, delayed_blocks
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.exceptions import EngineRefusal, MisalignedBlocksError
 
+# after which Dask has told its workers of futures that are gone
+FORGOTTEN_SECONDS = 0.1
+
 
 def fit(job: FitJob) -> Fitted:
     """Fit with cuml.dask and carry the result over to the job's scikit-learn estimator."""
@@ -35,7 +39,7 @@ def fit(job: FitJob) -> Fitted:
     with client.as_current():  # cuml.dask asks for the current client, even where it was given one
         try:
             model = cuml_dask_class(estimator)(client=client, **make_parameters(estimator))
-            model.fit(X) if y is None else model.fit(X, y)
+            _fit_there(model, X, y)
             learned, answers = _bring_home(model, client, X.shape[0])
         except unsupported_errors() as error:
             raise EngineRefusal(f"cuML refuses: {error}") from error
@@ -48,6 +52,25 @@ def fit(job: FitJob) -> Fitted:
         _learn(estimator, learned, model, classes)
     job.progress.finish()
     return Fitted(estimator, answers=answers)
+
+
+def _fit_there(model: Any, X: Any, y: Any) -> None:
+    """Fit a model of cuml.dask.
+
+    DBSCAN hands out its rows under a name made of their values. The same name in the fit before may be forgotten just
+    then, and the rows with it, which ends in a KeyError.
+    """
+    if y is not None:
+        model.fit(X, y)
+        return
+    for tries_left in (2, 1, 0):
+        try:
+            model.fit(X)
+            return
+        except KeyError:
+            if not tries_left:
+                raise
+        time.sleep(FORGOTTEN_SECONDS)
 
 
 def _checked(job: FitJob) -> tuple[Any, Any, np.ndarray | None]:

@@ -1,4 +1,4 @@
-"""UMAP and HDBSCAN with cuML: umap-learn's and hdbscan's own estimators come home; many rows use every GPU."""
+"""UMAP and HDBSCAN with cuML: umap-learn's and hdbscan's own estimators come home; UMAP of many rows uses every GPU."""
 
 import pickle
 
@@ -8,15 +8,16 @@ import pytest
 import scipy.sparse
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.cluster import HDBSCAN
 from sklearn.datasets import make_blobs
 from sklearn.manifold import trustworthiness
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from skdist_gpu import autoscale
+from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines import cuml as engine
-from skdist_gpu.testing import assert_ran_on
+from skdist_gpu.engines.protocol import FitJob
+from skdist_gpu.testing import assert_ran_on, make_resources
 
 pytestmark = [
     pytest.mark.gpu,
@@ -25,8 +26,13 @@ pytestmark = [
 ]
 
 X, GROUP = make_blobs(6000, 8, centers=6, cluster_std=2.0, random_state=0)
-NEW, NEW_GROUP = X[5000:], GROUP[5000:]
-OLD, OLD_GROUP = X[:5000], GROUP[:5000]
+# umap-learn takes seconds for a thousand rows
+OLD, OLD_GROUP, NEW = X[:2000], GROUP[:2000], X[2000:2500]
+
+
+@pytest.fixture(name="reference", scope="module")
+def _reference():
+    return pytest.importorskip("umap").UMAP(random_state=0).fit(OLD)
 
 
 def at_home(model):
@@ -37,11 +43,11 @@ def at_home(model):
 
 
 @pytest.mark.parametrize("move", [np.asarray, cupy.asarray], ids=["numpy", "cupy"])
-def test_umap(move):
+def test_umap(move, reference):
     umap = pytest.importorskip("umap")
     model = autoscale(umap.UMAP(random_state=0), backend="cuml").fit(move(OLD))
     assert_ran_on(model, "cuml:gpu")
-    plain, reference = at_home(model), umap.UMAP(random_state=0).fit(OLD)
+    plain = at_home(model)
     assert type(plain) is umap.UMAP
     # umap-learn's own fit changes parameters in place
     assert plain.get_params() == umap.UMAP(random_state=0).get_params()
@@ -91,22 +97,32 @@ def test_other_parameters_are_refused():
         assert plan.chosen is None
 
 
-@pytest.mark.multi_gpu
-@pytest.mark.parametrize("package", ["sklearn", "hdbscan"])
-def test_hdbscan_of_many_rows_on_every_gpu(package, monkeypatch):
-    monkeypatch.setattr(engine, "MANY_ROWS", 5000)
-    cls = HDBSCAN if package == "sklearn" else pytest.importorskip("hdbscan").HDBSCAN
-    options = {"copy": True} if package == "sklearn" else {}
-    estimator = cls(min_cluster_size=30, **options)
-    model = autoscale(estimator, backend="cuml").fit(X)
-    assert adjusted_rand_score(at_home(model).labels_, clone(estimator).fit(X).labels_) > 0.98
+@pytest.mark.parametrize(
+    ("options", "n_rows", "n_gpus", "spread"),
+    [
+        ({}, 2_000_000, 4, True),
+        ({}, 2_000_000, 1, False),
+        ({}, 500_000, 4, False),
+        ({"n_neighbors": 100}, 2_000_000, 4, False),
+        ({"random_state": 0}, 2_000_000, 4, False),
+    ],
+)
+def test_graphs_of_many_rows_are_meant_for_every_gpu(options, n_rows, n_gpus, spread):
+    info, machine = InputInfo("numpy", n_rows, 10), make_resources(gpus=n_gpus)
+    estimator = pytest.importorskip("umap").UMAP(**options)
+    job = FitJob(estimator, X=None, y=None, sample_weight=None, info=info, resources=machine, device="gpu")
+    changed = engine.over_all_gpus(job)
+    assert bool(changed) is spread
+    if spread:
+        assert changed["device_ids"] == "all"
+        assert changed["build_kwds"]["knn_n_clusters"] >= n_gpus
 
 
 @pytest.mark.multi_gpu
-def test_umap_of_many_rows_on_every_gpu(monkeypatch):
+def test_umap_of_many_rows_on_every_gpu(monkeypatch, reference):
     umap = pytest.importorskip("umap")
-    monkeypatch.setattr(engine, "MANY_ROWS", 5000)
-    for rows in (X, cupy.asarray(X)):
+    monkeypatch.setattr(engine, "MANY_ROWS", 1000)
+    for rows in (OLD, cupy.asarray(OLD)):
         model = autoscale(umap.UMAP(), backend="cuml").fit(rows)
         assert_ran_on(model, "cuml:gpu")
-        assert trustworthiness(X, at_home(model).embedding_) > 0.98 * trustworthiness(X, umap.UMAP().fit(X).embedding_)
+        assert trustworthiness(OLD, at_home(model).embedding_) > 0.98 * trustworthiness(OLD, reference.embedding_)

@@ -34,7 +34,12 @@ def _over_gpus(estimator: str, break_even: float = NEVER, source: str = _OWN_SUM
 
 
 ROWS: tuple[Entry, ...] = (
-    _over_gpus("LinearRegression", tolerance=1e-5, drift=((2e7, 2e-3),)),
+    _over_gpus(
+        "LinearRegression",
+        tolerance=1e-5,
+        refusal="its coefficients came out 64 times too large once on two H200, as if a division had not been waited "
+        "for (cuML 26.10); our own sums over the blocks fit it",
+    ),
     _over_gpus("LogisticRegression", tolerance=1e-3, memory=3.0, accepts={"class_weight": (None,)}),
     _over_gpus("KMeans", tolerance=1e-2),
     _over_gpus("PCA", tolerance=1e-2),
