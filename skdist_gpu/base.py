@@ -7,12 +7,12 @@ import warnings
 from copy import deepcopy
 from typing import Any
 
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
 from skdist_gpu._compat.cuml import without_proxy
-from skdist_gpu._compat.sklearn import validate_params
+from skdist_gpu._compat.sklearn import unfitted, validate_params
 from skdist_gpu.config import DEFAULTS, get_config
 from skdist_gpu.data.inspect import InputInfo, inspect_input
 from skdist_gpu.delegation import FitMethod
@@ -152,7 +152,7 @@ class AutoScaleEstimator(ScoringMixin, BaseEstimator):
         BackendError
             If the requested `backend`, or every engine, refuses; the text gives each reason.
         """
-        estimator = clone(self._make_estimator())
+        estimator = unfitted(self._make_estimator())
         self._check_parameters(estimator)
         info = inspect_input(X, y, sample_weight)
         resources, client = find_machine(info, self._option("backend"))
@@ -197,7 +197,7 @@ class AutoScaleEstimator(ScoringMixin, BaseEstimator):
                         stacklevel=4,
                     )
                 # the next engine must not see what this one has left
-                job.estimator = clone(self._make_estimator())
+                job.estimator = unfitted(self._make_estimator())
         if isinstance(last, MemoryError):
             raise last
         raise BackendError(f"Every engine tried failed: {'; '.join(failures)}.\n{plan}") from last
@@ -284,7 +284,7 @@ class AutoScaleEstimator(ScoringMixin, BaseEstimator):
         """
         if (X is None) == (shape is None):
             raise ValueError("plan() takes either X or shape=(n_samples, n_features).")
-        estimator = clone(self._make_estimator())
+        estimator = unfitted(self._make_estimator())
         self._check_parameters(estimator)
         if shape is not None:
             info = InputInfo("numpy", shape[0], shape[1], dtype, n_targets=1)

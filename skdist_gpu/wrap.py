@@ -7,6 +7,7 @@ from typing import Any
 from sklearn.base import clone
 from sklearn.utils import get_tags
 
+from skdist_gpu._compat.sklearn import unfitted
 from skdist_gpu.base import AutoScaleEstimator
 from skdist_gpu.estimators import AutoScaleClassifier, AutoScaleClusterer, AutoScaleRegressor, AutoScaleTransformer
 from skdist_gpu.unsupervised import AutoScaleNeighbors, AutoScaleOutlierDetector
@@ -71,7 +72,8 @@ def autoscale(obj: Any, **options: Any) -> Any:
         return clone(obj).set_params(estimator=autoscale(obj.estimator, **options))
     tags = get_tags(obj)
     # LabelEncoder and LabelBinarizer transform a target, and have no X
-    return clone(obj) if tags.target_tags.one_d_labels else _wrapper(obj, tags.estimator_type)(clone(obj), **options)
+    copy = unfitted(obj)
+    return copy if tags.target_tags.one_d_labels else _wrapper(obj, tags.estimator_type)(copy, **options)
 
 
 def _is_search(obj: Any) -> bool:

@@ -173,3 +173,18 @@ def test_text_stays_with_scikit_learn():
     model = autoscale(make_pipeline(TfidfVectorizer(), LogisticRegression())).fit(texts, [0, 1, 0, 1] * 5)
     assert [step.backend_ for _, step in model.steps] == ["sklearn", "sklearn"]
     assert model.predict(["good", "bad"]).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("estimator", [Ridge(alpha=np.float64(2.0)), Ridge(solver="svd"), StandardScaler()])
+def test_what_was_set_on_an_estimator_stays_in_its_copies(estimator):
+    if hasattr(estimator, "transform"):
+        configured = estimator.set_output(transform="pandas")
+        model = autoscale(configured).fit(pd.DataFrame({"a": [1.0, 2.0]}))
+        assert isinstance(model.estimator_.transform(pd.DataFrame({"a": [1.0]})), pd.DataFrame)
+    else:
+        with sklearn.config_context(enable_metadata_routing=True):
+            configured = estimator.set_fit_request(sample_weight=True)
+            model = autoscale(configured).fit([[1.0], [2.0]], [1.0, 2.0])
+            assert model.estimator_.get_metadata_routing().fit.requests["sample_weight"] is True
+    assert model.estimator_ is not configured
+    assert model.estimator_.get_params() == clone(configured).get_params()

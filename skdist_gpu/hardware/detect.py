@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -14,6 +15,7 @@ import joblib
 import psutil
 
 ENGINE_PACKAGES = ("cuml", "cupy", "cudf", "dask", "distributed", "dask_ml", "dask_cuda", "raft_dask", "xgboost")
+MEMORY_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,12 @@ def _installed_packages() -> frozenset[str]:
 
 
 def _memory() -> tuple[int, int]:
+    """Total and available bytes, up to MEMORY_SECONDS old: to ask takes longer than the rest of a plan."""
+    return _memory_in(int(time.monotonic() / MEMORY_SECONDS))
+
+
+@lru_cache(maxsize=1)
+def _memory_in(interval: int) -> tuple[int, int]:
     """Total and available bytes; a container's limit counts when it is below the machine's."""
     memory = psutil.virtual_memory()
     total, available = memory.total, memory.available
