@@ -18,6 +18,6 @@ def test_supported_follows_the_machine():
     # what dask_ml does otherwise than scikit-learn, and what cuML does on the host, fails at or gets wrong
     left_out = server[~server.supported]
     assert set(left_out.engine) == {"dask_ml", "cuml", "cuml.dask"}
-    assert left_out[left_out.engine == "cuml.dask"].estimator.tolist() == ["LinearRegression"]
+    assert {"LinearRegression", "Ridge"} <= set(left_out[left_out.engine == "cuml.dask"].estimator)
     assert set(left_out[left_out.engine == "cuml"].estimator) == {"QuantileTransformer", "PowerTransformer"}
     assert "needs a GPU" in laptop[laptop.engine == "cuml"].missing.iloc[0]

@@ -56,7 +56,7 @@ def judge(estimator, n_rows, request=None, n_columns=100, **info):
 )
 def test_large_data_go_to_cuml_and_small_data_stay(estimator):
     assert judge(estimator, 10**6)[0].chosen.name == "cuml:gpu"
-    assert judge(estimator, 100)[0].chosen.name == "sklearn:cpu"
+    assert judge(estimator, 50)[0].chosen.name == "sklearn:cpu"
 
 
 @pytest.mark.parametrize(

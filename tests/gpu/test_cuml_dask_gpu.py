@@ -15,7 +15,7 @@ from sklearn.cluster import DBSCAN, KMeans
 from sklearn.datasets import make_blobs, make_classification, make_regression
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression
+from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, Ridge
 from sklearn.metrics import adjusted_rand_score
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.neighbors import KNeighborsClassifier
@@ -161,7 +161,8 @@ def test_a_value_that_is_not_finite_is_found_before_workers_wait_for_each_other(
     [
         (LogisticRegression(class_weight="balanced"), "class_weight='balanced' is not supported"),
         (RandomForestClassifier(class_weight={0: 2.0}), "class_weight={0: 2.0} is not supported"),
-        (Lasso(), "No engine can fit Lasso"),
+        (Lasso(), "it leaves l1_ratio at 0.15"),
+        (Ridge(), "it has no coef_"),
         (LinearRegression(), "64 times too large"),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
