@@ -10,8 +10,6 @@ from skdist_gpu.engines.rows.cuml_unsupervised import ROWS as UNSUPERVISED_ON_ON
 
 _ACCEPTS = {row.estimator: row.accepts for row in (*ON_ONE_GPU, *UNSUPERVISED_ON_ONE_GPU)}
 _NEIGHBOURS = "its index stays on the workers, and no model comes home; the plain one's lazy predict asks every GPU"
-    "its index stays on the workers, and no model comes home; the plain estimator's lazy predict asks every GPU"
-)
 _CATEGORIES = "our own counts over the blocks find the same categories, of text, too"
 _LEFT_OUT = {
     "LinearRegression": "its coefficients came out 64 times too large once on two H200, as if a division had not been "
