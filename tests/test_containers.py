@@ -13,10 +13,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.preprocessing import StandardScaler
 
-from skdist_gpu import AutoScaleClassifier, AutoScaleRegressor, AutoScaleTransformer
+from skdist_gpu import AutoScaleClassifier, AutoScaleRegressor, AutoScaleTransformer, autoscale
 from skdist_gpu.data.inspect import inspect_input
+from skdist_gpu.testing import assert_ran_on
 
 NAMES = ["a", "b", "c"]
 X = np.random.default_rng(0).normal(size=(300, 3))
@@ -111,6 +113,27 @@ def test_frames_read_from_parquet_with_columns_selected_apart(tmp_path):
     frame = dd.read_parquet(tmp_path / "*.parquet")
     model = AutoScaleRegressor().fit(frame[NAMES], frame["target"])
     assert_allclose(model.coef_, [1, -2, 3], rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        np.arange(3),
+        np.array([4, 7, 11]),
+        np.array([-128, 0, 127], np.int8),
+        np.arange(3, dtype=np.uint64) + 2**63,
+        np.array([-1.0, 0.0, 1.0]),
+        np.array(["a", "b", "c"], dtype=object),
+    ],
+    ids=str,
+)
+def test_labels_of_any_kind_over_dask(names):
+    data, codes = load_iris(return_X_y=True)
+    model = autoscale(GaussianNB()).fit(da.from_array(data, chunks=(40, 4)), da.from_array(names[codes], chunks=40))
+    assert_ran_on(model, "reductions:dask")
+    reference = GaussianNB().fit(data, names[codes])
+    assert_array_equal(model.classes_, reference.classes_)
+    assert_array_equal(model.predict(data), reference.predict(data))
 
 
 def test_classifier_with_text_labels_over_dask():

@@ -51,6 +51,21 @@ def _encode_range(values: Any, xp: Any) -> tuple[Any, Any] | None:
     return classes, offsets if len(classes) == len(present) else (xp.cumsum(present) - 1)[offsets]
 
 
+def _are_consecutive(classes: np.ndarray) -> bool:
+    """Whether classes are whole numbers without a gap, whose codes are their distances from the first."""
+    if classes.dtype.kind not in "iub":
+        return False
+    low, high = int(classes[0]), int(classes[-1])
+    return high - low == len(classes) - 1 and high <= np.iinfo(np.intp).max
+
+
+def labels_in(y: Any) -> np.ndarray:
+    """Return the sorted labels of a block, on the host."""
+    y = np.asarray(to_host(y))
+    found = _encode_range(y, np)
+    return np.unique(y) if found is None else found[0]
+
+
 def codes_of(y: Any, classes: np.ndarray) -> np.ndarray:
     """Return the codes of labels that `encode` has seen.
 
@@ -60,6 +75,9 @@ def codes_of(y: Any, classes: np.ndarray) -> np.ndarray:
         If a label is not among the classes.
     """
     y = np.asarray(to_host(y))
+    alike = y.dtype == classes.dtype and y.size and _are_consecutive(classes)
+    if alike and classes[0] <= y.min() <= y.max() <= classes[-1]:
+        return y.astype(np.intp) - int(classes[0])
     codes = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
     unseen = y[classes[codes] != y]
     if len(unseen):

@@ -19,7 +19,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from skdist_gpu._compat.dask import call_of, stored_blocks
 from skdist_gpu.data.convert import place_like, to_host
 from skdist_gpu.data.kinds import GPU, container_of
-from skdist_gpu.data.labels import codes_of
+from skdist_gpu.data.labels import codes_of, labels_in
 from skdist_gpu.exceptions import MisalignedBlocksError
 from skdist_gpu.progress import Progress
 from skdist_gpu.reductions.protocol import Reduction, combine_all, fold, one_blas_thread, part_bounds
@@ -231,7 +231,7 @@ def _itself(block: Any) -> Any:
 
 
 def _labels(number: int, X: None, y: Any, sample_weight: None) -> np.ndarray:
-    return np.unique(np.asarray(to_host(y)))
+    return labels_in(y)
 
 
 def _combine(reduction: Reduction, *partials: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
 from skdist_gpu.data.dataset import DatasetTable
-from skdist_gpu.data.labels import codes_of
+from skdist_gpu.data.labels import codes_of, labels_in
 from skdist_gpu.progress import Progress
 from skdist_gpu.reductions.protocol import Reduction, fold, one_blas_thread, part_bounds, sums_of_any_values
 
@@ -31,7 +31,7 @@ class StreamExecutor:
         labels: set[Any] = set()
         target = self.table.targets_only()
         for batch in target.batches():
-            labels.update(np.unique(np.asarray(target.arrays(batch)[1])).tolist())
+            labels.update(labels_in(target.arrays(batch)[1]).tolist())
         classes = np.array(sorted(labels))
         # each twice: labels that all differ look like a regression to scikit-learn
         check_classification_targets(np.repeat(classes, 2))
