@@ -8,6 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.cluster import KMeans
 from sklearn.exceptions import NotFittedError
+from sklearn.feature_selection import SelectKBest, f_classif, f_regression
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.preprocessing import Normalizer, StandardScaler
 
@@ -52,6 +53,15 @@ def test_bad_data_get_scikit_learns_own_error(data, target, message, backend):
         LinearRegression().fit(data, target)
     with pytest.raises(ValueError, match=message) as ours:
         AutoScaleRegressor(backend=backend).fit(data, target)
+    assert str(ours.value) == str(plain.value)
+
+
+@pytest.mark.parametrize("score", [f_classif, f_regression])
+def test_selection_without_a_target(score):
+    with pytest.raises(ValueError, match="requires y to be passed") as plain:
+        SelectKBest(score, k=1).fit(X, None)
+    with pytest.raises(ValueError, match="requires y to be passed") as ours:
+        AutoScaleTransformer(SelectKBest(score, k=1), backend="reductions:cpu").fit(X)
     assert str(ours.value) == str(plain.value)
 
 

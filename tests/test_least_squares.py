@@ -122,6 +122,15 @@ def test_dependent_columns_give_the_answer_of_least_norm(backend):
     assert_allclose(model.singular_, reference.singular_, rtol=1e-8, atol=1e-8 * reference.singular_[0])
 
 
+def test_small_columns_count_with_singular_values():
+    X, y, _ = make_data(n_columns=3)
+    X = (X - X.mean(axis=0)) * [1e-9, 1.0, 1e9]
+    model = AutoScaleRegressor(Ridge(solver="svd"), backend="reductions:cpu").fit(X, y)
+    # the penalty leaves the tiny column little but its own products
+    residuals = y - model.predict(X)
+    assert_allclose(X[:, 0] @ residuals, model.coef_[0], rtol=1e-6)
+
+
 def test_fewer_rows_than_columns():
     X, y, _ = make_data(n_rows=10, n_columns=30)
     for estimator in (LinearRegression(), Ridge(alpha=0.5)):

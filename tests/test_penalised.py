@@ -16,6 +16,7 @@ from sklearn.linear_model import (
     LassoCV,
     LassoLars,
     OrthogonalMatchingPursuit,
+    Ridge,
     RidgeClassifier,
     RidgeClassifierCV,
     RidgeCV,
@@ -111,6 +112,82 @@ def test_several_targets():
         model = autoscale(estimator, backend="reductions").fit(X, Y)
         assert_allclose(model.coef_, reference.coef_, atol=1e-8)
         assert_allclose(model.intercept_, reference.intercept_, rtol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        Ridge(),
+        RidgeCV(),
+        RidgeCV(alpha_per_target=True),
+        RidgeCV(cv=3),
+        Lasso(0.3),
+        ElasticNet(0.3),
+        Lars(),
+        LassoLars(0.3),
+        OrthogonalMatchingPursuit(),
+    ],
+    ids=repr,
+)
+def test_one_target_in_two_dimensions(estimator):
+    reference = type(estimator)(**estimator.get_params()).fit(X, y[:, None])
+    model = autoscale(estimator, backend="reductions:cpu").fit(X, y[:, None])
+    for name in ("coef_", "intercept_", "alpha_", "n_iter_"):
+        assert np.shape(getattr(model, name, None)) == np.shape(getattr(reference, name, None)), name
+    assert_allclose(model.predict(X), reference.predict(X), rtol=1e-7)
+
+
+@pytest.mark.parametrize("backend", ["reductions:cpu", "reductions:dask"])
+@pytest.mark.parametrize(("scale", "offset"), [([1e-8, 1.0, 1e8], 0.0), (1.0, 1e8)])
+def test_leave_one_out_of_columns_far_from_each_other_in_size(scale, offset, backend):
+    # scikit-learn's own squares lose the small columns here, and it chooses by noise
+    data = np.random.default_rng(0).normal(size=(40, 3))
+    target = data @ [1.0, -2.0, 0.5] + 0.3 * np.random.default_rng(1).normal(size=40) + 1
+    data, alphas = data * scale + offset, np.array([0.1, 1.0, 10.0])
+
+    def error(row, alpha):
+        rows = np.vstack([np.delete(data, row, axis=0), np.sqrt(alpha) * np.eye(3)])
+        coef = np.linalg.lstsq(rows, np.append(np.delete(target, row), np.zeros(3)), rcond=0)[0]
+        return (target[row] - data[row] @ coef) ** 2
+
+    scores = [-np.mean([error(row, alpha) for row in range(40)]) for alpha in alphas]
+    model = autoscale(RidgeCV(alphas, fit_intercept=False), backend=backend).fit(data, target)
+    assert model.alpha_ == alphas[np.argmax(scores)]
+    assert_allclose(model.best_score_, max(scores), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("target", "weight"),
+    [
+        (np.r_[np.ones(1001), y[:2000]], None),
+        (np.full(3001, 0.25), None),
+        (y, np.r_[np.zeros(1001), np.ones(2000)]),
+        (y, np.r_[np.ones(1001), np.zeros(2000)]),
+    ],
+    ids=["constant in a fold", "constant", "a fold without weight", "weight in one fold"],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_folds_without_a_score(target, weight):
+    reference = RidgeCV(PENALTIES, cv=3).fit(X, target, weight)
+    model = autoscale(RidgeCV(PENALTIES, cv=3), backend="reductions:cpu").fit(X, target, sample_weight=weight)
+    assert model.alpha_ == reference.alpha_
+    assert_allclose(model.best_score_, reference.best_score_, rtol=1e-6)
+    assert_allclose(model.predict(X), reference.predict(X), rtol=1e-8)
+
+
+def test_folds_of_one_row_have_no_score():
+    with pytest.warns(UserWarning, match="test scores are non-finite"):
+        model = autoscale(RidgeCV(cv=3), backend="reductions:cpu").fit(X[:3], y[:3])
+    assert np.isnan(model.best_score_)
+
+
+def test_relevance_needs_two_rows():
+    message = r"1 sample\(s\).*minimum of 2 is required by ARDRegression"
+    with pytest.raises(ValueError, match=message) as ours:
+        autoscale(ARDRegression(), backend="reductions:cpu").fit(X[:1], y[:1])
+    with pytest.raises(ValueError, match=message) as plain:
+        ARDRegression().fit(X[:1], y[:1])
+    assert str(ours.value) == str(plain.value)
 
 
 def test_folds_over_dask_need_known_rows():

@@ -6,6 +6,7 @@ import pytest
 import scipy.sparse as sp
 from fits import N_ROWS, PLACES, assert_same_as_scikit_learn, fit_there, make_classes, make_weights, use_small_steps
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
+from sklearn.linear_model import RidgeClassifier, RidgeClassifierCV
 from sklearn.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, GaussianNB, MultinomialNB
 from sklearn.neighbors import NearestCentroid
 
@@ -89,6 +90,40 @@ def test_float32_is_summed_in_float64(estimator):
     exact = type(estimator)(**estimator.get_params()).fit(X.astype(np.float32).astype(np.float64), y)
     said, expected = model.estimator_.predict_proba(X), exact.predict_proba(X)
     np.testing.assert_allclose(said, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [*COUNTS, GaussianNB(), LDA(), QDA(), NearestCentroid(), RidgeClassifier(), RidgeClassifierCV()],
+    ids=repr,
+)
+def test_labels_are_python_text(estimator):
+    X, codes = make_classes()
+    labels = np.array(["b", "c", "a"], dtype=object)[codes]
+    classes = type(estimator)(**estimator.get_params()).fit(np.abs(X), labels).classes_
+    found = fit_there(estimator, "reductions:cpu", np.abs(X), labels).classes_
+    assert found.dtype == classes.dtype
+    assert found.tolist() == classes.tolist()
+
+
+@pytest.mark.parametrize("estimator", [RidgeClassifier(), RidgeClassifier(fit_intercept=False)], ids=repr)
+def test_one_class_for_a_ridge_classifier(estimator):
+    X = make_classes()[0]
+    assert_same_as_scikit_learn(estimator, "reductions:cpu", X, np.full(len(X), "only"))
+
+
+def test_a_class_of_one_row():
+    X, y = make_classes()
+    with pytest.warns(UserWarning, match="Only one sample available"):
+        assert_same_as_scikit_learn(LDA(solver="lsqr"), "reductions:cpu", X, np.r_[3, y[1:]])
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero")
+def test_a_class_without_weight():
+    X, y = make_classes()
+    weight = (y != 1).astype(float)
+    model, _ = assert_same_as_scikit_learn(GaussianNB(), "reductions:cpu", X, y, sample_weight=weight)
+    assert not model.theta_[1].any()
 
 
 @pytest.mark.parametrize("backend", PLACES)

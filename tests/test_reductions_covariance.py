@@ -40,6 +40,17 @@ def test_one_column_and_more_columns_than_rows(cls):
         assert_same_as_scikit_learn(cls(), "reductions:cpu", wide)
 
 
+def test_two_rows_and_one():
+    # rounding takes the shrinkage of some of these below zero
+    for seed in range(20):
+        X = np.random.default_rng(seed).normal(size=(2, 3))
+        model = fit_there(LedoitWolf(), "reductions:cpu", X)
+        reference = LedoitWolf().fit(X)
+        np.testing.assert_allclose(model.covariance_, reference.covariance_, atol=1e-12)
+    with pytest.warns(UserWarning, match="Only one sample available"):
+        fit_there(EmpiricalCovariance(), "reductions:cpu", X[:1])
+
+
 def test_score_and_distances():
     X = make_classes()[0]
     model = fit_there(LedoitWolf(), "reductions:dask", X)

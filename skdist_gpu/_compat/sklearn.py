@@ -43,7 +43,7 @@ def remember_binarizer(estimator: Any, classes: Any) -> None:
     from skdist_gpu._compat.sklearn_classes import LabelBinarizer
 
     estimator._label_binarizer = LabelBinarizer(pos_label=1, neg_label=-1).fit(classes)
-    estimator.classes_ = classes
+    estimator.classes_ = estimator._label_binarizer.classes_
 
 
 def infer_dimension(variances: Any, n_samples: int) -> int:

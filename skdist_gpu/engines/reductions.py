@@ -179,6 +179,8 @@ def _checked(job: FitJob) -> tuple[Any, Any, Any]:
     # a selection by scores needs y, although its tags do not say so
     needs_target = get_tags(job.estimator).target_tags.required or hasattr(job.estimator, "score_func")
     y = job.y if needs_target else None
+    if y is None and hasattr(job.estimator, "score_func"):
+        raise ValueError("estimator requires y to be passed, but the target y is None")
     data = (job.estimator, job.X, y, job.sample_weight)
     container, tables = container_of(job.X), _takes_tables(job.estimator)
     if job.info.location == "disk":

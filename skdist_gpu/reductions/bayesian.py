@@ -65,8 +65,19 @@ def fit_bayesian_ridge(estimator: Any, data: Passes) -> None:
 
 
 def fit_ard(estimator: Any, data: Passes) -> None:
-    """Fit a scikit-learn ``ARDRegression`` in place."""
+    """Fit a scikit-learn ``ARDRegression`` in place.
+
+    Raises
+    ------
+    ValueError
+        scikit-learn's own, if there is one row only.
+    """
     rows = compress(data, estimator.fit_intercept)
+    if rows.weight < 2:  # it takes no weights
+        raise ValueError(
+            f"Found array with 1 sample(s) (shape=(1, {data.n_features})) while a minimum of 2 is required by "
+            "ARDRegression."
+        )
     y, n_samples, n_features = rows.y[:, 0], rows.weight, data.n_features
     gram, cross = rows.X.T @ rows.X, rows.X.T @ y
     alpha = float(1 / (_variance(rows, estimator.fit_intercept) + EPS))

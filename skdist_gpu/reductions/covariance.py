@@ -7,6 +7,7 @@ covariance estimation", IEEE Trans. Signal Processing 58, 2010 (OAS).
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -118,12 +119,20 @@ def ledoit_wolf_shrinkage(covariance: np.ndarray, fourth: float, n_rows: float) 
     noise = (fourth / n_rows - squares) / (n_columns * n_rows)
     distance = (squares - variance**2 / n_columns) / n_columns
     noise = min(noise, distance)
-    return 0.0 if noise == 0 else noise / distance
+    # rounding takes equal numbers below zero
+    return 0.0 if noise == 0 else min(max(noise / distance, 0.0), 1.0)
+
+
+def warn_of_one_row() -> None:
+    """Warn in scikit-learn's words that a covariance is of one row."""
+    warnings.warn("Only one sample available. You may want to reshape your data array", stacklevel=2)
 
 
 def _empirical(estimator: Any, data: Passes) -> tuple[np.ndarray, np.ndarray, int]:
     """Return location, maximum-likelihood covariance and number of rows."""
     moments = finite_moments(data)
+    if moments.n_rows == 1:
+        warn_of_one_row()
     covariance = moments.scatter / moments.n_rows
     if estimator.assume_centered:
         covariance += np.outer(moments.mean, moments.mean)

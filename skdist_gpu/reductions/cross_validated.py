@@ -7,6 +7,7 @@ and RidgeClassifierCV without folds leave one row out, which takes a second pass
 
 from __future__ import annotations
 
+import warnings
 from functools import reduce as fold_left
 from typing import Any
 
@@ -16,8 +17,9 @@ from sklearn.model_selection import check_cv
 
 from skdist_gpu._compat.sklearn_classes import ElasticNet, Lasso
 from skdist_gpu.reductions.compressed import Compressed, compress_moments
+from skdist_gpu.reductions.least_squares import ridge_by_svd
 from skdist_gpu.reductions.leave_one_out import fit_known, fit_leave_one_out
-from skdist_gpu.reductions.moments import Moments, MomentsReduction, check_moments
+from skdist_gpu.reductions.moments import NOISE, Moments, MomentsReduction, check_moments
 from skdist_gpu.reductions.penalised import fit_rows
 from skdist_gpu.reductions.protocol import Passes
 
@@ -71,6 +73,8 @@ def fit_ridge_cv(estimator: Any, data: Passes) -> None:
     alphas = np.atleast_1d(np.asarray(estimator.alphas, dtype=np.float64))
     folds = _moments_of_folds(data, estimator.cv)
     scores = np.array([_ridge_scores(estimator, data, folds, held_out, alphas) for held_out in range(len(folds))])
+    if np.isnan(scores).any():
+        warnings.warn(f"One or more of the test scores are non-finite: {scores.mean(axis=0)}", stacklevel=2)
     best = int(np.argmax(scores.mean(axis=0)))
     estimator.alpha_, estimator.best_score_ = alphas[best], scores.mean(axis=0)[best]
     fit_known(estimator, data, fold_left(Moments.merge, folds))
@@ -128,20 +132,20 @@ def _errors(fold: Moments, n_features: int, train: Compressed, coefs: np.ndarray
 
 
 def _ridge_scores(estimator: Any, data: Passes, folds: list[Moments], held_out: int, alphas: np.ndarray) -> np.ndarray:
-    """Return R² on a fold for each penalty, the mean over the targets."""
+    """Return R² on a fold for each penalty, the mean over the targets; NaN where it is not defined."""
     d = data.n_features
-    training = _training(folds, held_out)
+    training, fold = _training(folds, held_out), folds[held_out]
+    if fold.n_rows < 2 or fold.weight == 0 or training.weight == 0:
+        return np.full(len(alphas), np.nan)
     scores = np.empty((len(training.mean) - d, len(alphas)))
     for target in range(len(scores)):
         columns = [*range(d), d + target]
-        train_part, fold_part = (_columns(moments, columns) for moments in (training, folds[held_out]))
+        train_part, fold_part = (_columns(moments, columns) for moments in (training, fold))
         train = compress_moments(train_part, d, estimator.fit_intercept)
-        U, s, Vt = np.linalg.svd(train.X, full_matrices=False)
-        kept = s > s[0] * np.finfo(np.float64).eps * max(train.X.shape)
-        shrunk = np.where(kept[:, None], s[:, None] / (np.where(kept, s, 1.0)[:, None] ** 2 + alphas), 0.0)
-        coefs = Vt.T @ (shrunk * (U.T @ train.y))
-        errors, variance = _errors(fold_part, d, train, coefs)
-        scores[target] = 1 - errors / variance
+        errors, variance = _errors(fold_part, d, train, ridge_by_svd(train.X, train.y, alphas))
+        noise = (NOISE * fold_part.mean[d]) ** 2
+        # a constant target is explained or not
+        scores[target] = 1 - errors / variance if variance > noise else errors <= noise
     return scores.mean(axis=0)
 
 

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 from sklearn.covariance import shrunk_covariance
+from sklearn.utils.multiclass import unique_labels
 
 from skdist_gpu._compat.sklearn import remember_components
 from skdist_gpu.reductions.class_moments import ClassMoments, centered_by_class, class_moments
-from skdist_gpu.reductions.covariance import SquaredNorms, ledoit_wolf_shrinkage
+from skdist_gpu.reductions.covariance import SquaredNorms, ledoit_wolf_shrinkage, warn_of_one_row
 from skdist_gpu.reductions.moments import SMALLEST_SHARE
 from skdist_gpu.reductions.protocol import Passes, namespace
 
@@ -50,7 +51,7 @@ def fit_linear_discriminant_analysis(estimator: Any, data: Passes) -> None:
         )
     if n_rows == n_classes:
         raise ValueError("The number of samples must be more than the number of classes.")
-    estimator.classes_ = data.classes
+    estimator.classes_ = unique_labels(data.classes)
     estimator.priors_ = _linear_priors(estimator, moments)
     n_components = _n_components(estimator, n_classes, data.n_features)
     remember_components(estimator, n_components)
@@ -156,6 +157,8 @@ def _within_covariance(estimator: Any, moments: ClassMoments, data: Passes) -> n
 
 def _class_covariances(moments: ClassMoments, shrinkage: Any, data: Passes) -> np.ndarray:
     """Return the (shrunk) covariance of each class."""
+    if np.any(moments.weight == 1):
+        warn_of_one_row()
     covariances = moments.scatter / moments.weight[:, None, None]
     if shrinkage is None:
         return covariances

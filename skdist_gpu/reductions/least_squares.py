@@ -130,9 +130,12 @@ def fit_ridge(estimator: Any, data: Passes) -> None:
     coef = _solve(table, data, alphas) if estimator.solver != "svd" else None
     estimator.solver_ = "cholesky" if coef is not None else "svd"
     if coef is None:
-        coef = _ridge_by_svd(*table.triangle(data.reduce), np.broadcast_to(alphas, n_targets))
+        coef = ridge_by_svd(*table.triangle(data.reduce), np.broadcast_to(alphas, n_targets))
     estimator.n_iter_ = None
     _keep(estimator, coef, table, data.target_ndim)
+    if n_targets == 1:
+        # unlike LinearRegression's, also for y of shape (n_rows, 1)
+        estimator.coef_ = coef[:, 0]
 
 
 def _singular_values(gram: np.ndarray) -> np.ndarray:
@@ -189,12 +192,15 @@ def _factor(gram: np.ndarray) -> _Factor | None:
     return _Factor((factor, lower), scale, 1 / reciprocal)
 
 
-def _ridge_by_svd(R: np.ndarray, z: np.ndarray, alphas: np.ndarray) -> np.ndarray:
-    """Solve on the triangle by its singular values; directions of rounding noise get nothing."""
+def ridge_by_svd(R: np.ndarray, z: np.ndarray, alphas: np.ndarray) -> np.ndarray:
+    """Solve on the triangle by its singular values, for the penalty of each target or each penalty of one.
+
+    Directions of rounding noise get nothing, unless a penalty is larger than the noise.
+    """
     U, s, Vt = linalg.svd(R, full_matrices=False)
-    kept = s > s[0] * max(R.shape) * np.finfo(np.float64).eps
-    shrunk = np.zeros((s.size, alphas.size))
-    shrunk[kept] = s[kept, None] / (s[kept, None] ** 2 + alphas)
+    penalised = s[:, None] ** 2 + alphas
+    kept = penalised > (s[0] * max(R.shape) * np.finfo(np.float64).eps) ** 2
+    shrunk = np.where(kept, s[:, None] / np.where(kept, penalised, 1.0), 0.0)
     return Vt.T @ (shrunk * (U.T @ z))
 
 

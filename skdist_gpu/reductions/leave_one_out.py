@@ -1,8 +1,9 @@
 """RidgeCV and RidgeClassifierCV that leave one row out: every penalty from two passes.
 
 The first pass gives the moments; with their eigenvectors V, the second sums for each penalty the
-squared error of each row predicted without it. Source: Rifkin & Lippert, "Notes on Regularized
-Least Squares", MIT-CSAIL-TR-2007-025.
+squared error of each row predicted without it. Where the squared sums lose digits, a pass between
+them gives the triangle R of [X y] = QR, and V are its right singular vectors. Source: Rifkin &
+Lippert, "Notes on Regularized Least Squares", MIT-CSAIL-TR-2007-025.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 from scipy import linalg
 
 from skdist_gpu._compat.sklearn_classes import Ridge
-from skdist_gpu.reductions.least_squares import Table, fit_ridge
+from skdist_gpu.reductions.least_squares import PRECISE_CONDITION, Table, fit_ridge
 from skdist_gpu.reductions.moments import Moments, MomentsReduction, finite_moments
 from skdist_gpu.reductions.protocol import Passes, namespace
 
@@ -25,11 +26,11 @@ class LeaveOneOutErrors:
     ----------
     center : ndarray of shape (n_features + n_targets,)
         What to subtract from [X y].
-    vectors : ndarray of shape (n_features, n_features)
-        Eigenvectors of the products of X.
-    shrinkage : ndarray of shape (n_features, n_penalties)
+    vectors : ndarray of shape (n_features, n_vectors)
+        Eigenvectors of the products of X; those left out have eigenvalue zero.
+    shrinkage : ndarray of shape (n_vectors, n_penalties)
         1 / (eigenvalue + penalty).
-    projected : ndarray of shape (n_features, n_targets)
+    projected : ndarray of shape (n_vectors, n_targets)
         Vᵀ Xᵀ y.
     total : float
         Sum of the weights, or infinity without an intercept.
@@ -67,12 +68,12 @@ def fit_leave_one_out(estimator: Any, data: Passes) -> None:
     moments = finite_moments(data)
     table = Table(moments, data.n_features, estimator.fit_intercept)
     alphas = np.atleast_1d(np.asarray(estimator.alphas, dtype=np.float64))
-    eigenvalues, vectors = linalg.eigh(table.gram)
-    shrinkage = 1 / (np.maximum(eigenvalues, 0.0)[:, None] + alphas)
+    eigenvalues, vectors, projected = _decompose(table, data, alphas.min())
+    shrinkage = 1 / (eigenvalues[:, None] + alphas)
     total = float(moments.weight) if estimator.fit_intercept else np.inf
-    errors = data.reduce(LeaveOneOutErrors(table.center, vectors, shrinkage, vectors.T @ table.cross, total))
+    errors = data.reduce(LeaveOneOutErrors(table.center, vectors, shrinkage, projected, total))
     scores = -errors / moments.n_rows
-    if getattr(estimator, "alpha_per_target", False) and data.target_ndim == 2:
+    if getattr(estimator, "alpha_per_target", False) and scores.shape[1] > 1:
         best: Any = np.argmax(scores, axis=0)
         estimator.best_score_ = scores[best, np.arange(scores.shape[1])]
     else:
@@ -80,6 +81,17 @@ def fit_leave_one_out(estimator: Any, data: Passes) -> None:
         estimator.best_score_ = scores.mean(axis=1)[best]
     estimator.alpha_ = alphas[best]
     fit_known(estimator, data, moments)
+
+
+def _decompose(table: Table, data: Passes, smallest_alpha: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return eigenvalues and eigenvectors V of XᵀX, and Vᵀ Xᵀ y."""
+    eigenvalues, vectors = linalg.eigh(table.gram)
+    eigenvalues = np.maximum(eigenvalues, 0.0)
+    if eigenvalues[-1] <= PRECISE_CONDITION * (eigenvalues[0] + smallest_alpha):
+        return eigenvalues, vectors, vectors.T @ table.cross
+    R, z = table.triangle(data.reduce)
+    U, s, Vt = linalg.svd(R, full_matrices=False)
+    return s**2, Vt.T, s[:, None] * (U.T @ z)
 
 
 def fit_known(estimator: Any, data: Passes, moments: Moments) -> None:

@@ -19,6 +19,8 @@ PILOT_ROWS = 64
 # a mean of so many standard deviations costs two digits of sixteen in squares that are not shifted
 NEAR_ZERO = 10
 ALIGNED = 16
+# relative distance from the mean that is rounding
+NOISE = 16 * np.finfo(np.float64).eps
 # variances below this share of the largest have fewer than nine digits left in squared sums
 SMALLEST_SHARE = 1e-6
 

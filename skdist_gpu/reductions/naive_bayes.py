@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.utils.multiclass import unique_labels
 
 from skdist_gpu._compat.sklearn import number_of_categories, smooth_counts
 from skdist_gpu.reductions.class_moments import ClassMoments, ClassReduction, class_sums
@@ -42,9 +43,9 @@ def fit_gaussian_nb(estimator: Any, data: Passes) -> None:
     check_finite(moments.scatter, data)
     dtype = np.float32 if data.dtype == np.float32 else np.float64
     variance = _variance_over_all(moments) if columns is None else columns.variance
-    estimator.classes_ = data.classes
+    estimator.classes_ = unique_labels(data.classes)
     estimator.epsilon_ = dtype(estimator.var_smoothing * variance.max())
-    estimator.theta_ = moments.mean.astype(dtype)
+    estimator.theta_ = np.where(moments.weight[:, None] > 0, moments.mean, 0.0).astype(dtype)
     with np.errstate(invalid="ignore"):
         spread = np.maximum(moments.scatter, 0.0) / np.where(moments.weight > 0, moments.weight, 1.0)[:, None]
     estimator.var_ = (spread + estimator.epsilon_).astype(dtype)
@@ -199,7 +200,7 @@ def fit_categorical_nb(estimator: Any, data: Passes) -> None:
     check_finite(sums.whole, data)
     _check_not_negative(estimator, np.trunc(sums.smallest))
     highest = np.array([counts.shape[1] - 1 for counts in sums.counts])
-    estimator.classes_, estimator.class_count_ = data.classes, sums.weight
+    estimator.classes_, estimator.class_count_ = unique_labels(data.classes), sums.weight
     estimator.n_categories_ = number_of_categories(estimator, highest)
     empty = [np.zeros((len(data.classes), n)) for n in estimator.n_categories_]
     estimator.category_count_ = [_add_columns(*each) for each in zip(sums.counts, empty, strict=True)]
@@ -211,7 +212,7 @@ def _count(estimator: Any, data: Passes, threshold: float | None = None) -> Clas
     assert data.classes is not None
     sums = total(data, ClassCountReduction(len(data.classes), threshold))
     check_finite(sums.whole, data)
-    estimator.classes_ = data.classes
+    estimator.classes_ = unique_labels(data.classes)
     estimator.class_count_, estimator.feature_count_ = sums.weight, sums.counts
     return sums
 

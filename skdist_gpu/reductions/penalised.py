@@ -31,14 +31,14 @@ def fit_rows(estimator: Any, rows: Compressed, target_ndim: int) -> None:
     for name, value in vars(solver).items():
         if name.endswith("_") and not name.endswith("_in_"):
             setattr(estimator, name, value)
-    keep_intercept(estimator, rows)
+    keep_intercept(estimator, rows, target_ndim)
 
 
-def keep_intercept(estimator: Any, rows: Compressed) -> None:
-    """Set ``intercept_`` in scikit-learn's shape."""
+def keep_intercept(estimator: Any, rows: Compressed, target_ndim: int = 1) -> None:
+    """Set ``intercept_`` in scikit-learn's shape: a number for one-dimensional targets."""
     estimator.coef_ = np.atleast_1d(estimator.coef_)  # matching pursuit squeezes a single feature away
     intercept = rows.intercept(estimator.coef_)
     if not estimator.fit_intercept:
         estimator.intercept_ = 0.0
     else:
-        estimator.intercept_ = np.float64(intercept[0]) if np.ndim(estimator.coef_) == 1 else intercept
+        estimator.intercept_ = np.float64(intercept[0]) if target_ndim == 1 else intercept

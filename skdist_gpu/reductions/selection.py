@@ -16,11 +16,9 @@ from scipy import special
 from skdist_gpu._compat.sklearn import check_selection
 from skdist_gpu.reductions.class_moments import class_moments
 from skdist_gpu.reductions.columns import check_finite, column_pilot, total
+from skdist_gpu.reductions.moments import NOISE
 from skdist_gpu.reductions.naive_bayes import ClassCountReduction
 from skdist_gpu.reductions.protocol import Passes, namespace
-
-# relative distance from the mean that is rounding
-NOISE = 16 * np.finfo(np.float64).eps
 
 
 def fit_univariate_selection(estimator: Any, data: Passes) -> None:
