@@ -20,7 +20,7 @@ from skdist_gpu.engines.catalog import entries_for, matches
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.protocol import FitJob, Fitted, load_engine
 from skdist_gpu.exceptions import BackendError, EngineRefusal, FallbackWarning
-from skdist_gpu.hardware.cluster import find_machine
+from skdist_gpu.hardware.cluster import find_machine, outside_the_pool
 from skdist_gpu.hardware.detect import Resources, current_client, detect_resources
 from skdist_gpu.hardware.fake import parse_bytes
 from skdist_gpu.planning.plan import Candidate, Plan
@@ -183,7 +183,8 @@ class AutoScaleEstimator(ScoringMixin, BaseEstimator):
             job.device = candidate.device
             start = time.perf_counter()
             try:
-                with Progress(self.progress) as job.progress:
+                on_workers = job.client if candidate.device == "dask" else None
+                with Progress(self.progress) as job.progress, outside_the_pool(on_workers):
                     fitted = load_engine(candidate.backend).fit(job)
                 return fitted, candidate, time.perf_counter() - start, failures
             except (MemoryError, EngineRefusal) as error:

@@ -21,6 +21,7 @@ from skdist_gpu._compat.sklearn import parts_of_scorer
 from skdist_gpu.config import get_config
 from skdist_gpu.data.convert import aligned, to_host
 from skdist_gpu.exceptions import CollectLimitError, MisalignedBlocksError
+from skdist_gpu.hardware.cluster import outside_the_pool
 from skdist_gpu.hardware.detect import current_client
 from skdist_gpu.hardware.fake import parse_bytes
 from skdist_gpu.planning.plan import format_bytes
@@ -260,8 +261,10 @@ def reduce_blocks(metric: Metric, predicted: Any, y: Any, weight: Any) -> Any:
     y, weight = (
         None if part is None else aligned(part, predicted, name) for part, name in ((y, "y"), (weight, "sample_weight"))
     )
-    executor = DaskExecutor(predicted, y, weight, current_client(get_config()["client"]), Progress())
-    return executor.reduce_blocks(partial(_map_block, metric), partial(_merge_present, metric))
+    client = current_client(get_config()["client"])
+    with outside_the_pool(client):
+        executor = DaskExecutor(predicted, y, weight, client, Progress())
+        return executor.reduce_blocks(partial(_map_block, metric), partial(_merge_present, metric))
 
 
 def merge_batches(metric: Metric, partials: Iterable[Any]) -> Any:

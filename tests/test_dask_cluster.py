@@ -1,5 +1,6 @@
 """Reductions on the workers of a Dask cluster, also when one of them is lost."""
 
+import asyncio
 import pickle
 import threading
 import time
@@ -32,6 +33,13 @@ labels = np.where(y > np.median(y), "above", "below")
 def _cluster():
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
         yield cluster
+
+
+@pytest.fixture(name="here")
+def _here():
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "dashboard_address": ":0"}
+    with LocalCluster(**options) as cluster, Client(cluster) as client:
+        yield client
 
 
 def blocks_of(values):
@@ -113,8 +121,8 @@ def test_blocks_that_workers_hold_take_no_tasks_and_keep_their_order(cluster, ki
     assert_array_equal(model.outliers_, HuberRegressor(epsilon=6, max_iter=1000).fit(X, far).outliers_)
 
 
-def slow(block):
-    time.sleep(0.2)
+def slow(block, seconds=0.2):
+    time.sleep(seconds)
     return block
 
 
@@ -153,6 +161,76 @@ def test_a_lost_worker_costs_only_the_blocks_that_it_held(cluster):
             assert executor.reduce_blocks(number_of, together) == expected
         assert len(stream.data) > 0
         assert executor.reduce_blocks(number_of, together) == expected
+
+
+def tasks_of(stream, name):
+    return [task["key"] for task in stream.data if str(task["key"]).strip("('").startswith(name)]
+
+
+def test_lazy_targets_of_blocks_that_workers_hold_are_computed_once_and_released(here):
+    data = here.persist(blocks_of(X))
+    wait(data)
+    before, weight = here.has_what(), generator.uniform(0, 2, size=len(y))
+    with get_task_stream(here) as stream:
+        model = autoscale(HuberRegressor()).fit(data, blocks_of(y).map_blocks(slow, 0.0), sample_weight=weight)
+    assert len(tasks_of(stream, "slow")) == 16
+    assert not tasks_of(stream, "reduce")
+    assert_allclose(model.coef_, HuberRegressor(max_iter=1000, tol=1e-8).fit(X, y, weight).coef_, rtol=1e-3)
+    del model
+    deadline = time.monotonic() + 10
+    while here.has_what() != before:
+        assert time.monotonic() < deadline, "something stays behind on the workers"
+        time.sleep(0.05)
+
+
+def test_blocks_that_are_still_computed_are_waited_for(here):
+    data = here.persist(blocks_of(X).map_blocks(slow, 0.02)), here.persist(blocks_of(y))
+    with get_task_stream(here) as stream:
+        model = autoscale(LinearRegression()).fit(*data)
+    assert not tasks_of(stream, "reduce")
+    assert_allclose(model.coef_, LinearRegression().fit(X, y).coef_, rtol=1e-10)
+
+
+def thread_of(number, X, y, weight):
+    return {threading.get_ident()}
+
+
+def test_blocks_that_several_workers_hold_are_shared_among_them(here):
+    data = here.persist(blocks_of(X))
+    wait(data)
+    here.amm.stop()  # it would drop the copies
+    here.replicate(data)
+    threads = DaskExecutor(data, None, None, here, Progress()).reduce_blocks(thread_of, set.union)
+    assert len(threads) == 2
+
+
+def fit_in_task(data):
+    model = autoscale(LinearRegression()).fit(*data[0])
+    return model.coef_, model.score(*data[0])
+
+
+@pytest.mark.parametrize("held", [True, False], ids=["held", "lazy"])
+def test_a_task_that_fits_lets_the_workers_work(here, held):
+    """Each worker has one thread, and each is taken by a fit."""
+    data = blocks_of(X), blocks_of(y)
+    if held:
+        data = here.persist(data)
+    expected = LinearRegression().fit(X, y)
+    for fitted in here.map(fit_in_task, [[data]] * 3, pure=False):
+        coef, score = fitted.result(timeout=20)
+        assert_allclose(coef, expected.coef_, rtol=1e-10)
+        assert score == pytest.approx(expected.score(X, y))
+
+
+def test_an_asynchronous_client_is_waited_for_in_another_thread():
+    async def fit():
+        async with Client(processes=False, dashboard_address=":0", asynchronous=True):
+            data = blocks_of(X), blocks_of(y)
+            with pytest.raises(RuntimeError, match=r"asyncio\.to_thread\(model\.fit"):
+                autoscale(LinearRegression()).fit(*data)
+            return await asyncio.to_thread(autoscale(LinearRegression()).fit, *data)
+
+    assert_allclose(asyncio.run(fit()).coef_, LinearRegression().fit(X, y).coef_, rtol=1e-10)
 
 
 def _die():

@@ -19,7 +19,7 @@ def call_of(key: Any, function: Any, inputs: Any) -> Task:
 
 
 def stored_blocks(collection: Any, keys: list[Any]) -> list[Any]:
-    """Return the futures of blocks that workers hold already, or None for what is to be computed."""
+    """Return the futures of blocks that workers hold already; none if any block is still to be computed."""
     from distributed import Future
 
     graph = collection.__dask_graph__()
@@ -30,4 +30,5 @@ def stored_blocks(collection: Any, keys: list[Any]) -> list[Any]:
             node = graph.get(node.target)
         return node if isinstance(node, Future) else None
 
-    return [stored(key) for key in keys]
+    found = [stored(key) for key in keys]
+    return [] if None in found else found

@@ -6,7 +6,7 @@ import atexit
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from skdist_gpu.config import get_config
@@ -44,6 +44,19 @@ def wants_cluster(info: InputInfo, backend: str, resources: Resources, setting: 
     name, _, device = backend.partition(":")
     on_gpus = info.location == "dask" and info.backing in GPU
     return setting == "on" or on_gpus or device == "dask" or name.endswith(".dask")
+
+
+def outside_the_pool(client: Any) -> AbstractContextManager[Any]:
+    """Return a context in which a Dask task leaves its thread to those that it waits for; elsewhere it does nothing."""
+    if client is None:
+        return nullcontext()
+    from distributed import get_worker, worker_client
+
+    try:
+        get_worker()
+    except ValueError:  # this is no task
+        return nullcontext()
+    return worker_client()
 
 
 def visible_devices(n_gpus: int) -> list[str]:

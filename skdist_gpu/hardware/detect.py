@@ -166,16 +166,25 @@ def driver_versions() -> dict[str, str]:
 
 
 def current_client(client: Any = None) -> Any:
-    """Return `client`, or the current Dask client, or None; imports nothing."""
-    if client is not None:
-        return client
+    """Return `client`, or the current Dask client, or None; imports nothing.
+
+    Raises
+    ------
+    RuntimeError
+        If the caller is the event loop of an asynchronous client, which cannot wait for workers.
+    """
     distributed = sys.modules.get("distributed")
-    if distributed is None:
-        return None
-    try:
-        return distributed.get_client()
-    except ValueError:  # no client in this process
-        return None
+    if client is None and distributed is not None:
+        try:
+            client = distributed.get_client()
+        except ValueError:  # no client in this process
+            return None
+    if client is not None and client.asynchronous:
+        raise RuntimeError(
+            "The Dask client is asynchronous, and its event loop cannot wait for the workers itself. Nothing was done. "
+            "Call from a thread of its own, for example `await asyncio.to_thread(model.fit, X, y)`."
+        )
+    return client
 
 
 def _cluster(client: Any) -> Cluster | None:

@@ -6,7 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable
 from functools import cached_property, partial
-from itertools import chain, groupby, pairwise
+from itertools import chain, groupby, pairwise, zip_longest
 from operator import itemgetter
 from typing import Any
 from uuid import uuid4
@@ -47,14 +47,15 @@ class DaskExecutor:
         self.client = client
         self.progress = progress
         self.n_passes = 0
-        # futures of blocks that were brought to another worker, by key and worker
-        self._copies: dict[tuple[Any, str], Any] = {}
+        # futures of blocks of y and weights that were brought to another worker, which keeps them while these live
+        self._copies: list[Any] = []
         # set once they are known; reductions then see codes in place of labels
         self.classes: np.ndarray | None = None
 
     def find_classes(self) -> np.ndarray:
         """Return the sorted labels of all blocks; reads no block of X."""
-        classes = self._reduce(_labels, _union, [(None, y, None) for y in self._keys[1]])
+        labels = DaskExecutor(self.data[1], None, None, self.client, self.progress)
+        classes = labels.reduce_blocks(_labels, _union)
         # each twice: labels that all differ look like a regression to scikit-learn
         check_classification_targets(np.repeat(classes, 2))
         return classes
@@ -72,87 +73,89 @@ class DaskExecutor:
 
         `combine` is associative, and gets results in the order of the blocks.
         """
-        return self._reduce(function, combine, list(zip(*self._keys, strict=True)))
-
-    def _reduce(self, function: Callable[..., Any], combine: Callable[..., Any], blocks: list[Block]) -> Any:
-        totals = self._reduce_where_held(function, combine, blocks)
-        for start, stop in _gaps([numbers for numbers, _ in totals], len(blocks)):
-            tasks = [(partial(function, i), blocks[i]) for i in range(start, stop)]
+        totals = self._reduce_where_held(function, combine)
+        for start, stop in _gaps([numbers for numbers, _ in totals], len(self.parts[0])):
+            tasks = [(partial(function, i), [keys[i] for keys in self._keys]) for i in range(start, stop)]
             totals.append(((start, stop), self._compute(tasks, combine)))
         if len(totals) == 1:
             return totals[0][1]
         return combine(*(total for _, total in sorted(totals, key=itemgetter(0))))
 
     def _reduce_where_held(
-        self, function: Callable[..., Any], combine: Callable[..., Any], blocks: list[Block]
+        self, function: Callable[..., Any], combine: Callable[..., Any]
     ) -> list[tuple[tuple[int, int], Any]]:
         """Return the totals of ranges of blocks that workers hold; what is lost meanwhile is left out."""
-        places = [self._holder(block) for block in blocks]
-        n_ranges = 1 + sum(a != b for a, b in pairwise(places))
+        n_ranges = sum(len(_ranges(blocks)) for blocks in self._held.values())
         width = self.data[0].shape[1] if self.data[0].ndim == 2 else 1
-        if not any(places) or 8 * (width + 1) ** 2 * n_ranges > MOST_CLIENT_BYTES:
+        if n_ranges == 0 or 8 * (width + 1) ** 2 * n_ranges > MOST_CLIENT_BYTES:
             return []
-        held: dict[str, list[tuple[int, Block]]] = defaultdict(list)
-        for i, (worker, (X, y, weight)) in enumerate(zip(places, blocks, strict=True)):
-            if worker is not None:
-                held[worker].append((i, (X, self._key_at(worker, y), self._key_at(worker, weight))))
         # all workers are called: to look for one that is gone would take until a timeout
-        answers = self.client.run(reduce_held, function, combine, dict(held), on_error="return")
+        answers = self.client.run(reduce_held, function, combine, self._held, on_error="return")
         totals = []
-        for worker in held:
-            answer = answers.get(worker)
-            if answer is None or isinstance(answer, (OSError, KeyError)):  # it is gone, or has given a block away
-                self.__dict__.pop("_where", None)
-            elif isinstance(answer, Exception):
-                raise answer
-            else:
-                totals += answer
+        for worker in self._held:
+            answer = answers.get(worker, [])
+            if isinstance(answer, Exception):
+                if not isinstance(answer, (OSError, KeyError)):  # it is gone, or has just given a block away
+                    raise answer
+                answer = []
+            totals += answer
+        if sum(stop - start for (start, stop), _ in totals) < sum(map(len, self._held.values())):
+            del self._held  # the next pass looks again
         return totals
 
     @cached_property
-    def _stored(self) -> list[list[Any]]:
-        """Return the futures of the blocks of X, y and weights that workers hold; no block where any is missing."""
+    def _futures(self) -> list[list[Any]]:
+        """Return the futures of the blocks of X, y and weights that workers hold; none where a block is missing.
+
+        Beside an X that workers hold, y and weights are computed once for all passes. The futures are the client's
+        own: those of a collection that came with a task belong to no client, and would never be known to be ready.
+        """
         if self.client is None:
             return [[] for _ in self.parts]
         pairs = zip(self.data, self.parts, strict=True)
         found = [stored_blocks(data, [block.key for block in part]) if part else [] for data, part in pairs]
-        return [[] if any(block is None for block in blocks) else blocks for blocks in found]
+        if not found[0]:
+            return found
+        return [
+            stored if stored and all(block.client is self.client for block in stored) else self.client.compute(part)
+            for stored, part in zip(found, self.parts, strict=True)
+        ]
 
     @cached_property
     def _keys(self) -> list[list[Any]]:
         """Return the keys of the blocks of X, y and weights."""
-        found = zip(self._stored, self.parts, strict=True)
+        found = zip(self._futures, self.parts, strict=True)
         return [[block.key for block in stored or part] or [None] * len(self.parts[0]) for stored, part in found]
 
     @cached_property
-    def _where(self) -> dict[Any, set[str]]:
-        """Return which workers hold a block, by its key; blocks of y and weights are brought to those of X first."""
+    def _held(self) -> dict[str, list[tuple[int, Block]]]:
+        """Return the numbers of the blocks that each worker holds and their keys; y and weights are brought to X first.
+
+        Of several workers that hold a block, the one with the fewest others gets it.
+        """
+        held: dict[str, list[tuple[int, Block]]] = defaultdict(list)
+        if not self._futures[0]:
+            return held
         from distributed import wait
 
-        stored = list(chain.from_iterable(self._stored))
-        where = {key: set(workers) for key, workers in self.client.who_has(stored).items()} if stored else {}
-        self._copies = {}
-        for part in self._stored[1:]:
-            for block, other in zip(self._stored[0], part, strict=False):
-                worker = min(where[block.key], default=None)
-                if worker is not None and worker not in where[other.key]:
-                    place = {"workers": [worker], "allow_other_workers": True}
-                    self._copies[other.key, worker] = self.client.submit(_itself, other, pure=False, **place)
-                    where[other.key].add(worker)
-        if self._copies:
-            wait(list(self._copies.values()))
-        return where
+        futures = list(chain.from_iterable(self._futures))
+        wait(futures)
+        where = self.client.who_has(futures)
+        self._copies = []
 
-    def _holder(self, block: Block) -> str | None:
-        """Return the worker that holds all parts of a block; None if there is none."""
-        keys = [key for key in block if key is not None]
-        worker = min(self._where.get(keys[0], ()), default=None)
-        return worker if all(worker in self._where.get(key, ()) for key in keys) else None
+        def key_at(worker: str, block: Any) -> Any:
+            if block is None or worker in where[block.key]:
+                return None if block is None else block.key
+            place = {"workers": [worker], "allow_other_workers": True}
+            self._copies.append(self.client.submit(_itself, block, pure=False, **place))
+            return self._copies[-1].key
 
-    def _key_at(self, worker: str, key: Any) -> Any:
-        """Return the key by which a worker knows a block."""
-        copy = self._copies.get((key, worker))
-        return key if copy is None else copy.key
+        for i, (X, y, weight) in enumerate(zip_longest(*self._futures)):
+            worker = min(where[X.key], key=lambda worker: (len(held.get(worker, ())), worker), default=None)
+            if worker is not None:
+                held[worker].append((i, (X.key, key_at(worker, y), key_at(worker, weight))))
+        wait(self._copies)
+        return held
 
     def _compute(self, tasks: list[tuple[Any, Any]], combine: Callable[..., Any]) -> Any:
         """Return the results of functions of blocks, combined by a tree of further tasks.
@@ -185,15 +188,22 @@ async def reduce_held(
     dask_worker: Any,
 ) -> list[tuple[tuple[int, int], Any]]:
     """Reduce the blocks that this worker holds, on its own threads, and return the totals of ranges of them."""
-    blocks = held.get(dask_worker.contact_address, [])
+    blocks = [
+        (number, keys)
+        for number, keys in held.get(dask_worker.contact_address, ())
+        if all(key is None or key in dask_worker.data for key in keys)
+    ]
     loop, threads = asyncio.get_running_loop(), dask_worker.executors["default"]
+
+    def read(keys: Block) -> list[Any]:
+        return [None if key is None else dask_worker.data[key] for key in keys]
 
     async def reduce_range(numbered: list[tuple[int, Block]]) -> tuple[tuple[int, int], Any]:
         total = None
         for number, keys in numbered:
-            # read in the event loop, as Dask reads the inputs of a task: a block may have to come from disk
-            block = [None if key is None else dask_worker.data[key] for key in keys]
-            total = await loop.run_in_executor(threads, _add_block, function, combine, total, number, block)
+            # read in the event loop, as Dask reads the inputs of a task: a block may have to come from disk;
+            # without a name, so that it is gone before the next one is read
+            total = await loop.run_in_executor(threads, _add_block, function, combine, total, number, read(keys))
         return (numbered[0][0], numbered[-1][0] + 1), total
 
     async def reduce_share(start: int, stop: int) -> list[Any]:
@@ -230,8 +240,8 @@ def _itself(block: Any) -> Any:
     return block
 
 
-def _labels(number: int, X: None, y: Any, sample_weight: None) -> np.ndarray:
-    return labels_in(y)
+def _labels(number: int, labels: Any, *others: None) -> np.ndarray:
+    return labels_in(labels)
 
 
 def _combine(reduction: Reduction, *partials: Any) -> Any:
