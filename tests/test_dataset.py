@@ -9,8 +9,9 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.linear_model import Lasso, LinearRegression, Ridge, RidgeClassifier
+from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, Ridge, RidgeClassifier
 from sklearn.metrics import r2_score
+from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.preprocessing import StandardScaler
 
 from skdist_gpu import autoscale
@@ -49,6 +50,45 @@ def test_columns_by_name(files, estimator, backend):
     reference = type(estimator)(**estimator.get_params()).fit(FRAME[NAMES], FRAME["target"], FRAME["weight"])
     assert_allclose(model.coef_, reference.coef_, rtol=1e-4 if estimator.__class__ is Lasso else 1e-9)
     assert_array_equal(model.feature_names_in_, NAMES)
+
+
+def test_nulls_among_whole_numbers(files):
+    # only the blocks with a null are read as floats
+    frame = FRAME.assign(count=pd.array(np.arange(len(FRAME)) % 3, dtype="Int64"))
+    frame.loc[5000, "count"] = pd.NA
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        autoscale(Ridge(), backend="reductions:cpu").fit(files("a", "count", "target", frame=frame), "target")
+    with pytest.raises(ValueError, match="Input y contains NaN"):
+        autoscale(Ridge(), backend="reductions:cpu").fit(files(*NAMES, "count", frame=frame), "count")
+    for estimator, y in ((Ridge(), "target"), (GaussianNB(), "label"), (LogisticRegression(), "label")):
+        data = files(*NAMES, y, "count", frame=frame)
+        with pytest.raises(ValueError, match="Input sample_weight contains NaN"):
+            autoscale(estimator, backend="reductions:cpu").fit(data, y, sample_weight="count")
+
+
+@pytest.mark.parametrize(
+    ("estimator", "y"),
+    [
+        (LinearRegression(), "target"),
+        (LogisticRegression(), "label"),
+        (GaussianNB(), "label"),
+        (MultinomialNB(), "label"),
+    ],
+    ids=repr,
+)
+def test_no_rows_and_no_weight(files, estimator, y):
+    data = files(*NAMES, y, "weight", frame=FRAME.assign(weight=0.0, a=FRAME["a"].abs(), b=1.0, c=2.0))
+    with pytest.raises(ValueError, match="Sample weights must contain at least one non-zero number"):
+        autoscale(estimator, backend="reductions:cpu").fit(data, y, sample_weight="weight")
+    with pytest.raises(ValueError, match=r"Found array with 0 sample\(s\) \(shape=\(0, 3\)\)"):
+        autoscale(estimator, backend="reductions:cpu").fit(files(*NAMES, y, frame=FRAME[:0]), y)
+
+
+def test_missing_text_labels(files):
+    frame = FRAME.assign(label=FRAME["label"].astype(object))
+    frame.loc[5000, "label"] = None
+    with pytest.raises(ValueError, match="Input contains NaN"):
+        autoscale(LogisticRegression(), backend="reductions:cpu").fit(files(*NAMES, "label", frame=frame), "label")
 
 
 def test_a_polars_query(files, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets
 
 from skdist_gpu.data.convert import to_host
@@ -60,8 +61,16 @@ def _are_consecutive(classes: np.ndarray) -> bool:
 
 
 def labels_in(y: Any) -> np.ndarray:
-    """Return the sorted labels of a block, on the host."""
+    """Return the sorted labels of a block, on the host.
+
+    Raises
+    ------
+    ValueError
+        scikit-learn's own, if a label is missing.
+    """
     y = np.asarray(to_host(y))
+    if y.dtype == object and pd.isna(y).any():
+        raise ValueError("Input contains NaN")
     found = _encode_range(y, np)
     return np.unique(y) if found is None else found[0]
 

@@ -102,6 +102,10 @@ def _fit(job: FitJob) -> Fitted:
     if _takes_labels(job.estimator):
         if container_of(y) in DASK or job.info.location == "disk":
             classes = _executor(job, X, y, sample_weight).find_classes()
+            if not len(classes):
+                raise ValueError(
+                    f"Found array with 0 sample(s) (shape=(0, {X.shape[1]})) while a minimum of 1 is required."
+                )
         else:
             classes, y = encode(y)
             y = place_like(y, X)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from skdist_gpu.reductions.columns import check_finite, positive, total
-from skdist_gpu.reductions.moments import NEAR_ZERO, PILOT_ROWS
+from skdist_gpu.reductions.moments import NEAR_ZERO, PILOT_ROWS, check_weight
 from skdist_gpu.reductions.protocol import Passes, namespace
 
 # classes of one product; the one-hot matrix stays small beside the data
@@ -105,12 +105,15 @@ def class_moments(data: Passes, products: str) -> ClassMoments:
 
     Raises
     ------
+    ValueError
+        scikit-learn's own error if there are no rows, or none with a weight.
     NotFiniteError
         If a value is NaN or infinite.
     """
     assert data.classes is not None
     moments = total(data, ClassReduction(len(data.classes), products))
     check_finite(moments.scatter, data)
+    check_weight(moments.weight.sum())
     return moments
 
 

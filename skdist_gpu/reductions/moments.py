@@ -124,8 +124,8 @@ class _Faults:
         return faults
 
     def combine(self, a: dict[str, int], b: dict[str, int]) -> dict[str, int]:
-        """Add the counts."""
-        return {name: a[name] + b[name] for name in a}
+        """Add the counts; a column with nulls in some blocks of files has another dtype, and name, there."""
+        return {name: a.get(name, 0) + b.get(name, 0) for name in a | b}
 
 
 def finite_moments(data: Passes) -> Moments:
@@ -134,11 +134,19 @@ def finite_moments(data: Passes) -> Moments:
     Raises
     ------
     ValueError
-        scikit-learn's own error if there are no rows.
+        scikit-learn's own error if there are no rows, or none with a weight.
     NotFiniteError
         If a value is NaN or infinite.
     """
-    return check_moments(data.reduce(MomentsReduction()), data)
+    moments = check_moments(data.reduce(MomentsReduction()), data)
+    check_weight(moments.weight)
+    return moments
+
+
+def check_weight(total: float) -> None:
+    """Raise scikit-learn's own error if the weights of all rows are zero."""
+    if total == 0:
+        raise ValueError("Sample weights must contain at least one non-zero number.")
 
 
 def check_moments(moments: Moments | None, data: Passes) -> Moments:

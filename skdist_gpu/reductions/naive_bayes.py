@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import unique_labels
 from skdist_gpu._compat.sklearn import number_of_categories, smooth_counts
 from skdist_gpu.reductions.class_moments import ClassMoments, ClassReduction, class_sums
 from skdist_gpu.reductions.columns import ColumnReduction, Together, check_finite, total
+from skdist_gpu.reductions.moments import check_weight
 from skdist_gpu.reductions.protocol import Passes, namespace
 
 
@@ -41,6 +42,7 @@ def fit_gaussian_nb(estimator: Any, data: Passes) -> None:
     )
     moments, columns = total(data, Together(ClassReduction(n_classes, "columns"), _UnweightedColumns()))
     check_finite(moments.scatter, data)
+    check_weight(moments.weight.sum())
     dtype = np.float32 if data.dtype == np.float32 else np.float64
     variance = _variance_over_all(moments) if columns is None else columns.variance
     estimator.classes_ = unique_labels(data.classes)
@@ -198,6 +200,7 @@ def fit_categorical_nb(estimator: Any, data: Passes) -> None:
     assert data.classes is not None
     sums = total(data, CategoryReduction(len(data.classes)))
     check_finite(sums.whole, data)
+    check_weight(sums.weight.sum())
     _check_not_negative(estimator, np.trunc(sums.smallest))
     highest = np.array([counts.shape[1] - 1 for counts in sums.counts])
     estimator.classes_, estimator.class_count_ = unique_labels(data.classes), sums.weight
@@ -212,6 +215,7 @@ def _count(estimator: Any, data: Passes, threshold: float | None = None) -> Clas
     assert data.classes is not None
     sums = total(data, ClassCountReduction(len(data.classes), threshold))
     check_finite(sums.whole, data)
+    check_weight(sums.weight.sum())
     estimator.classes_ = unique_labels(data.classes)
     estimator.class_count_, estimator.feature_count_ = sums.weight, sums.counts
     return sums

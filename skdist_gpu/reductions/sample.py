@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from skdist_gpu.exceptions import NotFiniteError
-from skdist_gpu.reductions.moments import raise_not_finite
+from skdist_gpu.reductions.moments import check_weight, raise_not_finite
 from skdist_gpu.reductions.protocol import Passes, namespace
 
 # a GPU counts so many classes faster one by one than when all rows add to the same few numbers
@@ -172,8 +172,9 @@ def look(data: Passes, n_sampled: int, n_classes: int = 0, columns: bool = False
     sums = (view.weight, view.weighted_target, view.squares, sample.X.sum(dtype=np.float64))
     if not all(np.isfinite(s).all() for s in sums if s is not None):
         raise_not_finite(data)
-    if not view.weight > 0:
-        raise ValueError("All sample weights are zero or negative; at least one must be above zero.")
+    check_weight(view.weight)
+    if view.weight < 0:
+        raise_not_finite(data)
     return view, sample
 
 
