@@ -18,6 +18,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.svm import NuSVR
 
 from skdist_gpu import autoscale, config_context
+from skdist_gpu.engines.executors import dask as dask_executor
 from skdist_gpu.engines.executors.dask import DaskExecutor
 from skdist_gpu.exceptions import BackendError
 from skdist_gpu.progress import Progress
@@ -40,6 +41,12 @@ def _here():
     options = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "dashboard_address": ":0"}
     with LocalCluster(**options) as cluster, Client(cluster) as client:
         yield client
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch):
+    """Let no pass be slow, however busy this machine is."""
+    monkeypatch.setattr(dask_executor, "MOST_CALL_SECONDS", 60)
 
 
 def blocks_of(values):
@@ -189,6 +196,16 @@ def test_blocks_that_are_still_computed_are_waited_for(here):
         model = autoscale(LinearRegression()).fit(*data)
     assert not tasks_of(stream, "reduce")
     assert_allclose(model.coef_, LinearRegression().fit(X, y).coef_, rtol=1e-10)
+
+
+def test_after_a_slow_pass_the_next_one_is_a_graph(here, monkeypatch):
+    data = here.persist(blocks_of(X))
+    executor, expected = DaskExecutor(data, None, None, here, Progress()), [(i, 250) for i in range(16)]
+    for most, n_tasks in ((0, 0), (60, 17), (60, 0)):
+        monkeypatch.setattr(dask_executor, "MOST_CALL_SECONDS", most)
+        with get_task_stream(here) as stream:
+            assert executor.reduce_blocks(number_of, together) == expected
+        assert len(tasks_of(stream, "reduce")) == n_tasks
 
 
 def thread_of(number, X, y, weight):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from functools import cached_property, partial
@@ -26,6 +27,8 @@ from skdist_gpu.reductions.protocol import Reduction, combine_all, fold, one_bla
 
 # partial results that one task combines
 FAN_IN = 16
+# after a pass that took longer, tasks cost little, and Dask knows that its workers are not idle
+MOST_CALL_SECONDS = 0.2
 # bytes of partial results that may meet at the client
 MOST_CLIENT_BYTES = 64 * 2**20
 
@@ -47,6 +50,8 @@ class DaskExecutor:
         self.client = client
         self.progress = progress
         self.n_passes = 0
+        # whether the pass before was
+        self.quick = True
         # futures of blocks of y and weights that were brought to another worker, which keeps them while these live
         self._copies: list[Any] = []
         # set once they are known; reductions then see codes in place of labels
@@ -73,33 +78,36 @@ class DaskExecutor:
 
         `combine` is associative, and gets results in the order of the blocks.
         """
-        totals = self._reduce_where_held(function, combine)
+        held = self._held if self.quick else {}
+        start_time = time.perf_counter()
+        totals = self._reduce_where_held(function, combine, held)
         for start, stop in _gaps([numbers for numbers, _ in totals], len(self.parts[0])):
             tasks = [(partial(function, i), [keys[i] for keys in self._keys]) for i in range(start, stop)]
             totals.append(((start, stop), self._compute(tasks, combine)))
+        self.quick = time.perf_counter() - start_time < MOST_CALL_SECONDS
         if len(totals) == 1:
             return totals[0][1]
         return combine(*(total for _, total in sorted(totals, key=itemgetter(0))))
 
     def _reduce_where_held(
-        self, function: Callable[..., Any], combine: Callable[..., Any]
+        self, function: Callable[..., Any], combine: Callable[..., Any], held: dict[str, list[tuple[int, Block]]]
     ) -> list[tuple[tuple[int, int], Any]]:
         """Return the totals of ranges of blocks that workers hold; what is lost meanwhile is left out."""
-        n_ranges = sum(len(_ranges(blocks)) for blocks in self._held.values())
+        n_ranges = sum(len(_ranges(blocks)) for blocks in held.values())
         width = self.data[0].shape[1] if self.data[0].ndim == 2 else 1
         if n_ranges == 0 or 8 * (width + 1) ** 2 * n_ranges > MOST_CLIENT_BYTES:
             return []
         # all workers are called: to look for one that is gone would take until a timeout
-        answers = self.client.run(reduce_held, function, combine, self._held, on_error="return")
+        answers = self.client.run(reduce_held, function, combine, held, on_error="return")
         totals = []
-        for worker in self._held:
+        for worker in held:
             answer = answers.get(worker, [])
             if isinstance(answer, Exception):
                 if not isinstance(answer, (OSError, KeyError)):  # it is gone, or has just given a block away
                     raise answer
                 answer = []
             totals += answer
-        if sum(stop - start for (start, stop), _ in totals) < sum(map(len, self._held.values())):
+        if sum(stop - start for (start, stop), _ in totals) < sum(map(len, held.values())):
             del self._held  # the next pass looks again
         return totals
 
