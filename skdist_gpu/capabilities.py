@@ -39,7 +39,7 @@ def capabilities(resources: Resources | None = None) -> pd.DataFrame:
     >>> from skdist_gpu.testing import make_resources
     >>> table = capabilities(make_resources(gpus=1))
     >>> table[table.estimator == "Ridge"].engine.tolist()
-    ['reductions', 'reductions', 'reductions', 'cuml', 'voting', 'sklearn']
+    ['reductions', 'reductions', 'reductions', 'cuml', 'cuml.dask', 'voting', 'sklearn']
     """
     import pandas as pd
 
