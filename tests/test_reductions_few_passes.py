@@ -9,7 +9,8 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.linear_model import GammaRegressor, HuberRegressor, PoissonRegressor, TweedieRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import GammaRegressor, HuberRegressor, LogisticRegression, PoissonRegressor, TweedieRegressor
 from sklearn.svm import LinearSVC, LinearSVR
 
 from skdist_gpu import autoscale
@@ -173,3 +174,17 @@ def test_errors_are_scikit_learns():
     for estimator in (PoissonRegressor(), HuberRegressor(), LinearSVR(loss=SVMS[-1].loss)):
         with pytest.raises(ValueError, match="infinity"):
             autoscale(estimator, backend="reductions:cpu").fit(X, y)
+
+
+@pytest.mark.parametrize("estimator", [LinearSVC(), LogisticRegression(fit_intercept=False)])
+def test_means_far_from_zero_that_no_intercept_takes_are_warned_of(estimator):
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(400, 3))
+    labels = X @ [1, -2, 0.5] + generator.normal(size=400) > 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        autoscale(estimator, backend="reductions:cpu").fit(X + 1e4, labels)
+        # columns that stand twice lose nothing
+        autoscale(LogisticRegression(C=np.inf), backend="reductions:cpu").fit(np.hstack([X, X]), labels)
+    with pytest.warns(ConvergenceWarning, match="some directions are lost in rounding"):
+        autoscale(estimator, backend="reductions:cpu").fit(X + 1e8, labels)

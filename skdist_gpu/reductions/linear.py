@@ -32,6 +32,8 @@ SAMPLED_ROWS = 20_000
 SHIFT_ROWS = 2_000
 # the minimum over a sample is not that over all rows, and need not be found as precisely
 SAMPLE_SLACK = 1e6
+# what the objective may be too high without a word, relative to its size at the start
+HIDDEN_SHARE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -260,7 +262,15 @@ class Model:
 
 
 def warn_if_unfinished(found: Minimum, max_iter: int, tol: float) -> None:
-    """Warn as scikit-learn does where the steps ran out."""
+    """Warn as scikit-learn does where the steps ran out, and where rounding hides a lower objective."""
+    if found.hidden > HIDDEN_SHARE:
+        warnings.warn(
+            "The columns differ so much in size, or their means are so far from zero, that some directions are lost in "
+            f"rounding; the objective may be above its minimum by up to {found.hidden:.1e} of what it was before the "
+            "fit. Centre and scale the columns, with StandardScaler, or let the intercept be fitted.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
     if found.n_iter >= max_iter and found.gradient > tol:
         warnings.warn(
             f"The fit did not converge within max_iter={max_iter} steps: the largest derivative is "

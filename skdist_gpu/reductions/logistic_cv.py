@@ -7,6 +7,7 @@ search their minimum together, and one pass evaluates what they ask for. A last 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -187,7 +188,8 @@ def _minimise_all(estimator: Any, grid: Grid, data: Passes, sample: Rows) -> lis
         return {i: models[i].penalised(wanted[i][0], part) for i, part in zip(which, parts, strict=True)}
 
     found = minimise_together(searches, objective)
-    warn_if_unfinished(max(found, key=lambda minimum: minimum.n_iter), estimator.max_iter, estimator.tol)
+    for measure in ("n_iter", "hidden"):
+        warn_if_unfinished(max(found, key=attrgetter(measure)), estimator.max_iter, estimator.tol)
     return found
 
 

@@ -21,6 +21,8 @@ ROUNDING = 1e-12
 # the objective may stay this far above its minimum, relative to its size at the start
 PRECISION = 1e-14
 MOST_LENGTHS = 30
+# eigenvalues of the scaled second derivatives below this share, for each unknown, are rounding
+LOST_SHARE = 1e-15
 # a step that leaves more of the squared error asks for new second derivatives
 FAST_SHRINKING = 0.05
 
@@ -57,12 +59,16 @@ class Minimum:
         Largest absolute derivative where it was last evaluated.
     curvature : ndarray or None
         Second derivatives there, as far as they are known.
+    hidden : float
+        By how much the objective may be too high at most, relative to its size at the start, because some directions
+        are lost in rounding.
     """
 
     coef: np.ndarray
     n_iter: int
     gradient: float
     curvature: np.ndarray | None = None
+    hidden: float = 0.0
 
 
 # yields what to evaluate, the arguments of an objective, and is sent the sums
@@ -175,7 +181,7 @@ def search(
         if expected <= target:
             # the last step needs no look at its end where the ones before it were good
             last = step if np.isfinite(previous) or decrement <= target else 0.0
-            return Minimum(coef + last, n_iter, _largest(coef, at.gradient, kinks), curvature)
+            return _end(coef + last, n_iter, coef, at, kinks, curvature, scale)
         slow = slow if not np.isfinite(previous) else shrink > FAST_SHRINKING
         # the first step ends near the minimum, where second derivatives are better than those from its start
         rows = 1 if slow else every if n_iter == 1 else 0
@@ -186,13 +192,20 @@ def search(
             continue
         if found is None:
             # rounding hides any further decrease
-            return Minimum(coef, n_iter, _largest(coef, at.gradient, kinks), curvature)
+            return _end(coef, n_iter, coef, at, kinks, curvature, scale)
         if found.hessian is None:
             curvature = _updated(curvature, length * step, found.gradient - at.gradient)
         # far from the minimum the next error says nothing about the one after it
         near = length == 1 and decrement < 0.5 * at.value
         coef, at, previous, slow = coef + length * step, found, decrement if near else np.inf, slow or not near
-    return Minimum(coef, max_iter, _largest(coef, at.gradient, kinks), curvature)
+    return _end(coef, max_iter, coef, at, kinks, curvature, scale)
+
+
+def _end(
+    found: np.ndarray, n_iter: int, coef: np.ndarray, at: Sums, kinks: Kinks | None, curvature: Any, scale: float
+) -> Minimum:
+    hidden = 0.0 if kinks else _hidden_decrease(curvature, at.gradient) / scale
+    return Minimum(found, n_iter, _largest(coef, at.gradient, kinks), curvature, hidden)
 
 
 def _descend(
@@ -229,21 +242,46 @@ def _largest(coef: np.ndarray, gradient: np.ndarray, kinks: Kinks | None) -> flo
 
 def _newton_step(curvature: np.ndarray, gradient: np.ndarray, shortest: bool) -> np.ndarray | None:
     """Solve for the step; where the objective is flat, the shortest one or None."""
-    diagonal = np.diag(curvature)
-    scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    scaled = curvature * scale[:, None] * scale
-    try:
-        factor = linalg.cho_factor(scaled)
-        if np.diag(factor[0]).min() > 1e-7:
-            return -scale * linalg.cho_solve(factor, scale * gradient)
-    except linalg.LinAlgError:
-        pass
+    scaled, scale = _scaled(curvature)
+    if (factor := _clear_factor(scaled)) is not None:
+        return -scale * linalg.cho_solve(factor, scale * gradient)
     if not shortest:
         return None
-    values, vectors = linalg.eigh(scaled)
-    kept = values > max(values[-1], 0) * len(values) * 1e-15
+    values, vectors, kept = _directions(scaled)
     inverse = np.where(kept, 1 / np.where(kept, values, 1.0), 0.0)
     return -scale * (vectors @ (inverse * (vectors.T @ (scale * gradient))))
+
+
+def _hidden_decrease(curvature: np.ndarray, gradient: np.ndarray) -> float:
+    """Return by how much an objective may fall at most in the directions that no Newton step takes."""
+    scaled, scale = _scaled(curvature)
+    if _clear_factor(scaled) is not None:
+        return 0.0
+    values, vectors, kept = _directions(scaled)
+    slopes = vectors[:, ~kept].T @ (scale * gradient)
+    return float(slopes @ slopes) / (2 * LOST_SHARE * len(values) * max(values[-1], np.finfo(float).tiny))
+
+
+def _scaled(curvature: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return second derivatives with a diagonal of ones, and by what they were multiplied on both sides."""
+    diagonal = np.diag(curvature)
+    scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    return curvature * scale[:, None] * scale, scale
+
+
+def _clear_factor(scaled: np.ndarray) -> Any:
+    """Return the Cholesky factor, None where it has lost its digits."""
+    try:
+        factor = linalg.cho_factor(scaled)
+    except linalg.LinAlgError:
+        return None
+    return factor if np.diag(factor[0]).min() > 1e-7 else None
+
+
+def _directions(scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return eigenvalues, eigenvectors and which of them are more than rounding."""
+    values, vectors = linalg.eigh(scaled)
+    return values, vectors, values > max(values[-1], 0) * len(values) * LOST_SHARE
 
 
 def _updated(curvature: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.ndarray:
