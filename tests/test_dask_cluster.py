@@ -208,6 +208,15 @@ def test_after_a_slow_pass_the_next_one_is_a_graph(here, monkeypatch):
         assert len(tasks_of(stream, "reduce")) == n_tasks
 
 
+def test_totals_too_large_for_the_client_are_combined_on_the_workers(here, monkeypatch):
+    data = here.persist(blocks_of(X))
+    monkeypatch.setattr(dask_executor, "MOST_CLIENT_BYTES", 1000)
+    with get_task_stream(here) as stream:
+        model = autoscale(LinearRegression()).fit(data, here.persist(blocks_of(y)))
+    assert len(tasks_of(stream, "reduce")) >= 17
+    assert_allclose(model.coef_, LinearRegression().fit(X, y).coef_, rtol=1e-10)
+
+
 def thread_of(number, X, y, weight):
     return {threading.get_ident()}
 
