@@ -26,7 +26,7 @@ from skdist_gpu.data.kinds import DASK, GPU, HOST, container_of
 from skdist_gpu.data.labels import encode
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.exceptions import NotFiniteError
-from skdist_gpu.reductions.protocol import Passes, Reduction, part_bounds
+from skdist_gpu.reductions.protocol import Passes, Reduction, part_bounds, too_few_rows
 
 # estimator -> the function of a module in skdist_gpu.reductions that fits it in place
 FITS = {
@@ -103,9 +103,7 @@ def _fit(job: FitJob) -> Fitted:
         if container_of(y) in DASK or job.info.location == "disk":
             classes = _executor(job, X, y, sample_weight).find_classes()
             if not len(classes):
-                raise ValueError(
-                    f"Found array with 0 sample(s) (shape=(0, {X.shape[1]})) while a minimum of 1 is required."
-                )
+                raise too_few_rows(0, X.shape[1])
         else:
             classes, y = encode(y)
             y = place_like(y, X)

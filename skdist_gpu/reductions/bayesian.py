@@ -14,7 +14,7 @@ from scipy import linalg
 
 from skdist_gpu.reductions.compressed import Compressed, compress
 from skdist_gpu.reductions.penalised import keep_intercept
-from skdist_gpu.reductions.protocol import Passes
+from skdist_gpu.reductions.protocol import Passes, too_few_rows
 
 EPS = np.finfo(np.float64).eps
 
@@ -74,10 +74,7 @@ def fit_ard(estimator: Any, data: Passes) -> None:
     """
     rows = compress(data, estimator.fit_intercept)
     if rows.weight < 2:  # it takes no weights
-        raise ValueError(
-            f"Found array with 1 sample(s) (shape=(1, {data.n_features})) while a minimum of 2 is required by "
-            "ARDRegression."
-        )
+        raise too_few_rows(1, data.n_features, 2, "ARDRegression")
     y, n_samples, n_features = rows.y[:, 0], rows.weight, data.n_features
     gram, cross = rows.X.T @ rows.X, rows.X.T @ y
     alpha = float(1 / (_variance(rows, estimator.fit_intercept) + EPS))

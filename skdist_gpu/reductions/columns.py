@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from skdist_gpu.reductions.moments import PILOT_ROWS, raise_not_finite
-from skdist_gpu.reductions.protocol import Passes, Reduction, namespace
+from skdist_gpu.reductions.protocol import Passes, Reduction, namespace, too_few_rows
 
 ROWS_IN_ONE = 32
 
@@ -147,9 +147,7 @@ def total(data: Passes, reduction: Reduction) -> Any:
     """
     result = data.reduce(reduction)
     if result is None:
-        raise ValueError(
-            f"Found array with 0 sample(s) (shape=(0, {data.n_features})) while a minimum of 1 is required."
-        )
+        raise too_few_rows(0, data.n_features)
     return result
 
 

@@ -20,7 +20,7 @@ from skdist_gpu._compat.sklearn import remember_components
 from skdist_gpu.reductions.class_moments import ClassMoments, centered_by_class, class_moments
 from skdist_gpu.reductions.covariance import SquaredNorms, ledoit_wolf_shrinkage, warn_of_one_row
 from skdist_gpu.reductions.moments import SMALLEST_SHARE
-from skdist_gpu.reductions.protocol import Passes, namespace
+from skdist_gpu.reductions.protocol import Passes, namespace, too_few_rows
 
 
 def fit_linear_discriminant_analysis(estimator: Any, data: Passes) -> None:
@@ -45,10 +45,7 @@ def fit_linear_discriminant_analysis(estimator: Any, data: Passes) -> None:
     n_classes = len(moments.weight)
     n_rows = int(moments.weight.sum())
     if n_rows < 2:
-        raise ValueError(
-            f"Found array with {n_rows} sample(s) (shape=({n_rows}, {data.n_features})) while a minimum of 2 is "
-            "required by LinearDiscriminantAnalysis."
-        )
+        raise too_few_rows(n_rows, data.n_features, 2, "LinearDiscriminantAnalysis")
     if n_rows == n_classes:
         raise ValueError("The number of samples must be more than the number of classes.")
     estimator.classes_ = unique_labels(data.classes)

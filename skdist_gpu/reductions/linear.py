@@ -263,10 +263,11 @@ class Model:
 
 def warn_if_unfinished(found: Minimum, max_iter: int, tol: float) -> None:
     """Warn as scikit-learn does where the steps ran out, and where rounding hides a lower objective."""
-    if found.hidden > HIDDEN_SHARE:
+    hidden = found.hidden
+    if hidden > HIDDEN_SHARE:
         warnings.warn(
             "The columns differ so much in size, or their means are so far from zero, that some directions are lost in "
-            f"rounding; the objective may be above its minimum by up to {found.hidden:.1e} of what it was before the "
+            f"rounding; the objective may be above its minimum by up to {hidden:.1e} of what it was before the "
             "fit. Centre and scale the columns, with StandardScaler, or let the intercept be fitted.",
             ConvergenceWarning,
             stacklevel=2,

@@ -18,7 +18,7 @@ from sklearn.utils import check_random_state
 
 from skdist_gpu._compat.sklearn_classes import KMeans
 from skdist_gpu.reductions.kmeans import Centres, fit_kmeans
-from skdist_gpu.reductions.protocol import Passes, namespace
+from skdist_gpu.reductions.protocol import Passes, namespace, too_few_rows
 from skdist_gpu.reductions.sample import look, narrow_slices
 
 ILL_DEFINED = (
@@ -148,10 +148,7 @@ def fit_gaussian_mixture(estimator: Any, data: Passes) -> None:
     view, _ = look(data, 1, columns=True)
     if view.n_rows < max(2, estimator.n_components):
         if view.n_rows < 2:
-            raise ValueError(
-                f"Found array with {view.n_rows} sample(s) (shape=({view.n_rows}, {data.n_features})) while a minimum "
-                "of 2 is required by GaussianMixture."
-            )
+            raise too_few_rows(view.n_rows, data.n_features, 2, "GaussianMixture")
         raise ValueError(
             f"Expected n_samples >= n_components but got n_components = {estimator.n_components}, "
             f"n_samples = {view.n_rows}"

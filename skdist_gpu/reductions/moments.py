@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from skdist_gpu.exceptions import NotFiniteError
-from skdist_gpu.reductions.protocol import Passes, namespace
+from skdist_gpu.reductions.protocol import Passes, namespace, too_few_rows
 
 PILOT_ROWS = 64
 # a mean of so many standard deviations costs two digits of sixteen in squares that are not shifted
@@ -152,9 +152,7 @@ def check_weight(total: float) -> None:
 def check_moments(moments: Moments | None, data: Passes) -> Moments:
     """Return moments of rows of the data, or raise as :func:`finite_moments` does."""
     if moments is None:
-        raise ValueError(
-            f"Found array with 0 sample(s) (shape=(0, {data.n_features})) while a minimum of 1 is required."
-        )
+        raise too_few_rows(0, data.n_features)
     if not np.isfinite(moments.scatter).all():
         raise_not_finite(data)
     return moments

@@ -59,16 +59,25 @@ class Minimum:
         Largest absolute derivative where it was last evaluated.
     curvature : ndarray or None
         Second derivatives there, as far as they are known.
-    hidden : float
-        By how much the objective may be too high at most, relative to its size at the start, because some directions
-        are lost in rounding.
+    slopes : ndarray or None
+        The derivatives there; None where the objective has kinks, or no second derivatives are known.
+    scale : float
+        Size of the objective before the fit.
     """
 
     coef: np.ndarray
     n_iter: int
     gradient: float
     curvature: np.ndarray | None = None
-    hidden: float = 0.0
+    slopes: np.ndarray | None = None
+    scale: float = 1.0
+
+    @property
+    def hidden(self) -> float:
+        """By how much the objective may be too high at most, as a share of `scale`: directions lost in rounding."""
+        if self.curvature is None or self.slopes is None:
+            return 0.0
+        return _hidden_decrease(self.curvature, self.slopes) / self.scale
 
 
 # yields what to evaluate, the arguments of an objective, and is sent the sums
@@ -204,8 +213,8 @@ def search(
 def _end(
     found: np.ndarray, n_iter: int, coef: np.ndarray, at: Sums, kinks: Kinks | None, curvature: Any, scale: float
 ) -> Minimum:
-    hidden = 0.0 if kinks else _hidden_decrease(curvature, at.gradient) / scale
-    return Minimum(found, n_iter, _largest(coef, at.gradient, kinks), curvature, hidden)
+    slopes = None if kinks else at.gradient
+    return Minimum(found, n_iter, _largest(coef, at.gradient, kinks), curvature, slopes, scale)
 
 
 def _descend(

@@ -101,6 +101,12 @@ def combine_all(reduction: Reduction, partials: list[Any]) -> Any:
     return total
 
 
+def too_few_rows(n_rows: int, n_features: int, least: int = 1, by: str = "") -> ValueError:
+    """Return scikit-learn's own error for an array with too few rows, `by` the estimator that needs them."""
+    needed = f"while a minimum of {least} is required{f' by {by}' if by else ''}."
+    return ValueError(f"Found array with {n_rows} sample(s) (shape=({n_rows}, {n_features})) {needed}")
+
+
 def sums_of_any_values() -> Any:
     """Return a context in which NaN and infinity pass through the sums to where they are reported."""
     return np.errstate(invalid="ignore", over="ignore")

@@ -14,7 +14,7 @@ import numpy as np
 
 from skdist_gpu.exceptions import NotFiniteError
 from skdist_gpu.reductions.moments import check_weight, raise_not_finite
-from skdist_gpu.reductions.protocol import Passes, namespace
+from skdist_gpu.reductions.protocol import Passes, namespace, too_few_rows
 
 # a GPU counts so many classes faster one by one than when all rows add to the same few numbers
 FEW_CLASSES = 32
@@ -165,9 +165,7 @@ def look(data: Passes, n_sampled: int, n_classes: int = 0, columns: bool = False
     every = 1 if data.n_rows is None else max(1, -(-data.n_rows // n_sampled))
     view = data.reduce(OverviewReduction(n_sampled, every, n_classes, columns))
     if view is None:
-        raise ValueError(
-            f"Found array with 0 sample(s) (shape=(0, {data.n_features})) while a minimum of 1 is required."
-        )
+        raise too_few_rows(0, data.n_features)
     sample = view.sample()
     sums = (view.weight, view.weighted_target, view.squares, sample.X.sum(dtype=np.float64))
     if not all(np.isfinite(s).all() for s in sums if s is not None):

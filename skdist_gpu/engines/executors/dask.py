@@ -50,7 +50,7 @@ class DaskExecutor:
         self.client = client
         self.progress = progress
         self.n_passes = 0
-        # whether the pass before was
+        # whether the pass before this one took little time
         self.quick = True
         # futures of blocks of y and weights that were brought to another worker, which keeps them while these live
         self._copies: list[Any] = []
