@@ -249,9 +249,7 @@ def multi_gpu(output):
 
     def on_gpus(n_rows, n_columns, seed):
         """Return normal columns, one block for each GPU, made there."""
-        blocks = client.persist(blocks_on_workers(client, partial(random_block, seed=seed), n_rows, n_columns, 1))
-        wait(blocks)
-        return blocks
+        return blocks_on_workers(client, partial(random_block, seed=seed), n_rows, n_columns, 1)
 
     rows = []
     cases = [(KMeans(8, n_init=1, random_state=0), False), (RandomForestClassifier(**FOREST), True), (PCA(10), False)]

@@ -56,20 +56,24 @@ def timed(function: Callable[[], Any], repeats: int = 1) -> tuple[float, Any]:
 
 
 def blocks_on_workers(client: Any, make: Callable[..., Any], n_rows: int, n_columns: int, n_each: int) -> Any:
-    """Return a Dask array of float32 blocks ``make(shape, number)``, as many on each worker.
+    """Return a persisted Dask array of float32 blocks ``make(shape, number)``, as many on each worker.
 
     Left to itself, Dask gives some workers more blocks than others.
     """
     import cupy
     import dask
     import dask.array as da
+    from dask.distributed import wait
 
     workers = sorted(client.nthreads())
     shape = (n_rows // (n_each * len(workers)), n_columns)
     places = [worker for worker in workers for _ in range(n_each)]
     made = [client.submit(make, shape, i, workers=[worker], pure=False) for i, worker in enumerate(places)]
     meta = cupy.empty((0, 0), cupy.float32)
-    return da.concatenate([da.from_delayed(dask.delayed(block), shape, meta=meta) for block in made])
+    blocks = client.persist(da.concatenate([da.from_delayed(dask.delayed(block), shape, meta=meta) for block in made]))
+    # before the futures of what was made are gone
+    wait(blocks)
+    return blocks
 
 
 def report(rows: list[dict[str, Any]], output: pathlib.Path | None, **facts: Any) -> None:

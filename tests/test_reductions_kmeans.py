@@ -89,6 +89,30 @@ def test_float32_and_sparse():
     assert_same_model(model.estimator_, clone(estimator).fit(X))
 
 
+@pytest.mark.parametrize("backend", PLACES)
+def test_float32_rows_that_float32_cannot_tell_apart(backend):
+    generator = np.random.default_rng(0)
+    centres = np.repeat([[0.0, 0.0], [1e-4, 0.0], [1000.0, 0.0]], [2000, 2000, 400], axis=0)
+    single = (centres + 1e-5 * generator.normal(size=centres.shape)).astype(np.float32)
+    estimator = KMeans(3, init=np.array([[4e-5, 0.0], [6e-5, 0.0], [900.0, 0.0]]))
+    reference = clone(estimator).fit(single.astype(np.float64))
+    model = AutoScaleClusterer(estimator, backend=backend).fit(single)
+    assert_array_equal(model.labels_, reference.labels_)
+    assert_allclose(model.inertia_, reference.inertia_, rtol=1e-6)
+
+
+@pytest.mark.parametrize("backend", PLACES)
+def test_float32_rows_end_where_a_step_in_float64_changes_nothing(backend):
+    X, weights = make_data(spread=1.0)
+    single = (X - 990).astype(np.float32)
+    model = AutoScaleClusterer(KMeans(6, tol=1e-9, random_state=0), backend=backend).fit(single, sample_weight=weights)
+    means = [
+        np.average(single[model.labels_ == k].astype(float), axis=0, weights=weights[model.labels_ == k])
+        for k in range(6)
+    ]
+    assert_allclose(model.cluster_centers_, means, rtol=1e-6)
+
+
 def test_centres_without_rows_move_to_the_farthest_rows():
     X, weights = make_data()
     init = np.vstack([X[:4], np.full((3, 5), 1e6) + np.arange(3)[:, None]])

@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from skdist_gpu._compat.cuml import converts, cuml_class, keep_searchable, unsupported_errors
 from skdist_gpu._compat.sklearn import parameter_names
+from skdist_gpu.config import get_config
 from skdist_gpu.data.convert import check_gpu_input, check_table, remember_features, to_gpu, to_host, validate
 from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.engines.catalog import entries_for
@@ -22,9 +23,8 @@ from skdist_gpu.exceptions import EngineRefusal
 
 # whose trees scikit-learn grows on float32
 FORESTS = ("RandomForestClassifier", "RandomForestRegressor", "IsolationForest")
-# rows from which all GPUs build UMAP's graph, more than were measured: at 1 000 000 x 20 two H200 took 9.4 s against
-# one's 8.2 s, after 5.2 s against 2.2 s at 300 000; and neighbours of which NN-descent keeps enough
-MANY_ROWS, MOST_NEIGHBOURS = 2_000_000, 60
+# rows from which cuML itself builds an approximate graph, and neighbours of which that keeps enough
+MANY_ROWS, MOST_NEIGHBOURS = 50_000, 60
 _FITS = REBUILT | PREPROCESSING | ENCODERS
 
 
@@ -62,14 +62,17 @@ def _convert(estimator: Any, values: Any, y: Any, sample_weight: Any, **changed:
 
 
 def over_all_gpus(job: FitJob) -> dict[str, Any]:
-    """Return the parameters by which cuML builds UMAP's graph of neighbours of many rows on every visible GPU.
+    """Return the parameters by which cuML builds UMAP's graph of neighbours on every visible GPU, where asked to.
 
-    It is an approximate graph (NN-descent), as cuML's own from 50 000 rows on, of groups of rows that stay in host
-    memory until their turn. Of HDBSCAN, cuML spreads the graph, too, but finds other clusters then: adjusted Rand index
-    0.92 at 1 000 000 rows and 0.61 at 6 000, against clusters that one GPU finds exactly.
+    The graph is built of groups of rows that stay in host memory until their turn, each row in two of them. That takes
+    longer than one GPU takes for the whole: two H200 took 17.2 s against 11.4 s at 2 000 000 x 20, 33.1 s against
+    23.8 s at 4 000 000 x 20, 7.0 s against 5.5 s at 500 000 x 768. Of HDBSCAN, cuML spreads the graph, too, but finds
+    other clusters then: adjusted Rand index 0.92 at 1 000 000 rows and 0.61 at 6 000, against clusters that one GPU
+    finds exactly.
     """
     estimator, n_gpus = job.estimator, len(job.resources.gpus)
-    if catalogue_name(type(estimator)) != "umap.UMAP" or n_gpus < 2 or (job.info.n_samples or 0) < MANY_ROWS:
+    asked = catalogue_name(type(estimator)) == "umap.UMAP" and get_config()["auto_cluster"] == "on"
+    if not asked or n_gpus < 2 or (job.info.n_samples or 0) < MANY_ROWS:
         return {}
     as_it_asks = estimator.metric not in ("euclidean", "l2", "cosine") or estimator.n_neighbors > MOST_NEIGHBOURS
     if as_it_asks or job.info.sparse or estimator.random_state is not None:

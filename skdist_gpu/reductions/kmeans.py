@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.spatial.distance import pdist
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
@@ -27,6 +28,8 @@ SAMPLED_ROWS_PER_CLUSTER = 200
 MINI_BATCH_STEPS = 2
 # one start in three or so ends in a bad minimum, which batches may leave again; starts on a sample cost little
 MINI_BATCH_STARTS = 5
+# squared distance of two centres, as a share of their squares, of which float32 keeps three digits or more
+COARSE = 1e-3
 
 
 @dataclass
@@ -43,23 +46,24 @@ class ClusterSums:
 
 @dataclass
 class Assignment:
-    """The label of each row in order, in pieces, and the inertia."""
+    """The label of each row in order, in pieces, the inertia, and whether a cluster has a row."""
 
     labels: list[Any]
     inertia: Any
+    found: Any
 
 
 class Centres:
-    """The centres of a step, less the mean of the data."""
+    """The centres of a step, less the mean of the data, and the dtype to compute with."""
 
-    def __init__(self, centres: np.ndarray, mean: np.ndarray) -> None:
-        self.centres, self.mean = centres, mean
+    def __init__(self, centres: np.ndarray, mean: np.ndarray, dtype: Any = np.float64) -> None:
+        self.centres, self.mean, self.dtype = centres, mean, dtype
 
     def label(self, X: Any) -> tuple[Any, Any]:
         """Return the rows less the mean, and the centre next to each."""
         xp = namespace(X)
-        centres = xp.asarray(self.centres)
-        rows = X - xp.asarray(self.mean)
+        centres = xp.asarray(self.centres, dtype=self.dtype)
+        rows = X - xp.asarray(self.mean, dtype=self.dtype)
         # squared distances, less the row's own square
         distances = rows @ (-2 * centres.T)
         distances += (centres * centres).sum(axis=1)
@@ -85,10 +89,10 @@ class LloydReduction(Centres):
     def _map_rows(self, X: Any, sample_weight: Any) -> ClusterSums:
         xp = namespace(X)
         rows, labels = self.label(X)
-        member = (labels == xp.arange(len(self.centres))[:, None]).astype(np.float64)
+        member = (labels == xp.arange(len(self.centres))[:, None]).astype(rows.dtype)
         if sample_weight is not None:
             member *= sample_weight
-        return ClusterSums(member.sum(axis=1), member @ rows)
+        return ClusterSums(member.sum(axis=1, dtype=np.float64), (member @ rows).astype(np.float64, copy=False))
 
     def combine(self, a: ClusterSums, b: ClusterSums) -> ClusterSums:
         """Add the sums."""
@@ -127,11 +131,13 @@ class AssignReduction(Centres):
         rows, labels = self.label(X)
         distances = self.squared_distances(rows, labels)
         inertia = distances.sum() if sample_weight is None else distances @ sample_weight
-        return Assignment([labels.astype(np.int32)], inertia)
+        found = namespace(X).zeros(len(self.centres), dtype=bool)
+        found[labels] = True
+        return Assignment([labels.astype(np.int32)], inertia, found)
 
     def combine(self, a: Assignment, b: Assignment) -> Assignment:
         """Put the labels behind each other."""
-        return Assignment(a.labels + b.labels, a.inertia + b.inertia)
+        return Assignment(a.labels + b.labels, a.inertia + b.inertia, a.found | b.found)
 
 
 def fit_kmeans(estimator: Any, data: Passes) -> None:
@@ -151,13 +157,13 @@ def fit_kmeans(estimator: Any, data: Passes) -> None:
     """
     view, sample = _look(estimator, data)
     start, n_iter = _start(estimator, view, sample)
-    centres = start - view.mean
+    centres = start - view.columns.mean
     if n_iter == 0 or len(sample.X) < view.n_rows:
-        tolerance = estimator.tol * float(np.mean(view.squares)) / view.n_rows
-        centres, n_iter, _ = _lloyd(data, centres, view.mean, estimator.max_iter, tolerance)
+        tolerance = estimator.tol * float(np.mean(view.columns.scatter)) / view.n_rows
+        centres, n_iter, _ = _lloyd(data, centres, view.columns.mean, estimator.max_iter, tolerance)
     _keep_private_state(estimator, start)
     estimator.n_iter_ = n_iter
-    estimator.labels_ = _assign(estimator, data, centres, view.mean)
+    estimator.labels_ = _assign(estimator, data, centres, view.columns.mean)
 
 
 def fit_mini_batch_kmeans(estimator: Any, data: Passes) -> None:
@@ -173,13 +179,13 @@ def fit_mini_batch_kmeans(estimator: Any, data: Passes) -> None:
     n_init = MINI_BATCH_STARTS if several else estimator.n_init
     options = {name: getattr(estimator, name) for name in ("n_clusters", "init", "max_iter", "random_state")}
     start, n_iter = _start(KMeans(n_init=n_init, **options), view, sample, given=False)
-    centres = start - view.mean
+    centres = start - view.columns.mean
     counts = None
     if len(sample.X) < view.n_rows:
         n_steps = min(MINI_BATCH_STEPS, estimator.max_iter)
-        centres, n_iter, counts = _lloyd(data, centres, view.mean, n_steps, tolerance=0.0)
+        centres, n_iter, counts = _lloyd(data, centres, view.columns.mean, n_steps, tolerance=0.0)
     _keep_private_state(estimator, start)
-    labels = _assign(estimator, data, centres, view.mean)
+    labels = _assign(estimator, data, centres, view.columns.mean)
     if counts is None:
         counts = np.bincount(labels, weights=sample.weight, minlength=estimator.n_clusters)
     # what partial_fit goes on from
@@ -200,9 +206,9 @@ def _look(estimator: Any, data: Passes) -> tuple[Overview, Rows]:
 
 def _assign(estimator: Any, data: Passes, centres: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """Set the centres and the inertia, and return the label of each row."""
-    found = data.reduce(AssignReduction(centres, mean))
-    labels = np.concatenate(found.labels)
-    n_found = int((np.bincount(labels, minlength=estimator.n_clusters) > 0).sum())
+    assignment = data.reduce(AssignReduction(centres, mean))
+    labels = assignment.labels[0] if len(assignment.labels) == 1 else np.concatenate(assignment.labels)
+    n_found = int(assignment.found.sum())
     if n_found < estimator.n_clusters:
         warnings.warn(
             f"Number of distinct clusters ({n_found}) found smaller than n_clusters ({estimator.n_clusters}). "
@@ -211,7 +217,7 @@ def _assign(estimator: Any, data: Passes, centres: np.ndarray, mean: np.ndarray)
             stacklevel=2,
         )
     dtype = np.float32 if data.dtype == np.float32 else np.float64
-    estimator.cluster_centers_, estimator.inertia_ = (centres + mean).astype(dtype), float(found.inertia)
+    estimator.cluster_centers_, estimator.inertia_ = (centres + mean).astype(dtype), float(assignment.inertia)
     return labels
 
 
@@ -222,11 +228,11 @@ def _start(estimator: Any, view: Overview, sample: Rows, given: bool = True) -> 
     """
     if not isinstance(estimator.init, str):
         centres = check_array(estimator.init, dtype=np.float64)
-        if centres.shape != (estimator.n_clusters, len(view.mean)):
+        if centres.shape != (estimator.n_clusters, len(view.columns.mean)):
             what, expected = (
                 ("number of clusters", estimator.n_clusters)
                 if len(centres) != estimator.n_clusters
-                else ("number of features of the data", len(view.mean))
+                else ("number of features of the data", len(view.columns.mean))
             )
             raise ValueError(f"The shape of the initial centers {centres.shape} does not match the {what} {expected}.")
         if estimator.n_init not in ("auto", 1):
@@ -258,20 +264,33 @@ def _keep_private_state(estimator: Any, centres: np.ndarray) -> None:
 def _lloyd(
     data: Passes, centres: np.ndarray, mean: np.ndarray, max_iter: int, tolerance: float
 ) -> tuple[np.ndarray, int, np.ndarray]:
-    """Move the centres to the means of their rows until they stay; return them, the steps and the rows' weights."""
+    """Move the centres to the means of their rows until they stay; return them, the steps and the rows' weights.
+
+    Rows in float32 are compared and summed in float32 until the centres stay, which takes less time; what that rounds
+    away is left to steps in float64, and the last step is always one.
+    """
+    coarse = data.dtype == np.float32
     n_iter = 0
     while True:
         n_iter += 1
-        sums = data.reduce(LloydReduction(centres, mean))
+        coarse = coarse and n_iter < max_iter and _float32_tells_apart(centres)
+        sums = data.reduce(LloydReduction(centres, mean, np.float32 if coarse else np.float64))
         weight, row = sums.weight, sums.row
         if not weight.all():
             _fill_empty(data, centres, mean, weight, row)
         moved = row / np.where(weight > 0, weight, 1.0)[:, None]
         moved[weight <= 0] = moved[weight.argmax()]
-        shift = ((moved - centres) ** 2).sum()
+        stays = ((moved - centres) ** 2).sum() <= tolerance
         centres = moved
-        if shift <= tolerance or n_iter >= max_iter:
+        if n_iter >= max_iter or (stays and not coarse):
             return centres, n_iter, weight
+        coarse = coarse and not stays
+
+
+def _float32_tells_apart(centres: np.ndarray) -> bool:
+    """Whether the distances between centres stand out from what float32 rounds of the squares of the centres."""
+    largest = (centres * centres).sum(axis=1).max()
+    return bool(pdist(centres, "sqeuclidean").min(initial=np.inf) > COARSE * largest)
 
 
 def _fill_empty(data: Passes, centres: np.ndarray, mean: np.ndarray, weight: np.ndarray, row: np.ndarray) -> None:

@@ -156,7 +156,7 @@ def fit_gaussian_mixture(estimator: Any, data: Passes) -> None:
     seeds = [estimator.random_state]
     if estimator.n_init > 1:
         seeds = list(check_random_state(estimator.random_state).randint(2**31 - 1, size=estimator.n_init))
-    runs = [_run(estimator, data, view.mean, view.n_rows, seed) for seed in seeds]
+    runs = [_run(estimator, data, view.columns.mean, view.n_rows, seed) for seed in seeds]
     mixture, bounds, converged = max(runs, key=lambda run: run[1][-1])
     if not converged:
         warnings.warn(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from skdist_gpu.exceptions import NotFiniteError
+from skdist_gpu.reductions.columns import ColumnReduction
 from skdist_gpu.reductions.moments import check_weight, raise_not_finite
 from skdist_gpu.reductions.protocol import Passes, namespace, too_few_rows
 
@@ -59,8 +60,8 @@ class Overview:
         Sum of the weights of each class.
     smallest_target, weighted_target : float or None
         Smallest value of `y`, and its weighted sum.
-    mean, squares : ndarray of shape (n_features,) or None
-        Mean of each column, and sum of the squared differences from it, without weights.
+    columns : ColumnMoments or None
+        Moments of each column, without weights.
     pieces : list of Piece
         The sample.
     """
@@ -70,8 +71,7 @@ class Overview:
     class_weight: Any = None
     smallest_target: Any = None
     weighted_target: Any = None
-    mean: Any = None
-    squares: Any = None
+    columns: Any = None
     pieces: list[Piece] = field(default_factory=list)
 
     def sample(self) -> Rows:
@@ -94,7 +94,7 @@ class OverviewReduction:
     n_classes : int, default=0
         Number of codes that `y` holds; 0 for numbers.
     columns : bool, default=False
-        Whether to read all of X for the mean and the squares of the columns.
+        Whether to read all of X for the moments of its columns.
     """
 
     def __init__(self, n_sampled: int, every: int, n_classes: int = 0, columns: bool = False) -> None:
@@ -102,7 +102,6 @@ class OverviewReduction:
 
     def map(self, X: Any, y: Any, sample_weight: Any) -> Overview:
         """Return the overview of a block."""
-        xp = namespace(X)
         n_rows = X.shape[0]
         rows = slice(None, None, self.every)
         pieces = [Piece(n_rows, *(None if part is None else part[rows].copy() for part in (X, y, sample_weight)))]
@@ -113,9 +112,7 @@ class OverviewReduction:
             view.smallest_target = y.min()
             view.weighted_target = y.sum(dtype=np.float64) if sample_weight is None else y @ sample_weight
         if self.columns:
-            view.mean = X.mean(axis=0, dtype=np.float64)
-            difference = X - view.mean
-            view.squares = xp.einsum("ij,ij->j", difference, difference)
+            view.columns = ColumnReduction(weighted=False).map(X, None, None)
         return view
 
     def combine(self, a: Overview, b: Overview) -> Overview:
@@ -126,10 +123,8 @@ class OverviewReduction:
         if a.smallest_target is not None:
             total.smallest_target = namespace(a.smallest_target).minimum(a.smallest_target, b.smallest_target)
             total.weighted_target = a.weighted_target + b.weighted_target
-        if a.mean is not None:
-            delta = b.mean - a.mean
-            total.mean = a.mean + delta * (b.n_rows / total.n_rows)
-            total.squares = a.squares + b.squares + delta**2 * (a.n_rows * b.n_rows / total.n_rows)
+        if a.columns is not None:
+            total.columns = a.columns.merge(b.columns)
         return total
 
     def _thinned(self, pieces: list[Piece]) -> list[Piece]:
@@ -167,7 +162,8 @@ def look(data: Passes, n_sampled: int, n_classes: int = 0, columns: bool = False
     if view is None:
         raise too_few_rows(0, data.n_features)
     sample = view.sample()
-    sums = (view.weight, view.weighted_target, view.squares, sample.X.sum(dtype=np.float64))
+    scatter = None if view.columns is None else view.columns.scatter
+    sums = (view.weight, view.weighted_target, scatter, sample.X.sum(dtype=np.float64))
     if not all(np.isfinite(s).all() for s in sums if s is not None):
         raise_not_finite(data)
     check_weight(view.weight)

@@ -13,7 +13,7 @@ from sklearn.manifold import trustworthiness
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import KNeighborsClassifier
 
-from skdist_gpu import autoscale
+from skdist_gpu import autoscale, config_context
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines import cuml as engine
 from skdist_gpu.engines.protocol import FitJob
@@ -98,20 +98,22 @@ def test_other_parameters_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("options", "n_rows", "n_gpus", "spread"),
+    ("setting", "options", "n_rows", "n_gpus", "spread"),
     [
-        ({}, 2_000_000, 4, True),
-        ({}, 2_000_000, 1, False),
-        ({}, 500_000, 4, False),
-        ({"n_neighbors": 100}, 2_000_000, 4, False),
-        ({"random_state": 0}, 2_000_000, 4, False),
+        ("on", {}, 2_000_000, 4, True),
+        ("auto", {}, 2_000_000, 4, False),
+        ("on", {}, 2_000_000, 1, False),
+        ("on", {}, 20_000, 4, False),
+        ("on", {"n_neighbors": 100}, 2_000_000, 4, False),
+        ("on", {"random_state": 0}, 2_000_000, 4, False),
     ],
 )
-def test_graphs_of_many_rows_are_meant_for_every_gpu(options, n_rows, n_gpus, spread):
+def test_graphs_of_many_rows_are_for_every_gpu_when_asked_for(setting, options, n_rows, n_gpus, spread):
     info, machine = InputInfo("numpy", n_rows, 10), make_resources(gpus=n_gpus)
     estimator = pytest.importorskip("umap").UMAP(**options)
     job = FitJob(estimator, X=None, y=None, sample_weight=None, info=info, resources=machine, device="gpu")
-    changed = engine.over_all_gpus(job)
+    with config_context(auto_cluster=setting):
+        changed = engine.over_all_gpus(job)
     assert bool(changed) is spread
     if spread:
         assert changed["device_ids"] == "all"
@@ -123,6 +125,7 @@ def test_umap_of_many_rows_on_every_gpu(monkeypatch, reference):
     umap = pytest.importorskip("umap")
     monkeypatch.setattr(engine, "MANY_ROWS", 1000)
     for rows in (OLD, cupy.asarray(OLD)):
-        model = autoscale(umap.UMAP(), backend="cuml").fit(rows)
+        with config_context(auto_cluster="on"):
+            model = autoscale(umap.UMAP(), backend="cuml").fit(rows)
         assert_ran_on(model, "cuml:gpu")
         assert trustworthiness(OLD, at_home(model).embedding_) > 0.98 * trustworthiness(OLD, reference.embedding_)

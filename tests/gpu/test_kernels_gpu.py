@@ -6,7 +6,9 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skdist_gpu.data.labels import encode
+from skdist_gpu.engines.executors import lloyd
 from skdist_gpu.engines.executors.kernels import map_block
+from skdist_gpu.reductions.kmeans import AssignReduction, LloydReduction
 from skdist_gpu.reductions.linear import Design, ScoreReduction
 from skdist_gpu.reductions.linear_svm import SquaredEpsilonInsensitive, SquaredHinge
 from skdist_gpu.reductions.logistic import BinomialLoss
@@ -39,6 +41,32 @@ def test_sums_of_a_block(loss, n_columns, dtype, weighted):
     found = map_block(reduction, *(None if part is None else cupy.asarray(part) for part in (X, y, weight)))
     assert_allclose(float(found.value), expected.value, rtol=1e-12)
     assert_allclose(found.gradient.get(), expected.gradient, rtol=0, atol=1e-12 * n_rows)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("n_rows", "n_columns", "n_clusters"),
+    [(1, 3, 2), (4_321, 1, 2), (4_321, 20, 10), (300_001, 5, 3), (4_321, 50, 33), (4_321, 90, 8), (4_321, 300, 5)],
+)
+def test_steps_of_kmeans(n_rows, n_columns, n_clusters, dtype, order, weighted):
+    generator = np.random.default_rng(n_rows + n_columns)
+    X = np.asarray(5 + generator.standard_normal((n_rows, n_columns)), dtype, order=order)
+    centres, mean = 0.5 * generator.standard_normal((n_clusters, n_columns)), X.mean(axis=0, dtype=np.float64)
+    weight = generator.uniform(size=n_rows) * (generator.uniform(size=n_rows) > 0.1) if weighted else None
+    on_gpu = [None if part is None else cupy.asarray(part) for part in (X, None, weight)]
+    reduction = LloydReduction(centres, mean)
+    # there is one for all shapes but the widest
+    assert lloyd.has_kernel(reduction, on_gpu[0]) is (n_columns < 300)
+    expected, found = reduction.map(X, None, weight), map_block(reduction, *on_gpu)
+    assert_allclose(found.weight.get(), expected.weight, rtol=1e-12)
+    assert_allclose(found.row.get(), expected.row, rtol=0, atol=1e-12 * n_rows)
+    reduction = AssignReduction(centres, mean)
+    expected, found = reduction.map(X, None, weight), map_block(reduction, *on_gpu)
+    np.testing.assert_array_equal(found.labels[0].get(), expected.labels[0])
+    np.testing.assert_array_equal(found.found.get(), expected.found)
+    assert_allclose(float(found.inertia), expected.inertia, rtol=1e-12)
 
 
 @pytest.mark.parametrize(
