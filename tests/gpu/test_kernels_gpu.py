@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skdist_gpu.data.labels import encode
-from skdist_gpu.engines.executors import lloyd
+from skdist_gpu.engines.executors import lloyd_kernels
 from skdist_gpu.engines.executors.kernels import map_block
 from skdist_gpu.reductions.kmeans import AssignReduction, LloydReduction
 from skdist_gpu.reductions.linear import Design, ScoreReduction
@@ -58,7 +58,7 @@ def test_steps_of_kmeans(n_rows, n_columns, n_clusters, dtype, order, weighted):
     on_gpu = [None if part is None else cupy.asarray(part) for part in (X, None, weight)]
     reduction = LloydReduction(centres, mean)
     # there is one for all shapes but the widest
-    assert lloyd.has_kernel(reduction, on_gpu[0]) is (n_columns < 300)
+    assert lloyd_kernels.has_kernel(reduction, on_gpu[0]) is (n_columns < 300)
     expected, found = reduction.map(X, None, weight), map_block(reduction, *on_gpu)
     assert_allclose(found.weight.get(), expected.weight, rtol=1e-12)
     assert_allclose(found.row.get(), expected.row, rtol=0, atol=1e-12 * n_rows)

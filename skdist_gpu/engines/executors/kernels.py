@@ -13,7 +13,7 @@ from typing import Any
 import cupy
 import numpy as np
 
-from skdist_gpu.engines.executors import lloyd
+from skdist_gpu.engines.executors import lloyd_kernels
 from skdist_gpu.reductions.linear import SampledCurvature, ScoreReduction
 from skdist_gpu.reductions.newton import Sums
 from skdist_gpu.reductions.sample import OverviewReduction
@@ -123,8 +123,8 @@ def map_block(reduction: Any, X: Any, y: Any, sample_weight: Any) -> Any:
         return reduction.with_curvature(map_block(reduction.first_order, X, y, sample_weight), X, y, sample_weight)
     if _has_kernel(reduction, X, y):
         return _score_sums(reduction, X, y, sample_weight)
-    if lloyd.has_kernel(reduction, X):
-        return lloyd.map_rows(reduction, X, sample_weight)
+    if lloyd_kernels.has_kernel(reduction, X):
+        return lloyd_kernels.map_rows(reduction, X, sample_weight)
     return reduction.map(X, y, sample_weight)
 
 
@@ -132,7 +132,7 @@ def reads_in_place(reduction: Any, X: Any, y: Any) -> bool:
     """Whether a reduction makes no copy of the rows, so that one block may hold all of them."""
     return (
         _has_kernel(reduction, X, y)
-        or lloyd.has_kernel(reduction, X)
+        or lloyd_kernels.has_kernel(reduction, X)
         or (type(reduction) is OverviewReduction and not reduction.columns)
     )
 
