@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skdist_gpu.reductions.absolute import AbsolutePenalty, by_split_gradients
 from skdist_gpu.reductions.newton import MOST_UNKNOWNS, Minimum, Objective, Sums, minimise
-from skdist_gpu.reductions.protocol import Passes, Reduce, Reduction, namespace, one_blas_thread
+from skdist_gpu.reductions.protocol import Passes, Reduce, Reduction, column_sums, namespace, one_blas_thread
 from skdist_gpu.reductions.sample import Overview, Rows, check_finite, look
 
 # means this many standard deviations from zero are subtracted
@@ -76,7 +76,7 @@ class Design:
         if not self.constant:
             return slope.T @ rows
         xp = namespace(rows)
-        return xp.concatenate([slope.T @ rows, self.constant * slope.sum(axis=0)[..., None]], axis=-1)
+        return xp.concatenate([slope.T @ rows, self.constant * column_sums(slope)[..., None]], axis=-1)
 
     def squares(self, rows: Any, curvature: Any) -> Any:
         """Return the sum of curvature times the outer product of each row."""
@@ -97,7 +97,7 @@ class Design:
 
 def look_ahead(data: Passes, n_classes: int = 0) -> tuple[Overview, Rows]:
     """Return the overview of all rows and a sample to start from; parameters as in :func:`look`."""
-    return look(data, SHIFT_ROWS if data.samples_itself else SAMPLED_ROWS, n_classes)
+    return look(data, SHIFT_ROWS if data.resident else SAMPLED_ROWS, n_classes)
 
 
 def free_design(sample: Rows, fit_intercept: bool) -> Design:

@@ -15,7 +15,7 @@ from skdist_gpu.reductions.class_weights import weights_of_rows
 from skdist_gpu.reductions.linear import Design
 from skdist_gpu.reductions.logistic import BinomialLoss, softmax_hessian
 from skdist_gpu.reductions.newton import Sums
-from skdist_gpu.reductions.protocol import namespace
+from skdist_gpu.reductions.protocol import column_sums, namespace
 from skdist_gpu.reductions.sample import narrow_slices
 
 
@@ -90,7 +90,7 @@ class TrainingReduction:
         slope *= used[:, :, None]
         gradient = models.design.products(rows, slope.reshape(len(rows), -1)).reshape(len(models.coef), -1)
         hessian = [self._hessian(rows, curvature[:, i], used[:, i]) for i in self.second_order]
-        return Sums(xp.einsum("ij,ij->j", loss, used), gradient, xp.stack(hessian) if hessian else None)
+        return Sums(column_sums(loss * used), gradient, xp.stack(hessian) if hessian else None)
 
     def _hessian(self, rows: Any, curvature: Any, weight: Any) -> Any:
         """Return the second derivatives of a model, `curvature` being probabilities for several classes."""
@@ -158,7 +158,7 @@ class TestReduction:
         # scikit-learn keeps probabilities off 0 and 1 by this
         smallest = np.finfo(np.float64).eps
         logs = xp.clip(-loss, np.log(smallest), np.log1p(-smallest))
-        return TestSums(used.sum(axis=0), xp.einsum("ij,ij->j", right, used), xp.einsum("ij,ij->j", logs, used))
+        return TestSums(column_sums(used), column_sums(right * used), column_sums(logs * used))
 
     def combine(self, a: TestSums, b: TestSums) -> TestSums:
         """Add the sums."""

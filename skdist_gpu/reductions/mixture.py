@@ -18,7 +18,7 @@ from sklearn.utils import check_random_state
 
 from skdist_gpu._compat.sklearn_classes import KMeans
 from skdist_gpu.reductions.kmeans import Centres, fit_kmeans
-from skdist_gpu.reductions.protocol import Passes, namespace, too_few_rows
+from skdist_gpu.reductions.protocol import Passes, column_sums, namespace, too_few_rows
 from skdist_gpu.reductions.sample import look, narrow_slices
 
 ILL_DEFINED = (
@@ -101,7 +101,7 @@ class MixtureReduction:
         xp, mixture = namespace(X), self.mixture
         rows = X - xp.asarray(mixture.center)
         share, log_likelihood = self._shares(X, rows)
-        weight = share.sum(axis=0)
+        weight = column_sums(share)
         if mixture.kind == "tied":
             return MixtureSums(weight, share.T @ rows, rows.T @ rows, log_likelihood)
         if mixture.kind != "full":

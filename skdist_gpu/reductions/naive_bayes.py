@@ -8,6 +8,7 @@ Poor Assumptions of Naive Bayes Text Classifiers", ICML 2003.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from sklearn.utils.multiclass import unique_labels
 
 from skdist_gpu._compat.sklearn import number_of_categories, smooth_counts
 from skdist_gpu.reductions.class_moments import ClassMoments, ClassReduction, class_sums
-from skdist_gpu.reductions.columns import ColumnReduction, Together, check_finite, total
+from skdist_gpu.reductions.columns import ColumnReduction, Together, check_finite, over_rows, total
 from skdist_gpu.reductions.moments import check_weight
 from skdist_gpu.reductions.protocol import Passes, namespace
 
@@ -180,7 +181,7 @@ class CategoryReduction:
         if not (smallest > -1 and xp.isfinite(whole)):
             return ClassCounts(weight, None, whole, smallest)
         counts = []
-        for column, highest in zip(X.T, X.max(axis=0).tolist(), strict=True):
+        for column, highest in zip(X.T, over_rows(partial(xp.max, axis=0), X).tolist(), strict=True):
             width = int(highest) + 1
             pairs = xp.bincount(y * width + column.astype(np.intp), sample_weight, minlength=self.n_classes * width)
             counts.append(pairs.reshape(self.n_classes, width).astype(np.float64))

@@ -23,6 +23,8 @@ PRECISION = 1e-14
 MOST_LENGTHS = 30
 # eigenvalues of the scaled second derivatives below this share, for each unknown, are rounding
 LOST_SHARE = 1e-15
+# a step of this share of the coefficients changes the second derivatives little
+SMALL_STEP = 0.1
 # a step that leaves more of the squared error asks for new second derivatives
 FAST_SHRINKING = 0.05
 
@@ -188,9 +190,12 @@ def search(
         shrink = min(1.0, decrement / previous) if decrement > 0 else 0.0
         expected = decrement * shrink if np.isfinite(previous) else decrement
         if expected <= target:
-            # the last step needs no look at its end where the ones before it were good
-            last = step if np.isfinite(previous) or decrement <= target else 0.0
-            return _end(coef + last, n_iter, coef, at, kinks, curvature, scale)
+            # the last step needs no look at its end where it is small and the ones before it were good
+            trusted = np.isfinite(previous) or decrement <= target
+            if trusted and not _is_small(step, coef, curvature):
+                end = yield coef + step, 0
+                trusted = end.value <= at.value + ROUNDING * abs(at.value)
+            return _end(coef + step if trusted else coef, n_iter, coef, at, kinks, curvature, scale)
         slow = slow if not np.isfinite(previous) else shrink > FAST_SHRINKING
         # the first step ends near the minimum, where second derivatives are better than those from its start
         rows = 1 if slow else every if n_iter == 1 else 0
@@ -237,6 +242,12 @@ def _step(
     curvature: np.ndarray, coef: np.ndarray, gradient: np.ndarray, kinks: Kinks | None, shortest: bool
 ) -> np.ndarray | None:
     return kinks.step(curvature, coef, gradient) if kinks else _newton_step(curvature, gradient, shortest)
+
+
+def _is_small(step: np.ndarray, coef: np.ndarray, curvature: np.ndarray) -> bool:
+    """Whether a step changes little; where the objective is almost flat it may lead far, to where it is not."""
+    weight = np.diag(curvature).clip(0.0)
+    return bool(weight @ step**2 <= SMALL_STEP**2 * (weight @ coef**2))
 
 
 def _decrement(coef: np.ndarray, gradient: np.ndarray, step: np.ndarray, kinks: Kinks | None) -> float:

@@ -64,8 +64,9 @@ class Passes:
         of the rows; None where rows have no number.
     reduce_sample : callable
         Returns the `reduce` of sampled rows, from their X, y and weights on the host, and their number.
-    samples_itself : bool
-        Whether `reduce_sample` takes rows of its own where the data are, in place of those on the host.
+    resident : bool
+        Whether a GPU holds all rows, so that one block may be all of them, and `reduce_sample` takes rows of its own
+        there, in place of those on the host.
     """
 
     reduce: Reduce
@@ -80,13 +81,18 @@ class Passes:
         lambda reduction: fold(reduction, X, y, weight),
         len(X),
     )
-    samples_itself: bool = False
+    resident: bool = False
 
 
 def namespace(array: Any) -> Any:
     """Return the module, NumPy or CuPy, that an array belongs to."""
     cupy = sys.modules.get("cupy")
     return cupy if cupy is not None and isinstance(array, cupy.ndarray) else np
+
+
+def column_sums(table: Any) -> Any:
+    """Return the sum of each column, as a product, since a GPU adds up a few long columns slowly."""
+    return namespace(table).ones(table.shape[0]) @ table
 
 
 def combine_all(reduction: Reduction, partials: list[Any]) -> Any:

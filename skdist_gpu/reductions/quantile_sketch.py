@@ -76,7 +76,7 @@ def fit_quantile_transformer(estimator: Any, data: Passes) -> None:
 
     The quantiles are those of all rows, also where `subsample` is smaller: exact if all values fit
     in one pass, if there are no more than `subsample` rows, or, in several passes, if `subsample`
-    is None and there are no more than MOST_ROWS; off by the rank error of the sketch otherwise.
+    is None and there are no more than MOST_ROWS, or if a GPU holds them; off by the rank error of the sketch otherwise.
     Nothing is random.
 
     Parameters
@@ -112,7 +112,7 @@ def fit_quantile_transformer(estimator: Any, data: Passes) -> None:
     estimator.n_quantiles_ = max(1, min(estimator.n_quantiles, n_rows))
     estimator.references_ = np.linspace(0, 1, estimator.n_quantiles_)
     exact = n_rows <= (MOST_ROWS if subsample is None else subsample)
-    if exact or fits_in_one_pass(data, n_rows):
+    if exact or data.resident or fits_in_one_pass(data, n_rows):
         estimator.quantiles_ = sorted_quantiles(data, n_rows, estimator.references_)
     else:
         estimator.quantiles_ = sketched_quantiles(data, estimator.references_)

@@ -9,13 +9,14 @@ Science 12, 1980: each pass narrows the interval that holds a rank.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from skdist_gpu._compat.sklearn import handle_zeros
-from skdist_gpu.reductions.columns import ExtremaReduction, Together, check_finite, total
+from skdist_gpu.reductions.columns import ExtremaReduction, Together, check_finite, count_rows, total
 from skdist_gpu.reductions.moments import raise_not_finite
 from skdist_gpu.reductions.protocol import Passes, namespace
 from skdist_gpu.reductions.sample import OverviewReduction
@@ -67,7 +68,7 @@ class HistogramReduction:
             bins = ((X.reshape(-1)[cells] - low[columns]) / (width + (width == 0))[columns]).astype(np.intp)
             found = xp.bincount(columns * N_BINS + xp.minimum(bins, N_BINS - 1), minlength=n_columns * N_BINS)
             counts.append(found.reshape(n_columns, N_BINS))
-            below.append((low > X).sum(axis=0))
+            below.append(count_rows(low > X))
         return xp.stack(below), xp.stack(counts)
 
     def combine(self, a: Any, b: Any) -> tuple[Any, Any]:
@@ -96,7 +97,7 @@ class GatherReduction:
             inside[:, column] = False
         cells = xp.flatnonzero(inside)
         pieces.append((cells % X.shape[1], X.reshape(-1)[cells], xp.ones(len(cells), np.int64)))
-        return (low > X).sum(axis=0), pieces
+        return count_rows(low > X), pieces
 
     def combine(self, a: tuple[Any, list[Any]], b: tuple[Any, list[Any]]) -> tuple[Any, list[Any]]:
         """Put both together."""
@@ -108,7 +109,7 @@ class Present:
 
     def map(self, X: Any, y: Any, sample_weight: Any) -> Any:
         """Return the counts of a block."""
-        return (~namespace(X).isnan(X)).sum(axis=0)
+        return count_rows(~namespace(X).isnan(X))
 
     def combine(self, a: Any, b: Any) -> Any:
         """Add the counts."""
@@ -128,6 +129,28 @@ class ColumnsReduction:
     def combine(self, a: list[Any], b: list[Any]) -> list[Any]:
         """Put both together."""
         return a + b
+
+
+class SortReduction:
+    """Find the values at ranks of each column, where one block is all rows of a table on a GPU.
+
+    Parameters
+    ----------
+    shares : array-like of shape (n_quantiles,)
+        From 0 to 1.
+    """
+
+    def __init__(self, shares: Any) -> None:
+        self.shares = shares
+
+    def map(self, X: Any, y: Any, sample_weight: Any) -> list[tuple[Any, ...]]:
+        """Return what :func:`_at_shares` finds in each column."""
+        xp = namespace(X)
+        return [_at_shares(xp.sort(column), self.shares) for column in X.T]
+
+    def combine(self, a: Any, b: Any) -> Any:
+        """Raise: one block is all rows."""
+        raise NotImplementedError
 
 
 def column_quantiles(data: Passes, shares: Any) -> np.ndarray:
@@ -150,7 +173,7 @@ def column_quantiles(data: Passes, shares: Any) -> np.ndarray:
     NotFiniteError
         If a value is infinite.
     """
-    if data.n_rows is not None and fits_in_one_pass(data, data.n_rows):
+    if data.n_rows is not None and (data.resident or fits_in_one_pass(data, data.n_rows)):
         return sorted_quantiles(data, data.n_rows, shares)
     found, counts, view = total(data, Together(ExtremaReduction(), Present(), _thin_rows(data)))
     check_finite(np.nan_to_num([found.low, found.high], posinf=np.inf, neginf=-np.inf), data, allow_nan=True)
@@ -176,20 +199,37 @@ def fits_in_one_pass(data: Passes, n_rows: int) -> bool:
 
 
 def sorted_quantiles(data: Passes, n_rows: int, shares: Any) -> np.ndarray:
-    """Return what :func:`column_quantiles` does, sorting whole columns, as many in a pass as may be collected."""
-    at_once = max(1, MOST_VALUES // max(1, n_rows))
+    """Return what :func:`column_quantiles` does, sorting whole columns: on the GPU, or as many as may be collected."""
     quantiles = np.empty((len(shares), data.n_features))
-    for first in range(0, data.n_features, at_once):
-        for which, column in enumerate(_columns(data, first, min(first + at_once, data.n_features)), start=first):
-            last = max(int(np.count_nonzero(~np.isnan(column))) - 1, 0)
-            column.sort()  # NaN last
-            if np.isinf(column[0]) or np.isinf(column[last]):
-                raise_not_finite(data, allow_nan=True)
-            positions = np.asarray(shares, dtype=np.float64) * last
-            lower = np.floor(positions).astype(np.int64)
-            a, b = column[lower], column[np.minimum(lower + 1, last)]
-            quantiles[:, which] = _between(a.astype(np.float64), b.astype(np.float64), positions - lower)
+    for which, (a, b, share, ends) in enumerate(_sorted_columns(data, n_rows, shares)):
+        if np.isinf(ends).any():
+            raise_not_finite(data, allow_nan=True)
+        quantiles[:, which] = _between(a.astype(np.float64), b.astype(np.float64), share)
     return quantiles
+
+
+def _sorted_columns(data: Passes, n_rows: int, shares: Any) -> Iterator[tuple[Any, ...]]:
+    """Yield what :func:`_at_shares` finds in each column."""
+    if data.resident:
+        yield from total(data, SortReduction(shares))
+        return
+    at_once = max(1, MOST_VALUES // max(1, n_rows))
+    for first in range(0, data.n_features, at_once):
+        for column in _columns(data, first, min(first + at_once, data.n_features)):
+            column.sort()
+            yield _at_shares(column, shares)
+
+
+def _at_shares(column: Any, shares: Any) -> tuple[Any, ...]:
+    """Return the values before and after each quantile of a sorted column, the share of the way, and both ends.
+
+    NaN are last, and left out.
+    """
+    xp = namespace(column)
+    last = xp.maximum((~xp.isnan(column)).sum() - 1, 0)
+    positions = xp.asarray(shares, dtype=np.float64) * last
+    lower = xp.floor(positions).astype(np.int64)
+    return column[lower], column[xp.minimum(lower + 1, last)], positions - lower, column[xp.stack([0 * last, last])]
 
 
 def fit_robust_scaler(estimator: Any, data: Passes) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from skdist_gpu.engines.executors import lloyd_kernels
 from skdist_gpu.reductions.linear import SampledCurvature, ScoreReduction
 from skdist_gpu.reductions.newton import Sums
+from skdist_gpu.reductions.quantiles import SortReduction
 from skdist_gpu.reductions.sample import OverviewReduction
 
 THREADS = 256
@@ -133,6 +134,7 @@ def reads_in_place(reduction: Any, X: Any, y: Any) -> bool:
     return (
         _has_kernel(reduction, X, y)
         or lloyd_kernels.has_kernel(reduction, X)
+        or type(reduction) is SortReduction
         or (type(reduction) is OverviewReduction and not reduction.columns)
     )
 

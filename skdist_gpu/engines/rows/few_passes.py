@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from skdist_gpu.engines.entry import NEVER, Allowed, Entry
+from skdist_gpu.engines.entry import Allowed, Entry
 from skdist_gpu.engines.rows.reductions import reductions_rows
 
 
@@ -16,11 +15,9 @@ def _known_start(init: Any) -> bool:
     return (isinstance(init, str) and init in ("k-means++", "random")) or isinstance(init, (list, tuple, np.ndarray))
 
 
-def _few(estimator: str, break_even: float, on_gpu: str = "", **options: Any) -> list[Entry]:
-    """Return the rows of an estimator; `on_gpu` says why another engine goes first on a GPU."""
-    rows = reductions_rows(estimator, break_even, measured_by="benchmarks/few_pass.py sizes", **options)
-    behind = {"break_even": NEVER, "source": on_gpu}
-    return [replace(row, **behind) if on_gpu and row.device == "gpu" else row for row in rows]  # type: ignore[arg-type]
+def _few(estimator: str, break_even: float, **options: Any) -> list[Entry]:
+    """Return the rows of an estimator."""
+    return reductions_rows(estimator, break_even, measured_by="benchmarks/few_pass.py sizes", **options)
 
 
 # all these solvers are after one answer, which sag and saga stop short of; liblinear penalises the intercept
@@ -96,13 +93,7 @@ ROWS: tuple[Entry, ...] = (
         multi_target=False,
         tolerance=1e-6,
     ),
-    *_few(
-        "KMeans",
-        5e6,
-        accepts={"init": _known_start, "verbose": (0, False)},
-        tolerance=1e-2,
-        on_gpu="cuML is 1.4 times faster on 25 000 000 × 20 float32, its inertia 6e-6 higher (H100)",
-    ),
+    *_few("KMeans", 5e6, accepts={"init": _known_start, "verbose": (0, False)}, tolerance=1e-2),
     # not batches of rows, but a sample that converged and two steps over all rows, which end lower
     *_few("MiniBatchKMeans", 5e6, accepts={"init": _known_start, "verbose": (0, False)}, tolerance=1e-2),
     *_few(
