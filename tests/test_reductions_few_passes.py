@@ -188,3 +188,20 @@ def test_means_far_from_zero_that_no_intercept_takes_are_warned_of(estimator):
         autoscale(LogisticRegression(C=np.inf), backend="reductions:cpu").fit(np.hstack([X, X]), labels)
     with pytest.warns(ConvergenceWarning, match="some directions are lost in rounding"):
         autoscale(estimator, backend="reductions:cpu").fit(X + 1e8, labels)
+
+
+@pytest.mark.parametrize("n_rows", [36, 400])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_huber_on_columns_far_from_each_other_in_size(fit_intercept, n_rows):
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(n_rows, 3))
+    y = X @ [1.0, -2.0, 0.5] + generator.standard_t(2, size=n_rows) / 3
+    estimator = HuberRegressor(fit_intercept=fit_intercept, alpha=0.0)
+    # without a penalty the size of a column divides its coefficient and changes nothing else
+    reference, size = precise(estimator).fit(X, y), np.array([1e-8, 1.0, 1e8])
+    model = autoscale(estimator, backend="reductions:cpu").fit(X * size, y).estimator_
+    model.coef_ = model.coef_ * size
+    # scikit-learn's L-BFGS-B stops early, and a lower objective tells
+    assert_allclose(model.coef_, reference.coef_, rtol=1e-3)
+    ours, theirs = (objective(m, X, y, np.ones(n_rows)) for m in (model, reference))
+    assert ours <= theirs * (1 + 1e-12)

@@ -313,14 +313,20 @@ def _updated(curvature: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.
 
 
 def by_gradients(
-    objective: Objective, start: np.ndarray, max_iter: int, tol: float, bounds: Any = None, ftol: float = 0.0
+    objective: Objective,
+    start: np.ndarray,
+    max_iter: int,
+    tol: float,
+    bounds: Any = None,
+    ftol: float = 0.0,
+    size: np.ndarray | float = 1.0,
 ) -> Minimum:
-    """Minimise by L-BFGS-B, from gradients alone."""
+    """Minimise by L-BFGS-B, from gradients alone; the unknowns times `size` are of like size."""
 
-    def function(coef: np.ndarray) -> tuple[float, np.ndarray]:
-        sums = objective(coef, 0)
-        return float(sums.value), sums.gradient
+    def function(scaled: np.ndarray) -> tuple[float, np.ndarray]:
+        sums = objective(scaled / size, 0)
+        return float(sums.value), sums.gradient / size
 
     options = {"maxiter": max_iter, "maxls": 50, "gtol": tol, "ftol": ftol}
-    found = optimize.minimize(function, start, method="L-BFGS-B", jac=True, bounds=bounds, options=options)
-    return Minimum(found.x, found.nit, np.abs(found.jac).max())
+    found = optimize.minimize(function, start * size, method="L-BFGS-B", jac=True, bounds=bounds, options=options)
+    return Minimum(found.x / size, found.nit, np.abs(found.jac).max())
