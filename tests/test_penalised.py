@@ -15,6 +15,7 @@ from sklearn.linear_model import (
     Lasso,
     LassoCV,
     LassoLars,
+    LinearRegression,
     OrthogonalMatchingPursuit,
     Ridge,
     RidgeClassifier,
@@ -215,3 +216,36 @@ def test_what_sums_cannot_do_is_refused_with_the_reason(estimator, reason):
     with pytest.raises(BackendError, match=reason):
         autoscale(estimator, backend="reductions").fit(X, y)
     assert autoscale(estimator).fit(X, y).backend_ == "sklearn"
+
+
+@pytest.mark.parametrize("backend", ["reductions:cpu", "reductions:dask"])
+@pytest.mark.parametrize("positive", [False, True])
+@pytest.mark.parametrize("columns", ["once", "twice", "both signs"])
+def test_paths_end_at_the_minimum(columns, positive, backend):
+    # scikit-learn's path misses it after columns that stand twice, and with positive=True where none is left to enter
+    more = {"once": X[:, :0], "twice": X[:, ::2], "both signs": -X[:, ::2]}[columns]
+    data = np.hstack([X, more])
+    Y = np.column_stack([y, -y])
+
+    def objective(model, target, alpha):
+        loss = np.mean((Y[:, target] - model.predict(data).reshape(len(X), -1)[:, target]) ** 2) / 2
+        return loss + alpha * np.abs(model.coef_.reshape(-1, data.shape[1])[target]).sum()
+
+    for alpha in (0.01, 0.5):
+        truth = Lasso(alpha, positive=positive, **TIGHT).fit(data, Y)
+        for estimator in (LassoLars(alpha, positive=positive), LassoLars(alpha, positive=positive, fit_path=False)):
+            both = autoscale(estimator, backend=backend).fit(data, Y)
+            assert both.coef_.shape == (2, data.shape[1])
+            for target in (0, 1):
+                assert_allclose(objective(both, target, alpha), objective(truth, target, alpha), rtol=1e-9)
+        path = autoscale(LassoLars(alpha, positive=positive), backend=backend).fit(data, y)
+        assert_allclose(objective(path, 0, alpha), objective(truth, 0, alpha), rtol=1e-9)
+        assert path.coef_path_.shape == (data.shape[1], len(path.alphas_))
+        assert_array_equal(path.coef_path_[:, -1], path.coef_)
+        assert set(np.flatnonzero(path.coef_)) <= set(path.active_)
+
+
+def test_least_angles_of_columns_that_stand_twice_end_at_least_squares():
+    data = np.hstack([X, X[:, ::2]])
+    model = autoscale(Lars(), backend="reductions:cpu").fit(data, y)
+    assert_allclose(model.predict(data), LinearRegression().fit(X, y).predict(X), rtol=1e-7)
