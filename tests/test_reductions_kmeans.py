@@ -113,6 +113,29 @@ def test_float32_rows_end_where_a_step_in_float64_changes_nothing(backend):
     assert_allclose(model.cluster_centers_, means, rtol=1e-6)
 
 
+@pytest.mark.parametrize("backend", PLACES)
+@pytest.mark.parametrize("scale", [1e20, 1e-24])
+def test_float32_rows_whose_squares_float32_does_not_hold(scale, backend):
+    X, _ = make_data(spread=2.0)
+    single = ((X - 1000) * scale).astype(np.float32)
+    estimator = KMeans(6, init=single[:6].astype(float), max_iter=8)
+    reference = clone(estimator).fit(single.astype(np.float64))
+    model = AutoScaleClusterer(estimator, backend=backend).fit(single)
+    assert_array_equal(model.labels_, reference.labels_)
+    assert_allclose(model.inertia_, reference.inertia_, rtol=1e-10)
+
+
+@pytest.mark.parametrize("backend", PLACES)
+def test_float32_rows_far_from_zero_take_the_same_steps(backend):
+    X, _ = make_data(n_columns=3, spread=2.0)
+    single = (X + 1e6).astype(np.float32)
+    for max_iter in (2, 4, 300):
+        estimator = KMeans(6, init=single[:6].astype(float), max_iter=max_iter, tol=0)
+        reference = clone(estimator).fit(single.astype(np.float64))
+        model = AutoScaleClusterer(estimator, backend=backend).fit(single)
+        assert_allclose(model.inertia_, reference.inertia_, rtol=1e-10)
+
+
 def test_centres_without_rows_move_to_the_farthest_rows():
     X, weights = make_data()
     init = np.vstack([X[:4], np.full((3, 5), 1e6) + np.arange(3)[:, None]])
@@ -129,6 +152,17 @@ def test_fewer_distinct_rows_than_clusters():
         model = AutoScaleClusterer(KMeans(3, random_state=0), backend="reductions:cpu").fit(X)
     assert len(set(model.labels_)) == 2
     assert model.inertia_ == 0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_means_that_rounding_moves_from_their_equal_rows_end_the_steps(dtype):
+    generator = np.random.default_rng(3)
+    X = generator.normal(size=(5, 3)).astype(dtype)[generator.integers(0, 5, 6000)]
+    with pytest.warns(ConvergenceWarning, match="distinct clusters"):
+        model = AutoScaleClusterer(KMeans(8, init=X[:8].astype(float)), backend="reductions:cpu").fit(X)
+    assert len(np.unique(model.labels_)) == 5
+    assert model.inertia_ < 1e-20
+    assert model.n_iter_ < 20
 
 
 def test_plain_estimator_travels():

@@ -18,6 +18,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 
+from skdist_gpu.reductions.columns import ColumnMoments
 from skdist_gpu.reductions.protocol import Passes, namespace
 from skdist_gpu.reductions.sample import Overview, Rows, look, narrow_slices
 
@@ -30,6 +31,10 @@ MINI_BATCH_STEPS = 2
 MINI_BATCH_STARTS = 5
 # squared distance of two centres, as a share of their squares, of which float32 keeps three digits or more
 COARSE = 1e-3
+# squares of rows and centres, and of the distances between centres, that float32 holds with room for their sums
+HELD_SQUARES = (1e-30, 1e37)
+# distance of a row to the mean of rows like it, as a share of the row: what sums in float64 round away
+ROUNDED = 1e-12
 
 
 @dataclass
@@ -160,7 +165,7 @@ def fit_kmeans(estimator: Any, data: Passes) -> None:
     centres = start - view.columns.mean
     if n_iter == 0 or len(sample.X) < view.n_rows:
         tolerance = estimator.tol * float(np.mean(view.columns.scatter)) / view.n_rows
-        centres, n_iter, _ = _lloyd(data, centres, view.columns.mean, estimator.max_iter, tolerance)
+        centres, n_iter, _ = _lloyd(data, view.columns, centres, estimator.max_iter, tolerance)
     _keep_private_state(estimator, start)
     estimator.n_iter_ = n_iter
     estimator.labels_ = _assign(estimator, data, centres, view.columns.mean)
@@ -183,7 +188,7 @@ def fit_mini_batch_kmeans(estimator: Any, data: Passes) -> None:
     counts = None
     if len(sample.X) < view.n_rows:
         n_steps = min(MINI_BATCH_STEPS, estimator.max_iter)
-        centres, n_iter, counts = _lloyd(data, centres, view.columns.mean, n_steps, tolerance=0.0)
+        centres, n_iter, counts = _lloyd(data, view.columns, centres, n_steps, tolerance=0.0)
     _keep_private_state(estimator, start)
     labels = _assign(estimator, data, centres, view.columns.mean)
     if counts is None:
@@ -201,6 +206,9 @@ def _look(estimator: Any, data: Passes) -> tuple[Overview, Rows]:
     view, sample = look(data, n_sampled, columns=True)
     if view.n_rows < estimator.n_clusters:
         raise ValueError(f"n_samples={view.n_rows} should be >= n_clusters={estimator.n_clusters}.")
+    if data.dtype == np.float32:
+        # rows in float32 keep their digits less a mean that float32 holds
+        view.columns.mean = view.columns.mean.astype(np.float32).astype(np.float64)
     return view, sample
 
 
@@ -262,22 +270,26 @@ def _keep_private_state(estimator: Any, centres: np.ndarray) -> None:
 
 
 def _lloyd(
-    data: Passes, centres: np.ndarray, mean: np.ndarray, max_iter: int, tolerance: float
+    data: Passes, columns: ColumnMoments, centres: np.ndarray, max_iter: int, tolerance: float
 ) -> tuple[np.ndarray, int, np.ndarray]:
     """Move the centres to the means of their rows until they stay; return them, the steps and the rows' weights.
 
     Rows in float32 are compared and summed in float32 until the centres stay, which takes less time; what that rounds
     away is left to steps in float64, and the last step is always one.
     """
+    mean, squares = columns.mean, float(np.sum(columns.scatter))
     coarse = data.dtype == np.float32
     n_iter = 0
     while True:
-        n_iter += 1
-        coarse = coarse and n_iter < max_iter and _float32_tells_apart(centres)
+        coarse = coarse and n_iter + 1 < max_iter and _float32_tells_apart(centres, squares)
         sums = data.reduce(LloydReduction(centres, mean, np.float32 if coarse else np.float64))
         weight, row = sums.weight, sums.row
         if not weight.all():
+            if coarse:
+                coarse = False  # the farthest rows have the labels of a step in float64
+                continue
             _fill_empty(data, centres, mean, weight, row)
+        n_iter += 1
         moved = row / np.where(weight > 0, weight, 1.0)[:, None]
         moved[weight <= 0] = moved[weight.argmax()]
         stays = ((moved - centres) ** 2).sum() <= tolerance
@@ -287,19 +299,25 @@ def _lloyd(
         coarse = coarse and not stays
 
 
-def _float32_tells_apart(centres: np.ndarray) -> bool:
-    """Whether the distances between centres stand out from what float32 rounds of the squares of the centres."""
-    largest = (centres * centres).sum(axis=1).max()
-    return bool(pdist(centres, "sqeuclidean").min(initial=np.inf) > COARSE * largest)
+def _float32_tells_apart(centres: np.ndarray, squares: float) -> bool:
+    """Whether float32 holds the squares of rows and centres, and what it rounds of them is less than their distances.
+
+    `squares` is the sum of the rows' squares, no less than that of any.
+    """
+    largest, nearest = (centres * centres).sum(axis=1).max(), pdist(centres, "sqeuclidean").min(initial=np.inf)
+    least, most = HELD_SQUARES
+    return bool(max(largest, squares) < most and nearest > max(least, COARSE * largest))
 
 
 def _fill_empty(data: Passes, centres: np.ndarray, mean: np.ndarray, weight: np.ndarray, row: np.ndarray) -> None:
-    """Give each centre without rows one of the rows farthest from theirs, as scikit-learn does."""
+    """Give each centre without rows one of the rows farthest from theirs, as scikit-learn does.
+
+    Where all rows are at a centre but for rounding, centres stay without rows: to move them would never end.
+    """
     empty = np.flatnonzero(weight == 0)
     distances, weights, labels, rows = data.reduce(FarthestReduction(centres, mean, len(empty)))
-    if distances.max() == 0:
-        return
-    for new, row_weight, old, far in zip(empty, weights, labels, rows, strict=False):
+    away = distances > ROUNDED**2 * (rows * rows).sum(axis=1)
+    for new, row_weight, old, far in zip(empty, weights[away], labels[away], rows[away], strict=False):
         row[old] -= far * row_weight
         row[new] = far * row_weight
         weight[new] = row_weight
