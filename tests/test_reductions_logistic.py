@@ -239,7 +239,9 @@ def test_separable_classes_end_with_finite_coefficients(n_classes):
     for seed in range(10):
         order = np.random.default_rng(seed).permutation(len(X))
         estimator = LogisticRegression(C=np.inf, max_iter=1000)
-        model = AutoScaleClassifier(estimator, backend="reductions:cpu").fit(X[order], y[order])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model = AutoScaleClassifier(estimator, backend="reductions:cpu").fit(X[order], y[order])
         assert log_loss(y, model.predict_proba(X)) < 1e-8
     with_rare = np.where(np.arange(len(X)) == 1234, 2, y % 2)
     model = AutoScaleClassifier(LogisticRegression(), backend="reductions:cpu").fit(X, with_rare)

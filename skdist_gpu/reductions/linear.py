@@ -266,9 +266,10 @@ def warn_if_unfinished(found: Minimum, max_iter: int, tol: float) -> None:
     hidden = found.hidden
     if hidden > HIDDEN_SHARE:
         warnings.warn(
-            "The columns differ so much in size, or their means are so far from zero, that some directions are lost in "
-            f"rounding; the objective may be above its minimum by up to {hidden:.1e} of what it was before the "
-            "fit. Centre and scale the columns, with StandardScaler, or let the intercept be fitted.",
+            "The columns differ so much in size, their means are so far from zero, or the classes are so far apart, "
+            f"that some directions are lost in rounding; the objective may be above its minimum by up to {hidden:.1e} "
+            "of what it was before the fit. Centre and scale the columns, with StandardScaler, let the intercept be "
+            "fitted, or give a penalty.",
             ConvergenceWarning,
             stacklevel=2,
         )
