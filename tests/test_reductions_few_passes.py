@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.linalg import helmert
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import GammaRegressor, HuberRegressor, LogisticRegression, PoissonRegressor, TweedieRegressor
@@ -45,7 +46,7 @@ def make_data(estimator, n_rows=3000, n_columns=5, n_classes=2):
     X = generator.normal(size=(n_rows, n_columns)) / 3
     score = X @ generator.normal(size=n_columns)
     weights = generator.uniform(size=n_rows)
-    if isinstance(estimator, LinearSVC):
+    if isinstance(estimator, (LinearSVC, LogisticRegression)):
         y = np.digitize(
             score + generator.normal(size=n_rows) / 2, np.quantile(score, np.arange(1, n_classes) / n_classes)
         )
@@ -65,7 +66,7 @@ def precise(estimator):
     options = {"tol": 1e-10, "max_iter": 100_000}
     if isinstance(estimator, (LinearSVC, LinearSVR)):
         options |= {"dual": False}
-    if isinstance(estimator, (PoissonRegressor, GammaRegressor, TweedieRegressor)):
+    if isinstance(estimator, (PoissonRegressor, GammaRegressor, TweedieRegressor, LogisticRegression)):
         options |= {"solver": "newton-cholesky"}
     return clone(estimator).set_params(**options)
 
@@ -176,18 +177,49 @@ def test_errors_are_scikit_learns():
             autoscale(estimator, backend="reductions:cpu").fit(X, y)
 
 
+@pytest.mark.parametrize("backend", PLACES)
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        LogisticRegression(fit_intercept=False),
+        LogisticRegression(fit_intercept=False, C=np.inf),
+        PoissonRegressor(fit_intercept=False, alpha=0.1),
+        LinearSVC(),
+        LinearSVC(fit_intercept=False),
+        LinearSVR(loss="squared_epsilon_insensitive"),
+        HuberRegressor(fit_intercept=False),
+    ],
+    ids=repr,
+)
+def test_a_large_value_in_all_columns_acts_as_an_intercept(estimator, backend):
+    X, y, _ = make_data(estimator, n_columns=3)
+    far = X + 1e8
+    # an orthogonal change of the axes keeps squared coefficients; along the third one there is next to nothing but 1e8
+    axes = helmert(3).T
+    reference = precise(estimator).set_params(fit_intercept=True)
+    if isinstance(estimator, (LinearSVC, LinearSVR)):
+        reference.set_params(intercept_scaling=1e3)  # the larger, the smaller is the penalty of the intercept
+    reference.fit((far - 1e8) @ axes, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = autoscale(estimator, backend=backend).fit(far, y)
+    assert_ran_on(model, backend)
+    tolerance = 1e-3 if isinstance(estimator, HuberRegressor) else 1e-5
+    assert_allclose(np.ravel(model.coef_) @ axes, np.ravel(reference.coef_), rtol=tolerance, atol=tolerance)
+    assert_allclose(1e8 * model.coef_.sum() + model.intercept_, np.ravel(reference.intercept_)[0], rtol=tolerance)
+
+
 @pytest.mark.parametrize("estimator", [LinearSVC(), LogisticRegression(fit_intercept=False)])
-def test_means_far_from_zero_that_no_intercept_takes_are_warned_of(estimator):
+def test_directions_lost_in_rounding_are_warned_of(estimator):
     generator = np.random.default_rng(0)
     X = generator.normal(size=(400, 3))
     labels = X @ [1, -2, 0.5] + generator.normal(size=400) > 0
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        autoscale(estimator, backend="reductions:cpu").fit(X + 1e4, labels)
         # columns that stand twice lose nothing
         autoscale(LogisticRegression(C=np.inf), backend="reductions:cpu").fit(np.hstack([X, X]), labels)
-    with pytest.warns(ConvergenceWarning, match="some directions are lost in rounding"):
-        autoscale(estimator, backend="reductions:cpu").fit(X + 1e8, labels)
+    with pytest.warns(ConvergenceWarning, match="directions are lost in rounding"):
+        autoscale(estimator, backend="reductions:cpu").fit(X + np.linspace(1e8, 2e8, 400)[:, None], labels)
 
 
 @pytest.mark.parametrize("n_rows", [36, 400])

@@ -21,6 +21,8 @@ from skdist_gpu.reductions.sample import Overview, Rows, check_finite, look
 
 # means this many standard deviations from zero are subtracted
 FAR_FROM_ZERO = 100.0
+# where nothing may be subtracted, rows are reflected from here on, before second derivatives lose directions
+LOST_FROM_ZERO = 1e5
 # second derivatives of so many rows, and of every eighth at most, cost little, and steps with them are nearly as good
 CURVATURE_ROWS = 1_000_000
 CURVATURE_FROM = 8
@@ -48,11 +50,21 @@ class Design:
         Value of a column behind the features, for the intercept; 0 for none.
     center : ndarray of shape (n_features,) or None
         What is subtracted from X, where its values are so far from zero that products lose digits.
+    mirror : ndarray of shape (n_features,) or None
+        A vector m, m'm = 2, with which rows are reflected to x - m m'x, where nothing may be subtracted. The
+        mean row lies along one axis then, and the other ones keep their digits (Golub & Van Loan, "Matrix
+        Computations", 4th ed., Johns Hopkins 2013, section 5.1.2). Squared coefficients sum up to the same.
     """
 
     n_features: int
     constant: float
     center: np.ndarray | None = None
+    mirror: np.ndarray | None = None
+
+    @property
+    def takes_rows_as_they_are(self) -> bool:
+        """Whether nothing is done to X."""
+        return self.center is None and self.mirror is None
 
     @property
     def n_columns(self) -> int:
@@ -63,7 +75,11 @@ class Design:
         """Return the rows in float64, without the constant; X itself where it is that."""
         if self.center is not None:
             return X - namespace(X).asarray(self.center)
-        return X.astype(np.float64, copy=False)
+        rows = X.astype(np.float64, copy=False)
+        if self.mirror is None:
+            return rows
+        mirror = namespace(X).asarray(self.mirror)
+        return rows - (rows @ mirror)[:, None] * mirror
 
     def scores(self, rows: Any, coef: np.ndarray) -> Any:
         """Return the product of rows and coefficients, of shape (n_columns,) or (n_scores, n_columns)."""
@@ -91,6 +107,8 @@ class Design:
     def by_row_of_X(self, coef: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return coefficients and intercepts for X itself; `coef` has one row for each score."""
         slopes = np.ascontiguousarray(coef[:, : self.n_features])
+        if self.mirror is not None:
+            slopes = slopes - np.outer(slopes @ self.mirror, self.mirror)
         intercepts = self.constant * coef[:, -1] if self.constant else np.zeros(len(coef))
         return slopes, intercepts if self.center is None else intercepts - slopes @ self.center
 
@@ -100,17 +118,34 @@ def look_ahead(data: Passes, n_classes: int = 0) -> tuple[Overview, Rows]:
     return look(data, SHIFT_ROWS if data.resident else SAMPLED_ROWS, n_classes)
 
 
-def free_design(sample: Rows, fit_intercept: bool) -> Design:
-    """Return a design whose intercept is not penalised, so that X may be shifted."""
+def free_design(sample: Rows, fit_intercept: bool, absolute: bool = False) -> Design:
+    """Return a design whose intercept is not penalised, so that X may be shifted.
+
+    Without an intercept X may be reflected, unless `absolute` coefficients are penalised.
+    """
     n_features = sample.X.shape[1]
     if not fit_intercept:
-        return Design(n_features, 0.0)
+        return Design(n_features, 0.0) if absolute else bound_design(sample, 0.0)
+    mean, far = _far_means(sample, FAR_FROM_ZERO)
+    return Design(n_features, 1.0, np.where(far, mean, 0.0) if far.any() else None)
+
+
+def bound_design(sample: Rows, constant: float) -> Design:
+    """Return a design of which all coefficients are penalised by their squares, so that X may be reflected."""
+    mean, far = _far_means(sample, LOST_FROM_ZERO)
+    if not far.any():
+        return Design(len(mean), constant)
+    mirror, axis = mean / np.linalg.norm(mean), np.abs(mean).argmax()
+    mirror[axis] += np.sign(mirror[axis])
+    return Design(len(mean), constant, mirror=mirror * (np.sqrt(2) / np.linalg.norm(mirror)))
+
+
+def _far_means(sample: Rows, deviations: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the means of some rows, and which columns have them more than so many deviations from zero."""
     X = sample.X[:: max(1, len(sample.X) // SHIFT_ROWS)]
     mean, deviation = X.mean(axis=0, dtype=np.float64), X.std(axis=0, dtype=np.float64)
-    far = np.abs(mean) > FAR_FROM_ZERO * deviation
     # a constant column keeps its value, which scikit-learn penalises as it stands
-    far &= deviation > 0
-    return Design(n_features, 1.0, np.where(far, mean, 0.0) if far.any() else None)
+    return mean, (np.abs(mean) > deviations * deviation) & (deviation > 0)
 
 
 class RowLoss(Protocol):
@@ -266,10 +301,9 @@ def warn_if_unfinished(found: Minimum, max_iter: int, tol: float) -> None:
     hidden = found.hidden
     if hidden > HIDDEN_SHARE:
         warnings.warn(
-            "The columns differ so much in size, their means are so far from zero, or the classes are so far apart, "
-            f"that some directions are lost in rounding; the objective may be above its minimum by up to {hidden:.1e} "
-            "of what it was before the fit. Centre and scale the columns, with StandardScaler, let the intercept be "
-            "fitted, or give a penalty.",
+            "Some columns are so nearly sums of others, share so much, or separate the classes so well that "
+            f"directions are lost in rounding; the objective may be above its minimum by {hidden:.1e} of what it was "
+            "before the fit, or by more. Leave out columns, subtract what they share, or give a penalty.",
             ConvergenceWarning,
             stacklevel=2,
         )

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from skdist_gpu.reductions.class_weights import check_classes, class_weights
-from skdist_gpu.reductions.linear import Design, Model, RowLoss, ScoreReduction, look_ahead
+from skdist_gpu.reductions.linear import Design, Model, RowLoss, ScoreReduction, bound_design, look_ahead
 from skdist_gpu.reductions.newton import Minimum
 from skdist_gpu.reductions.protocol import Passes, namespace
 from skdist_gpu.reductions.sample import Rows
@@ -81,7 +81,7 @@ def fit_linear_svc(estimator: Any, data: Passes) -> None:
     else:
         # LIBLINEAR weighs only the class that is set against the others
         losses = [SquaredHinge(k, weights[k], 1.0) for k in range(len(classes))]
-    design = _design(estimator, data)
+    design = _design(estimator, sample)
     found = [_minimise(estimator, loss, design, float(view.weight), data, sample) for loss in losses]
     coef, intercept = design.by_row_of_X(np.array([f.coef for f in found]))
     estimator.classes_ = classes
@@ -92,7 +92,7 @@ def fit_linear_svc(estimator: Any, data: Passes) -> None:
 def fit_linear_svr(estimator: Any, data: Passes) -> None:
     """Fit a scikit-learn ``LinearSVR`` with the squared loss in place; parameters as in :func:`fit_linear_svc`."""
     view, sample = look_ahead(data)
-    design = _design(estimator, data)
+    design = _design(estimator, sample)
     loss = SquaredEpsilonInsensitive(estimator.epsilon)
     found = _minimise(estimator, loss, design, float(view.weight), data, sample)
     coef, intercept = design.by_row_of_X(found.coef[None])
@@ -100,8 +100,8 @@ def fit_linear_svr(estimator: Any, data: Passes) -> None:
     estimator.n_iter_ = found.n_iter
 
 
-def _design(estimator: Any, data: Passes) -> Design:
-    return Design(data.n_features, float(estimator.intercept_scaling) if estimator.fit_intercept else 0.0)
+def _design(estimator: Any, sample: Rows) -> Design:
+    return bound_design(sample, float(estimator.intercept_scaling) if estimator.fit_intercept else 0.0)
 
 
 def _minimise(estimator: Any, loss: RowLoss, design: Design, total: float, data: Passes, sample: Rows) -> Minimum:

@@ -120,7 +120,7 @@ def fit_logistic_regression(estimator: Any, data: Passes) -> None:
     view, sample = look_ahead(data, len(classes))
     class_weight = class_weights(estimator.class_weight, classes, view)
     total = view.weight if class_weight is None else class_weight @ view.class_weight
-    design = free_design(sample, estimator.fit_intercept)
+    design = free_design(sample, estimator.fit_intercept, absolute=estimator.l1_ratio > 0)
     n_scores = 1 if len(classes) == 2 else len(classes)
     model = make_model(class_weight, design, n_scores, float(total), 1 / (estimator.C * total), estimator.l1_ratio)
     found = model.fit(data, sample, estimator.max_iter, estimator.tol)

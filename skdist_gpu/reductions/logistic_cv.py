@@ -91,7 +91,7 @@ def fit_logistic_regression_cv(estimator: Any, data: Passes) -> None:
     class_weight = class_weights(estimator.class_weight, classes, replace(view, class_weight=weights.sum(axis=1)))
     by_class = weights if class_weight is None else class_weight[:, None] * weights
     totals = by_class.sum() - by_class.sum(axis=0)
-    design = free_design(sample, estimator.fit_intercept)
+    design = free_design(sample, estimator.fit_intercept, absolute=bool(ratios.any()))
     grid = Grid(ratios, Cs, design, class_weight, totals, 1 if len(classes) == 2 else len(classes))
     _check_memory(grid)
     found = _minimise_all(estimator, grid, by_fold, sample)

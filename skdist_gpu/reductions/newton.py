@@ -76,7 +76,7 @@ class Minimum:
 
     @property
     def hidden(self) -> float:
-        """By how much the objective may be too high at most, as a share of `scale`: directions lost in rounding."""
+        """By how much the objective is too high, or by more, as a share of `scale`: directions lost in rounding."""
         if self.curvature is None or self.slopes is None:
             return 0.0
         return _hidden_decrease(self.curvature, self.slopes) / self.scale
@@ -273,7 +273,7 @@ def _newton_step(curvature: np.ndarray, gradient: np.ndarray, shortest: bool) ->
 
 
 def _hidden_decrease(curvature: np.ndarray, gradient: np.ndarray) -> float:
-    """Return by how much an objective may fall at most in the directions that no Newton step takes."""
+    """Return by how much an objective falls at least in the directions that no Newton step takes."""
     scaled, scale = _scaled(curvature)
     if _clear_factor(scaled) is not None:
         return 0.0

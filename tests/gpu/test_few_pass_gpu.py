@@ -4,6 +4,7 @@ import cupy
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.linalg import helmert
 from sklearn.base import clone, is_classifier
 from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.linear_model import (
@@ -77,6 +78,16 @@ def test_answer_is_scikit_learns(estimator, target, precise, weighted, place):
         assert_array_equal(model.coef_ == 0, reference.coef_ == 0)
     if isinstance(estimator, HuberRegressor):
         assert np.mean(model.outliers_ != reference.outliers_) < 1e-3
+
+
+@pytest.mark.parametrize(("estimator", "target"), [(LogisticRegression(), "binary"), (PoissonRegressor(), "counts")])
+def test_a_large_value_in_all_columns_acts_as_an_intercept(estimator, target, place):
+    far, axes, y = X + 1e8, helmert(8).T, TARGETS[target]
+    reference = clone(estimator).set_params(solver="newton-cholesky", tol=1e-10).fit((far - 1e8) @ axes, y)
+    bound = clone(estimator).set_params(fit_intercept=False)
+    model = autoscale(bound, backend="reductions:gpu").fit(place(far), place(y))
+    assert_ran_on(model, "reductions:gpu")
+    assert_allclose(np.ravel(model.coef_) @ axes, np.ravel(reference.coef_), atol=1e-5)
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -144,7 +144,7 @@ def _has_kernel(reduction: Any, X: Any, y: Any) -> bool:
         type(reduction) is ScoreReduction
         and not reduction.second_order
         and type(reduction.loss).__name__ in _ROW_LOSSES
-        and reduction.design.center is None
+        and reduction.design.takes_rows_as_they_are
         and X.flags.c_contiguous
         and X.shape[1] <= MOST_COLUMNS
         and y.dtype.name in _C_TYPES
