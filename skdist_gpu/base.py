@@ -14,7 +14,7 @@ from sklearn.utils.validation import has_fit_parameter
 from skdist_gpu._compat.cuml import without_proxy
 from skdist_gpu._compat.sklearn import unfitted, validate_params
 from skdist_gpu.config import DEFAULTS, get_config
-from skdist_gpu.data.inspect import InputInfo, inspect_input
+from skdist_gpu.data.inspect import described_input, inspect_input
 from skdist_gpu.delegation import FitMethod
 from skdist_gpu.engines.catalog import entries_for, matches
 from skdist_gpu.engines.entry import Entry
@@ -287,10 +287,7 @@ class AutoScaleEstimator(ScoringMixin, BaseEstimator):
             raise ValueError("plan() takes either X or shape=(n_samples, n_features).")
         estimator = unfitted(self._make_estimator())
         self._check_parameters(estimator)
-        if shape is not None:
-            info = InputInfo("numpy", shape[0], shape[1], dtype, n_targets=1)
-        else:
-            info = inspect_input(X, y, sample_weight)
+        info = inspect_input(X, y, sample_weight) if shape is None else described_input(shape, dtype)
         resources = resources or detect_resources(current_client(get_config()["client"]))
         return make_plan(estimator, info, resources, self._request({}))
 

@@ -121,7 +121,7 @@ class AutoScaleClassifier(ClassifierMixin, AutoScaleEstimator):
 
 
 @document(PARAMETERS.format(kind="clusterer", default="KMeans(random_state=0)"))
-class AutoScaleClusterer(ClusterMixin, AutoScaleEstimator):
+class AutoScaleClusterer(TransformerMixin, ClusterMixin, AutoScaleEstimator):
     """A clusterer that chooses, at fit time, the engine that serves best.
 
     {parameters}
@@ -144,12 +144,10 @@ class AutoScaleClusterer(ClusterMixin, AutoScaleEstimator):
 
         return KMeans(random_state=0)
 
-    @available_if(estimator_has("transform"))
     def transform(self, X: Any) -> Any:
         """Return the distance of each row to each cluster."""
         return self._call("transform", X)
 
-    @available_if(estimator_has("transform"))
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
         """Fit, and return the distance of each row to each cluster."""
         return self.fit(X, y, **fit_params).transform(X)
@@ -230,5 +228,8 @@ class AutoScaleTransformer(TransformerMixin, AutoScaleEstimator):
         return self._fitted().get_feature_names_out(input_features)
 
 
-# the gate is set here again: scikit-learn wraps `transform` for set_output, which hides it, and TSNE has none
-AutoScaleTransformer.transform = available_if(estimator_has("transform"))(AutoScaleTransformer.transform)  # type: ignore[method-assign]
+# the gates are set last: scikit-learn wraps these methods for set_output, which shows them where there are none
+_if_transforms = available_if(estimator_has("transform"))
+AutoScaleTransformer.transform = _if_transforms(AutoScaleTransformer.transform)  # type: ignore[method-assign]
+AutoScaleClusterer.transform = _if_transforms(AutoScaleClusterer.transform)  # type: ignore[method-assign]
+AutoScaleClusterer.fit_transform = _if_transforms(AutoScaleClusterer.fit_transform)  # type: ignore[method-assign]

@@ -9,13 +9,15 @@ import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_breast_cancer, load_diabetes, make_classification
-from sklearn.ensemble import VotingClassifier, VotingRegressor
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import BaggingRegressor, VotingClassifier, VotingRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.feature_selection import RFE, SelectFromModel
 from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, Ridge
-from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, cross_val_predict, cross_val_score
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
@@ -63,13 +65,35 @@ def test_autoscale_wraps_what_is_inside():
     names = list(X.columns)
     columns = ColumnTransformer([("scale", StandardScaler(), names[:5]), ("keep", "passthrough", names[5:])])
     union = FeatureUnion([("scale", StandardScaler()), ("other", MinMaxScaler())])
-    search = GridSearchCV(Ridge(), {"estimator__alpha": [1.0]})
+    search = GridSearchCV(Ridge(), {"alpha": [1.0]})
     assert_allclose(autoscale(columns).fit_transform(X), columns.fit_transform(X))
     assert_allclose(autoscale(union).fit_transform(X), union.fit_transform(X))
     assert isinstance(autoscale(search).fit(X, y).best_estimator_, AutoScaleRegressor)
     assert isinstance(search.estimator, Ridge)
     with pytest.raises(TypeError, match="takes a scikit-learn estimator"):
         autoscale(3)
+
+
+def test_a_search_tries_the_parameters_that_it_was_given():
+    steps = ColumnTransformer([("scale", StandardScaler(), list(X.columns))]), BaggingRegressor(Ridge(), random_state=0)
+    grid = {"columntransformer__scale__with_mean": [True], "baggingregressor__estimator__alpha": [0.01, 100.0]}
+    plain = GridSearchCV(make_pipeline(*steps), [grid, {"columntransformer__remainder": ["drop"]}]).fit(X, y)
+    search = autoscale(plain).fit(X, y)
+    assert isinstance(search.best_estimator_[1], AutoScaleRegressor)
+    assert_allclose(search.cv_results_["mean_test_score"], plain.cv_results_["mean_test_score"])
+    renamed = GridSearchCV(AutoScaleRegressor(Ridge()), {"estimator__alpha": [1.0]})
+    assert autoscale(renamed).fit(X, y).best_params_ == {"estimator__alpha": 1.0}
+    drawn = RandomizedSearchCV(Ridge(), {"alpha": [1.0]}, n_iter=1)
+    assert autoscale(drawn).fit(X, y).best_params_ == {"estimator__alpha": 1.0}
+
+
+@pytest.mark.parametrize("step", [KMeans(2, random_state=0), LinearDiscriminantAnalysis()])
+def test_clusterers_and_classifiers_that_transform_are_steps_before_others(step):
+    plain = make_pipeline(clone(step), StandardScaler()).set_output(transform="pandas").fit_transform(XC, yc)
+    wrapped = autoscale(make_pipeline(step, StandardScaler())).set_output(transform="pandas").fit_transform(XC, yc)
+    pd.testing.assert_frame_equal(wrapped, plain)
+    union = autoscale(FeatureUnion([("step", step), ("other", MinMaxScaler())]))
+    assert union.fit_transform(XC, yc).shape[0] == len(XC)
 
 
 def test_clone_and_parameters():
@@ -99,8 +123,14 @@ def test_routing_of_sample_weight():
         step = AutoScaleRegressor(Ridge(), backend="reductions").set_fit_request(sample_weight=True)
         model = Pipeline([("scale", StandardScaler().set_fit_request(sample_weight=False)), ("fit", step)])
         model.fit(X, y, sample_weight=weights)
+        asking = Ridge().set_fit_request(sample_weight=True)
+        carried = autoscale(
+            Pipeline([("scale", StandardScaler().set_fit_request(sample_weight=False)), ("fit", asking)])
+        )
+        carried.fit(X, y, sample_weight=weights)
     plain = Pipeline([("scale", StandardScaler()), ("fit", Ridge())]).fit(X, y, fit__sample_weight=weights)
     assert_allclose(model[-1].coef_, plain[-1].coef_)
+    assert_allclose(carried[-1].coef_, plain[-1].coef_)
 
 
 def test_weights_are_offered_only_where_the_estimator_takes_them():

@@ -162,8 +162,11 @@ def test_bad_parameters_get_scikit_learns_error():
         AutoScaleRegressor(Ridge(alpha=-1.0), backend="reductions").fit(X, y)
     with pytest.raises(ValueError, match="fallback='never'"):
         AutoScaleRegressor(fallback="never").fit(X, y)
-    with pytest.raises(ValueError, match="no number of bytes"):
-        AutoScaleRegressor(memory_budget="much").fit(X, y)
+    for budget in ("much", "inf", float("inf"), float("nan"), 0, -1, "-1GB", True):
+        with pytest.raises(ValueError, match=f"{budget!r} is no number of bytes above zero"):
+            AutoScaleRegressor(memory_budget=budget).fit(X, y)
+    with pytest.raises(BackendError, match=r"in main memory, memory_budget= allows 1\.0 kB"):
+        AutoScaleRegressor(memory_budget=np.int64(1000)).fit(X, y)
 
 
 def test_calls_before_fit():
@@ -199,3 +202,21 @@ def test_what_learns_nothing_needs_no_fit_and_has_no_plan_to_explain_before_it()
         model.explain()
     with pytest.raises(NotFittedError, match="not fitted yet"):
         AutoScaleTransformer(StandardScaler()).transform(X)
+
+
+@pytest.mark.parametrize("shape", ["10x3", (10,), (10, 3, 1), (-10, 3), (10, 0), (1e9, 3), 10])
+def test_plans_for_no_table(shape):
+    with pytest.raises(ValueError, match=r"is no table\. Give"):
+        AutoScaleRegressor().plan(shape=shape)
+
+
+def test_the_dtype_of_a_plan_is_numpys():
+    with pytest.raises(TypeError, match="float33"):
+        AutoScaleRegressor().plan(shape=(10, 3), dtype="float33")
+    assert "float32" in AutoScaleRegressor().plan(shape=(10, 3), dtype=np.float32).data
+
+
+def test_names_of_columns_are_for_files():
+    frame = dd.from_pandas(pd.DataFrame(X, columns=["a", "b", "c"]), npartitions=2)
+    with pytest.raises(ValueError, match=r"y='c' has no rows\. Columns of files have names"):
+        AutoScaleRegressor().fit(frame, "c")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from functools import cache
 from typing import Any
 
@@ -30,6 +31,13 @@ def unfitted(estimator: Any) -> Any:
         if _PLAIN.issuperset(map(type, values.values())):
             return cls(**values)
     return clone(estimator)
+
+
+def with_requests_of(estimator: Any, wrapper: Any) -> Any:
+    """Return a wrapper that asks for the metadata, such as weights, that its estimator was set to ask for."""
+    if hasattr(estimator, "_metadata_request"):
+        wrapper._metadata_request = deepcopy(estimator._metadata_request)
+    return wrapper
 
 
 def _parameters(estimator: Any) -> dict[str, Any]:
@@ -167,4 +175,5 @@ __all__ = [
     "smooth_counts",
     "validate_params",
     "value_mask",
+    "with_requests_of",
 ]

@@ -271,6 +271,8 @@ def _cut_like(part: Any, X: Any, name: str) -> Any:
     import dask.array
 
     values, blocks = np.asarray(to_host(part)), _row_blocks(X)
+    if values.ndim == 0:
+        raise ValueError(f"{name}={part!r} has no rows. Columns of files have names; give frame[{part!r}] here.")
     if None in blocks or sum(b for b in blocks if b is not None) != len(values):
         raise MisalignedBlocksError(
             f"{name} has {len(values)} rows in memory, X has {_blocks_text(blocks)}. Nothing was computed. "

@@ -131,6 +131,20 @@ def inspect_input(X: Any, y: Any = None, sample_weight: Any = None) -> InputInfo
     )
 
 
+def described_input(shape: tuple[int, int], dtype: Any) -> InputInfo:
+    """Describe an array that does not exist, with a target.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shape is not two numbers of rows and columns, or NumPy does not know the dtype.
+    """
+    lengths = list(shape) if isinstance(shape, (tuple, list)) else []
+    if len(lengths) != 2 or not all(isinstance(n, (int, np.integer)) and n > 0 for n in lengths):
+        raise ValueError(f"shape={shape!r} is no table. Give (n_samples, n_features), such as (10**9, 100).")
+    return InputInfo("numpy", int(lengths[0]), int(lengths[1]), np.dtype(dtype).name, n_targets=1)
+
+
 def _inspect_files(source: Any, y: Any, sample_weight: Any) -> InputInfo:
     """Describe files by their schema and footers; `y` and weights are names of columns. A filter is not applied."""
     targets = [y] if isinstance(y, str) else list(y) if isinstance(y, (list, tuple)) else []

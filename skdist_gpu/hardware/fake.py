@@ -14,21 +14,22 @@ def parse_bytes(text: str | int | float) -> int:
     Raises
     ------
     ValueError
-        If the text is no number with a unit of bytes.
+        If the text is no number above zero with a unit of bytes.
 
     Examples
     --------
     >>> parse_bytes("80GB"), parse_bytes("1.5 KiB"), parse_bytes(12)
     (80000000000, 1536, 12)
     """
-    if isinstance(text, (int, float)):
-        return int(text)
-    number = text.strip().rstrip("BbKkMmGgTtIi ")
-    unit = text.strip()[len(number) :].strip().upper() or "B"
+    number = str(text).strip().rstrip("BbKkMmGgTtIi ")
+    unit = str(text).strip()[len(number) :].strip().upper() or "B"
     try:
-        return int(float(number) * _UNITS[unit])
-    except (KeyError, ValueError):
-        raise ValueError(f"{text!r} is no number of bytes. Write it as in '80GB' or '512 MiB'.") from None
+        n_bytes = int(float(number) * _UNITS[unit])
+    except (KeyError, ValueError, OverflowError):
+        n_bytes = 0
+    if n_bytes <= 0:
+        raise ValueError(f"{text!r} is no number of bytes above zero. Write it as in '80GB' or '512 MiB'.")
+    return n_bytes
 
 
 def make_resources(

@@ -245,10 +245,12 @@ def _memory_refusals(
     if n_bytes is None or n_bytes <= free:
         return []
     place = {"gpu": "on GPU 0", "dask": "in the cluster's memory"}.get(entry.device, "in main memory")
-    refusal = (
-        f"needs about {format_bytes(n_bytes)} {place}, {format_bytes(free)} are free; "
-        "memory_budget= overrides what counts as free"
+    limit = (
+        f"{format_bytes(free)} are free; memory_budget= overrides what counts as free"
+        if request.memory_budget is None
+        else f"memory_budget= allows {format_bytes(free)}"
     )
+    refusal = f"needs about {format_bytes(n_bytes)} {place}, {limit}"
     if entry.backend != "sklearn":
         return [refusal]
     return [refusal, what_would_fit(entries_for(estimator), info, n_bytes, free)]
