@@ -1,6 +1,8 @@
 """The command `skdist-gpu`."""
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -78,3 +80,11 @@ def test_plan_explains_mistakes(arguments, text):
 
 def test_version():
     assert _run("--version").output.strip().endswith(skdist_gpu.__version__)
+
+
+def test_predict_names_a_model_that_is_none(tmp_path):
+    table = tmp_path / "table.parquet"
+    pq.write_table(pa.table({"a": [1.0, 2.0]}), table)
+    done = _run("predict", str(table), str(table), str(tmp_path / "out.parquet"))
+    assert done.exit_code == 1
+    assert "table.parquet is no file of skops" in done.output

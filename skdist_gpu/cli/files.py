@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import click
 
@@ -89,6 +90,8 @@ def predict(model: str, table: str, output: str, method: str, keep: tuple[str, .
 
     try:
         n_rows = predict_to_parquet(load(model, trust), open_table(table), output, method=method, keep=keep)
+    except BadZipFile as error:
+        raise click.ClickException(f"{model} is no file of skops, as `skdist-gpu fit` writes them: {error}.") from error
     except UntrustedTypesFoundException as error:
         raise click.ClickException(f"{error} Name each with --trust if you know where {model} is from.") from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:
