@@ -213,6 +213,20 @@ def test_mini_batches_end_no_higher(init, backend, monkeypatch):
     assert_array_equal(pickle.loads(pickle.dumps(model.estimator_)).predict(X[:100]), model.labels_[:100])
 
 
+@pytest.mark.parametrize("backend", PLACES)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kind", [KMeans, MiniBatchKMeans])
+def test_clusters_of_few_rows_far_away_are_found_outside_the_sample(kind, weighted, backend, monkeypatch):
+    monkeypatch.setattr(kmeans, "SAMPLED_ROWS", 2000)
+    X, weights = make_data(n_rows=9000, n_columns=3, n_blobs=4)
+    X[[17, 4003]] += [[3e4, 0.0, 0.0], [0.0, -3e4, 0.0]]
+    weights[[17, 4003]] = 0.01
+    sample_weight = weights if weighted else None
+    reference = KMeans(6, n_init=10, random_state=0).fit(X, sample_weight=sample_weight)
+    model = AutoScaleClusterer(kind(6, n_init=3, random_state=0), backend=backend).fit(X, sample_weight=sample_weight)
+    assert model.inertia_ <= 1.05 * reference.inertia_
+
+
 @pytest.mark.parametrize("n_rows", [1500, 9000])
 def test_mini_batches_without_labels_go_on_with_partial_fit(n_rows, monkeypatch):
     monkeypatch.setattr(kmeans, "SAMPLED_ROWS", 2000)

@@ -29,6 +29,10 @@ SAMPLED_ROWS_PER_CLUSTER = 200
 MINI_BATCH_STEPS = 2
 # one start in three or so ends in a bad minimum, which batches may leave again; starts on a sample cost little
 MINI_BATCH_STARTS = 5
+# share of the inertia that rows outside the sample must have to be looked for, and to be added to it
+UNSEEN = 0.05
+# standard errors of the sampled scatter that are no longer taken for chance
+BEYOND_CHANCE = 4
 # squared distance of two centres, as a share of their squares, of which float32 keeps three digits or more
 COARSE = 1e-3
 # squares of rows and centres, and of the distances between centres, that float32 holds with room for their sums
@@ -161,7 +165,7 @@ def fit_kmeans(estimator: Any, data: Passes) -> None:
         scikit-learn's own, if there are fewer rows than clusters or `init` has the wrong shape.
     """
     view, sample = _look(estimator, data)
-    start, n_iter = _start(estimator, view, sample)
+    start, n_iter = _start(estimator, data, view, sample)
     centres = start - view.columns.mean
     if n_iter == 0 or len(sample.X) < view.n_rows:
         tolerance = estimator.tol * float(np.mean(view.columns.scatter)) / view.n_rows
@@ -183,7 +187,7 @@ def fit_mini_batch_kmeans(estimator: Any, data: Passes) -> None:
     several = isinstance(estimator.init, str) and estimator.n_init == "auto"
     n_init = MINI_BATCH_STARTS if several else estimator.n_init
     options = {name: getattr(estimator, name) for name in ("n_clusters", "init", "max_iter", "random_state")}
-    start, n_iter = _start(KMeans(n_init=n_init, **options), view, sample, given=False)
+    start, n_iter = _start(KMeans(n_init=n_init, **options), data, view, sample, given=False)
     centres = start - view.columns.mean
     counts = None
     if len(sample.X) < view.n_rows:
@@ -229,7 +233,7 @@ def _assign(estimator: Any, data: Passes, centres: np.ndarray, mean: np.ndarray)
     return labels
 
 
-def _start(estimator: Any, view: Overview, sample: Rows, given: bool = True) -> tuple[np.ndarray, int]:
+def _start(estimator: Any, data: Passes, view: Overview, sample: Rows, given: bool = True) -> tuple[np.ndarray, int]:
     """Return the given centres, or those that scikit-learn finds on the sample, and its number of steps.
 
     Not `given`, it is on the sample that given centres are moved.
@@ -252,10 +256,37 @@ def _start(estimator: Any, view: Overview, sample: Rows, given: bool = True) -> 
             )
         if given:
             return centres, 0
+    found = _fit_sample(estimator, sample)
+    if len(sample.X) < view.n_rows:
+        extended = _with_outliers(found, data, view, sample)
+        found = found if extended is None else _fit_sample(estimator, extended)
+    return found.cluster_centers_.astype(np.float64), found.n_iter_
+
+
+def _fit_sample(estimator: Any, sample: Rows) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        found = clone(estimator).fit(sample.X, sample_weight=sample.weight)
-    return found.cluster_centers_.astype(np.float64), found.n_iter_
+        return clone(estimator).fit(sample.X, sample_weight=sample.weight)
+
+
+def _with_outliers(found: Any, data: Passes, view: Overview, sample: Rows) -> Rows | None:
+    """Return the sample and the rows farthest from its clusters; None where they add little to the inertia.
+
+    k-means++ on all rows would begin at a few rows that are far from all others, and an even sample does not see them.
+    They are looked for, in one pass, only where the sample lacks more of the scatter of all rows than by chance.
+    """
+    mean = view.columns.mean
+    squares = ((sample.X - mean) ** 2).sum(axis=1)
+    lacking = float(np.sum(view.columns.scatter)) / view.n_rows - squares.mean()
+    by_chance = BEYOND_CHANCE * squares.std() / len(squares) ** 0.5
+    if lacking <= max(by_chance, UNSEEN * found.inertia_ / view.weight):
+        return None
+    centres = found.cluster_centers_ - mean
+    distances, weights, _, rows = data.reduce(FarthestReduction(centres, mean, len(centres)))
+    if distances @ weights <= UNSEEN * found.inertia_:
+        return None
+    X = np.concatenate([sample.X, (rows + mean).astype(sample.X.dtype)])
+    return Rows(X, None, np.concatenate([sample.weight, weights]), view.n_rows)
 
 
 def _keep_private_state(estimator: Any, centres: np.ndarray) -> None:
