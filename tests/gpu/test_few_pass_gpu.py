@@ -122,6 +122,16 @@ def test_kmeans_from_given_centres(weighted, place):
     assert_allclose(model.inertia_, reference.inertia_, rtol=1e-9)
 
 
+def test_kmeans_sees_rows_that_are_far_from_all_others(place):
+    rows = np.random.default_rng(0).normal(size=(200_000, 3)).astype(np.float32)
+    rows[[54_321, 123_457]] = [[1e3, 0, 0], [0, -1e3, 0]]
+    estimator = KMeans(5, n_init=1, random_state=0)
+    reference = clone(estimator).fit(rows.astype(np.float64))
+    model = autoscale(estimator, backend="reductions:gpu").fit(place(rows))
+    assert_ran_on(model, "reductions:gpu")
+    assert model.inertia_ <= 1.05 * reference.inertia_
+
+
 def test_mini_batches_end_no_higher(place):
     Z = X + 3 * np.sign(score)[:, None]
     reference = MiniBatchKMeans(4, random_state=0).fit(Z)
