@@ -4,6 +4,7 @@ python benchmarks/few_pass.py cpu   [--rows 2000000] [--output FILE]
 python benchmarks/few_pass.py sizes [--output FILE]
 python benchmarks/few_pass.py dask  [--rows 2000000] [--output FILE]
 python benchmarks/few_pass.py dask_kmeans [--rows 2000000] [--output FILE]
+python benchmarks/few_pass.py kmeans_steps [--rows 2000000] [--output FILE]
 python benchmarks/few_pass.py gpu   [--rows 25000000] [--output FILE]
 """
 
@@ -195,6 +196,22 @@ def sizes():
     return rows
 
 
+def kmeans_steps(n_rows):
+    """Return the seconds of twenty steps on columns without clusters, where KMeans takes many."""
+    X, rows = np.random.default_rng(0).standard_normal((n_rows, 50), dtype=np.float32), []
+    for dtype in (np.float32, np.float64):
+        values = X.astype(dtype, copy=False)
+        estimators = {steps: KMeans(8, init=values[:8], n_init=1, max_iter=steps, tol=0) for steps in (1, 21)}
+        for who in ("reductions:cpu", "sklearn"):
+            seconds = {
+                steps: timed(lambda e=e, v=values, w=who: autoscale(e, backend=w).fit(v), 2)[0]
+                for steps, e in estimators.items()
+            }
+            row = {"who": who, "dtype": values.dtype.name, "seconds_of_a_step": (seconds[21] - seconds[1]) / 20}
+            rows.append(row | {"shape": values.shape})
+    return rows
+
+
 def dask_arrays(n_rows, limit):
     import dask.array as da
     from dask_ml.linear_model import LogisticRegression as DaskLogisticRegression
@@ -277,7 +294,7 @@ def gpu(n_rows):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["cpu", "sizes", "dask", "dask_kmeans", "gpu"])
+    parser.add_argument("what", choices=["cpu", "sizes", "dask", "dask_kmeans", "kmeans_steps", "gpu"])
     parser.add_argument("--rows", type=int)
     parser.add_argument("--limit", type=float, default=300, help="seconds after which a peer over Dask is stopped")
     parser.add_argument("--output", type=pathlib.Path)
@@ -288,6 +305,7 @@ def main():
         "sizes": lambda _: sizes(),
         "dask": lambda n: dask_arrays(n, arguments.limit),
         "dask_kmeans": dask_kmeans,
+        "kmeans_steps": kmeans_steps,
         "gpu": gpu,
     }[arguments.what]
     report(run(n_rows), arguments.output, n_rows=n_rows)

@@ -18,10 +18,15 @@ from sklearn.neighbors import KNeighborsClassifier
 SHAPES = ((1_000_000, 20), (2_000_000, 20), (4_000_000, 20), (200_000, 768), (500_000, 768), (1_000_000, 200))
 
 
+def groups_of(X):
+    """Return the number of groups of rows whose graphs are built apart."""
+    return max(4, len(X) // 500_000)
+
+
 def fit(X, spread):
     options = {}
     if spread:
-        groups = {"knn_n_clusters": max(4, len(X) // 500_000), "knn_overlap_factor": 2}
+        groups = {"knn_n_clusters": groups_of(X), "knn_overlap_factor": 2}
         options = {"device_ids": "all", "build_algo": "nn_descent", "build_kwds": groups}
     return UMAP(n_neighbors=15, output_type="numpy", **options).fit(X)
 
@@ -46,6 +51,7 @@ def main():
             seconds, model = timed(lambda X=X, spread=spread: fit(X, spread))
             n_gpus = cupy.cuda.runtime.getDeviceCount() if spread else 1
             row = {"rows": shape[0], "columns": shape[1], "gpus": n_gpus, "seconds": seconds}
+            row |= {"groups": groups_of(X)} if spread else {}
             rows.append(row | {"separation": separation(model.embedding_, groups)})
             print(rows[-1], flush=True)
     report(rows, arguments.output)

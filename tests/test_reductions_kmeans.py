@@ -102,15 +102,16 @@ def test_float32_rows_that_float32_cannot_tell_apart(backend):
 
 
 @pytest.mark.parametrize("backend", PLACES)
-def test_float32_rows_end_where_a_step_in_float64_changes_nothing(backend):
-    X, weights = make_data(spread=1.0)
-    single = (X - 990).astype(np.float32)
-    model = AutoScaleClusterer(KMeans(6, tol=1e-9, random_state=0), backend=backend).fit(single, sample_weight=weights)
-    means = [
-        np.average(single[model.labels_ == k].astype(float), axis=0, weights=weights[model.labels_ == k])
-        for k in range(6)
-    ]
-    assert_allclose(model.cluster_centers_, means, rtol=1e-6)
+def test_float32_rows_end_at_the_means_of_their_clusters_in_float64(backend):
+    X = np.random.default_rng(1).normal(size=(40_000, 3))
+    X[:, 0] += np.repeat([-25, 25], 20_000)
+    X[:, 1] += np.tile([-1, 1], 20_000)
+    single = X.astype(np.float32)
+    init = np.array([[-25.0, -1.0, 0.0], [-25.0, 1.0, 0.0], [25.0, -1.0, 0.0], [25.0, 1.0, 0.0]])
+    model = AutoScaleClusterer(KMeans(4, init=init, tol=0), backend=backend).fit(single)
+    means = [single[model.labels_ == k].mean(axis=0, dtype=np.float64) for k in range(4)]
+    # half the distance between two numbers of float32 there: sums in float32 are off by more
+    assert_allclose(model.cluster_centers_, means, rtol=0, atol=np.spacing(np.float32(25)) / 2)
 
 
 @pytest.mark.parametrize("backend", PLACES)
