@@ -147,6 +147,21 @@ def test_centres_without_rows_move_to_the_farthest_rows():
         assert_same_model(model.estimator_, reference)
 
 
+@pytest.mark.parametrize("n_columns", [40, 400])
+@pytest.mark.parametrize("offset", [0.0, 1e3])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rows_in_the_order_of_their_clusters(weighted, offset, n_columns):
+    # most blocks of rows then lack most of the clusters
+    generator = np.random.default_rng(8)
+    centres = generator.normal(scale=2.0, size=(6, n_columns)) + offset
+    X = np.repeat(centres, 4000, axis=0) + generator.normal(size=(24_000, n_columns))
+    sample_weight = generator.uniform(size=len(X)) * (np.arange(len(X)) % 4000 > 50) if weighted else None
+    estimator = KMeans(6, init=centres + generator.normal(scale=2.0, size=centres.shape))
+    reference = clone(estimator).fit(X, sample_weight=sample_weight)
+    model = AutoScaleClusterer(estimator, backend="reductions:cpu")
+    assert_same_model(model.fit(np.asfortranarray(X), sample_weight=sample_weight).estimator_, reference)
+
+
 def test_fewer_distinct_rows_than_clusters():
     X = np.repeat([[0.0, 1.0], [2.0, 3.0]], 50, axis=0)
     with pytest.warns(ConvergenceWarning, match="distinct clusters"):

@@ -6,6 +6,7 @@ from copy import deepcopy
 from functools import cache
 from typing import Any
 
+import numpy as np
 from sklearn.base import clone
 from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
@@ -63,6 +64,31 @@ def infer_dimension(variances: Any, n_samples: int) -> int:
     from sklearn.decomposition._pca import _infer_dimension
 
     return _infer_dimension(variances, n_samples)
+
+
+def lloyd_step(X: Any, sample_weight: Any, centres: Any, means: bool) -> tuple[Any, Any]:
+    """Return the label of each row, and of each label the mean of its rows, if `means` are wanted.
+
+    The compiled loop keeps the rows in the processor's cache, and lets other threads run. If a label has no weight, the
+    means are those after scikit-learn has moved rows to it; of such there may not be more than rows.
+    """
+    from sklearn.cluster._k_means_lloyd import lloyd_iter_chunked_dense
+
+    centres = np.ascontiguousarray(centres, X.dtype)
+    labels, moved = np.empty(len(X), np.int32), np.zeros_like(centres)
+    weight, shift = np.zeros((2, len(centres)), X.dtype)
+    lloyd_iter_chunked_dense(
+        np.ascontiguousarray(X),
+        np.ascontiguousarray(sample_weight, X.dtype),
+        centres,
+        moved,
+        weight,
+        labels,
+        shift,
+        n_threads=1,
+        update_centers=means,
+    )
+    return labels, moved
 
 
 def safe_scale(variance: Any, mean: Any, n_samples: Any) -> Any:

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 from scipy.spatial.distance import pdist
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 
-from skdist_gpu.reductions.columns import ColumnMoments
+from skdist_gpu._compat.sklearn import lloyd_step
 from skdist_gpu.reductions.protocol import Passes, namespace
 from skdist_gpu.reductions.sample import Overview, Rows, look, narrow_slices
 
@@ -37,13 +38,15 @@ BEYOND_CHANCE = 4
 COARSE = 1e-3
 # squares of rows and centres, and of the distances between centres, that float32 holds with room for their sums
 HELD_SQUARES = (1e-30, 1e37)
+# rows a cluster from which the compiled loop's own means take less time than a sum over its labels
+MEANS_OF = 64
 # distance of a row to the mean of rows like it, as a share of the row: what sums in float64 round away
 ROUNDED = 1e-12
 
 
 @dataclass
 class ClusterSums:
-    """Sums over the rows next to each centre; rows are less the mean of all."""
+    """Sums over the rows next to each centre; rows are less the origin."""
 
     weight: Any
     row: Any
@@ -63,20 +66,23 @@ class Assignment:
 
 
 class Centres:
-    """The centres of a step, less the mean of the data, and the dtype to compute with."""
+    """The centres of a step, less an origin amid the rows, and the dtype to compute with."""
 
-    def __init__(self, centres: np.ndarray, mean: np.ndarray, dtype: Any = np.float64) -> None:
-        self.centres, self.mean, self.dtype = centres, mean, dtype
+    def __init__(self, centres: np.ndarray, origin: np.ndarray, dtype: Any = np.float64) -> None:
+        self.centres, self.origin, self.dtype = centres, origin, dtype
 
-    def label(self, X: Any) -> tuple[Any, Any]:
-        """Return the rows less the mean, and the centre next to each."""
+    def shift(self, X: Any) -> Any:
+        """Return the rows less the origin."""
         xp = namespace(X)
-        centres = xp.asarray(self.centres, dtype=self.dtype)
-        rows = X - xp.asarray(self.mean, dtype=self.dtype)
+        return X - xp.asarray(self.origin, dtype=self.dtype) if self.origin.any() else xp.asarray(X, dtype=self.dtype)
+
+    def label(self, rows: Any) -> Any:
+        """Return the centre next to each row."""
+        centres = namespace(rows).asarray(self.centres, dtype=self.dtype)
         # squared distances, less the row's own square
         distances = rows @ (-2 * centres.T)
         distances += (centres * centres).sum(axis=1)
-        return rows, distances.argmin(axis=1)
+        return distances.argmin(axis=1)
 
     def squared_distances(self, rows: Any, labels: Any) -> Any:
         """Return the squared distance of each row to its centre."""
@@ -90,15 +96,29 @@ class LloydReduction(Centres):
 
     def map(self, X: Any, y: Any, sample_weight: Any) -> ClusterSums:
         """Return the sums of a block."""
+        if isinstance(X, np.ndarray):
+            return self._map_on_host(self.shift(X), sample_weight)
         total = ClusterSums(0.0, 0.0)
         for part in narrow_slices(X.shape[0], 1 + 2 * len(self.centres) / X.shape[1]):
-            total = total.plus(self._map_rows(X[part], None if sample_weight is None else sample_weight[part]))
+            weight = None if sample_weight is None else sample_weight[part]
+            total = total.plus(self._map_on_device(self.shift(X[part]), weight))
         return total
 
-    def _map_rows(self, X: Any, sample_weight: Any) -> ClusterSums:
-        xp = namespace(X)
-        rows, labels = self.label(X)
-        member = (labels == xp.arange(len(self.centres))[:, None]).astype(rows.dtype)
+    def _map_on_host(self, rows: np.ndarray, sample_weight: Any) -> ClusterSums:
+        n_clusters = len(self.centres)
+        weight = np.ones(len(rows)) if sample_weight is None else sample_weight
+        few = MEANS_OF * n_clusters < len(rows)
+        labels, means = lloyd_step(rows, weight, self.centres, few)
+        total = np.bincount(labels, weight, n_clusters)
+        if few and total.all():
+            return ClusterSums(total, means.astype(np.float64, copy=False) * total[:, None])
+        # if clusters had no rows, the loop has moved rows to them, which is for the sums of all blocks to decide
+        member = csr_array((weight.astype(rows.dtype), labels, np.arange(len(rows) + 1)), (len(rows), n_clusters))
+        return ClusterSums(total, (member.T @ rows).astype(np.float64, copy=False))
+
+    def _map_on_device(self, rows: Any, sample_weight: Any) -> ClusterSums:
+        xp = namespace(rows)
+        member = (self.label(rows) == xp.arange(len(self.centres))[:, None]).astype(rows.dtype)
         if sample_weight is not None:
             member *= sample_weight
         return ClusterSums(member.sum(axis=1, dtype=np.float64), (member @ rows).astype(np.float64, copy=False))
@@ -111,14 +131,15 @@ class LloydReduction(Centres):
 class FarthestReduction(Centres):
     """Find the rows farthest from their centres, farthest first: distance, weight, label and row."""
 
-    def __init__(self, centres: np.ndarray, mean: np.ndarray, n_rows: int) -> None:
-        super().__init__(centres, mean)
+    def __init__(self, centres: np.ndarray, origin: np.ndarray, n_rows: int) -> None:
+        super().__init__(centres, origin)
         self.n_rows = n_rows
 
     def map(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any, Any]:
         """Return the farthest rows of a block."""
         xp = namespace(X)
-        rows, labels = self.label(X)
+        rows = self.shift(X)
+        labels = self.label(rows)
         weight = xp.ones(len(rows)) if sample_weight is None else sample_weight
         return self._first((self.squared_distances(rows, labels), weight, labels, rows))
 
@@ -137,7 +158,8 @@ class AssignReduction(Centres):
 
     def map(self, X: Any, y: Any, sample_weight: Any) -> Assignment:
         """Return the labels of a block."""
-        rows, labels = self.label(X)
+        rows = self.shift(X)
+        labels = self.label(rows)
         distances = self.squared_distances(rows, labels)
         inertia = distances.sum() if sample_weight is None else distances @ sample_weight
         found = namespace(X).zeros(len(self.centres), dtype=bool)
@@ -164,15 +186,15 @@ def fit_kmeans(estimator: Any, data: Passes) -> None:
     ValueError
         scikit-learn's own, if there are fewer rows than clusters or `init` has the wrong shape.
     """
-    view, sample = _look(estimator, data)
+    view, sample, origin = _look(estimator, data)
     start, n_iter = _start(estimator, data, view, sample)
-    centres = start - view.columns.mean
+    centres = start - origin
     if n_iter == 0 or len(sample.X) < view.n_rows:
         tolerance = estimator.tol * float(np.mean(view.columns.scatter)) / view.n_rows
-        centres, n_iter, _ = _lloyd(data, view.columns, centres, estimator.max_iter, tolerance)
+        centres, n_iter, _ = _lloyd(data, view, centres, origin, estimator.max_iter, tolerance)
     _keep_private_state(estimator, start)
     estimator.n_iter_ = n_iter
-    estimator.labels_ = _assign(estimator, data, centres, view.columns.mean)
+    estimator.labels_ = _assign(estimator, data, centres, origin)
 
 
 def fit_mini_batch_kmeans(estimator: Any, data: Passes) -> None:
@@ -183,18 +205,18 @@ def fit_mini_batch_kmeans(estimator: Any, data: Passes) -> None:
     batches has no effect: `batch_size` but for `n_steps_`, `init_size`, `max_no_improvement`, `tol`,
     `reassignment_ratio`. Parameters and errors as of :func:`fit_kmeans`.
     """
-    view, sample = _look(estimator, data)
+    view, sample, origin = _look(estimator, data)
     several = isinstance(estimator.init, str) and estimator.n_init == "auto"
     n_init = MINI_BATCH_STARTS if several else estimator.n_init
     options = {name: getattr(estimator, name) for name in ("n_clusters", "init", "max_iter", "random_state")}
     start, n_iter = _start(KMeans(n_init=n_init, **options), data, view, sample, given=False)
-    centres = start - view.columns.mean
+    centres = start - origin
     counts = None
     if len(sample.X) < view.n_rows:
         n_steps = min(MINI_BATCH_STEPS, estimator.max_iter)
-        centres, n_iter, counts = _lloyd(data, view.columns, centres, n_steps, tolerance=0.0)
+        centres, n_iter, counts = _lloyd(data, view, centres, origin, n_steps, tolerance=0.0)
     _keep_private_state(estimator, start)
-    labels = _assign(estimator, data, centres, view.columns.mean)
+    labels = _assign(estimator, data, centres, origin)
     if counts is None:
         counts = np.bincount(labels, weights=sample.weight, minlength=estimator.n_clusters)
     # what partial_fit goes on from
@@ -204,21 +226,24 @@ def fit_mini_batch_kmeans(estimator: Any, data: Passes) -> None:
         estimator.labels_ = labels
 
 
-def _look(estimator: Any, data: Passes) -> tuple[Overview, Rows]:
-    """Return a first look at the rows; raise scikit-learn's own error if they are fewer than the clusters."""
+def _look(estimator: Any, data: Passes) -> tuple[Overview, Rows, np.ndarray]:
+    """Return a first look at the rows, and an origin amid them; raise scikit-learn's own error if they are too few."""
     n_sampled = max(SAMPLED_ROWS, SAMPLED_ROWS_PER_CLUSTER * estimator.n_clusters)
     view, sample = look(data, n_sampled, columns=True)
     if view.n_rows < estimator.n_clusters:
         raise ValueError(f"n_samples={view.n_rows} should be >= n_clusters={estimator.n_clusters}.")
+    origin = view.columns.mean
     if data.dtype == np.float32:
         # rows in float32 keep their digits less a mean that float32 holds
-        view.columns.mean = view.columns.mean.astype(np.float32).astype(np.float64)
-    return view, sample
+        origin = origin.astype(np.float32).astype(np.float64)
+    if view.weight * (origin @ origin) <= np.sum(view.columns.scatter):
+        origin = np.zeros_like(origin)  # rows about zero keep their digits as they are
+    return view, sample, origin
 
 
-def _assign(estimator: Any, data: Passes, centres: np.ndarray, mean: np.ndarray) -> np.ndarray:
+def _assign(estimator: Any, data: Passes, centres: np.ndarray, origin: np.ndarray) -> np.ndarray:
     """Set the centres and the inertia, and return the label of each row."""
-    assignment = data.reduce(AssignReduction(centres, mean))
+    assignment = data.reduce(AssignReduction(centres, origin))
     labels = assignment.labels[0] if len(assignment.labels) == 1 else np.concatenate(assignment.labels)
     n_found = int(assignment.found.sum())
     if n_found < estimator.n_clusters:
@@ -229,7 +254,7 @@ def _assign(estimator: Any, data: Passes, centres: np.ndarray, mean: np.ndarray)
             stacklevel=2,
         )
     dtype = np.float32 if data.dtype == np.float32 else np.float64
-    estimator.cluster_centers_, estimator.inertia_ = (centres + mean).astype(dtype), float(assignment.inertia)
+    estimator.cluster_centers_, estimator.inertia_ = (centres + origin).astype(dtype), float(assignment.inertia)
     return labels
 
 
@@ -301,25 +326,26 @@ def _keep_private_state(estimator: Any, centres: np.ndarray) -> None:
 
 
 def _lloyd(
-    data: Passes, columns: ColumnMoments, centres: np.ndarray, max_iter: int, tolerance: float
+    data: Passes, view: Overview, centres: np.ndarray, origin: np.ndarray, max_iter: int, tolerance: float
 ) -> tuple[np.ndarray, int, np.ndarray]:
     """Move the centres to the means of their rows until they stay; return them, the steps and the rows' weights.
 
     Rows in float32 are compared and summed in float32 until the centres stay, which takes less time; what that rounds
     away is left to steps in float64, and the last step is always one.
     """
-    mean, squares = columns.mean, float(np.sum(columns.scatter))
+    around = view.columns.mean - origin
+    squares = float(np.sum(view.columns.scatter) + view.weight * (around @ around))
     coarse = data.dtype == np.float32
     n_iter = 0
     while True:
         coarse = coarse and n_iter + 1 < max_iter and _float32_tells_apart(centres, squares)
-        sums = data.reduce(LloydReduction(centres, mean, np.float32 if coarse else np.float64))
+        sums = data.reduce(LloydReduction(centres, origin, np.float32 if coarse else np.float64))
         weight, row = sums.weight, sums.row
         if not weight.all():
             if coarse:
                 coarse = False  # the farthest rows have the labels of a step in float64
                 continue
-            _fill_empty(data, centres, mean, weight, row)
+            _fill_empty(data, centres, origin, weight, row)
         n_iter += 1
         moved = row / np.where(weight > 0, weight, 1.0)[:, None]
         moved[weight <= 0] = moved[weight.argmax()]
@@ -340,13 +366,13 @@ def _float32_tells_apart(centres: np.ndarray, squares: float) -> bool:
     return bool(max(largest, squares) < most and nearest > max(least, COARSE * largest))
 
 
-def _fill_empty(data: Passes, centres: np.ndarray, mean: np.ndarray, weight: np.ndarray, row: np.ndarray) -> None:
+def _fill_empty(data: Passes, centres: np.ndarray, origin: np.ndarray, weight: np.ndarray, row: np.ndarray) -> None:
     """Give each centre without rows one of the rows farthest from theirs, as scikit-learn does.
 
     Where all rows are at a centre but for rounding, centres stay without rows: to move them would never end.
     """
     empty = np.flatnonzero(weight == 0)
-    distances, weights, labels, rows = data.reduce(FarthestReduction(centres, mean, len(empty)))
+    distances, weights, labels, rows = data.reduce(FarthestReduction(centres, origin, len(empty)))
     away = distances > ROUNDED**2 * (rows * rows).sum(axis=1)
     for new, row_weight, old, far in zip(empty, weights[away], labels[away], rows[away], strict=False):
         row[old] -= far * row_weight

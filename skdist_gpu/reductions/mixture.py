@@ -100,7 +100,7 @@ class MixtureReduction:
     def _map_rows(self, X: Any) -> MixtureSums:
         xp, mixture = namespace(X), self.mixture
         rows = X - xp.asarray(mixture.center)
-        share, log_likelihood = self._shares(X, rows)
+        share, log_likelihood = self._shares(rows)
         weight = column_sums(share)
         if mixture.kind == "tied":
             return MixtureSums(weight, share.T @ rows, rows.T @ rows, log_likelihood)
@@ -114,10 +114,10 @@ class MixtureReduction:
             square.append(difference.T @ difference)
         return MixtureSums(weight, xp.stack(row), xp.stack(square), log_likelihood)
 
-    def _shares(self, X: Any, rows: Any) -> tuple[Any, Any]:
-        xp, mixture = namespace(X), self.mixture
+    def _shares(self, rows: Any) -> tuple[Any, Any]:
+        xp, mixture = namespace(rows), self.mixture
         if mixture.roots is None:
-            _, labels = Centres(mixture.means, mixture.center).label(X)
+            labels = Centres(mixture.means, mixture.center).label(rows)
             return (labels[:, None] == xp.arange(len(mixture.means))).astype(np.float64), xp.zeros(1).sum()
         log_share = mixture.log_probability(rows)
         top = log_share.max(axis=1, keepdims=True)

@@ -37,15 +37,15 @@ __global__ void lloyd(
     const int width = n_columns + 1, stride = n_columns | 1;
     double* slope = shared;                          // [n_columns][padded]
     double* norm = slope + n_columns * padded;       // [padded]
-    double* mean = norm + padded;                    // [n_columns]
-    double* weights = mean + n_columns;              // [n_threads]
+    double* origin = norm + padded;                    // [n_columns]
+    double* weights = origin + n_columns;              // [n_threads]
     double* total = weights + n_threads;             // [n_groups][n_clusters][width], or [n_clusters]
     const int n_totals = ASSIGN ? n_clusters : n_groups * n_clusters * width;
     int* label = (int*)(total + n_totals);           // [n_threads]
     T* tile = (T*)(label + n_threads);               // [n_threads][stride]
 
-    // centres are less the mean, which follows them
-    for (int i = thread; i < n_columns; i += n_threads) mean[i] = centres[n_clusters * n_columns + i];
+    // centres are less the origin, which follows them
+    for (int i = thread; i < n_columns; i += n_threads) origin[i] = centres[n_clusters * n_columns + i];
     for (int i = thread; i < n_columns * padded; i += n_threads) {
         const int k = i % padded;
         slope[i] = k < n_clusters ? -2.0 * centres[k * n_columns + i / padded] : 0.0;
@@ -77,7 +77,7 @@ __global__ void lloyd(
                 #pragma unroll
                 for (int k = 0; k < TOGETHER; ++k) distance[k] = norm[first + k];
                 for (int j = 0; j < n_columns; ++j) {
-                    const double value = (double)own[j] - mean[j];
+                    const double value = (double)own[j] - origin[j];
                     #pragma unroll
                     for (int k = 0; k < TOGETHER; ++k) distance[k] += value * slope[j * padded + first + k];
                 }
@@ -89,7 +89,7 @@ __global__ void lloyd(
             if (ASSIGN) {
                 double square = 0.0;
                 for (int j = 0; j < n_columns; ++j) {
-                    const double apart = (double)own[j] - mean[j] + 0.5 * slope[j * padded + best];
+                    const double apart = (double)own[j] - origin[j] + 0.5 * slope[j * padded + best];
                     square += apart * apart;
                 }
                 inertia += weights[thread] * square;
@@ -104,7 +104,7 @@ __global__ void lloyd(
             for (int j = thread % columns_at_once; j < width && group < n_groups; j += columns_at_once) {
                 double* own = total + (long long)group * n_clusters * width + j;
                 for (int row = group; row < n_here; row += n_groups) {
-                    const double value = j < n_columns ? (double)tile[row * stride + j] - mean[j] : 1.0;
+                    const double value = j < n_columns ? (double)tile[row * stride + j] - origin[j] : 1.0;
                     own[label[row] * width] += weights[row] * value;
                 }
             }
@@ -160,7 +160,7 @@ def map_rows(reduction: Any, X: Any, sample_weight: Any) -> ClusterSums | Assign
     arguments = (
         X,
         np.intp(0) if sample_weight is None else sample_weight,
-        cupy.asarray(np.vstack([reduction.centres, reduction.mean])),
+        cupy.asarray(np.vstack([reduction.centres, reduction.origin])),
         np.int64(n_rows),
         np.int32(n_columns),
         np.int32(n_clusters),
