@@ -1,6 +1,8 @@
-"""Seconds of a fit by each reduction on rows that a GPU holds, and of cuML behind the same wrapper where it has one.
+"""Seconds of a fit by each reduction on rows that a GPU or main memory holds, and of cuML or scikit-learn beside it.
 
-python benchmarks/resident.py [--rows 4000000] [--columns 50] [--only NAME ...] [--output FILE]
+python benchmarks/resident.py {gpu,cpu} [--rows 4000000] [--columns 50] [--only NAME ...] [--output FILE]
+
+All fits go through the wrapper.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ import argparse
 import pathlib
 import warnings
 
-import cupy
+import numpy as np
 from measure import report, timed
 from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.covariance import OAS, EmpiricalCovariance, LedoitWolf
@@ -73,61 +75,70 @@ ESTIMATORS = {
 }
 
 
-def make_tables(n_rows, n_columns):
+def make_tables(xp, n_rows, n_columns):
     """Return X and y for each kind of target."""
-    generator = cupy.random.default_rng(0)
-    X = generator.standard_normal((n_rows, n_columns), dtype=cupy.float32)
-    X += cupy.arange(n_columns, dtype=cupy.float32) / 10
-    y = X @ generator.standard_normal(n_columns, dtype=cupy.float32) + generator.standard_normal(n_rows)
-    fifths = cupy.clip((y - y.mean()) / y.std() + 2.5, 0, 4.999).astype(cupy.int32)
+    generator = xp.random.default_rng(0)
+    X = generator.standard_normal((n_rows, n_columns), dtype=np.float32)
+    X += xp.arange(n_columns, dtype=np.float32) / 10
+    y = X @ generator.standard_normal(n_columns, dtype=np.float32) + generator.standard_normal(n_rows)
+    fifths = xp.clip((y - y.mean()) / y.std() + 2.5, 0, 4.999).astype(np.int32)
     return {
         "numbers": (X, y),
-        "positive": (X, cupy.abs(y) + 1),
-        "two classes": (X, (y > cupy.median(y)).astype(cupy.int32)),
+        "positive": (X, abs(y) + 1),
+        "two classes": (X, (y > xp.median(y)).astype(np.int32)),
         "five classes": (X, fifths),
-        "counts": (cupy.floor(cupy.abs(X)), fifths),
+        "counts": (xp.floor(abs(X)), fifths),
         "nothing": (X,),
     }
 
 
-def seconds_of(estimator, data, backend):
-    """Return the shorter of two fits after a first one, which compiles; why not where it fails."""
+def seconds_of(xp, estimator, data, backend):
+    """Return the shorter of two fits after a first one, which compiles on a GPU; why not where it fails."""
 
     def fit():
         autoscale(estimator, backend=backend).fit(*data)
-        cupy.cuda.runtime.deviceSynchronize()
+        if xp is not np:
+            xp.cuda.runtime.deviceSynchronize()
 
     try:
-        fit()
+        if xp is not np:
+            fit()
         return timed(fit, 2)[0]
     except Exception as error:
         return f"{type(error).__name__}: {error}"[:200]
     finally:
-        cupy.get_default_memory_pool().free_all_blocks()
+        if xp is not np:
+            xp.get_default_memory_pool().free_all_blocks()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("where", choices=["gpu", "cpu"])
     parser.add_argument("--rows", type=int, default=4_000_000)
     parser.add_argument("--columns", type=int, default=50)
     parser.add_argument("--only", nargs="+", default=[""], help="beginnings of names")
     parser.add_argument("--output", type=pathlib.Path)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    tables, rows = make_tables(arguments.rows, arguments.columns), []
+    if arguments.where == "gpu":
+        import cupy as xp
+    else:
+        xp = np
+    other = {"gpu": "cuml", "cpu": "sklearn"}[arguments.where]
+    tables, rows = make_tables(xp, arguments.rows, arguments.columns), []
     with config_context(fallback="raise"):
         for kind, estimators in ESTIMATORS.items():
             for estimator in estimators:
                 name = " ".join(repr(estimator).split())
                 if not name.startswith(tuple(arguments.only)):
                     continue
-                row = {"estimator": name, "target": kind, "reductions_seconds": None, "cuml_seconds": None}
-                row["reductions_seconds"] = seconds_of(estimator, tables[kind], "reductions:gpu")
-                row["cuml_seconds"] = seconds_of(estimator, tables[kind], "cuml")
-                row["chosen"] = autoscale(estimator).plan(*tables[kind]).backend
+                data, row = tables[kind], {"estimator": name, "target": kind}
+                row["reductions_seconds"] = seconds_of(xp, estimator, data, f"reductions:{arguments.where}")
+                row[f"{other}_seconds"] = seconds_of(xp, estimator, data, other)
+                row["chosen"] = autoscale(estimator).plan(*data).backend
                 rows.append(row)
                 print(row, flush=True)
-    report(rows, arguments.output, rows=arguments.rows, columns=arguments.columns)
+    report(rows, arguments.output, n_rows=arguments.rows, n_columns=arguments.columns)
 
 
 if __name__ == "__main__":

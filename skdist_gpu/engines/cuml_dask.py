@@ -60,16 +60,15 @@ def _fit_there(model: Any, X: Any, y: Any) -> None:
     DBSCAN hands out its rows under a name made of their values. The same name in the fit before may be forgotten just
     then, and the rows with it, which ends in a KeyError.
     """
-    if y is not None:
-        model.fit(X, y)
-        return
-    for tries_left in (2, 1, 0):
+    tries_left = 2 if type(model).__name__ == "DBSCAN" else 0
+    while True:
         try:
-            model.fit(X)
+            model.fit(*(part for part in (X, y) if part is not None))
             return
         except KeyError:
             if not tries_left:
                 raise
+        tries_left -= 1
         time.sleep(FORGOTTEN_SECONDS)
 
 

@@ -276,6 +276,7 @@ class Model:
         # worth it where these rows are many more than the sample
         every = every if sample.n_rows > MANY_MORE * every * n_sampled else 0
         found = self.minimise(objective, warm.coef, max_iter, tol, scale, warm.curvature, every)
+        warn_if_hidden(found)
         warn_if_unfinished(found, max_iter, tol)
         return found
 
@@ -296,8 +297,8 @@ class Model:
         return minimise(objective, start, kinks=self.absolute, **options)
 
 
-def warn_if_unfinished(found: Minimum, max_iter: int, tol: float) -> None:
-    """Warn as scikit-learn does where the steps ran out, and where rounding hides a lower objective."""
+def warn_if_hidden(found: Minimum) -> None:
+    """Warn where rounding hides a lower objective."""
     hidden = found.hidden
     if hidden > HIDDEN_SHARE:
         warnings.warn(
@@ -307,6 +308,10 @@ def warn_if_unfinished(found: Minimum, max_iter: int, tol: float) -> None:
             ConvergenceWarning,
             stacklevel=2,
         )
+
+
+def warn_if_unfinished(found: Minimum, max_iter: int, tol: float) -> None:
+    """Warn as scikit-learn does where the steps ran out."""
     if found.n_iter >= max_iter and found.gradient > tol:
         warnings.warn(
             f"The fit did not converge within max_iter={max_iter} steps: the largest derivative is "

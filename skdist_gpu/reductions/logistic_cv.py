@@ -16,7 +16,7 @@ from sklearn.model_selection import check_cv
 
 from skdist_gpu.exceptions import EngineRefusal
 from skdist_gpu.reductions.class_weights import check_classes, class_weights
-from skdist_gpu.reductions.linear import SAMPLED_ROWS, Design, Model, free_design, warn_if_unfinished
+from skdist_gpu.reductions.linear import SAMPLED_ROWS, Design, Model, free_design, warn_if_hidden, warn_if_unfinished
 from skdist_gpu.reductions.logistic import check_penalty, coefficients, make_model
 from skdist_gpu.reductions.logistic_folds import Models, TargetsReduction, TestReduction, TrainingReduction
 from skdist_gpu.reductions.newton import MOST_UNKNOWNS, Minimum, Search, Sums, minimise_together, search
@@ -188,8 +188,8 @@ def _minimise_all(estimator: Any, grid: Grid, data: Passes, sample: Rows) -> lis
         return {i: models[i].penalised(wanted[i][0], part) for i, part in zip(which, parts, strict=True)}
 
     found = minimise_together(searches, objective)
-    for measure in ("n_iter", "hidden"):
-        warn_if_unfinished(max(found, key=attrgetter(measure)), estimator.max_iter, estimator.tol)
+    warn_if_hidden(max(found, key=attrgetter("hidden")))
+    warn_if_unfinished(max(found, key=attrgetter("n_iter")), estimator.max_iter, estimator.tol)
     return found
 
 
