@@ -24,7 +24,7 @@ from skdist_gpu.hardware.cluster import find_machine, outside_the_pool
 from skdist_gpu.hardware.detect import Resources, current_client, detect_resources
 from skdist_gpu.hardware.fake import parse_bytes
 from skdist_gpu.planning.plan import Candidate, Plan
-from skdist_gpu.planning.planner import Request, make_plan, parameter_refusals
+from skdist_gpu.planning.planner import Request, gains_from_all_gpus, make_plan, parameter_refusals
 from skdist_gpu.progress import Progress
 from skdist_gpu.report import Explanation, Report
 from skdist_gpu.scoring import ScoringMixin
@@ -155,7 +155,8 @@ class AutoScaleEstimator(ScoringMixin, BaseEstimator):
         estimator = unfitted(self._make_estimator())
         self._check_parameters(estimator)
         info = inspect_input(X, y, sample_weight)
-        resources, client = find_machine(info, self._option("backend"))
+        gains = gains_from_all_gpus(estimator, info)
+        resources, client = find_machine(info, self._option("backend"), gains)
         plan = make_plan(estimator, info, resources, self._request(fit_params))
         if plan.chosen is None:
             raise BackendError(_nothing_fits(plan))

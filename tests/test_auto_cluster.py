@@ -17,25 +17,29 @@ IN_MEMORY = InputInfo("numpy", 10**6, 10)
 
 
 @pytest.mark.parametrize(
-    ("info", "backend", "gpus", "setting", "expected"),
+    ("info", "backend", "gains", "gpus", "setting", "expected"),
     [
-        (IN_DASK, "auto", 2, "auto", True),
-        (ON_HOST, "auto", 2, "auto", False),
-        (ON_HOST, "cuml.dask", 2, "auto", True),
-        (IN_MEMORY, "auto", 2, "auto", False),
-        (IN_MEMORY, "cuml.dask", 2, "auto", True),
-        (IN_MEMORY, "reductions:dask", 2, "auto", True),
-        (IN_MEMORY, "auto", 2, "on", True),
-        (IN_DASK, "auto", 1, "on", False),
-        (IN_DASK, "cuml.dask", 2, "off", False),
+        (IN_DASK, "auto", False, 2, "auto", True),
+        (ON_HOST, "auto", False, 2, "auto", False),
+        (ON_HOST, "cuml.dask", False, 2, "auto", True),
+        (IN_MEMORY, "auto", False, 2, "auto", False),
+        (IN_MEMORY, "auto", True, 2, "auto", True),
+        (IN_MEMORY, "auto", True, 2, "off", False),
+        (IN_MEMORY, "auto", True, 1, "auto", False),
+        (IN_MEMORY, "cuml", True, 2, "auto", False),
+        (IN_MEMORY, "cuml.dask", False, 2, "auto", True),
+        (IN_MEMORY, "reductions:dask", False, 2, "auto", True),
+        (IN_MEMORY, "auto", False, 2, "on", True),
+        (IN_DASK, "auto", False, 1, "on", False),
+        (IN_DASK, "cuml.dask", False, 2, "off", False),
     ],
 )
-def test_when_a_cluster_is_wanted(info, backend, gpus, setting, expected):
-    assert wants_cluster(info, backend, make_resources(gpus=gpus), setting) is expected
+def test_when_a_cluster_is_wanted(info, backend, gains, gpus, setting, expected):
+    assert wants_cluster(info, backend, gains, make_resources(gpus=gpus), setting) is expected
 
 
 def test_none_is_started_where_dask_is_missing():
-    assert not wants_cluster(IN_DASK, "auto", make_resources(gpus=2, packages=("cuml", "cupy")), "on")
+    assert not wants_cluster(IN_DASK, "auto", True, make_resources(gpus=2, packages=("cuml", "cupy")), "on")
 
 
 def test_the_devices_are_those_that_the_user_shows(monkeypatch):

@@ -29,7 +29,7 @@ from sklearn.utils import get_tags
 from skdist_gpu import AutoScaleRegressor, autoscale, config_context, set_config
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.catalog import entries_for
-from skdist_gpu.planning.planner import Request, make_plan
+from skdist_gpu.planning.planner import Request, gains_from_all_gpus, make_plan
 from skdist_gpu.testing import make_resources
 
 SERVER = make_resources(gpus=1)
@@ -39,6 +39,21 @@ def judge(estimator, n_rows, request=None, n_columns=100, **info):
     """Return the plan, and what it says of cuML."""
     plan = make_plan(estimator, InputInfo("numpy", n_rows, n_columns, **info), SERVER, request or Request())
     return plan, next(c for c in plan.candidates if c.name == "cuml:gpu")
+
+
+@pytest.mark.parametrize(("location", "container"), [("host", "numpy"), ("dask", "dask.array")])
+@pytest.mark.parametrize(
+    ("n_rows", "gpus", "chosen"), [(10**6, 4, "cuml:gpu"), (3 * 10**6, 4, "cuml.dask:dask"), (3 * 10**6, 1, "cuml:gpu")]
+)
+def test_rows_compared_with_all_others_go_to_all_gpus(n_rows, gpus, chosen, location, container):
+    info = InputInfo(container, n_rows, 10, location=location, dtype="float32")
+    machine = make_resources(gpus=gpus, workers=gpus if gpus > 1 else 0)
+    assert gains_from_all_gpus(DBSCAN(), info) is (n_rows > 10**6)
+    assert not gains_from_all_gpus(PCA(), info)
+    plan = make_plan(DBSCAN(), info, machine, Request())
+    assert plan.chosen.name == chosen
+    if gpus > 1 and n_rows > 10**6:
+        assert "on all GPUs are faster than one" in str(plan)
 
 
 @pytest.mark.parametrize(

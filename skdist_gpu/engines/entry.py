@@ -52,6 +52,8 @@ class Entry:
         Number of values in `X` below which scikit-learn is faster.
     source : str
         Where `break_even` comes from.
+    spread_from : float
+        Rows of data in main memory from which all GPUs, each handed a copy, are faster than one.
     slower_with : dict
         Parameter name -> function that tells whether, with this value, scikit-learn reads fewer rows.
     tolerance : float
@@ -90,6 +92,7 @@ class Entry:
     most_columns: float = float("inf")
     break_even: float = 0
     source: str = ""
+    spread_from: float = NEVER
     slower_with: dict[str, Callable[[Any], bool]] = field(default_factory=dict)
     tolerance: float = 1e-8
     drift: tuple[tuple[float, float], ...] = ()

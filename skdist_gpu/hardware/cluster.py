@@ -23,27 +23,27 @@ IDLE = "1 hour"
 _started: dict[int, Any] = {}
 
 
-def find_machine(info: InputInfo, backend: str) -> tuple[Resources, Any]:
+def find_machine(info: InputInfo, backend: str, gains: bool) -> tuple[Resources, Any]:
     """Return the machine and the Dask client to use, after starting a cluster where one is wanted."""
     client = current_client(get_config()["client"])
     resources = detect_resources(client)
-    if client is None and wants_cluster(info, backend, resources, get_config()["auto_cluster"]):
+    if client is None and wants_cluster(info, backend, gains, resources, get_config()["auto_cluster"]):
         client = start_cluster(visible_devices(len(resources.gpus)))
         resources = detect_resources(client)
     return resources, client
 
 
-def wants_cluster(info: InputInfo, backend: str, resources: Resources, setting: str) -> bool:
-    """Whether a fit should have a worker on each GPU: for Dask's blocks on GPUs, or when asked for.
+def wants_cluster(info: InputInfo, backend: str, gains: bool, resources: Resources, setting: str) -> bool:
+    """Whether a fit should have a worker on each GPU: for Dask's blocks on GPUs, where it gains, or when asked for.
 
-    Data in memory would have to be copied to the workers, and blocks of NumPy have more cores in this
-    process than in one worker for each GPU.
+    Data in memory have to be copied to the workers, which few fits are worth, and blocks of NumPy have more
+    cores in this process than in one worker for each GPU.
     """
     if setting == "off" or len(resources.gpus) < 2 or not {"dask", "distributed"} <= resources.packages:
         return False
     name, _, device = backend.partition(":")
     on_gpus = info.location == "dask" and info.backing in GPU
-    return setting == "on" or on_gpus or device == "dask" or name.endswith(".dask")
+    return setting == "on" or on_gpus or (gains and backend == "auto") or device == "dask" or name.endswith(".dask")
 
 
 def outside_the_pool(client: Any) -> AbstractContextManager[Any]:

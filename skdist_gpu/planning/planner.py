@@ -63,6 +63,11 @@ def make_plan(estimator: Any, info: InputInfo, resources: Resources, request: Re
     )
 
 
+def gains_from_all_gpus(estimator: Any, info: InputInfo) -> bool:
+    """Whether data in main memory are worth handing to every GPU."""
+    return any(_is_spread(entry, info) for entry in entries_for(estimator))
+
+
 def check_backend(backend: str) -> None:
     """Raise :class:`BackendError` for a name that no engine has."""
     if backend == "auto":
@@ -111,9 +116,11 @@ def _verdict(
 def _choose(candidates: list[Candidate], on_dask: bool) -> list[Candidate]:
     """Mark the first possible candidate as chosen, or the first slower one where no other can run.
 
-    One that leaves Dask's blocks where they are goes before one that gathers them, and a GPU before other cores.
+    One that leaves Dask's blocks where they are goes before one that gathers them, one that is worth handing the data
+    out before all others, and a GPU before other cores.
     """
-    preferred = "dask" if on_dask else "gpu"
+    spread = any(c.device == "dask" and c.verdict == "possible" for c in candidates)
+    preferred = "dask" if on_dask or spread else "gpu"
     for verdict in ("possible", "slower"):
         runnable = [i for i, c in enumerate(candidates) if c.verdict == verdict]
         if runnable:
@@ -203,7 +210,7 @@ def _known_drift(entry: Entry, info: InputInfo) -> str:
 def _data_refusals(entry: Entry, info: InputInfo, request: Request) -> list[str]:
     refusals = []
     on_dask = info.location == "dask"
-    if entry.device == "dask" and not on_dask and request.backend == "auto":
+    if entry.device == "dask" and not on_dask and request.backend == "auto" and not _is_spread(entry, info):
         refusals.append(f"is for Dask input; these data are {_PLACES[info.location]} already")
     if entry.backend == "reductions" and entry.device != "dask" and on_dask:
         refusals.append("the same sums run where the Dask blocks are, see reductions:dask")
@@ -258,6 +265,8 @@ def _memory_refusals(
 
 def _why_slower(entry: Entry, info: InputInfo) -> str | None:
     """Say why another engine is faster for this size or place; None if none is known to be."""
+    if _is_spread(entry, info):
+        return None
     if entry.device == "dask" and info.location != "dask":
         return f"the data are {_PLACES[info.location]} already; to hand them to Dask costs a copy"
     if entry.backend == "incremental":
@@ -274,6 +283,11 @@ def _why_slower(entry: Entry, info: InputInfo) -> str | None:
     return None
 
 
+def _is_spread(entry: Entry, info: InputInfo) -> bool:
+    """Whether the data are so many rows in main memory, or in Dask, that all GPUs are faster than one."""
+    return info.location in ("host", "dask") and (info.n_samples or 0) >= entry.spread_from
+
+
 def _why(entry: Entry, info: InputInfo) -> str:
     if entry.backend == "reductions":
         exact = "exact sums in float64 over blocks of rows"
@@ -284,6 +298,8 @@ def _why(entry: Entry, info: InputInfo) -> str:
         return f"scikit-learn itself{gathered}"
     if entry.explicit:
         return f"{entry.backend} was asked for: {entry.explicit}"
+    if _is_spread(entry, info):
+        return f"from {entry.spread_from:.0e} rows on all GPUs are faster than one: {entry.source}"
     drift = _known_drift(entry, info)
     return f"{entry.backend} supports these parameters and data{'; ' if drift else ''}{drift}"
 
