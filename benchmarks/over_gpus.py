@@ -11,7 +11,6 @@ import argparse
 import pathlib
 
 import numpy as np
-from cuml_rows import random_block
 from measure import blocks_on_workers, report, timed
 from sklearn.cluster import DBSCAN
 from sklearn.datasets import make_blobs
@@ -22,9 +21,15 @@ from skdist_gpu import autoscale, config_context
 from skdist_gpu.hardware.cluster import start_cluster, visible_devices
 from skdist_gpu.hardware.detect import detect_resources
 
-ROWS = {"dbscan": (100_000, 300_000, 1_000_000, 2_000_000), "forests": (1_000_000, 4_000_000, 16_000_000)}
+ROWS = {"dbscan": (100_000, 300_000, 1_000_000, 2_000_000), "forests": (250_000, 1_000_000, 4_000_000, 16_000_000)}
 FOREST = {"n_estimators": 100, "max_depth": 12, "random_state": 0}
 BACKENDS = ("cuml", "cuml.dask")
+
+
+def make_block(shape, number):
+    import cupy
+
+    return cupy.random.default_rng(1000 + number).standard_normal(shape, dtype=cupy.float32)
 
 
 def dbscan(n_rows):
@@ -45,7 +50,7 @@ def dbscan(n_rows):
 def forests(n_rows, client):
     """Yield the seconds of both, and their scores on rows held out."""
     held_out = np.random.default_rng(0).standard_normal((100_000, 50), dtype=np.float32)
-    X = blocks_on_workers(client, lambda shape, number: random_block(shape, number, seed=1), n_rows, 50, 1)
+    X = blocks_on_workers(client, make_block, n_rows, 50, 1)
     for estimator in (RandomForestClassifier(**FOREST), RandomForestRegressor(**FOREST)):
         row = {"estimator": type(estimator).__name__, "rows": n_rows, "columns": 50}
         labels = isinstance(estimator, RandomForestClassifier)
