@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 
 from skdist_gpu import AutoScaleXGBRegressor, autoscale
+from skdist_gpu.engines.executors.gpu import POOL
 from skdist_gpu.testing import assert_ran_on
 
 pytestmark = pytest.mark.multi_gpu
@@ -28,24 +29,18 @@ def _client():
         yield client
 
 
-class Devices(cupy.cuda.MemoryHook):
-    """Note on which devices this thread takes memory."""
-
-    def __init__(self):
-        self.used = set()
-
-    def malloc_postprocess(self, *, device_id, **_):
-        self.used.add(device_id)
-
-
 @pytest.mark.parametrize("place", [cupy.asarray, lambda values: values], ids=["resident", "streamed"])
 @pytest.mark.parametrize("estimator", [LinearRegression(), LogisticRegression(tol=1e-8)], ids=repr)
 def test_the_current_gpu_is_the_one_that_works(estimator, place):
     target = y if isinstance(estimator, LinearRegression) else (y > 0).astype(int)
     first = autoscale(estimator, backend="reductions:gpu").fit(place(X), place(target))
-    with cupy.cuda.Device(1), Devices() as devices:
+    for device in (0, 1):
+        with cupy.cuda.Device(device):
+            POOL.free_all_blocks()
+    with cupy.cuda.Device(1):
         second = autoscale(estimator, backend="reductions:gpu").fit(place(X), place(target))
-    assert devices.used == {1}
+        assert POOL.total_bytes() > 0
+    assert POOL.total_bytes() == 0
     assert_ran_on(second, "reductions:gpu")
     again = autoscale(estimator, backend="reductions:gpu").fit(place(X), place(target))
     for model in (second, again):
