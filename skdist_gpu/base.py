@@ -155,9 +155,9 @@ class AutoScaleEstimator(ScoringMixin, BaseEstimator):
         estimator = unfitted(self._make_estimator())
         self._check_parameters(estimator)
         info = inspect_input(X, y, sample_weight)
-        gains = gains_from_all_gpus(estimator, info)
-        resources, client = find_machine(info, self._option("backend"), gains)
-        plan = make_plan(estimator, info, resources, self._request(fit_params))
+        request = self._request(fit_params)
+        resources, client = find_machine(info, request.backend, gains_from_all_gpus(estimator, info, request))
+        plan = make_plan(estimator, info, resources, request)
         if plan.chosen is None:
             raise BackendError(_nothing_fits(plan))
         job = FitJob(
@@ -244,6 +244,7 @@ class AutoScaleEstimator(ScoringMixin, BaseEstimator):
             fit_params=tuple(sorted(fit_params)),
             precision=self._option("precision"),
             allow_ignored=get_config()["allow_ignored_parameters"],
+            all_gpus=get_config()["auto_cluster"] == "on",
         )
 
     # --- plan and explain ------------------------------------------------------------------

@@ -33,8 +33,9 @@ def get_config() -> dict[str, Any]:
         changes the result, as cuML ignores some), ``collect_limit`` (bytes that a score may
         collect from Dask or from files, where it is no sum over rows), and ``auto_cluster``: with
         several GPUs and no client, start a Dask cluster of one worker on each, listening on
-        loopback alone, ``"auto"`` for Dask's blocks on GPUs, for millions of rows that DBSCAN compares, or
-        when an engine for Dask is asked for by name, ``"on"`` always, ``"off"`` never.
+        loopback alone, ``"auto"`` for Dask's blocks on GPUs, for DBSCAN of millions of rows, or when an
+        engine for Dask is asked for by name, ``"on"`` for all that is in Dask and for DBSCAN and UMAP
+        of any size, ``"off"`` never.
 
     Examples
     --------

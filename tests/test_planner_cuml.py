@@ -48,12 +48,21 @@ def judge(estimator, n_rows, request=None, n_columns=100, **info):
 def test_rows_compared_with_all_others_go_to_all_gpus(n_rows, gpus, chosen, location, container):
     info = InputInfo(container, n_rows, 10, location=location, dtype="float32")
     machine = make_resources(gpus=gpus, workers=gpus if gpus > 1 else 0)
-    assert gains_from_all_gpus(DBSCAN(), info) is (n_rows > 10**6)
-    assert not gains_from_all_gpus(PCA(), info)
     plan = make_plan(DBSCAN(), info, machine, Request())
     assert plan.chosen.name == chosen
     if gpus > 1 and n_rows > 10**6:
-        assert "on all GPUs are faster than one" in str(plan)
+        assert "on all GPUs" in str(plan)
+
+
+def test_what_is_handed_to_all_gpus():
+    few, many = InputInfo("numpy", 1000, 10), InputInfo("numpy", 3 * 10**6, 10)
+    assert gains_from_all_gpus(DBSCAN(), many, Request())
+    assert gains_from_all_gpus(DBSCAN(), few, Request(all_gpus=True))
+    assert not gains_from_all_gpus(DBSCAN(), few, Request())
+    assert not gains_from_all_gpus(DBSCAN(), many, Request("cuml"))
+    assert not gains_from_all_gpus(PCA(), many, Request(all_gpus=True))
+    machine = make_resources(gpus=2, workers=2)
+    assert make_plan(DBSCAN(), few, machine, Request(all_gpus=True)).chosen.name == "cuml.dask:dask"
 
 
 @pytest.mark.parametrize(

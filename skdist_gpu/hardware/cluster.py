@@ -36,14 +36,14 @@ def find_machine(info: InputInfo, backend: str, gains: bool) -> tuple[Resources,
 def wants_cluster(info: InputInfo, backend: str, gains: bool, resources: Resources, setting: str) -> bool:
     """Whether a fit should have a worker on each GPU: for Dask's blocks on GPUs, where it gains, or when asked for.
 
-    Data in memory have to be copied to the workers, which few fits are worth, and blocks of NumPy have more
-    cores in this process than in one worker for each GPU.
+    Data in memory have to be copied to the workers, which few fits are worth, and Dask's blocks of NumPy have
+    more cores in this process than in one worker for each GPU.
     """
     if setting == "off" or len(resources.gpus) < 2 or not {"dask", "distributed"} <= resources.packages:
         return False
     name, _, device = backend.partition(":")
-    on_gpus = info.location == "dask" and info.backing in GPU
-    return setting == "on" or on_gpus or (gains and backend == "auto") or device == "dask" or name.endswith(".dask")
+    for_dask = info.location == "dask" and (info.backing in GPU or setting == "on")
+    return for_dask or gains or device == "dask" or name.endswith(".dask")
 
 
 def outside_the_pool(client: Any) -> AbstractContextManager[Any]:

@@ -31,6 +31,8 @@ class Request:
         ``"float32"`` accepts engines whose float32 sums are known to drift.
     allow_ignored : bool
         Whether an engine may ignore a parameter that changes the result.
+    all_gpus : bool
+        Whether an engine that can hand the data to every GPU goes first, whatever the number of rows.
     """
 
     backend: str = "auto"
@@ -38,6 +40,7 @@ class Request:
     fit_params: tuple[str, ...] = ()
     precision: str = "auto"
     allow_ignored: bool = False
+    all_gpus: bool = False
 
 
 _READ_FILES = ("reductions", "sklearn", "xgboost", "xgboost.external", "incremental", "voting")
@@ -63,9 +66,9 @@ def make_plan(estimator: Any, info: InputInfo, resources: Resources, request: Re
     )
 
 
-def gains_from_all_gpus(estimator: Any, info: InputInfo) -> bool:
-    """Whether data in main memory are worth handing to every GPU."""
-    return any(_is_spread(entry, info) for entry in entries_for(estimator))
+def gains_from_all_gpus(estimator: Any, info: InputInfo, request: Request) -> bool:
+    """Whether data in main memory are to be handed to every GPU."""
+    return request.backend == "auto" and any(_is_spread(entry, info, request) for entry in entries_for(estimator))
 
 
 def check_backend(backend: str) -> None:
@@ -107,10 +110,10 @@ def _verdict(
     refusals = refusals or _memory_refusals(n_bytes, estimator, entry, info, resources, request)
     if refusals:
         return "refused", refusals
-    slower = _why_slower(entry, info) or _slower_with(entry, estimator, info)
+    slower = _why_slower(entry, info, request) or _slower_with(entry, estimator, info)
     if slower:
         return "slower", [slower]
-    return "possible", [_why(entry, info), *_where_joblib_runs(entry, estimator, resources)]
+    return "possible", [_why(entry, info, request), *_where_joblib_runs(entry, estimator, resources)]
 
 
 def _choose(candidates: list[Candidate], on_dask: bool) -> list[Candidate]:
@@ -210,7 +213,7 @@ def _known_drift(entry: Entry, info: InputInfo) -> str:
 def _data_refusals(entry: Entry, info: InputInfo, request: Request) -> list[str]:
     refusals = []
     on_dask = info.location == "dask"
-    if entry.device == "dask" and not on_dask and request.backend == "auto" and not _is_spread(entry, info):
+    if entry.device == "dask" and not on_dask and request.backend == "auto" and not _is_spread(entry, info, request):
         refusals.append(f"is for Dask input; these data are {_PLACES[info.location]} already")
     if entry.backend == "reductions" and entry.device != "dask" and on_dask:
         refusals.append("the same sums run where the Dask blocks are, see reductions:dask")
@@ -263,9 +266,9 @@ def _memory_refusals(
     return [refusal, what_would_fit(entries_for(estimator), info, n_bytes, free)]
 
 
-def _why_slower(entry: Entry, info: InputInfo) -> str | None:
+def _why_slower(entry: Entry, info: InputInfo, request: Request) -> str | None:
     """Say why another engine is faster for this size or place; None if none is known to be."""
-    if _is_spread(entry, info):
+    if _is_spread(entry, info, request):
         return None
     if entry.device == "dask" and info.location != "dask":
         return f"the data are {_PLACES[info.location]} already; to hand them to Dask costs a copy"
@@ -283,12 +286,13 @@ def _why_slower(entry: Entry, info: InputInfo) -> str | None:
     return None
 
 
-def _is_spread(entry: Entry, info: InputInfo) -> bool:
-    """Whether the data are so many rows in main memory, or in Dask, that all GPUs are faster than one."""
-    return info.location in ("host", "dask") and (info.n_samples or 0) >= entry.spread_from
+def _is_spread(entry: Entry, info: InputInfo, request: Request) -> bool:
+    """Whether rows in main memory, or in Dask, are so many that all GPUs are faster than one, or all are asked for."""
+    enough = request.all_gpus or (info.n_samples or 0) >= entry.spread_from
+    return entry.spread_from < NEVER and info.location in ("host", "dask") and enough
 
 
-def _why(entry: Entry, info: InputInfo) -> str:
+def _why(entry: Entry, info: InputInfo, request: Request) -> str:
     if entry.backend == "reductions":
         exact = "exact sums in float64 over blocks of rows"
         places = {"gpu": "on the GPU", "dask": "where the Dask blocks are", "cpu": "on all cores"}
@@ -298,8 +302,8 @@ def _why(entry: Entry, info: InputInfo) -> str:
         return f"scikit-learn itself{gathered}"
     if entry.explicit:
         return f"{entry.backend} was asked for: {entry.explicit}"
-    if _is_spread(entry, info):
-        return f"from {entry.spread_from:.0e} rows on all GPUs are faster than one: {entry.source}"
+    if _is_spread(entry, info, request):
+        return f"on all GPUs, which are faster than one from {entry.spread_from:.0e} rows on: {entry.source}"
     drift = _known_drift(entry, info)
     return f"{entry.backend} supports these parameters and data{'; ' if drift else ''}{drift}"
 

@@ -7,9 +7,12 @@ import pytest
 from dask.distributed import Client
 from dask_cuda import LocalCUDACluster
 from numpy.testing import assert_allclose
+from sklearn.cluster import DBSCAN
+from sklearn.datasets import make_blobs
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
+from sklearn.metrics import adjusted_rand_score
 
-from skdist_gpu import AutoScaleXGBRegressor, autoscale
+from skdist_gpu import AutoScaleXGBRegressor, autoscale, config_context
 from skdist_gpu.engines.executors.gpu import POOL
 from skdist_gpu.testing import assert_ran_on
 
@@ -80,3 +83,13 @@ def test_xgboost_over_two_gpus(client):
     assert_ran_on(model, "xgboost.dask")
     alone = AutoScaleXGBRegressor(n_estimators=20, backend="xgboost:gpu").fit(X, y)
     assert model.score(X, y) == pytest.approx(alone.score(X, y), rel=0.01)
+
+
+def test_rows_in_memory_go_to_all_gpus_by_themselves():
+    blobs, _ = make_blobs(20_000, 3, centers=5, cluster_std=0.3, random_state=0)
+    with config_context(auto_cluster="on", fallback="raise"):
+        model = autoscale(DBSCAN()).fit(blobs)
+    assert_ran_on(model, "cuml.dask")
+    assert "on all GPUs" in str(model.explain())
+    assert adjusted_rand_score(model.labels_, DBSCAN().fit(blobs).labels_) == 1
+    assert isinstance(model.labels_, np.ndarray)
