@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.utils import compute_class_weight
 
-from skdist_gpu._compat.cuml import make_cuml
+from skdist_gpu._compat.cuml import fit_options, make_cuml
 from skdist_gpu._compat.sklearn import number_of_categories, smooth_counts
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.labels import encode
@@ -19,8 +19,8 @@ from skdist_gpu.data.labels import encode
 
 def fit_twin(estimator: Any, values: Any, y: Any, sample_weight: Any, **changed: Any) -> Any:
     """Fit cuML's twin of an estimator, with some parameters changed, and return it."""
-    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-    return make_cuml(estimator, **changed).fit(values, *(() if y is None else (y,)), **weights)
+    options = fit_options(estimator) | ({} if sample_weight is None else {"sample_weight": sample_weight})
+    return make_cuml(estimator, **changed).fit(values, *(() if y is None else (y,)), **options)
 
 
 def copy_attributes(
