@@ -34,8 +34,8 @@ def get_config() -> dict[str, Any]:
         collect from Dask or from files, where it is no sum over rows), and ``auto_cluster``: with
         several GPUs and no client, start a Dask cluster of one worker on each, listening on
         loopback alone, ``"auto"`` for Dask's blocks on GPUs, for DBSCAN of millions of rows, or when an
-        engine for Dask is asked for by name, ``"on"`` for all that is in Dask and for DBSCAN and UMAP
-        of any size, ``"off"`` never.
+        engine for Dask is asked for by name, ``"on"`` for all that is in Dask and DBSCAN of any size,
+        ``"off"`` never. With ``"on"`` UMAP uses all GPUs, too, without a cluster.
 
     Examples
     --------

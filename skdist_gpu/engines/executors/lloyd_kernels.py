@@ -37,8 +37,8 @@ __global__ void lloyd(
     const int width = n_columns + 1, stride = n_columns | 1;
     double* slope = shared;                          // [n_columns][padded]
     double* norm = slope + n_columns * padded;       // [padded]
-    double* origin = norm + padded;                    // [n_columns]
-    double* weights = origin + n_columns;              // [n_threads]
+    double* origin = norm + padded;                  // [n_columns]
+    double* weights = origin + n_columns;            // [n_threads]
     double* total = weights + n_threads;             // [n_groups][n_clusters][width], or [n_clusters]
     const int n_totals = ASSIGN ? n_clusters : n_groups * n_clusters * width;
     int* label = (int*)(total + n_totals);           // [n_threads]
