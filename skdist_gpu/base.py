@@ -20,7 +20,7 @@ from skdist_gpu.engines.catalog import entries_for, matches
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.protocol import FitJob, Fitted, load_engine
 from skdist_gpu.exceptions import BackendError, EngineRefusal, FallbackWarning
-from skdist_gpu.hardware.cluster import find_machine, outside_the_pool
+from skdist_gpu.hardware.cluster import find_machine, outside_the_pool, with_cluster
 from skdist_gpu.hardware.detect import Resources, current_client, detect_resources
 from skdist_gpu.hardware.fake import parse_bytes
 from skdist_gpu.planning.plan import Candidate, Plan
@@ -290,8 +290,10 @@ class AutoScaleEstimator(ScoringMixin, BaseEstimator):
         estimator = unfitted(self._make_estimator())
         self._check_parameters(estimator)
         info = inspect_input(X, y, sample_weight) if shape is None else described_input(shape, dtype)
+        request = self._request({})
         resources = resources or detect_resources(current_client(get_config()["client"]))
-        return make_plan(estimator, info, resources, self._request({}))
+        gains = gains_from_all_gpus(estimator, info, request)
+        return make_plan(estimator, info, with_cluster(info, request.backend, gains, resources), request)
 
     def explain(self) -> Explanation:
         """Return every engine considered, its verdict and reason, and predicted against measured.

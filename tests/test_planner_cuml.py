@@ -65,6 +65,20 @@ def test_what_is_handed_to_all_gpus():
     assert make_plan(DBSCAN(), few, machine, Request(all_gpus=True)).chosen.name == "cuml.dask:dask"
 
 
+def test_a_plan_foresees_the_cluster_that_a_fit_would_start():
+    def chosen(n_rows, gpus):
+        return autoscale(DBSCAN()).plan(shape=(n_rows, 10), resources=make_resources(gpus=gpus)).chosen.name
+
+    assert chosen(3 * 10**6, gpus=4) == "cuml.dask:dask"
+    assert chosen(3 * 10**6, gpus=1) == chosen(10**6, gpus=4) == "cuml:gpu"
+    with config_context(auto_cluster="off"):
+        assert chosen(3 * 10**6, gpus=4) == "cuml:gpu"
+    with config_context(auto_cluster="on"):
+        assert chosen(10**6, gpus=4) == "cuml.dask:dask"
+    named = autoscale(PCA(), backend="cuml.dask").plan(shape=(1000, 10), resources=make_resources(gpus=4))
+    assert named.chosen.name == "cuml.dask:dask"
+
+
 @pytest.mark.parametrize(
     "estimator",
     [

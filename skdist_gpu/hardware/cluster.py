@@ -7,12 +7,13 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 from skdist_gpu.config import get_config
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.data.kinds import GPU
-from skdist_gpu.hardware.detect import Resources, current_client, detect_resources
+from skdist_gpu.hardware.detect import Cluster, Resources, current_client, detect_resources
 
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 60
@@ -44,6 +45,14 @@ def wants_cluster(info: InputInfo, backend: str, gains: bool, resources: Resourc
     name, _, device = backend.partition(":")
     for_dask = info.location == "dask" and (info.backing in GPU or setting == "on")
     return for_dask or gains or device == "dask" or name.endswith(".dask")
+
+
+def with_cluster(info: InputInfo, backend: str, gains: bool, resources: Resources) -> Resources:
+    """Return a machine with the cluster that a fit would start on it."""
+    if resources.cluster or not wants_cluster(info, backend, gains, resources, get_config()["auto_cluster"]):
+        return resources
+    n_gpus = len(resources.gpus)
+    return replace(resources, cluster=Cluster(n_gpus, n_gpus, resources.memory_bytes, n_gpus=n_gpus))
 
 
 def outside_the_pool(client: Any) -> AbstractContextManager[Any]:
