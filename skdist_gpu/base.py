@@ -116,11 +116,15 @@ class AutoScaleEstimator(ScoringMixin, BaseEstimator):
         return "estimator_" in self.__dict__
 
     def __getattr__(self, name: str) -> Any:
-        """Answer any other fitted attribute, such as ``coef_``, from ``estimator_``."""
-        if name.endswith("_") and not name.startswith("_") and "estimator_" in self.__dict__:
-            answers = self.__dict__.get("_answers", {})
-            return answers[name] if name in answers else getattr(self.__dict__["estimator_"], name)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        """Answer any other fitted attribute, such as ``coef_``, or ``get_support()``, from ``estimator_``."""
+        text = f"{type(self).__name__!r} object has no attribute {name!r}"
+        if not name.startswith("_") and "estimator_" in self.__dict__:
+            plain, answers = self.__dict__["estimator_"], self.__dict__.get("_answers", {})
+            if name.endswith("_") or name.startswith("get_"):
+                return answers[name] if name in answers else getattr(plain, name)
+            if hasattr(plain, name):
+                text += f"; the fitted {type(plain).__name__} in estimator_ has one"
+        raise AttributeError(text)
 
     # --- fit -------------------------------------------------------------------------------
 

@@ -11,11 +11,13 @@ from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
+from sklearn.covariance import LedoitWolf
 from sklearn.datasets import load_breast_cancer, load_diabetes, make_classification
+from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import BaggingRegressor, VotingClassifier, VotingRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.feature_selection import RFE, SelectFromModel
+from sklearn.feature_selection import RFE, SelectFromModel, SelectKBest
 from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, cross_val_predict, cross_val_score
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
@@ -218,3 +220,17 @@ def test_what_was_set_on_an_estimator_stays_in_its_copies(estimator):
             assert model.estimator_.get_metadata_routing().fit.requests["sample_weight"] is True
     assert model.estimator_ is not configured
     assert model.estimator_.get_params() == clone(configured).get_params()
+
+
+def test_questions_to_a_fitted_model_are_answered():
+    X = np.random.default_rng(0).normal(size=(60, 4))
+    selector = autoscale(SelectKBest(k=2))
+    assert not hasattr(selector, "get_support")
+    selector.fit(X, X[:, 1] + X[:, 3] > 0)
+    np.testing.assert_array_equal(selector.get_support(indices=True), selector.estimator_.get_support(indices=True))
+    pca = autoscale(PCA(2)).fit(X)
+    np.testing.assert_allclose(pca.get_covariance(), pca.estimator_.get_covariance())
+    with pytest.raises(AttributeError, match="no attribute 'mahalanobis'; the fitted LedoitWolf in estimator_ has one"):
+        autoscale(LedoitWolf()).fit(X).mahalanobis(X)
+    with pytest.raises(AttributeError, match=r"'AutoScaleTransformer' object has no attribute 'colour'$"):
+        _ = pca.colour

@@ -122,6 +122,36 @@ def test_constant_columns_and_targets_score_nothing(score):
     assert not model.scores_.any()
 
 
+def test_two_rows_leave_no_freedom():
+    X, y = np.array([[1.0, 5.0], [2.0, 3.0]]), np.array([1.0, 4.0])
+    model = fit_there(SelectKBest(f_regression, k=1), "reductions:cpu", X, y)
+    reference = SelectKBest(f_regression, k=1).fit(X, y)
+    np.testing.assert_array_equal([model.scores_, model.pvalues_], [reference.scores_, reference.pvalues_])
+
+
+@pytest.mark.parametrize("backend", PLACES)
+def test_a_constant_column_has_no_score_and_is_named(backend):
+    X, y = make_classes(offset=0.0)
+    X[:, 5] += np.random.default_rng(0).normal(size=N_ROWS)
+    reference = fit_there(SelectKBest(k=2), backend, X, y)  # without a warning
+    X[:, 2] = 0.1
+    with pytest.warns(UserWarning, match=r"Features \[2\] are constant"):
+        model = fit_there(SelectKBest(k=2), backend, X, y)
+    assert np.isnan(model.scores_[2])
+    np.testing.assert_array_equal(np.delete(model.scores_, 2), np.delete(reference.scores_, 2))
+
+
+@pytest.mark.parametrize("backend", PLACES)
+@pytest.mark.parametrize("threshold", [0.0, 1e-9])
+def test_the_range_bounds_variances_for_a_threshold_of_zero_alone(threshold, backend):
+    X = make_classes()[0]
+    X[:, 0], X[:, 1] = np.arange(N_ROWS) % 2 * 100 - 50, 0.1
+    reference = VarianceThreshold(threshold).fit(X)
+    model = fit_there(VarianceThreshold(threshold), backend, X)
+    np.testing.assert_allclose(np.delete(model.variances_, 1), np.delete(reference.variances_, 1), rtol=1e-9)
+    np.testing.assert_array_equal(model.get_support(), reference.get_support())
+
+
 @pytest.mark.parametrize("backend", PLACES)
 @pytest.mark.parametrize("encode", ["onehot", "ordinal"])
 @pytest.mark.parametrize("weighted", [False, True])

@@ -23,6 +23,7 @@ from sklearn.linear_model import (
 )
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import cross_val_score
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KernelDensity
 
 from skdist_gpu import autoscale, config_context, get_scorer
@@ -76,7 +77,8 @@ def test_classification(name, weights):
 
 @pytest.mark.parametrize("name", sorted(BINARY))
 def test_two_classes(name):
-    assert_scores_agree(name, RidgeClassifier(), (CODES > 0).astype(int), None if "ratio" in name else WEIGHTS)
+    for estimator in (RidgeClassifier(), GaussianNB()):
+        assert_scores_agree(name, estimator, (CODES > 0).astype(int), None if "ratio" in name else WEIGHTS)
     assert_scores_agree("neg_log_loss", LogisticRegression(), LABELS == "low")
     assert_scores_agree("neg_brier_score", LogisticRegression(), LABELS == "low")
 
@@ -132,6 +134,18 @@ def test_the_estimators_own_score(estimator, target):
     expected = model.estimator_.score(X, target)
     assert model.score(X, target) == pytest.approx(expected, rel=1e-12)
     over_dask = model.score(lazy(X), None if target is None else lazy(target))
+    assert over_dask == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "target"), [case for case in OWN if case[1] is not None], ids=lambda v: type(v).__name__
+)
+def test_the_estimators_own_score_of_weighted_rows(estimator, target):
+    model = autoscale(estimator, backend="sklearn").fit(X, target)
+    expected = model.estimator_.score(X, target, sample_weight=WEIGHTS)
+    assert expected != pytest.approx(model.estimator_.score(X, target), rel=1e-6)
+    assert model.score(X, target, sample_weight=WEIGHTS) == pytest.approx(expected, rel=1e-12)
+    over_dask = model.score(lazy(X), lazy(target), sample_weight=lazy(WEIGHTS))
     assert over_dask == pytest.approx(expected, rel=1e-9)
 
 
