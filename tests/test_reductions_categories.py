@@ -165,6 +165,15 @@ def test_missing_values_in_some_files(tmp_path):
     assert_same(plain, reference, table.to_pandas())
 
 
+@pytest.mark.parametrize("estimator", [OneHotEncoder(), SimpleImputer(strategy="most_frequent")], ids=str)
+def test_values_that_cannot_be_counted(estimator):
+    X = pd.DataFrame({"a": [[1], [2]] * 10})
+    with pytest.raises(TypeError):
+        clone(estimator).fit(X)
+    with pytest.raises(TypeError, match=r"strings or numbers, which can be counted. Got \['list'\]"):
+        fit_there(estimator, "reductions:cpu", X)
+
+
 @pytest.mark.parametrize("backend", PLACES)
 def test_given_categories(backend):
     X = np.random.default_rng(0).integers(0, 4, (N_ROWS, 2)).astype(np.float64)
