@@ -51,6 +51,12 @@ def test_two_rows_and_one():
         fit_there(EmpiricalCovariance(), "reductions:cpu", X[:1])
 
 
+def test_equal_variances_without_correlation_shrink_as_scikit_learns():
+    X = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    for cls in (OAS, LedoitWolf):
+        assert fit_there(cls(), "reductions:cpu", X).shrinkage_ == cls().fit(X).shrinkage_
+
+
 def test_score_and_distances():
     X = make_classes()[0]
     model = fit_there(LedoitWolf(), "reductions:dask", X)
