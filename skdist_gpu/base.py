@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -160,7 +161,8 @@ class AutoScaleEstimator(ScoringMixin, BaseEstimator):
         self._check_parameters(estimator)
         info = inspect_input(X, y, sample_weight)
         request = self._request(fit_params)
-        resources, client = find_machine(info, request.backend, gains_from_all_gpus(estimator, info, request))
+        gains = partial(gains_from_all_gpus, estimator, info, request)
+        resources, client = find_machine(info, request.backend, gains)
         plan = make_plan(estimator, info, resources, request)
         if plan.chosen is None:
             raise BackendError(_nothing_fits(plan))
@@ -296,7 +298,7 @@ class AutoScaleEstimator(ScoringMixin, BaseEstimator):
         info = inspect_input(X, y, sample_weight) if shape is None else described_input(shape, dtype)
         request = self._request({})
         resources = resources or detect_resources(current_client(get_config()["client"]))
-        gains = gains_from_all_gpus(estimator, info, request)
+        gains = partial(gains_from_all_gpus, estimator, info, request)
         return make_plan(estimator, info, with_cluster(info, request.backend, gains, resources), request)
 
     def explain(self) -> Explanation:

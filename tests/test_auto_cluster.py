@@ -35,11 +35,13 @@ IN_MEMORY = InputInfo("numpy", 10**6, 10)
     ],
 )
 def test_when_a_cluster_is_wanted(info, backend, gains, gpus, setting, expected):
-    assert wants_cluster(info, backend, gains, make_resources(gpus=gpus), setting) is expected
+    assert wants_cluster(info, backend, lambda machine: gains, make_resources(gpus=gpus), setting) is expected
 
 
 def test_none_is_started_where_dask_is_missing():
-    assert not wants_cluster(IN_DASK, "auto", True, make_resources(gpus=2, packages=("cuml", "cupy")), "on")
+    assert not wants_cluster(
+        IN_DASK, "auto", lambda machine: True, make_resources(gpus=2, packages=("cuml", "cupy")), "on"
+    )
 
 
 def test_the_devices_are_those_that_the_user_shows(monkeypatch):

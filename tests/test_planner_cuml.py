@@ -1,5 +1,7 @@
 """What the planner knows of cuML: parameters, memory, float32 sums that drift."""
 
+from dataclasses import replace
+
 import pytest
 from sklearn.cluster import DBSCAN, HDBSCAN, AgglomerativeClustering, SpectralClustering
 from sklearn.decomposition import PCA
@@ -56,12 +58,17 @@ def test_rows_compared_with_all_others_go_to_all_gpus(n_rows, gpus, chosen, loca
 
 def test_what_is_handed_to_all_gpus():
     few, many = InputInfo("numpy", 1000, 10), InputInfo("numpy", 3 * 10**6, 10)
-    assert gains_from_all_gpus(DBSCAN(), many, Request())
-    assert gains_from_all_gpus(DBSCAN(), few, Request(all_gpus=True))
-    assert not gains_from_all_gpus(DBSCAN(), few, Request())
-    assert not gains_from_all_gpus(DBSCAN(), many, Request("cuml"))
-    assert not gains_from_all_gpus(PCA(), many, Request(all_gpus=True))
     machine = make_resources(gpus=2, workers=2)
+    assert gains_from_all_gpus(DBSCAN(), many, Request(), machine)
+    assert gains_from_all_gpus(DBSCAN(), few, Request(all_gpus=True), machine)
+    assert not gains_from_all_gpus(DBSCAN(), few, Request(), machine)
+    assert not gains_from_all_gpus(DBSCAN(), many, Request("cuml"), machine)
+    assert not gains_from_all_gpus(PCA(), many, Request(all_gpus=True), machine)
+    # no workers are started for what the engine refuses
+    assert not gains_from_all_gpus(DBSCAN(metric="manhattan"), many, Request(), machine)
+    assert not gains_from_all_gpus(DBSCAN(), replace(many, weighted=True), Request(), machine)
+    without_cuml = make_resources(gpus=2, workers=2, packages=("dask", "distributed"))
+    assert not gains_from_all_gpus(DBSCAN(), many, Request(), without_cuml)
     assert make_plan(DBSCAN(), few, machine, Request(all_gpus=True)).chosen.name == "cuml.dask:dask"
 
 

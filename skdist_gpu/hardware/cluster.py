@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
@@ -20,11 +20,14 @@ START_SECONDS = 60
 # programs whose process was killed end by themselves
 IDLE = "1 hour"
 
+# tells of a machine with a worker on each GPU whether data in main memory are worth handing to all of them
+Gains = Callable[[Resources], bool]
+
 # the client of the cluster that this process started, by process: a fork must not use its parent's
 _started: dict[int, Any] = {}
 
 
-def find_machine(info: InputInfo, backend: str, gains: bool) -> tuple[Resources, Any]:
+def find_machine(info: InputInfo, backend: str, gains: Gains) -> tuple[Resources, Any]:
     """Return the machine and the Dask client to use, after starting a cluster where one is wanted."""
     client = current_client(get_config()["client"])
     resources = detect_resources(client)
@@ -34,7 +37,7 @@ def find_machine(info: InputInfo, backend: str, gains: bool) -> tuple[Resources,
     return resources, client
 
 
-def wants_cluster(info: InputInfo, backend: str, gains: bool, resources: Resources, setting: str) -> bool:
+def wants_cluster(info: InputInfo, backend: str, gains: Gains, resources: Resources, setting: str) -> bool:
     """Whether a fit should have a worker on each GPU: for Dask's blocks on GPUs, where it gains, or when asked for.
 
     Data in memory have to be copied to the workers, which few fits are worth, and Dask's blocks of NumPy have
@@ -44,13 +47,17 @@ def wants_cluster(info: InputInfo, backend: str, gains: bool, resources: Resourc
         return False
     name, _, device = backend.partition(":")
     for_dask = info.location == "dask" and (info.backing in GPU or setting == "on")
-    return for_dask or gains or device == "dask" or name.endswith(".dask")
+    return for_dask or device == "dask" or name.endswith(".dask") or gains(_with_workers(resources))
 
 
-def with_cluster(info: InputInfo, backend: str, gains: bool, resources: Resources) -> Resources:
+def with_cluster(info: InputInfo, backend: str, gains: Gains, resources: Resources) -> Resources:
     """Return a machine with the cluster that a fit would start on it."""
     if resources.cluster or not wants_cluster(info, backend, gains, resources, get_config()["auto_cluster"]):
         return resources
+    return _with_workers(resources)
+
+
+def _with_workers(resources: Resources) -> Resources:
     n_gpus = len(resources.gpus)
     return replace(resources, cluster=Cluster(n_gpus, n_gpus, resources.memory_bytes, n_gpus=n_gpus))
 

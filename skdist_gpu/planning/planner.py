@@ -66,9 +66,11 @@ def make_plan(estimator: Any, info: InputInfo, resources: Resources, request: Re
     )
 
 
-def gains_from_all_gpus(estimator: Any, info: InputInfo, request: Request) -> bool:
-    """Whether data in main memory are to be handed to every GPU."""
-    return request.backend == "auto" and any(_is_spread(entry, info, request) for entry in entries_for(estimator))
+def gains_from_all_gpus(estimator: Any, info: InputInfo, request: Request, resources: Resources) -> bool:
+    """Whether an engine hands the data to every GPU of a machine that has a worker on each."""
+    spread = [entry for entry in entries_for(estimator) if _is_spread(entry, info, request)]
+    judged = (_judge(entry, estimator, info, resources, request) for entry in spread)
+    return request.backend == "auto" and any(candidate.verdict == "possible" for candidate in judged)
 
 
 def check_backend(backend: str) -> None:
