@@ -1,6 +1,6 @@
 """Time and check LinearRegression and Ridge against scikit-learn, dask_ml and cuML in one run.
 
-python benchmarks/least_squares.py cpu   [--rows 2000000] [--output FILE]
+python benchmarks/least_squares.py cpu   [--rows 2000000] [--columns 100] [--output FILE]
 python benchmarks/least_squares.py dask  [--rows 2000000] [--output FILE]
 python benchmarks/least_squares.py gpu   [--rows 25000000] [--output FILE]
 """
@@ -36,8 +36,8 @@ def make_table(n_rows, n_columns=100, dtype=np.float64, noise=1.0):
     return X, y, truth
 
 
-def cpu(n_rows):
-    X, y, _ = make_table(n_rows)
+def cpu(n_rows, n_columns):
+    X, y, _ = make_table(n_rows, n_columns)
     rows = []
     for estimator in (LinearRegression(), Ridge()):
         with PeakMemory() as memory:
@@ -176,12 +176,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["cpu", "dask", "gpu"])
     parser.add_argument("--rows", type=int)
+    parser.add_argument("--columns", type=int, default=100, help="on the CPU alone")
     parser.add_argument("--limit", type=float, default=300, help="seconds after which a peer over Dask is stopped")
     parser.add_argument("--output", type=pathlib.Path)
     arguments = parser.parse_args()
     n_rows = arguments.rows or (25_000_000 if arguments.what == "gpu" else 2_000_000)
-    rows = {"cpu": cpu, "dask": lambda n: dask_arrays(n, arguments.limit), "gpu": gpu}[arguments.what](n_rows)
-    report(rows, arguments.output, n_rows=n_rows)
+    run = {
+        "cpu": lambda: cpu(n_rows, arguments.columns),
+        "dask": lambda: dask_arrays(n_rows, arguments.limit),
+        "gpu": lambda: gpu(n_rows),
+    }[arguments.what]
+    report(run(), arguments.output, n_rows=n_rows, n_columns=arguments.columns)
 
 
 if __name__ == "__main__":

@@ -127,6 +127,8 @@ def dask_arrays(n_rows, n_columns, only):
     from dask_ml.decomposition import PCA as DaskPCA
     from dask_ml.naive_bayes import GaussianNB as DaskGaussianNB
     from dask_ml.preprocessing import MinMaxScaler as DaskMinMaxScaler
+    from dask_ml.preprocessing import QuantileTransformer as DaskQuantileTransformer
+    from dask_ml.preprocessing import RobustScaler as DaskRobustScaler
     from dask_ml.preprocessing import StandardScaler as DaskStandardScaler
 
     X, y = make_table(n_rows, n_columns)
@@ -136,6 +138,8 @@ def dask_arrays(n_rows, n_columns, only):
         (GaussianNB(), "theta_", [DaskGaussianNB()]),
         (StandardScaler(), "var_", [DaskStandardScaler()]),
         (MinMaxScaler(), "scale_", [DaskMinMaxScaler()]),
+        (RobustScaler(), "scale_", [DaskRobustScaler()]),
+        (QuantileTransformer(subsample=None), "quantiles_", [DaskQuantileTransformer()]),
     ]
     rows = []
     for estimator, attribute, peers in cases:

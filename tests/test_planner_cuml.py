@@ -43,11 +43,18 @@ def judge(estimator, n_rows, request=None, n_columns=100, **info):
     return plan, next(c for c in plan.candidates if c.name == "cuml:gpu")
 
 
-@pytest.mark.parametrize(("location", "container"), [("host", "numpy"), ("dask", "dask.array")])
 @pytest.mark.parametrize(
-    ("n_rows", "gpus", "chosen"), [(10**6, 4, "cuml:gpu"), (3 * 10**6, 4, "cuml.dask:dask"), (3 * 10**6, 1, "cuml:gpu")]
+    ("location", "container", "n_rows", "gpus", "chosen"),
+    [
+        ("host", "numpy", 10**6, 4, "cuml:gpu"),
+        ("host", "numpy", 3 * 10**6, 4, "cuml.dask:dask"),
+        ("host", "numpy", 3 * 10**6, 1, "cuml:gpu"),
+        ("dask", "dask.array", 10**5, 4, "cuml:gpu"),
+        ("dask", "dask.array", 10**6, 4, "cuml.dask:dask"),
+        ("dask", "dask.array", 3 * 10**6, 1, "cuml:gpu"),
+    ],
 )
-def test_rows_compared_with_all_others_go_to_all_gpus(n_rows, gpus, chosen, location, container):
+def test_rows_compared_with_all_others_go_to_all_gpus(location, container, n_rows, gpus, chosen):
     info = InputInfo(container, n_rows, 10, location=location, dtype="float32")
     machine = make_resources(gpus=gpus, workers=gpus if gpus > 1 else 0)
     plan = make_plan(DBSCAN(), info, machine, Request())

@@ -17,7 +17,7 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils import get_tags
 
-from skdist_gpu._compat.cuml import cuml_dask_class, make_parameters, unsupported_errors
+from skdist_gpu._compat.cuml import cuml_dask_class, fit_options, make_parameters, unsupported_errors
 from skdist_gpu._compat.sklearn import smooth_counts
 from skdist_gpu.data.convert import check_lazy_input, to_dask, to_gpu, to_host, validate
 from skdist_gpu.data.kinds import DASK, container_of
@@ -39,7 +39,7 @@ def fit(job: FitJob) -> Fitted:
     with client.as_current():  # cuml.dask asks for the current client, even where it was given one
         try:
             model = cuml_dask_class(estimator)(client=client, **make_parameters(estimator))
-            _fit_there(model, X, y)
+            _fit_there(model, X, y, fit_options(estimator))
             learned, answers = _bring_home(model, client, X.shape[0])
         except unsupported_errors() as error:
             raise EngineRefusal(f"cuML refuses: {error}") from error
@@ -54,7 +54,7 @@ def fit(job: FitJob) -> Fitted:
     return Fitted(estimator, answers=answers)
 
 
-def _fit_there(model: Any, X: Any, y: Any) -> None:
+def _fit_there(model: Any, X: Any, y: Any, options: dict[str, Any]) -> None:
     """Fit a model of cuml.dask.
 
     DBSCAN hands out its rows under a name made of their values. The same name in the fit before may be forgotten just
@@ -63,7 +63,7 @@ def _fit_there(model: Any, X: Any, y: Any) -> None:
     tries_left = 2 if type(model).__name__ == "DBSCAN" else 0
     while True:
         try:
-            model.fit(*(part for part in (X, y) if part is not None))
+            model.fit(*(part for part in (X, y) if part is not None), **options)
             return
         except KeyError:
             if not tries_left:

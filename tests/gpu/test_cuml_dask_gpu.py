@@ -95,7 +95,7 @@ def test_forests_are_chosen_for_dask_and_are_as_good(forest, X, y):
     assert model.score(X, y) == pytest.approx(reference.score(X, y), rel=0.03)
     assert len(model.estimators_) == 30
     assert model.feature_importances_.sum() == pytest.approx(1.0, abs=1e-3)
-    plan = autoscale(forest).plan(da.zeros((10**6, 50), chunks=(10**5, 50)), da.zeros(10**6, chunks=10**5))
+    plan = autoscale(forest).plan(da.zeros((10**7, 50), chunks=(10**6, 50)), da.zeros(10**7, chunks=10**6))
     assert plan.backend == "cuml.dask"
 
 
@@ -109,8 +109,9 @@ def test_clusters_and_components():
     assert_allclose(np.abs(components.transform(XB)), np.abs(reference.transform(XB)), atol=1e-5)
     values = fit_there(TruncatedSVD(3), on_gpus(XB)).singular_values_
     assert_allclose(values, TruncatedSVD(3, algorithm="arpack").fit(XB).singular_values_, rtol=1e-6)
-    found = fit_there(DBSCAN(1.0), XB)
-    assert adjusted_rand_score(found.labels_, DBSCAN(1.0).fit(XB).labels_) == pytest.approx(1.0)
+    clusters = DBSCAN(1.0).fit(XB).labels_
+    for rows in (XB, blocks(XB), on_gpus(XB)):
+        assert adjusted_rand_score(fit_there(DBSCAN(1.0), rows).labels_, clusters) == pytest.approx(1.0)
 
 
 def test_counts():
