@@ -99,7 +99,7 @@ def test_a_sample_that_misleads_is_noticed(backend, monkeypatch):
 
 
 def test_ties_are_counted_not_collected(monkeypatch):
-    X = np.random.default_rng(0).integers(0, 2, (N_ROWS, 4)).astype(np.float64)
+    X = np.random.default_rng(0).integers(0, 2, (400_000, 4)).astype(np.float64)
     X[:, 1] = 3.0
     partials = []
     combine = quantiles.GatherReduction.combine

@@ -15,7 +15,7 @@ import numpy as np
 
 from skdist_gpu.reductions.columns import check_finite, positive, total
 from skdist_gpu.reductions.moments import NEAR_ZERO, PILOT_ROWS, check_weight
-from skdist_gpu.reductions.protocol import Passes, namespace
+from skdist_gpu.reductions.protocol import Passes, dot, namespace
 
 # classes of one product; the one-hot matrix stays small beside the data
 CLASSES_AT_ONCE = 32
@@ -80,7 +80,7 @@ class ClassReduction:
             squares = xp.multiply(table, table, out=table)
             scatter = class_sums(squares, y, self.n_classes, sample_weight) - sums * shift
         elif self.products == "pooled":
-            scatter = table.T @ table - sums.T @ shift
+            scatter = dot(table.T, table) - sums.T @ shift
         else:
             scatter = _class_products(table, y, self.n_classes) - sums[:, :, None] * shift[:, None, :]
         return ClassMoments(weight, pilots + shift, scatter)
@@ -126,7 +126,7 @@ def class_sums(table: Any, codes: Any, n_classes: int, weights: Any = None) -> A
         one_hot = (xp.arange(some.start, some.stop)[:, None] == codes).astype(np.float64)
         if weights is not None:
             one_hot *= weights
-        sums[some] = one_hot @ table
+        sums[some] = dot(one_hot, table)
     return sums
 
 
@@ -144,7 +144,7 @@ def _class_products(table: Any, codes: Any, n_classes: int) -> Any:
     for code in range(n_classes):
         # on a GPU to pick rows waits for their number, a mask does not
         rows = table[codes == code] if xp is np else table * (codes == code)[:, None]
-        products[code] = rows.T @ rows
+        products[code] = dot(rows.T, rows)
     return products
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from skdist_gpu.reductions.moments import PILOT_ROWS, raise_not_finite
-from skdist_gpu.reductions.protocol import Passes, Reduction, namespace, too_few_rows
+from skdist_gpu.reductions.protocol import Passes, Reduction, dot, namespace, too_few_rows
 
 # rows that are reduced as one; a GPU needs many results at a time
 ROWS_IN_ONE, ROWS_IN_ONE_ON_GPU = 32, 2048
@@ -76,16 +76,16 @@ class ColumnReduction:
         weights = sample_weight.astype(np.float64) if weighted else xp.ones(X.shape[0])
         pilot = column_pilot(X)
         table = xp.subtract(X, pilot, dtype=np.float64)
-        sums = weights @ table
+        sums = dot(weights, table)
         # on a GPU to ask whether there is a NaN costs more than to leave it out
         if not self.skip_nan or (xp is np and not np.isnan(sums).any()):
             weight = xp.zeros(X.shape[1]) + weights.sum()
         else:
             present = ~xp.isnan(table)
-            weight = weights @ present.astype(np.float64)
+            weight = dot(weights, present.astype(np.float64))
             table = xp.where(present, table, 0.0)
-            sums = weights @ table
-        squares = weights @ xp.multiply(table, table, out=table)
+            sums = dot(weights, table)
+        squares = dot(weights, xp.multiply(table, table, out=table))
         shift = sums / positive(weight)
         return ColumnMoments(X.shape[0], weight, pilot + shift, squares - sums * shift)
 

@@ -28,20 +28,33 @@ class TweedieLoss:
     def __init__(self, power: float, log_link: bool) -> None:
         self.power, self.log_link = power, log_link
 
-    def __call__(self, y: Any, score: Any) -> tuple[Any, Any, Any]:
-        """Return loss, derivative and second derivative for each row; the expected one where it may be negative."""
+    def __call__(self, y: Any, score: Any) -> tuple[Any, Any]:
+        """Return loss and derivative for each row."""
         xp, power = namespace(score), self.power
         if power == 0 and not self.log_link:
             residual = score - y
-            return 0.5 * residual * residual, residual, xp.ones_like(score)
-        log_mean = score if self.log_link else xp.log(xp.where(score > 0, score, xp.nan))
+            return 0.5 * residual * residual, residual
+        log_mean = self._log_mean(score)
         first, second = xp.exp((1 - power) * log_mean), xp.exp((2 - power) * log_mean)
         loss = self._loss(y, log_mean, first, second)
+        return loss, second - y * first if self.log_link else first - y * xp.exp(-power * log_mean)
+
+    def curvature(self, y: Any, score: Any) -> Any:
+        """Return the second derivative for each row; the expected one where it may be negative."""
+        xp, power = namespace(score), self.power
+        if power == 0 and not self.log_link:
+            return xp.ones_like(score)
+        log_mean = self._log_mean(score)
         if not self.log_link:
-            expected = xp.exp(-power * log_mean)
-            return loss, first - y * expected, expected
-        convex = 1 <= power <= 2
-        return loss, second - y * first, (2 - power) * second - (1 - power) * y * first if convex else second
+            return xp.exp(-power * log_mean)
+        second = xp.exp((2 - power) * log_mean)
+        if not 1 <= power <= 2:
+            return second
+        return (2 - power) * second - (1 - power) * y * xp.exp((1 - power) * log_mean)
+
+    def _log_mean(self, score: Any) -> Any:
+        xp = namespace(score)
+        return score if self.log_link else xp.log(xp.where(score > 0, score, xp.nan))
 
     def _loss(self, y: Any, log_mean: Any, first: Any, second: Any) -> Any:
         xp, power = namespace(log_mean), self.power
@@ -88,7 +101,7 @@ def fit_generalized_linear(estimator: Any, data: Passes) -> None:
     if estimator.fit_intercept:
         penalty[-1] = 0
         start[-1] = estimator._base_loss.link.link(np.array([view.weighted_target / view.weight]))[0]
-    model = Model(lambda coef, second: ScoreReduction(loss, design, coef, second), float(view.weight), penalty, start)
+    model = Model(lambda coef, every: ScoreReduction(loss, design, coef, every), float(view.weight), penalty, start)
     found = model.fit(data, sample, estimator.max_iter, estimator.tol)
     coef, intercept = design.by_row_of_X(found.coef[None])
     dtype = np.float32 if data.dtype == np.float32 else np.float64

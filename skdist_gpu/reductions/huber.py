@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from skdist_gpu.reductions.linear import Design, Model, free_design, look_ahead, warn_if_unfinished
+from skdist_gpu.reductions.linear import Design, Model, free_design, look_ahead, some_rows, warn_if_unfinished
 from skdist_gpu.reductions.newton import Sums, by_gradients
-from skdist_gpu.reductions.protocol import Passes, namespace
+from skdist_gpu.reductions.protocol import Passes, dot, namespace
 from skdist_gpu.reductions.sample import check_finite
 
 ROWS_PER_UNKNOWN = 10
@@ -23,10 +23,13 @@ SMALLEST_SCALE = 10 * np.finfo(np.float64).eps
 
 
 class HuberReduction:
-    """Sum Huber's loss with its derivatives by the coefficients and, last, the scale."""
+    """Sum Huber's loss with its derivatives by the coefficients and, last, the scale.
 
-    def __init__(self, epsilon: float, design: Design, unknowns: np.ndarray, second_order: bool) -> None:
-        self.epsilon, self.design, self.second_order = epsilon, design, second_order
+    Second derivatives are those of one of `every` rows, which stands for so many; there are none for 0.
+    """
+
+    def __init__(self, epsilon: float, design: Design, unknowns: np.ndarray, every: int) -> None:
+        self.epsilon, self.design, self.every = epsilon, design, every
         self.coef, self.scale = unknowns[:-1], float(unknowns[-1])
 
     def map(self, X: Any, y: Any, sample_weight: Any) -> Sums:
@@ -42,16 +45,17 @@ class HuberReduction:
         outside_loss = 2 * self.epsilon * xp.abs(residual) - self.scale * self.epsilon**2
         loss = self.scale + xp.where(inside, ratio * residual, outside_loss)
         slope = -2 * weight * xp.clip(ratio, -self.epsilon, self.epsilon)
-        by_scale = weight @ (1 - xp.minimum(ratio * ratio, self.epsilon**2))
+        by_scale = dot(weight, 1 - xp.minimum(ratio * ratio, self.epsilon**2))
         gradient = xp.concatenate([self.design.products(rows, slope), by_scale[None]])
-        if not self.second_order:
-            return Sums(weight @ loss, gradient)
-        curvature = weight * inside * (2 / self.scale)
+        if not self.every:
+            return Sums(dot(weight, loss), gradient)
+        (rows, inside, weight_used, ratio), share = some_rows(self.every, rows, inside, weight, ratio)
+        curvature = weight_used * inside * (2 * share / self.scale)
         mixed = self.design.products(rows, curvature * ratio)
-        corner = (curvature * ratio) @ ratio
+        corner = dot(curvature * ratio, ratio)
         upper = xp.concatenate([self.design.squares(rows, curvature), mixed[:, None]], axis=1)
         lower = xp.concatenate([mixed, corner[None]])
-        return Sums(weight @ loss, gradient, xp.concatenate([upper, lower[None]]))
+        return Sums(dot(weight, loss), gradient, xp.concatenate([upper, lower[None]]))
 
     def combine(self, a: Sums, b: Sums) -> Sums:
         """Add the sums."""
@@ -67,7 +71,7 @@ class OutliersReduction:
     def map(self, X: Any, y: Any, sample_weight: Any) -> list[Any]:
         """Return the answers of a block."""
         xp = namespace(X)
-        return [xp.abs(y - X @ xp.asarray(self.coef) - self.intercept) > self.threshold]
+        return [xp.abs(y - dot(X, xp.asarray(self.coef)) - self.intercept) > self.threshold]
 
     def combine(self, a: list[Any], b: list[Any]) -> list[Any]:
         """Put the answers behind each other."""
@@ -94,7 +98,7 @@ def fit_huber(estimator: Any, data: Passes) -> None:
     # all rows inside at first, so that there are second derivatives
     start[-1] = max(np.abs(target - middle).max() / estimator.epsilon, 1e-10)
     model = Model(
-        lambda unknowns, second: HuberReduction(estimator.epsilon, design, unknowns, second),
+        lambda unknowns, every: HuberReduction(estimator.epsilon, design, unknowns, every),
         float(view.weight),
         penalty,
         start,

@@ -20,7 +20,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 
 from skdist_gpu._compat.sklearn import lloyd_step
-from skdist_gpu.reductions.protocol import Passes, namespace
+from skdist_gpu.reductions.protocol import Passes, dot, namespace
 from skdist_gpu.reductions.sample import Overview, Rows, look, narrow_slices
 
 SAMPLED_ROWS = 50_000
@@ -80,7 +80,7 @@ class Centres:
         """Return the centre next to each row."""
         centres = namespace(rows).asarray(self.centres, dtype=self.dtype)
         # squared distances, less the row's own square
-        distances = rows @ (-2 * centres.T)
+        distances = dot(rows, -2 * centres.T)
         distances += (centres * centres).sum(axis=1)
         return distances.argmin(axis=1)
 
@@ -161,7 +161,7 @@ class AssignReduction(Centres):
         rows = self.shift(X)
         labels = self.label(rows)
         distances = self.squared_distances(rows, labels)
-        inertia = distances.sum() if sample_weight is None else distances @ sample_weight
+        inertia = distances.sum() if sample_weight is None else dot(distances, sample_weight)
         found = namespace(X).zeros(len(self.centres), dtype=bool)
         found[labels] = True
         return Assignment([labels.astype(np.int32)], inertia, found)

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import linalg
 
 from skdist_gpu.reductions.moments import Moments, TriangleReduction, centred_table, finite_moments
-from skdist_gpu.reductions.protocol import Passes, Reduce, namespace
+from skdist_gpu.reductions.protocol import Passes, Reduce, dot, namespace
 
 # the answer loses as many digits as the (scaled) system's condition number has: 16 - 6 are left
 PRECISE_CONDITION = 1e6
@@ -82,10 +82,10 @@ class ResidualReduction:
         xp = namespace(X)
         n_features = len(self.coef)
         rows = centred_table(X, y, xp.asarray(self.center))
-        residuals = rows[:, n_features:] - rows[:, :n_features] @ xp.asarray(self.coef)
+        residuals = rows[:, n_features:] - dot(rows[:, :n_features], xp.asarray(self.coef))
         if sample_weight is not None:
             residuals *= sample_weight[:, None]
-        return rows[:, :n_features].T @ residuals
+        return dot(rows[:, :n_features].T, residuals)
 
     def combine(self, a: Any, b: Any) -> Any:
         """Add the products."""

@@ -16,7 +16,7 @@ from scipy import linalg
 from skdist_gpu._compat.sklearn_classes import Ridge
 from skdist_gpu.reductions.least_squares import PRECISE_CONDITION, Table, fit_ridge
 from skdist_gpu.reductions.moments import Moments, MomentsReduction, finite_moments
-from skdist_gpu.reductions.protocol import Passes, namespace
+from skdist_gpu.reductions.protocol import Passes, dot, namespace
 
 
 class LeaveOneOutErrors:
@@ -47,15 +47,15 @@ class LeaveOneOutErrors:
         xp = namespace(X)
         n_rows, n_features = X.shape
         center, shrinkage = xp.asarray(self.center), xp.asarray(self.shrinkage)
-        rotated = (X - center[:n_features]) @ xp.asarray(self.vectors)
+        rotated = dot(X - center[:n_features], xp.asarray(self.vectors))
         targets = y.reshape(n_rows, -1) - center[n_features:]
         weights = xp.ones(n_rows) if sample_weight is None else sample_weight.astype(np.float64)
-        free = 1 - weights[:, None] * ((rotated**2) @ shrinkage) - weights[:, None] / self.total
+        free = 1 - weights[:, None] * dot(rotated**2, shrinkage) - weights[:, None] / self.total
         errors = []
         for t in range(targets.shape[1]):
             coefs = shrinkage * xp.asarray(self.projected[:, [t]])
-            residuals = (targets[:, [t]] - rotated @ coefs) / free
-            errors.append(weights @ residuals**2)
+            residuals = (targets[:, [t]] - dot(rotated, coefs)) / free
+            errors.append(dot(weights, residuals**2))
         return xp.stack(errors, axis=1)
 
     def combine(self, a: Any, b: Any) -> Any:

@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skdist_gpu.reductions.absolute import AbsolutePenalty, by_split_gradients
 from skdist_gpu.reductions.newton import MOST_UNKNOWNS, Minimum, Objective, Sums, minimise
-from skdist_gpu.reductions.protocol import Passes, Reduce, Reduction, column_sums, namespace, one_blas_thread
+from skdist_gpu.reductions.protocol import Passes, Reduce, Reduction, column_sums, dot, namespace, one_blas_thread
 from skdist_gpu.reductions.sample import Overview, Rows, check_finite, look
 
 # means this many standard deviations from zero are subtracted
@@ -26,8 +26,12 @@ LOST_FROM_ZERO = 1e5
 # second derivatives of so many rows, and of every eighth at most, cost little, and steps with them are nearly as good
 CURVATURE_ROWS = 1_000_000
 CURVATURE_FROM = 8
+# a row's take the longer the more unknowns there are: for so many about as long as its first derivatives
+CHEAP_UNKNOWNS = 8
+# rows next to each other that are taken for them
+RUN = 64
 # how many times the sample those rows must be
-MANY_MORE = 8
+MANY_MORE = 2
 # rows to start from
 SAMPLED_ROWS = 20_000
 # rows that tell whether columns are far from zero
@@ -79,30 +83,29 @@ class Design:
         if self.mirror is None:
             return rows
         mirror = namespace(X).asarray(self.mirror)
-        return rows - (rows @ mirror)[:, None] * mirror
+        return rows - dot(rows, mirror)[:, None] * mirror
 
     def scores(self, rows: Any, coef: np.ndarray) -> Any:
         """Return the product of rows and coefficients, of shape (n_columns,) or (n_scores, n_columns)."""
         coef = namespace(rows).asarray(coef)
-        scores = rows @ coef[..., : self.n_features].T
+        scores = dot(rows, coef[..., : self.n_features].T)
         return scores + self.constant * coef[..., -1] if self.constant else scores
 
     def products(self, rows: Any, slope: Any) -> Any:
         """Return the sum of slope times row."""
         if not self.constant:
-            return slope.T @ rows
+            return dot(slope.T, rows)
         xp = namespace(rows)
-        return xp.concatenate([slope.T @ rows, self.constant * column_sums(slope)[..., None]], axis=-1)
+        return xp.concatenate([dot(slope.T, rows), self.constant * column_sums(slope)[..., None]], axis=-1)
 
     def squares(self, rows: Any, curvature: Any) -> Any:
         """Return the sum of curvature times the outer product of each row."""
-        scaled = rows * namespace(rows).sqrt(curvature)[:, None]
-        squares = scaled.T @ scaled
-        if not self.constant:
-            return squares
         xp = namespace(rows)
-        border = self.products(rows, curvature) * self.constant
-        return xp.concatenate([xp.concatenate([squares, border[None, :-1]]), border[:, None]], axis=1)
+        root = xp.sqrt(curvature)
+        scaled = xp.empty((len(rows), self.n_columns))
+        xp.multiply(rows, root[:, None], out=scaled[:, : self.n_features])
+        scaled[:, self.n_features :] = self.constant * root[:, None]
+        return dot(scaled.T, scaled)
 
     def by_row_of_X(self, coef: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return coefficients and intercepts for X itself; `coef` has one row for each score."""
@@ -148,54 +151,64 @@ def _far_means(sample: Rows, deviations: float) -> tuple[np.ndarray, np.ndarray]
     return mean, (np.abs(mean) > deviations * deviation) & (deviation > 0)
 
 
+def some_rows(every: int, *parts: Any) -> tuple[list[Any], float]:
+    """Return one of so many rows of each part that is not None, and how many rows each of them stands for.
+
+    They are taken in runs, where there are enough: single rows that are far apart are slow to read.
+    """
+    n_rows = len(parts[0])
+    if every == 1:
+        return list(parts), 1.0
+    n_runs = n_rows // (every * RUN)
+
+    def chosen(part: Any) -> Any:
+        if not n_runs:
+            return part[::every]
+        stretches = part[: n_runs * every * RUN].reshape(n_runs, -1, *part.shape[1:])
+        return stretches[:, :RUN].reshape(n_runs * RUN, *part.shape[1:])
+
+    n_chosen = n_runs * RUN or -(-n_rows // every)
+    return [None if part is None else chosen(part) for part in parts], n_rows / n_chosen
+
+
 class RowLoss(Protocol):
     """The loss of rows as a function of their scores."""
 
-    def __call__(self, y: Any, score: Any) -> tuple[Any, Any, Any]:
-        """Return loss, derivative and (positive) second derivative for each row."""
+    def __call__(self, y: Any, score: Any) -> tuple[Any, Any]:
+        """Return loss and derivative for each row."""
+
+    def curvature(self, y: Any, score: Any) -> Any:
+        """Return the second derivative for each row; an expected one where it may be negative."""
 
     def weight(self, y: Any, sample_weight: Any) -> Any:
         """Return the weight of each row; None for all one."""
 
 
+def _weighted(part: Any, weight: Any) -> Any:
+    """Return what each row contributes; a row without weight may overflow."""
+    return part if weight is None else namespace(part).where(weight == 0, 0, weight * part)
+
+
 class ScoreReduction:
-    """Sum a loss of one score a row, with its derivatives."""
+    """Sum a loss of one score a row, with its derivatives.
 
-    def __init__(self, loss: RowLoss, design: Design, coef: np.ndarray, second_order: bool) -> None:
-        self.loss, self.design, self.coef, self.second_order = loss, design, coef, second_order
+    Second derivatives are those of one of `every` rows, which stands for so many; there are none for 0.
+    """
+
+    def __init__(self, loss: RowLoss, design: Design, coef: np.ndarray, every: int) -> None:
+        self.loss, self.design, self.coef, self.every = loss, design, coef, every
 
     def map(self, X: Any, y: Any, sample_weight: Any) -> Sums:
         """Return the sums of a block."""
-        xp = namespace(X)
         rows = self.design.rows(X)
-        loss, slope, curvature = self.loss(y, self.design.scores(rows, self.coef))
-        weight = self.loss.weight(y, sample_weight)
-        if weight is not None:
-            # a row without weight may overflow
-            loss, slope, curvature = (xp.where(weight == 0, 0, weight * part) for part in (loss, slope, curvature))
-        hessian = self.design.squares(rows, curvature) if self.second_order else None
-        return Sums(loss.sum(), self.design.products(rows, slope), hessian)
-
-    def combine(self, a: Sums, b: Sums) -> Sums:
-        """Add the sums."""
-        return a.plus(b)
-
-
-class SampledCurvature:
-    """Sums over all rows with second derivatives of every so-many-th row of a block, which stands for so many."""
-
-    def __init__(self, first_order: Reduction, second_order: Reduction, every: int) -> None:
-        self.first_order, self.second_order, self.every = first_order, second_order, every
-
-    def map(self, X: Any, y: Any, sample_weight: Any) -> Sums:
-        """Return the sums of a block."""
-        return self.with_curvature(self.first_order.map(X, y, sample_weight), X, y, sample_weight)
-
-    def with_curvature(self, sums: Sums, X: Any, y: Any, sample_weight: Any) -> Sums:
-        """Return the sums of a block with its second derivatives."""
-        some = [None if part is None else part[:: self.every] for part in (X, y, sample_weight)]
-        share = X.shape[0] / some[0].shape[0]  # type: ignore[union-attr]
-        return Sums(sums.value, sums.gradient, share * self.second_order.map(*some).hessian)
+        score, weight = self.design.scores(rows, self.coef), self.loss.weight(y, sample_weight)
+        loss, slope = (_weighted(part, weight) for part in self.loss(y, score))
+        sums = Sums(loss.sum(), self.design.products(rows, slope))
+        if self.every:
+            (rows, y, score, weight), share = some_rows(self.every, rows, y, score, weight)
+            curvature = _weighted(self.loss.curvature(y, score), weight)
+            sums.hessian = share * self.design.squares(rows, curvature)
+        return sums
 
     def combine(self, a: Sums, b: Sums) -> Sums:
         """Add the sums."""
@@ -209,7 +222,7 @@ class Model:
     Attributes
     ----------
     make : callable
-        Makes the reduction for coefficients, with or without second derivatives.
+        Makes the reduction for coefficients, with second derivatives of one of so many rows; of none for 0.
     total : float
         Weight of all rows.
     penalty : ndarray of shape (n_unknowns,)
@@ -222,7 +235,7 @@ class Model:
         The penalty of absolute coefficients.
     """
 
-    make: Callable[[np.ndarray, bool], Reduction]
+    make: Callable[[np.ndarray, int], Reduction]
     total: float
     penalty: np.ndarray
     start: np.ndarray
@@ -232,12 +245,7 @@ class Model:
     def objective(self, reduce: Reduce) -> Objective:
         """Return the objective over what `reduce` reads."""
 
-        return lambda coef, every: self.penalised(coef, reduce(self._reduction(coef, every)))
-
-    def _reduction(self, coef: np.ndarray, every: int) -> Reduction:
-        if every > 1:
-            return SampledCurvature(self.make(coef, False), self.make(coef, True), every)
-        return self.make(coef, bool(every))
+        return lambda coef, every: self.penalised(coef, reduce(self.make(coef, every)))
 
     def penalised(self, coef: np.ndarray, sums: Sums) -> Sums:
         """Return value and derivatives of the objective from the sums over all rows."""
@@ -272,7 +280,7 @@ class Model:
                 checked = True
             return sums
 
-        every = max(CURVATURE_FROM, sample.n_rows // CURVATURE_ROWS)
+        every = max(CURVATURE_FROM, sample.n_rows // CURVATURE_ROWS, len(self.start) // CHEAP_UNKNOWNS)
         # worth it where these rows are many more than the sample
         every = every if sample.n_rows > MANY_MORE * every * n_sampled else 0
         found = self.minimise(objective, warm.coef, max_iter, tol, scale, warm.curvature, every)

@@ -24,12 +24,19 @@ class SquaredHinge:
     def __init__(self, positive: int, positive_weight: float, negative_weight: float) -> None:
         self.positive, self.weights = positive, (positive_weight, negative_weight)
 
-    def __call__(self, y: Any, score: Any) -> tuple[Any, Any, Any]:
-        """Return loss, derivative and second derivative for each row."""
+    def __call__(self, y: Any, score: Any) -> tuple[Any, Any]:
+        """Return loss and derivative for each row."""
         xp = namespace(score)
-        sign = xp.where(y == self.positive, 1.0, -1.0)
+        sign = self._sign(y)
         slack = xp.maximum(1 - sign * score, 0)
-        return slack * slack, -2 * sign * slack, 2.0 * (slack > 0)
+        return slack * slack, -2 * sign * slack
+
+    def curvature(self, y: Any, score: Any) -> Any:
+        """Return the second derivative for each row."""
+        return 2.0 * (self._sign(y) * score < 1)
+
+    def _sign(self, y: Any) -> Any:
+        return namespace(y).where(y == self.positive, 1.0, -1.0)
 
     def weight(self, y: Any, sample_weight: Any) -> Any:
         """Return the weight of each row."""
@@ -45,12 +52,16 @@ class SquaredEpsilonInsensitive:
     def __init__(self, epsilon: float) -> None:
         self.epsilon = epsilon
 
-    def __call__(self, y: Any, score: Any) -> tuple[Any, Any, Any]:
-        """Return loss, derivative and second derivative for each row."""
+    def __call__(self, y: Any, score: Any) -> tuple[Any, Any]:
+        """Return loss and derivative for each row."""
         xp = namespace(score)
         residual = score - y
         slack = xp.maximum(xp.abs(residual) - self.epsilon, 0)
-        return slack * slack, 2 * xp.sign(residual) * slack, 2.0 * (slack > 0)
+        return slack * slack, 2 * xp.sign(residual) * slack
+
+    def curvature(self, y: Any, score: Any) -> Any:
+        """Return the second derivative for each row."""
+        return 2.0 * (namespace(score).abs(score - y) > self.epsilon)
 
     def weight(self, y: Any, sample_weight: Any) -> Any:
         """Return the weight of each row."""
@@ -108,5 +119,5 @@ def _minimise(estimator: Any, loss: RowLoss, design: Design, total: float, data:
     """Minimise half of the squared coefficients plus C times the losses, as a mean over rows."""
     penalty = np.full(design.n_columns, 1 / (estimator.C * total))
     start = np.zeros(design.n_columns)
-    model = Model(lambda coef, second: ScoreReduction(loss, design, coef, second), total, penalty, start)
+    model = Model(lambda coef, every: ScoreReduction(loss, design, coef, every), total, penalty, start)
     return model.fit(data, sample, estimator.max_iter, estimator.tol)

@@ -13,9 +13,9 @@ import numpy as np
 
 from skdist_gpu.reductions.absolute import AbsolutePenalty
 from skdist_gpu.reductions.class_weights import check_classes, class_weights, weights_of_rows
-from skdist_gpu.reductions.linear import Design, Model, ScoreReduction, free_design, look_ahead
+from skdist_gpu.reductions.linear import Design, Model, ScoreReduction, free_design, look_ahead, some_rows
 from skdist_gpu.reductions.newton import Sums
-from skdist_gpu.reductions.protocol import Passes, Reduction, namespace
+from skdist_gpu.reductions.protocol import Passes, Reduction, dot, namespace
 from skdist_gpu.reductions.sample import narrow_slices
 
 
@@ -25,13 +25,24 @@ class BinomialLoss:
     def __init__(self, class_weight: np.ndarray | None) -> None:
         self.class_weight = class_weight
 
-    def __call__(self, y: Any, score: Any) -> tuple[Any, Any, Any]:
-        """Return loss, derivative and second derivative for each row."""
+    def __call__(self, y: Any, score: Any) -> tuple[Any, Any]:
+        """Return loss and derivative for each row."""
+        xp = namespace(score)
+        small = xp.abs(score)
+        small = xp.exp(xp.negative(small, out=small), out=small)
+        loss = xp.log1p(small)
+        loss += xp.maximum(score, 0)
+        loss -= y * score
+        slope = xp.where(score >= 0, 1, small)
+        slope /= xp.add(small, 1, out=small)
+        slope -= y
+        return loss, slope
+
+    def curvature(self, y: Any, score: Any) -> Any:
+        """Return the second derivative for each row."""
         xp = namespace(score)
         small = xp.exp(-xp.abs(score))
-        total = 1 + small
-        loss = xp.log1p(small) + xp.maximum(score, 0) - y * score
-        return loss, xp.where(score >= 0, 1, small) / total - y, small / (total * total)
+        return small / (1 + small) ** 2
 
     def weight(self, y: Any, sample_weight: Any) -> Any:
         """Return the weight of each row."""
@@ -41,17 +52,18 @@ class BinomialLoss:
 class SoftmaxReduction:
     """Sum the negative log-likelihood of several classes, with its derivatives.
 
-    The coefficients have a row for each class; the second derivatives are those of the flattened rows.
+    The coefficients have a row for each class; the second derivatives are those of the flattened rows, summed over
+    one of `every` rows of X, which stands for so many. There are none for 0.
     """
 
-    def __init__(self, class_weight: np.ndarray | None, design: Design, coef: np.ndarray, second_order: bool) -> None:
-        self.class_weight, self.design, self.second_order = class_weight, design, second_order
+    def __init__(self, class_weight: np.ndarray | None, design: Design, coef: np.ndarray, every: int) -> None:
+        self.class_weight, self.design, self.every = class_weight, design, every
         self.coef = coef.reshape(-1, design.n_columns)
 
     def map(self, X: Any, y: Any, sample_weight: Any) -> Sums:
         """Return the sums of a block."""
         # the products of second derivatives take as much room for each class
-        widening = len(self.coef) * (1.0 if self.second_order else 1 / X.shape[1])
+        widening = len(self.coef) * (1 / self.every if self.every else 1 / X.shape[1])
         weight = weights_of_rows(self.class_weight, y, sample_weight)
         total = None
         for rows in narrow_slices(X.shape[0], 1 + widening):
@@ -75,8 +87,11 @@ class SoftmaxReduction:
             weight = xp.ones(len(y))
         slope = probability * weight[:, None]
         slope[own] -= weight
-        hessian = softmax_hessian(self.design, rows, probability, weight) if self.second_order else None
-        return Sums(weight @ loss, self.design.products(rows, slope).ravel(), hessian)
+        hessian = None
+        if self.every:
+            some, share = some_rows(self.every, rows, probability, weight)
+            hessian = share * softmax_hessian(self.design, *some)
+        return Sums(dot(weight, loss), self.design.products(rows, slope).ravel(), hessian)
 
     def combine(self, a: Sums, b: Sums) -> Sums:
         """Add the sums."""
@@ -92,7 +107,7 @@ def softmax_hessian(design: Design, rows: Any, probability: Any, weight: Any) ->
     products[:, :, : design.n_features] = rows[:, None, :]
     products *= (probability * xp.sqrt(weight)[:, None])[:, :, None]
     products = products.reshape(n_rows, -1)
-    hessian = -(products.T @ products)
+    hessian = -dot(products.T, products)
     for k in range(n_classes):
         own = slice(k * design.n_columns, (k + 1) * design.n_columns)
         p = probability[:, k]
@@ -162,10 +177,10 @@ def make_model(
     absolute = AbsolutePenalty(penalty * l1_ratio, penalised) if penalty * l1_ratio > 0 else None
     loss = BinomialLoss(class_weight)
 
-    def make(coef: np.ndarray, second_order: bool) -> Reduction:
+    def make(coef: np.ndarray, every: int) -> Reduction:
         if n_scores == 1:
-            return ScoreReduction(loss, design, coef, second_order)
-        return SoftmaxReduction(class_weight, design, coef, second_order)
+            return ScoreReduction(loss, design, coef, every)
+        return SoftmaxReduction(class_weight, design, coef, every)
 
     return Model(
         make,

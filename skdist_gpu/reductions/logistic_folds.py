@@ -83,13 +83,14 @@ class TrainingReduction:
             used *= weight[:, None]
         scores = models.scores(rows)
         if scores.shape[2] == 1:
-            loss, slope, curvature = BinomialLoss(None)(codes[:, None], scores[:, :, 0])
-            slope = slope[:, :, None]
+            loss, slope = BinomialLoss(None)(codes[:, None], scores[:, :, 0])
+            curvature, slope = BinomialLoss(None).curvature(codes, scores[:, self.second_order, 0]), slope[:, :, None]
         else:
-            loss, slope, curvature = _softmax_loss(codes, scores)
+            loss, slope, probability = _softmax_loss(codes, scores)
+            curvature = probability[:, self.second_order]
         slope *= used[:, :, None]
         gradient = models.design.products(rows, slope.reshape(len(rows), -1)).reshape(len(models.coef), -1)
-        hessian = [self._hessian(rows, curvature[:, i], used[:, i]) for i in self.second_order]
+        hessian = [self._hessian(rows, curvature[:, k], used[:, i]) for k, i in enumerate(self.second_order)]
         return Sums(column_sums(loss * used), gradient, xp.stack(hessian) if hessian else None)
 
     def _hessian(self, rows: Any, curvature: Any, weight: Any) -> Any:

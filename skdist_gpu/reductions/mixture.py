@@ -18,7 +18,7 @@ from sklearn.utils import check_random_state
 
 from skdist_gpu._compat.sklearn_classes import KMeans
 from skdist_gpu.reductions.kmeans import Centres, fit_kmeans
-from skdist_gpu.reductions.protocol import Passes, column_sums, namespace, too_few_rows
+from skdist_gpu.reductions.protocol import Passes, column_sums, dot, namespace, too_few_rows
 from skdist_gpu.reductions.sample import look, narrow_slices
 
 ILL_DEFINED = (
@@ -46,15 +46,15 @@ class Mixture:
         n_features = rows.shape[1]
         if self.kind in ("full", "tied"):
             distances = xp.empty((rows.shape[0], len(means)))
-            whitened = rows @ roots if self.kind == "tied" else None
+            whitened = dot(rows, roots) if self.kind == "tied" else None
             for k in range(len(means)):
                 root = roots if whitened is not None else roots[k]
-                difference = (rows @ root if whitened is None else whitened) - means[k] @ root
+                difference = (dot(rows, root) if whitened is None else whitened) - means[k] @ root
                 distances[:, k] = xp.einsum("ij,ij->i", difference, difference)
             log_det = np.log(np.diagonal(self.roots, axis1=-2, axis2=-1)).sum(axis=-1)
         else:
             precisions = (roots if self.kind == "diag" else roots[:, None] * xp.ones(n_features)) ** 2
-            distances = (rows * rows) @ precisions.T - 2 * (rows @ (means * precisions).T)
+            distances = dot(rows * rows, precisions.T) - 2 * dot(rows, (means * precisions).T)
             distances += (means * means * precisions).sum(axis=1)
             log_det = np.log(self.roots).sum(axis=1) if self.kind == "diag" else n_features * np.log(self.roots)
         constant = log_det + np.log(self.weights) - 0.5 * n_features * np.log(2 * np.pi)
@@ -103,15 +103,15 @@ class MixtureReduction:
         share, log_likelihood = self._shares(rows)
         weight = column_sums(share)
         if mixture.kind == "tied":
-            return MixtureSums(weight, share.T @ rows, rows.T @ rows, log_likelihood)
+            return MixtureSums(weight, dot(share.T, rows), dot(rows.T, rows), log_likelihood)
         if mixture.kind != "full":
-            return MixtureSums(weight, share.T @ rows, share.T @ (rows * rows), log_likelihood)
+            return MixtureSums(weight, dot(share.T, rows), dot(share.T, rows * rows), log_likelihood)
         row, square = [], []
         for k, mean in enumerate(xp.asarray(mixture.means)):
             difference = rows - mean
-            row.append(share[:, k] @ difference)
+            row.append(dot(share[:, k], difference))
             difference *= xp.sqrt(share[:, k])[:, None]
-            square.append(difference.T @ difference)
+            square.append(dot(difference.T, difference))
         return MixtureSums(weight, xp.stack(row), xp.stack(square), log_likelihood)
 
     def _shares(self, rows: Any) -> tuple[Any, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from skdist_gpu.exceptions import NotFiniteError
-from skdist_gpu.reductions.protocol import Passes, namespace, too_few_rows
+from skdist_gpu.reductions.protocol import Passes, column_sums, dot, namespace, too_few_rows
 
 PILOT_ROWS = 64
 # a mean of so many standard deviations costs two digits of sixteen in squares that are not shifted
@@ -71,7 +71,7 @@ class MomentsReduction:
         table[:, n_columns] = 1
         if sample_weight is not None:
             table *= xp.sqrt(sample_weight.astype(np.float64))[:, None]
-        products = table.T @ table
+        products = dot(table.T, table)
         sums, weight = products[:n_columns, n_columns], products[n_columns, n_columns]
         shift = sums / _positive(weight)
         scatter = products[:n_columns, :n_columns] - sums[:, None] * shift
@@ -185,9 +185,9 @@ def _needs_no_shift(X: Any, pilot: Any) -> bool:
 
 def _moments_as_they_are(X: np.ndarray) -> Moments:
     n_rows = X.shape[0]
-    sums = np.ones(n_rows) @ X
+    sums = column_sums(X)
     mean = sums / n_rows
-    return Moments(n_rows, float(n_rows), mean, X.T @ X - sums[:, None] * mean)
+    return Moments(n_rows, float(n_rows), mean, dot(X.T, X) - sums[:, None] * mean)
 
 
 def centred_table(X: Any, y: Any, center: Any, n_extra: int = 0) -> Any:

@@ -16,8 +16,11 @@ from typing import Any, Protocol
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-# rows of one step are chosen so that the float64 copy stays in the processor's cache
-STEP_BYTES = 2 * 2**20
+# what the rows of one step take in float64: little enough for a cache, and enough for threads not to wait for the
+# interpreter, which each operation needs for a moment
+STEP_BYTES = 8 * 2**20
+# rows that are worth a thread
+THREAD_BYTES = 2 * 2**20
 
 
 class Reduction(Protocol):
@@ -92,7 +95,16 @@ def namespace(array: Any) -> Any:
 
 def column_sums(table: Any) -> Any:
     """Return the sum of each column, as a product, since a GPU adds up a few long columns slowly."""
-    return namespace(table).ones(table.shape[0]) @ table
+    return dot(namespace(table).ones(table.shape[0]), table)
+
+
+def dot(a: Any, b: Any) -> Any:
+    """Return the product of matrices or vectors.
+
+    NumPy's ``@`` keeps other threads waiting where the product has fewer than 500 values, however long it takes, as
+    for most sums over rows; its ``dot`` never does.
+    """
+    return np.dot(a, b) if namespace(a) is np else a @ b
 
 
 def combine_all(reduction: Reduction, partials: list[Any]) -> Any:
@@ -163,6 +175,6 @@ def _blas() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def rows_per_step(n_columns: int) -> int:
-    """Rows whose float64 copy takes STEP_BYTES, and enough of them for a good product."""
-    return max(256, STEP_BYTES // (8 * max(1, n_columns)))
+def rows_per_step(n_columns: int, n_bytes: int = STEP_BYTES) -> int:
+    """Rows whose float64 copy takes so many bytes, and enough of them for a good product."""
+    return max(256, n_bytes // (8 * max(1, n_columns)))

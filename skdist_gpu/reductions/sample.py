@@ -15,7 +15,7 @@ import numpy as np
 from skdist_gpu.exceptions import NotFiniteError
 from skdist_gpu.reductions.columns import ColumnReduction
 from skdist_gpu.reductions.moments import check_weight, raise_not_finite
-from skdist_gpu.reductions.protocol import Passes, namespace, too_few_rows
+from skdist_gpu.reductions.protocol import Passes, dot, namespace, too_few_rows
 
 # a GPU counts so many classes faster one by one than when all rows add to the same few numbers
 FEW_CLASSES = 32
@@ -110,7 +110,7 @@ class OverviewReduction:
             view.class_weight = _class_totals(y, sample_weight, self.n_classes)
         elif y is not None:
             view.smallest_target = y.min()
-            view.weighted_target = y.sum(dtype=np.float64) if sample_weight is None else y @ sample_weight
+            view.weighted_target = y.sum(dtype=np.float64) if sample_weight is None else dot(y, sample_weight)
         if self.columns:
             view.columns = ColumnReduction(weighted=False).map(X, None, None)
         return view

@@ -18,7 +18,7 @@ from skdist_gpu.reductions.class_moments import class_moments
 from skdist_gpu.reductions.columns import check_finite, column_pilot, total
 from skdist_gpu.reductions.moments import NOISE
 from skdist_gpu.reductions.naive_bayes import ClassCountReduction
-from skdist_gpu.reductions.protocol import Passes, namespace
+from skdist_gpu.reductions.protocol import Passes, column_sums, dot, namespace
 
 
 def fit_univariate_selection(estimator: Any, data: Passes) -> None:
@@ -64,10 +64,10 @@ class CorrelationReduction:
         table = xp.subtract(X, pilot, dtype=np.float64)
         target_mean = y.mean()
         target = y - target_mean
-        shift = xp.ones(n_rows) @ table / n_rows
-        products = target @ table
-        squares = xp.ones(n_rows) @ xp.multiply(table, table, out=table) - n_rows * shift**2
-        return Correlations(n_rows, pilot + shift, target_mean, squares, products, target @ target)
+        shift = column_sums(table) / n_rows
+        products = dot(target, table)
+        squares = column_sums(xp.multiply(table, table, out=table)) - n_rows * shift**2
+        return Correlations(n_rows, pilot + shift, target_mean, squares, products, dot(target, target))
 
     def combine(self, a: Correlations, b: Correlations) -> Correlations:
         """Merge two sets of rows."""

@@ -36,7 +36,7 @@ def test_sums_of_a_block(loss, n_columns, dtype, weighted):
         y = generator.standard_normal(n_rows)
     weight = generator.uniform(size=n_rows) * (generator.uniform(size=n_rows) > 0.1) if weighted else None
     coef = generator.standard_normal(n_columns + 1) / np.sqrt(n_columns)
-    reduction = ScoreReduction(loss, Design(n_columns, 1.0), coef, second_order=False)
+    reduction = ScoreReduction(loss, Design(n_columns, 1.0), coef, every=0)
     expected = reduction.map(X.astype(np.float64), y, weight)
     found = map_block(reduction, *(None if part is None else cupy.asarray(part) for part in (X, y, weight)))
     assert_allclose(float(found.value), expected.value, rtol=1e-12)

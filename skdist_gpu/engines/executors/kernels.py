@@ -14,7 +14,7 @@ import cupy
 import numpy as np
 
 from skdist_gpu.engines.executors import lloyd_kernels
-from skdist_gpu.reductions.linear import SampledCurvature, ScoreReduction
+from skdist_gpu.reductions.linear import ScoreReduction, some_rows
 from skdist_gpu.reductions.newton import Sums
 from skdist_gpu.reductions.quantiles import SortReduction
 from skdist_gpu.reductions.sample import OverviewReduction
@@ -120,10 +120,9 @@ __global__ void score_sums(
 
 def map_block(reduction: Any, X: Any, y: Any, sample_weight: Any) -> Any:
     """Return what a block on the GPU contributes: by a kernel where there is one, else by the reduction's own map."""
-    if type(reduction) is SampledCurvature:
-        return reduction.with_curvature(map_block(reduction.first_order, X, y, sample_weight), X, y, sample_weight)
     if _has_kernel(reduction, X, y):
-        return _score_sums(reduction, X, y, sample_weight)
+        sums = _score_sums(reduction, X, y, sample_weight)
+        return sums if not reduction.every else _with_curvature(sums, reduction, X, y, sample_weight)
     if lloyd_kernels.has_kernel(reduction, X):
         return lloyd_kernels.map_rows(reduction, X, sample_weight)
     return reduction.map(X, y, sample_weight)
@@ -142,13 +141,20 @@ def reads_in_place(reduction: Any, X: Any, y: Any) -> bool:
 def _has_kernel(reduction: Any, X: Any, y: Any) -> bool:
     return (
         type(reduction) is ScoreReduction
-        and not reduction.second_order
+        and reduction.every != 1
         and type(reduction.loss).__name__ in _ROW_LOSSES
         and reduction.design.takes_rows_as_they_are
         and X.flags.c_contiguous
         and X.shape[1] <= MOST_COLUMNS
         and y.dtype.name in _C_TYPES
     )
+
+
+def _with_curvature(sums: Sums, reduction: ScoreReduction, X: Any, y: Any, sample_weight: Any) -> Sums:
+    """Return sums with the second derivatives of some of the rows."""
+    some, share = some_rows(reduction.every, X, y, sample_weight)
+    curvature = ScoreReduction(reduction.loss, reduction.design, reduction.coef, every=1)
+    return Sums(sums.value, sums.gradient, share * curvature.map(*some).hessian)
 
 
 def _score_sums(reduction: Any, X: Any, y: Any, sample_weight: Any) -> Sums:

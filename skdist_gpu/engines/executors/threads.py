@@ -6,7 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from skdist_gpu.progress import Progress
-from skdist_gpu.reductions.protocol import Reduction, combine_all, fold, one_blas_thread, rows_per_step, take_rows
+from skdist_gpu.reductions.protocol import (
+    THREAD_BYTES,
+    Reduction,
+    combine_all,
+    fold,
+    one_blas_thread,
+    rows_per_step,
+    take_rows,
+)
 
 
 class ThreadsExecutor:
@@ -18,7 +26,7 @@ class ThreadsExecutor:
 
     def __init__(self, X: Any, y: Any, sample_weight: Any, n_threads: int, progress: Progress) -> None:
         self.data = (X, y, sample_weight)
-        self.n_threads = max(1, min(n_threads, X.shape[0] // rows_per_step(X.shape[1])))
+        self.n_threads = max(1, min(n_threads, X.shape[0] // rows_per_step(X.shape[1], THREAD_BYTES)))
         self.progress = progress
         self.n_passes = 0
 

@@ -65,8 +65,8 @@ ROWS: tuple[Entry, ...] = (
     _over_gpus(
         "DBSCAN",
         5e6,
-        "each has a copy of all rows and labels its share; on two H200 21.7 s, on one 40.8 s at 2 000 000 x 10, 6.0 and "
-        "10.0 s at 1 000 000 x 10, 1.3 and 0.8 s at 300 000 x 10",
+        "each has a copy of all rows and labels its share; on two H200 21.7 s, on one 40.8 s at 2 000 000 x 10, "
+        "6.0 and 10.0 s at 1 000 000 x 10, 1.3 and 0.8 s at 300 000 x 10",
         # below, a cluster that has yet to be started, and its workers to import cuML, takes longer than it saves
         spread_from=3e6,
         tolerance=0.0,
