@@ -162,7 +162,8 @@ def sparse_row(X, y, repeats=3):
 
 def cpu(n_rows):
     rows = []
-    for shape, n_classes in (((n_rows, 20), 2), ((n_rows // 4, 100), 2), ((n_rows // 4, 20), 5)):
+    shapes = (((n_rows, 100), 2), ((5 * n_rows, 20), 2), ((n_rows // 4, 100), 2), ((n_rows // 4, 20), 5))
+    for shape, n_classes in shapes:
         rows += logistic_rows(shape, n_classes)
     X, y, counts = make_table(n_rows // 2, 20)
     rows += small_rows(X, y, counts, 2)
