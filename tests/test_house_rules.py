@@ -65,6 +65,22 @@ def test_files_are_short(path):
     assert len(path.read_text().splitlines()) < 400
 
 
+def _products_by_operator(path: Path) -> Iterator[str]:
+    """Yield the products by ``@`` in what classes of reductions do with rows."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ClassDef) and node.name.endswith("Reduction"):
+            for method in node.body:
+                if isinstance(method, ast.FunctionDef) and method.name != "combine":
+                    products = (n for n in ast.walk(method) if isinstance(n, ast.BinOp))
+                    yield from (ast.unparse(n) for n in products if isinstance(n.op, ast.MatMult))
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("reductions/*.py")), ids=_name)
+def test_sums_over_rows_let_other_threads_run(path):
+    """NumPy's ``@`` holds the interpreter's lock where the product is small; ``protocol.dot`` does not."""
+    assert not list(_products_by_operator(path))
+
+
 def _class(name: str) -> type:
     if name.startswith("XGB"):
         return getattr(pytest.importorskip("xgboost"), name)

@@ -80,7 +80,7 @@ class ClassReduction:
             squares = xp.multiply(table, table, out=table)
             scatter = class_sums(squares, y, self.n_classes, sample_weight) - sums * shift
         elif self.products == "pooled":
-            scatter = dot(table.T, table) - sums.T @ shift
+            scatter = dot(table.T, table) - dot(sums.T, shift)
         else:
             scatter = _class_products(table, y, self.n_classes) - sums[:, :, None] * shift[:, None, :]
         return ClassMoments(weight, pilots + shift, scatter)

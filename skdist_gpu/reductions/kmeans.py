@@ -30,6 +30,8 @@ SAMPLED_ROWS_PER_CLUSTER = 200
 MINI_BATCH_STEPS = 2
 # one start in three or so ends in a bad minimum, which batches may leave again; starts on a sample cost little
 MINI_BATCH_STARTS = 5
+# starts of k-means++ on a sample in place of scikit-learn's one on all rows: they cost little, and one may be unlucky
+SAMPLE_STARTS = 2
 # share of the inertia that rows outside the sample must have to be looked for, and to be added to it
 UNSEEN = 0.05
 # standard errors of the sampled scatter that are no longer taken for chance
@@ -114,14 +116,14 @@ class LloydReduction(Centres):
             return ClusterSums(total, means.astype(np.float64, copy=False) * total[:, None])
         # if clusters had no rows, the loop has moved rows to them, which is for the sums of all blocks to decide
         member = csr_array((weight.astype(rows.dtype), labels, np.arange(len(rows) + 1)), (len(rows), n_clusters))
-        return ClusterSums(total, (member.T @ rows).astype(np.float64, copy=False))
+        return ClusterSums(total, member.T.dot(rows).astype(np.float64, copy=False))
 
     def _map_on_device(self, rows: Any, sample_weight: Any) -> ClusterSums:
         xp = namespace(rows)
         member = (self.label(rows) == xp.arange(len(self.centres))[:, None]).astype(rows.dtype)
         if sample_weight is not None:
             member *= sample_weight
-        return ClusterSums(member.sum(axis=1, dtype=np.float64), (member @ rows).astype(np.float64, copy=False))
+        return ClusterSums(member.sum(axis=1, dtype=np.float64), dot(member, rows).astype(np.float64, copy=False))
 
     def combine(self, a: ClusterSums, b: ClusterSums) -> ClusterSums:
         """Add the sums."""
@@ -187,7 +189,11 @@ def fit_kmeans(estimator: Any, data: Passes) -> None:
         scikit-learn's own, if there are fewer rows than clusters or `init` has the wrong shape.
     """
     view, sample, origin = _look(estimator, data)
-    start, n_iter = _start(estimator, data, view, sample)
+    starter = estimator
+    if len(sample.X) < view.n_rows and isinstance(estimator.init, str) and estimator.n_init == "auto":
+        n_init = {"k-means++": SAMPLE_STARTS}.get(estimator.init, "auto")
+        starter = clone(estimator).set_params(n_init=n_init)
+    start, n_iter = _start(starter, data, view, sample)
     centres = start - origin
     if n_iter == 0 or len(sample.X) < view.n_rows:
         tolerance = estimator.tol * float(np.mean(view.columns.scatter)) / view.n_rows

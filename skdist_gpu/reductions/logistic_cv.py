@@ -199,8 +199,8 @@ def _begin(model: Model, rows: tuple[Any, ...], start: Minimum | None, estimator
     scale = max(on_sample(model.start, 0).value, np.finfo(np.float64).tiny)
     first = model.start if start is None else start.coef
     warm = model.minimise(on_sample, first, estimator.max_iter, estimator.tol, scale)
-    options: Any = {"max_iter": estimator.max_iter, "tol": estimator.tol, "scale": scale}
-    return warm, search(warm.coef, **options, curvature=warm.curvature, kinks=model.absolute)
+    steps = search(warm.coef, max_iter=estimator.max_iter, scale=scale, curvature=warm.curvature, kinks=model.absolute)
+    return warm, steps
 
 
 def _scores(estimator: Any, grid: Grid, data: Passes, found: list[Minimum]) -> np.ndarray:

@@ -18,8 +18,8 @@ from scipy import linalg, optimize
 MOST_UNKNOWNS = 2000
 # the objective is known to about this relative precision, and its decrease cannot be judged below
 ROUNDING = 1e-12
-# the objective may stay this far above its minimum, relative to its size at the start: at most and at least
-COARSEST, FINEST = 1e-13, 1e-14
+# the objective may stay this far above its minimum, relative to its size at the start
+PRECISION = 1e-13
 MOST_LENGTHS = 30
 # eigenvalues of the scaled second derivatives below this share, for each unknown, are rounding
 LOST_SHARE = 1e-15
@@ -121,8 +121,7 @@ def minimise(
     max_iter : int
         Most steps.
     tol : float
-        Largest derivative that counts as converged, where there are too many unknowns for Newton's method; with it
-        the objective is found to :func:`precision_of`.
+        Largest derivative that counts as converged, where there are too many unknowns for Newton's method.
     scale : float
         Size of the objective before the fit.
     curvature : ndarray, default=None
@@ -134,8 +133,7 @@ def minimise(
     """
     if start.size > MOST_UNKNOWNS and kinks is None:
         return by_gradients(objective, start, max_iter, tol, ftol=64 * np.finfo(float).eps)
-    options: Any = {"max_iter": max_iter, "tol": tol, "scale": scale}
-    steps = search(start, **options, curvature=curvature, every=every, kinks=kinks)
+    steps = search(start, max_iter=max_iter, scale=scale, curvature=curvature, every=every, kinks=kinks)
     wanted = next(steps)
     while True:
         try:
@@ -164,7 +162,6 @@ def search(
     start: np.ndarray,
     *,
     max_iter: int,
-    tol: float,
     scale: float,
     curvature: np.ndarray | None = None,
     every: int = 0,
@@ -175,7 +172,7 @@ def search(
     Second derivatives are taken from some rows only, at first, and used as long as each step shrinks
     the error well; the BFGS update keeps them in line with the gradients.
     """
-    target = precision_of(tol) * scale
+    target = PRECISION * scale
     slow = curvature is None
     coef, previous, rows = start, np.inf, 1 if slow else 0
     at = yield start, rows
@@ -216,14 +213,6 @@ def search(
         near = length == 1 and decrement < 0.5 * at.value
         coef, at, previous, slow = coef + length * step, found, decrement if near else np.inf, slow or not near
     return _end(coef, max_iter, coef, at, kinks, curvature, scale)
-
-
-def precision_of(tol: float) -> float:
-    """Return how far an objective may stay above its minimum, as a share of its size, for a tolerance of derivatives.
-
-    Derivatives of a size leave about its square, of which this is a thousandth: the last step is a good one anyway.
-    """
-    return min(max(1e-3 * tol**2, FINEST), COARSEST)
 
 
 def _end(
