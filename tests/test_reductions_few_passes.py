@@ -16,6 +16,10 @@ from sklearn.svm import LinearSVC, LinearSVR
 
 from skdist_gpu import autoscale
 from skdist_gpu.reductions import linear
+from skdist_gpu.reductions.glm import TweedieLoss
+from skdist_gpu.reductions.linear import Design, ScoreReduction
+from skdist_gpu.reductions.linear_svm import SquaredEpsilonInsensitive, SquaredHinge
+from skdist_gpu.reductions.logistic import BinomialLoss
 from skdist_gpu.testing import assert_ran_on
 
 PLACES = ["reductions:cpu", "reductions:dask"]
@@ -237,3 +241,38 @@ def test_huber_on_columns_far_from_each_other_in_size(fit_intercept, n_rows):
     assert_allclose(model.coef_, reference.coef_, rtol=1e-3)
     ours, theirs = (objective(m, X, y, np.ones(n_rows)) for m in (model, reference))
     assert ours <= theirs * (1 + 1e-12)
+
+
+LOSSES = [
+    BinomialLoss(None),
+    SquaredHinge(1, 1.0, 1.0),
+    SquaredEpsilonInsensitive(0.3),
+    *(TweedieLoss(power, log_link=True) for power in (1.0, 1.5, 2.0)),
+    TweedieLoss(0.0, log_link=False),
+]
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: f"{type(loss).__name__} {getattr(loss, 'power', '')}")
+def test_derivatives_of_losses_are_their_differences(loss):
+    score = np.random.default_rng(0).normal(size=1000)
+    y = np.arange(1000) % 2 + (1.0 if isinstance(loss, TweedieLoss) else 0.0)
+    step = 1e-5
+    (below, slope_below), (above, slope_above) = loss(y, score - step), loss(y, score + step)
+    assert_allclose(loss(y, score)[1], (above - below) / (2 * step), atol=1e-8)
+    smooth = np.sign(slope_above) == np.sign(slope_below)  # no kink of the derivative between them
+    assert smooth.mean() > 0.9
+    assert_allclose(loss.curvature(y, score)[smooth], ((slope_above - slope_below) / (2 * step))[smooth], atol=1e-7)
+
+
+@pytest.mark.parametrize(("n_rows", "every"), [(100_000, 8), (100_000, 1000), (1000, 20)])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_second_derivatives_of_some_rows_stand_for_those_of_all(weighted, n_rows, every):
+    generator = np.random.default_rng(0)
+    X = np.sort(generator.normal(size=(n_rows, 3)), axis=0)
+    y, weight = np.arange(n_rows) % 2, generator.uniform(size=n_rows) if weighted else None
+    all_rows, some = (
+        ScoreReduction(BinomialLoss(None), Design(3, 1.0), np.ones(4) / 2, e).map(X, y, weight) for e in (1, every)
+    )
+    assert_allclose(some.gradient, all_rows.gradient, rtol=1e-12)
+    assert_allclose(some.hessian, all_rows.hessian, rtol=0, atol=0.3 * np.abs(all_rows.hessian).max())
+    assert not np.allclose(some.hessian, all_rows.hessian, rtol=1e-6)

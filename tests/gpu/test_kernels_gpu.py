@@ -23,11 +23,12 @@ LOSSES = [
 ]
 
 
+@pytest.mark.parametrize("every", [0, 3, 100])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n_columns", [1, 31, 100, 129, 700, 1025])
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)
-def test_sums_of_a_block(loss, n_columns, dtype, weighted):
+def test_sums_of_a_block(loss, n_columns, dtype, weighted, every):
     generator = np.random.default_rng(n_columns)
     n_rows = 4_321
     X = generator.standard_normal((n_rows, n_columns)).astype(dtype)
@@ -36,11 +37,13 @@ def test_sums_of_a_block(loss, n_columns, dtype, weighted):
         y = generator.standard_normal(n_rows)
     weight = generator.uniform(size=n_rows) * (generator.uniform(size=n_rows) > 0.1) if weighted else None
     coef = generator.standard_normal(n_columns + 1) / np.sqrt(n_columns)
-    reduction = ScoreReduction(loss, Design(n_columns, 1.0), coef, every=0)
+    reduction = ScoreReduction(loss, Design(n_columns, 1.0), coef, every=every)
     expected = reduction.map(X.astype(np.float64), y, weight)
     found = map_block(reduction, *(None if part is None else cupy.asarray(part) for part in (X, y, weight)))
     assert_allclose(float(found.value), expected.value, rtol=1e-12)
     assert_allclose(found.gradient.get(), expected.gradient, rtol=0, atol=1e-12 * n_rows)
+    if every:
+        assert_allclose(found.hessian.get(), expected.hessian, rtol=0, atol=1e-12 * n_rows)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
