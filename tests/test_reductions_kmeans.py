@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.cluster import KMeans, MiniBatchKMeans
+from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning
 
 from skdist_gpu import AutoScaleClusterer
@@ -262,3 +263,12 @@ def test_mini_batches_without_labels_go_on_with_partial_fit(n_rows, monkeypatch)
 def test_mini_batches_of_too_few_rows_are_scikit_learns_error():
     with pytest.raises(ValueError, match="n_samples=3 should be >= n_clusters=8"):
         AutoScaleClusterer(MiniBatchKMeans(), backend="reductions:cpu").fit(np.eye(3))
+
+
+def test_a_start_on_a_sample_that_is_unlucky_is_followed_by_another(monkeypatch):
+    monkeypatch.setattr(kmeans, "SAMPLED_ROWS", 2000)
+    X, _, centres = make_blobs(6000, 4, centers=20, cluster_std=0.3, random_state=0, return_centers=True)
+    best = KMeans(20, init=centres, n_init=1).fit(X).inertia_
+    for seed in range(20):
+        model = AutoScaleClusterer(KMeans(20, random_state=seed), backend="reductions:cpu").fit(X)
+        assert model.inertia_ <= 1.01 * best

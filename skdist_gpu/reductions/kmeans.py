@@ -190,9 +190,9 @@ def fit_kmeans(estimator: Any, data: Passes) -> None:
     """
     view, sample, origin = _look(estimator, data)
     starter = estimator
-    if len(sample.X) < view.n_rows and isinstance(estimator.init, str) and estimator.n_init == "auto":
-        n_init = {"k-means++": SAMPLE_STARTS}.get(estimator.init, "auto")
-        starter = clone(estimator).set_params(n_init=n_init)
+    one_start = isinstance(estimator.init, str) and estimator.init == "k-means++" and estimator.n_init == "auto"
+    if one_start and len(sample.X) < view.n_rows:
+        starter = clone(estimator).set_params(n_init=SAMPLE_STARTS)
     start, n_iter = _start(starter, data, view, sample)
     centres = start - origin
     if n_iter == 0 or len(sample.X) < view.n_rows:

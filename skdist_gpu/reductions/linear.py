@@ -28,8 +28,6 @@ CURVATURE_ROWS = 1_000_000
 CURVATURE_FROM = 8
 # a row's take the longer the more unknowns there are: for so many about as long as its first derivatives
 CHEAP_UNKNOWNS = 8
-# rows next to each other that are taken for them, and how many such runs there are at least in a block
-LONGEST_RUN, RUNS = 64, 16
 # how many times the sample those rows must be
 MANY_MORE = 2
 # rows to start from
@@ -152,22 +150,9 @@ def _far_means(sample: Rows, deviations: float) -> tuple[np.ndarray, np.ndarray]
 
 
 def some_rows(every: int, *parts: Any) -> tuple[list[Any], float]:
-    """Return one of so many rows of each part that is not None, and how many rows each of them stands for.
-
-    They are taken in runs, of which there are several: single rows that are far apart are slow to read.
-    """
+    """Return every so-many-th row of each part that is not None, and how many rows of the block each stands for."""
     n_rows = len(parts[0])
-    if every == 1:
-        return list(parts), 1.0
-    every = min(every, n_rows)
-    run = min(LONGEST_RUN, max(1, n_rows // (every * RUNS)))
-    n_runs = n_rows // (every * run)
-
-    def chosen(part: Any) -> Any:
-        stretches = part[: n_runs * every * run].reshape(n_runs, every * run, *part.shape[1:])
-        return stretches[:, :run].reshape(n_runs * run, *part.shape[1:])
-
-    return [None if part is None else chosen(part) for part in parts], n_rows / (n_runs * run)
+    return [None if part is None else part[::every] for part in parts], n_rows / -(-n_rows // every)
 
 
 class RowLoss(Protocol):

@@ -131,7 +131,7 @@ def map_block(reduction: Any, X: Any, y: Any, sample_weight: Any) -> Any:
 def reads_in_place(reduction: Any, X: Any, y: Any) -> bool:
     """Whether a reduction makes no copy of the rows, so that one block may hold all of them."""
     return (
-        _has_kernel(reduction, X, y)
+        (_has_kernel(reduction, X, y) and not reduction.every)
         or lloyd_kernels.has_kernel(reduction, X)
         or type(reduction) is SortReduction
         or (type(reduction) is OverviewReduction and not reduction.columns)
