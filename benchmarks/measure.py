@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from skdist_gpu.versions import describe_system
+from skdist_gpu.info.versions import describe_system
 
 
 class PeakMemory:

@@ -18,9 +18,9 @@ from measure import report, timed
 from sklearn.preprocessing import QuantileTransformer
 
 from skdist_gpu.engines.executors.threads import ThreadsExecutor
+from skdist_gpu.engines.reductions.columns.quantile_sketch import SKETCH_ROWS, sketched_quantiles
+from skdist_gpu.engines.reductions.core.protocol import Passes
 from skdist_gpu.progress import Progress
-from skdist_gpu.reductions.protocol import Passes
-from skdist_gpu.reductions.quantile_sketch import SKETCH_ROWS, sketched_quantiles
 
 N_COLUMNS, N_QUANTILES = 8, 1000
 

@@ -33,7 +33,7 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from skdist_gpu import autoscale, save
-from skdist_gpu.fitted import apply_in_threads, block_method
+from skdist_gpu.scoring.methods import apply_in_threads, block_method
 
 N_COLUMNS = 20
 generator = np.random.default_rng(0)

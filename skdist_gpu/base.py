@@ -17,48 +17,24 @@ from skdist_gpu._compat.sklearn import unfitted, validate_params
 from skdist_gpu.config import DEFAULTS, get_config
 from skdist_gpu.data.inspect import described_input, inspect_input
 from skdist_gpu.delegation import FitMethod
-from skdist_gpu.engines.catalog import entries_for, matches
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.protocol import FitJob, Fitted, load_engine
+from skdist_gpu.engines.registry import entries_for, matches
 from skdist_gpu.exceptions import BackendError, EngineRefusal, FallbackWarning
 from skdist_gpu.hardware.cluster import find_machine, outside_the_pool, with_cluster
 from skdist_gpu.hardware.detect import Resources, current_client, detect_resources
 from skdist_gpu.hardware.fake import parse_bytes
+from skdist_gpu.info.report import Explanation, Report
 from skdist_gpu.planning.plan import Candidate, Plan
 from skdist_gpu.planning.planner import Request, gains_from_all_gpus, make_plan, parameter_refusals
 from skdist_gpu.progress import Progress
-from skdist_gpu.report import Explanation, Report
-from skdist_gpu.scoring import ScoringMixin
+from skdist_gpu.scoring.mixin import ScoringMixin
 
 CHOICES = {"fallback": ("warn", "silent", "raise"), "precision": ("auto", "float32")}
 
 
-class AutoScaleEstimator(ScoringMixin, BaseEstimator):
-    """An estimator of any kind that chooses, at fit time, the engine that serves best.
-
-    The subclasses add what a regressor, classifier, clusterer or transformer has. This class wraps
-    what is none of them, such as a covariance or a density.
-
-    Parameters
-    ----------
-    estimator : estimator
-        The scikit-learn estimator to fit; there is no default.
-    backend, fallback, precision, memory_budget, progress
-        As in :class:`AutoScaleRegressor`.
-
-    Attributes
-    ----------
-    estimator_, backend_, plan_, report_
-        As in :class:`AutoScaleRegressor`.
-
-    Examples
-    --------
-    >>> from sklearn.covariance import EmpiricalCovariance
-    >>> from skdist_gpu import AutoScaleEstimator
-    >>> model = AutoScaleEstimator(EmpiricalCovariance()).fit([[0.0, 1.0], [2.0, 3.0]])
-    >>> model.covariance_.tolist()
-    [[1.0, 1.0], [1.0, 1.0]]
-    """
+class AutoScaleBase(ScoringMixin, BaseEstimator):
+    """The flow that every AutoScale estimator shares; the subclasses add what a regressor, a classifier … has."""
 
     _kind: str | None = None
 
@@ -130,7 +106,7 @@ class AutoScaleEstimator(ScoringMixin, BaseEstimator):
     # --- fit -------------------------------------------------------------------------------
 
     @FitMethod
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, **fit_params: Any) -> AutoScaleEstimator:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, **fit_params: Any) -> AutoScaleBase:
         """Choose an engine for these data on this machine, and fit.
 
         Parameters

@@ -8,7 +8,7 @@ from sklearn.base import ClassifierMixin, ClusterMixin, RegressorMixin, Transfor
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 
-from skdist_gpu.base import AutoScaleEstimator
+from skdist_gpu.base import AutoScaleBase
 from skdist_gpu.data.convert import place_like, to_host
 from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.delegation import estimator_has
@@ -58,7 +58,7 @@ def document(parameters: str) -> Any:
 
 
 @document(PARAMETERS.format(kind="regressor", default="LinearRegression()"))
-class AutoScaleRegressor(RegressorMixin, AutoScaleEstimator):
+class AutoScaleRegressor(RegressorMixin, AutoScaleBase):
     """A regressor that chooses, at fit time, the engine that serves best.
 
     {parameters}
@@ -78,7 +78,7 @@ class AutoScaleRegressor(RegressorMixin, AutoScaleEstimator):
     """
 
     _kind = "regressor"
-    __sklearn_tags__ = AutoScaleEstimator.__sklearn_tags__
+    __sklearn_tags__ = AutoScaleBase.__sklearn_tags__
 
     def _default_estimator(self) -> Any:
         from sklearn.linear_model import LinearRegression
@@ -91,7 +91,7 @@ class AutoScaleRegressor(RegressorMixin, AutoScaleEstimator):
 
 
 @document(PARAMETERS.format(kind="classifier", default="LogisticRegression()"))
-class AutoScaleClassifier(ClassifierMixin, AutoScaleEstimator):
+class AutoScaleClassifier(ClassifierMixin, AutoScaleBase):
     """A classifier that chooses, at fit time, the engine that serves best.
 
     {parameters}
@@ -108,7 +108,7 @@ class AutoScaleClassifier(ClassifierMixin, AutoScaleEstimator):
     """
 
     _kind = "classifier"
-    __sklearn_tags__ = AutoScaleEstimator.__sklearn_tags__
+    __sklearn_tags__ = AutoScaleBase.__sklearn_tags__
 
     def _default_estimator(self) -> Any:
         from sklearn.linear_model import LogisticRegression
@@ -121,7 +121,7 @@ class AutoScaleClassifier(ClassifierMixin, AutoScaleEstimator):
 
 
 @document(PARAMETERS.format(kind="clusterer", default="KMeans(random_state=0)"))
-class AutoScaleClusterer(TransformerMixin, ClusterMixin, AutoScaleEstimator):
+class AutoScaleClusterer(TransformerMixin, ClusterMixin, AutoScaleBase):
     """A clusterer that chooses, at fit time, the engine that serves best.
 
     {parameters}
@@ -137,7 +137,7 @@ class AutoScaleClusterer(TransformerMixin, ClusterMixin, AutoScaleEstimator):
     """
 
     _kind = "clusterer"
-    __sklearn_tags__ = AutoScaleEstimator.__sklearn_tags__
+    __sklearn_tags__ = AutoScaleBase.__sklearn_tags__
 
     def _default_estimator(self) -> Any:
         from sklearn.cluster import KMeans
@@ -159,7 +159,7 @@ class AutoScaleClusterer(TransformerMixin, ClusterMixin, AutoScaleEstimator):
 
 
 @document(PARAMETERS.format(kind="transformer", default="StandardScaler()"))
-class AutoScaleTransformer(TransformerMixin, AutoScaleEstimator):
+class AutoScaleTransformer(TransformerMixin, AutoScaleBase):
     """A transformer that chooses, at fit time, the engine that serves best.
 
     {parameters}
@@ -173,7 +173,7 @@ class AutoScaleTransformer(TransformerMixin, AutoScaleEstimator):
     (3, 1)
     """
 
-    __sklearn_tags__ = AutoScaleEstimator.__sklearn_tags__
+    __sklearn_tags__ = AutoScaleBase.__sklearn_tags__
 
     def _default_estimator(self) -> Any:
         from sklearn.preprocessing import StandardScaler

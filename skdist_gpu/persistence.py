@@ -7,10 +7,10 @@ from typing import Any
 
 _OWN_TYPES = [
     *(f"skdist_gpu.estimators.AutoScale{kind}" for kind in ("Classifier", "Clusterer", "Regressor", "Transformer")),
-    *(f"skdist_gpu.xgb.AutoScaleXGB{kind}" for kind in ("", "Classifier", "Ranker", "Regressor")),
+    *(f"skdist_gpu.xgb.estimators.AutoScaleXGB{kind}" for kind in ("", "Classifier", "Ranker", "Regressor")),
     "skdist_gpu.planning.plan.Candidate",
     "skdist_gpu.planning.plan.Plan",
-    "skdist_gpu.report.Report",
+    "skdist_gpu.info.report.Report",
 ]
 
 

@@ -1,4 +1,4 @@
-"""The public meta-estimators of outlier detectors and neighbours."""
+"""The public meta-estimators of outlier detectors, neighbours, and whatever has no class of its own."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 from sklearn.base import OutlierMixin
 from sklearn.utils.metaestimators import available_if
 
-from skdist_gpu.base import AutoScaleEstimator
+from skdist_gpu.base import AutoScaleBase
 from skdist_gpu.data.kinds import DASK, container_of
 from skdist_gpu.delegation import estimator_has
 from skdist_gpu.estimators import PARAMETERS, document
 
 
 @document(PARAMETERS.format(kind="outlier detector", default="IsolationForest(random_state=0)"))
-class AutoScaleOutlierDetector(OutlierMixin, AutoScaleEstimator):
+class AutoScaleOutlierDetector(OutlierMixin, AutoScaleBase):
     """An outlier detector that chooses, at fit time, the engine that serves best.
 
     {parameters}
@@ -30,7 +30,7 @@ class AutoScaleOutlierDetector(OutlierMixin, AutoScaleEstimator):
     """
 
     _kind = "outlier_detector"
-    __sklearn_tags__ = AutoScaleEstimator.__sklearn_tags__
+    __sklearn_tags__ = AutoScaleBase.__sklearn_tags__
 
     def _default_estimator(self) -> Any:
         from sklearn.ensemble import IsolationForest
@@ -46,8 +46,36 @@ class AutoScaleOutlierDetector(OutlierMixin, AutoScaleEstimator):
         return np.where(fitted.negative_outlier_factor_ < fitted.offset_, -1, 1)
 
 
+class AutoScaleEstimator(AutoScaleBase):
+    """An estimator of any kind that chooses, at fit time, the engine that serves best.
+
+    It wraps what is no regressor, classifier, clusterer, transformer, outlier detector or search for
+    neighbours, such as a covariance or a density.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The scikit-learn estimator to fit; there is no default.
+    backend, fallback, precision, memory_budget, progress
+        As in :class:`AutoScaleRegressor`.
+
+    Attributes
+    ----------
+    estimator_, backend_, plan_, report_
+        As in :class:`AutoScaleRegressor`.
+
+    Examples
+    --------
+    >>> from sklearn.covariance import EmpiricalCovariance
+    >>> from skdist_gpu import AutoScaleEstimator
+    >>> model = AutoScaleEstimator(EmpiricalCovariance()).fit([[0.0, 1.0], [2.0, 3.0]])
+    >>> model.covariance_.tolist()
+    [[1.0, 1.0], [1.0, 1.0]]
+    """
+
+
 @document(PARAMETERS.format(kind="search for neighbours", default="NearestNeighbors()"))
-class AutoScaleNeighbors(AutoScaleEstimator):
+class AutoScaleNeighbors(AutoScaleBase):
     """A search for neighbours that chooses, at fit time, the engine that serves best.
 
     {parameters}

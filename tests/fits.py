@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from sklearn.base import clone
 
 from skdist_gpu import autoscale
-from skdist_gpu.reductions import protocol
+from skdist_gpu.engines.reductions.core import protocol
 from skdist_gpu.testing import assert_ran_on
 
 PLACES = ["reductions:cpu", "reductions:dask"]

@@ -13,7 +13,7 @@ from checked_estimators import (
 )
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skdist_gpu.engines.reductions import FITS
+from skdist_gpu.engines.reductions.fit import FITS
 
 
 def test_every_estimator_of_the_reductions_is_checked():

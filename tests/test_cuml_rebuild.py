@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 from sklearn.datasets import make_classification
 from sklearn.svm import SVC
 
-from skdist_gpu.engines.cuml_rebuild import join_machines
+from skdist_gpu.engines.cuml.rebuild import join_machines
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 4])

@@ -11,8 +11,8 @@ from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import StandardScaler
 
 from skdist_gpu import AutoScaleRegressor, AutoScaleTransformer
-from skdist_gpu.engines import catalog
-from skdist_gpu.engines import dask_ml as dask_ml_engine
+from skdist_gpu.engines import registry as catalog
+from skdist_gpu.engines.dask_ml import fit as dask_ml_engine
 from skdist_gpu.exceptions import BackendError, FallbackWarning
 
 SCRIPT = """

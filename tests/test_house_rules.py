@@ -8,7 +8,7 @@ import pytest
 from sklearn.utils import all_estimators
 
 import skdist_gpu
-from skdist_gpu.engines.catalog import CATALOG
+from skdist_gpu.engines.registry import CATALOG
 
 PACKAGE = Path(skdist_gpu.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -18,12 +18,11 @@ DASK = {"dask", "distributed", "dask_expr"}
 MAY_IMPORT = {  # folder or file -> what it may import beside what all may
     "engines/": BACKENDS | DASK,
     "_compat/": BACKENDS | DASK,
-    "reductions/": DASK,
     "data/convert.py": {"cupy", "cupyx", "cudf"} | DASK,
     "data/labels.py": {"cupy"},
-    "data/lazy.py": {"cupy", "cudf"} | DASK,
+    "scoring/lazy.py": {"cupy", "cudf"} | DASK,
     "hardware/cluster.py": DASK,
-    "xgb.py": {"xgboost"},
+    "xgb/estimators.py": {"xgboost"},
     "cli/demo.py": {"xgboost"},  # calls it directly, to compare
 }
 
@@ -75,7 +74,7 @@ def _products_by_operator(path: Path) -> Iterator[str]:
                     yield from (ast.unparse(n) for n in products if isinstance(n.op, ast.MatMult))
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.glob("reductions/*.py")), ids=_name)
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("engines/reductions/*/*.py")), ids=_name)
 def test_sums_over_rows_let_other_threads_run(path):
     """NumPy's ``@`` holds the interpreter's lock where the product is small; ``protocol.dot`` does not."""
     assert not list(_products_by_operator(path))
@@ -95,7 +94,7 @@ def test_catalogue_names_real_estimators_and_parameters(entry):
     cls = _class(entry.estimator)
     assert {*entry.accepts, *entry.ignores} <= set(cls().get_params())
     assert entry.device in ("cpu", "gpu", "dask")
-    assert (PACKAGE / "engines" / f"{entry.backend.replace('.', '_')}.py").exists()
+    assert (PACKAGE / "engines" / entry.backend.replace(".", "_") / "fit.py").exists()
 
 
 def _defined(path: Path) -> set[str]:

@@ -20,8 +20,8 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils import all_estimators, check_random_state
 
 from skdist_gpu import autoscale
-from skdist_gpu.engines import incremental
-from skdist_gpu.engines.rows.incremental import ROWS
+from skdist_gpu.engines.incremental import fit as incremental
+from skdist_gpu.engines.incremental.info import ROWS
 from skdist_gpu.exceptions import BackendError
 from skdist_gpu.testing import assert_ran_on, make_resources
 

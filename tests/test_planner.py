@@ -10,7 +10,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 
 from skdist_gpu import AutoScaleClassifier, AutoScaleRegressor, AutoScaleTransformer
 from skdist_gpu.data.inspect import InputInfo
-from skdist_gpu.engines.catalog import CATALOG, entries_for
+from skdist_gpu.engines.registry import CATALOG, entries_for
 from skdist_gpu.planning.planner import Request, make_plan
 from skdist_gpu.testing import make_resources
 

@@ -30,7 +30,7 @@ from sklearn.utils import get_tags
 
 from skdist_gpu import AutoScaleRegressor, autoscale, config_context, set_config
 from skdist_gpu.data.inspect import InputInfo
-from skdist_gpu.engines.catalog import entries_for
+from skdist_gpu.engines.registry import entries_for
 from skdist_gpu.planning.planner import Request, gains_from_all_gpus, make_plan
 from skdist_gpu.testing import make_resources
 

@@ -20,7 +20,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
 from skdist_gpu import AutoScaleTransformer, autoscale
-from skdist_gpu.reductions.categories import TallyReduction
+from skdist_gpu.engines.reductions.columns.categories import TallyReduction
 from skdist_gpu.testing import assert_ran_on
 
 ENCODERS = [

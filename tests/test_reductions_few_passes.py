@@ -15,11 +15,11 @@ from sklearn.linear_model import GammaRegressor, HuberRegressor, LogisticRegress
 from sklearn.svm import LinearSVC, LinearSVR
 
 from skdist_gpu import autoscale
-from skdist_gpu.reductions import linear
-from skdist_gpu.reductions.glm import TweedieLoss
-from skdist_gpu.reductions.linear import Design, ScoreReduction
-from skdist_gpu.reductions.linear_svm import SquaredEpsilonInsensitive, SquaredHinge
-from skdist_gpu.reductions.logistic import BinomialLoss
+from skdist_gpu.engines.reductions.linear import linear
+from skdist_gpu.engines.reductions.linear.glm import TweedieLoss
+from skdist_gpu.engines.reductions.linear.linear import Design, ScoreReduction
+from skdist_gpu.engines.reductions.linear.linear_svm import SquaredEpsilonInsensitive, SquaredHinge
+from skdist_gpu.engines.reductions.linear.logistic import BinomialLoss
 from skdist_gpu.testing import assert_ran_on
 
 PLACES = ["reductions:cpu", "reductions:dask"]

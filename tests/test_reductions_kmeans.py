@@ -13,7 +13,7 @@ from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning
 
 from skdist_gpu import AutoScaleClusterer
-from skdist_gpu.reductions import kmeans
+from skdist_gpu.engines.reductions.clusters import kmeans
 from skdist_gpu.testing import assert_ran_on
 
 PLACES = ["reductions:cpu", "reductions:dask"]

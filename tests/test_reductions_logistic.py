@@ -16,7 +16,8 @@ from sklearn.metrics import log_loss
 from sklearn.utils.class_weight import compute_sample_weight
 
 from skdist_gpu import AutoScaleClassifier
-from skdist_gpu.reductions import linear, newton
+from skdist_gpu.engines.reductions.core import newton
+from skdist_gpu.engines.reductions.linear import linear
 from skdist_gpu.testing import assert_ran_on
 
 PLACES = ["reductions:cpu", "reductions:dask"]

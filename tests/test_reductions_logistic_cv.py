@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegressionCV
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from skdist_gpu import AutoScaleClassifier
-from skdist_gpu.reductions import logistic_cv
+from skdist_gpu.engines.reductions.linear import logistic_cv
 from skdist_gpu.testing import assert_ran_on
 
 PLACES = ["reductions:cpu", "reductions:dask"]

@@ -13,7 +13,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import QuantileTransformer, RobustScaler
 
 from skdist_gpu import AutoScaleTransformer, autoscale
-from skdist_gpu.reductions import quantile_sketch, quantiles
+from skdist_gpu.engines.reductions.columns import quantile_sketch, quantiles
 
 ESTIMATORS = [
     RobustScaler(),

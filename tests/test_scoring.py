@@ -24,7 +24,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skdist_gpu import autoscale
-from skdist_gpu.fitted import BLOCK_ROWS, SERIAL_METHODS
+from skdist_gpu.scoring.methods import BLOCK_ROWS, SERIAL_METHODS
 
 # the table scores frames with models that were fitted to arrays
 pytestmark = pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names")

@@ -18,10 +18,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from threadpoolctl import threadpool_info
 
-from skdist_gpu import autoscale, fitted, load, predict_batches, predict_to_parquet
+from skdist_gpu import autoscale, load, predict_batches, predict_to_parquet
 from skdist_gpu.cli import main
-from skdist_gpu.fitted import method_of
-from skdist_gpu.streaming import ScoredDataset
+from skdist_gpu.scoring import methods as fitted
+from skdist_gpu.scoring.files import ScoredDataset
+from skdist_gpu.scoring.methods import method_of
 
 generator = np.random.default_rng(0)
 NAMES = ["a", "b", "c"]

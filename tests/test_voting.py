@@ -26,8 +26,8 @@ from sklearn.utils import all_estimators
 from sklearn.utils.validation import has_fit_parameter
 
 from skdist_gpu import AutoScaleClassifier, AutoScaleRegressor, autoscale
-from skdist_gpu.engines.catalog import CATALOG
-from skdist_gpu.engines.rows.voting import ROWS
+from skdist_gpu.engines.registry import CATALOG
+from skdist_gpu.engines.voting.info import ROWS
 from skdist_gpu.exceptions import BackendError
 from skdist_gpu.testing import assert_ran_on, make_resources
 

@@ -308,7 +308,7 @@ def test_gpu_that_is_not_there_is_refused():
 
 
 def test_model_that_trained_on_the_cpu_is_no_gpu_model(diabetes):
-    from skdist_gpu.engines.xgboost_arguments import require_gpu
+    from skdist_gpu.engines.xgboost.arguments import require_gpu
 
     if xgboost.build_info().get("USE_CUDA"):
         pytest.skip("needs XGBoost without CUDA")

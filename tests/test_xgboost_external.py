@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from skdist_gpu import AutoScaleXGBClassifier, AutoScaleXGBRanker, AutoScaleXGBRegressor
-from skdist_gpu.engines import xgboost_batches
+from skdist_gpu.engines.xgboost_external import batches as xgboost_batches
 from skdist_gpu.exceptions import BackendError, FallbackWarning
 from skdist_gpu.testing import assert_ran_on, make_resources
 
@@ -194,6 +194,6 @@ def test_disk_that_is_full(frame, monkeypatch):
 
 
 def xgboost_external_disk():
-    from skdist_gpu.engines import xgboost_external
+    from skdist_gpu.engines.xgboost_external import fit as xgboost_external
 
     return xgboost_external.shutil

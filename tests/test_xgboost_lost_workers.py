@@ -14,7 +14,7 @@ from skdist_gpu.testing import assert_ran_on
 xgboost = pytest.importorskip("xgboost")
 distributed = pytest.importorskip("distributed")
 da = pytest.importorskip("dask.array")
-checkpoints = pytest.importorskip("skdist_gpu.engines.xgboost_checkpoints")
+checkpoints = pytest.importorskip("skdist_gpu.engines.xgboost.checkpoints")
 
 QUIET = {"threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": logging.CRITICAL}
 

@@ -17,7 +17,7 @@ _TYPES: dict[str, tuple[str, str]] = {
     "arrow": ("pyarrow", "Table"),
     "arrow.array": ("pyarrow", "ChunkedArray"),
     "arrow.dataset": ("pyarrow.dataset", "Dataset"),
-    "scored": ("skdist_gpu.streaming", "ScoredDataset"),
+    "scored": ("skdist_gpu.scoring.files", "ScoredDataset"),
     "cupy": ("cupy", "ndarray"),
     "cudf": ("cudf", "DataFrame"),
     "cudf.series": ("cudf", "Series"),

@@ -64,5 +64,5 @@ class Engine(Protocol):
 
 
 def load_engine(backend: str) -> Engine:
-    """Import the engine of a backend name: ``"xgboost.dask"`` is ``engines.xgboost_dask``."""
-    return import_module(f"skdist_gpu.engines.{backend.replace('.', '_')}")  # type: ignore[return-value]
+    """Import the engine of a backend name: ``"xgboost.dask"`` is ``engines.xgboost_dask.fit``."""
+    return import_module(f"skdist_gpu.engines.{backend.replace('.', '_')}.fit")  # type: ignore[return-value]

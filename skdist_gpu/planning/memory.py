@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.entry import Entry
-from skdist_gpu.engines.rows.voting import BLOCK_ROWS as VOTING_ROWS
+from skdist_gpu.engines.reductions.core.protocol import STEP_BYTES
+from skdist_gpu.engines.voting.info import BLOCK_ROWS as VOTING_ROWS
 from skdist_gpu.hardware.detect import Resources
-from skdist_gpu.reductions.protocol import STEP_BYTES
 
 # a float64 copy of this size keeps a GPU busy and leaves room on small ones
 GPU_STEP_BYTES = 2**29

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from skdist_gpu.data.inspect import InputInfo
-from skdist_gpu.engines.catalog import backends, entries_for, matches
 from skdist_gpu.engines.entry import NEVER, ON_DEVICE, Allowed, Entry
+from skdist_gpu.engines.registry import backends, entries_for, matches
 from skdist_gpu.exceptions import BackendError
 from skdist_gpu.hardware.detect import Resources
 from skdist_gpu.planning.cost import predict_seconds

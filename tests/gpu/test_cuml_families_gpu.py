@@ -19,7 +19,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC, LinearSVC
 
 from skdist_gpu import autoscale
-from skdist_gpu.engines.catalog import CATALOG
+from skdist_gpu.engines.registry import CATALOG
 from skdist_gpu.testing import assert_ran_on
 
 pytestmark = pytest.mark.gpu

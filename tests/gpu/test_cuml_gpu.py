@@ -15,7 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.svm import LinearSVC
 
 from skdist_gpu import autoscale
-from skdist_gpu.engines.catalog import entries_for
+from skdist_gpu.engines.registry import entries_for
 from skdist_gpu.testing import assert_ran_on
 
 pytestmark = pytest.mark.gpu

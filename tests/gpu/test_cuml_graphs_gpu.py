@@ -15,7 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from skdist_gpu import autoscale, config_context
 from skdist_gpu.data.inspect import InputInfo
-from skdist_gpu.engines import cuml as engine
+from skdist_gpu.engines.cuml import fit as engine
 from skdist_gpu.engines.protocol import FitJob
 from skdist_gpu.testing import assert_ran_on, make_resources
 

@@ -30,7 +30,7 @@ from sklearn.preprocessing import (
 )
 
 from skdist_gpu import autoscale
-from skdist_gpu.engines.cuml_rebuild_preprocessing import TRANSFORMS
+from skdist_gpu.engines.cuml.rebuild_preprocessing import TRANSFORMS
 from skdist_gpu.exceptions import BackendError
 from skdist_gpu.testing import assert_ran_on
 

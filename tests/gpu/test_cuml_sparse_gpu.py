@@ -17,7 +17,7 @@ from sklearn.random_projection import GaussianRandomProjection, SparseRandomProj
 from sklearn.svm import SVC, SVR
 
 from skdist_gpu import autoscale
-from skdist_gpu.engines.catalog import CATALOG
+from skdist_gpu.engines.registry import CATALOG
 from skdist_gpu.testing import assert_ran_on
 
 pytestmark = pytest.mark.gpu

@@ -8,10 +8,10 @@ from numpy.testing import assert_allclose
 from skdist_gpu.data.labels import encode
 from skdist_gpu.engines.executors import lloyd_kernels
 from skdist_gpu.engines.executors.kernels import map_block
-from skdist_gpu.reductions.kmeans import AssignReduction, LloydReduction
-from skdist_gpu.reductions.linear import Design, ScoreReduction
-from skdist_gpu.reductions.linear_svm import SquaredEpsilonInsensitive, SquaredHinge
-from skdist_gpu.reductions.logistic import BinomialLoss
+from skdist_gpu.engines.reductions.clusters.kmeans import AssignReduction, LloydReduction
+from skdist_gpu.engines.reductions.linear.linear import Design, ScoreReduction
+from skdist_gpu.engines.reductions.linear.linear_svm import SquaredEpsilonInsensitive, SquaredHinge
+from skdist_gpu.engines.reductions.linear.logistic import BinomialLoss
 
 pytestmark = pytest.mark.gpu
 

@@ -25,7 +25,7 @@ from sklearn.preprocessing import (
 
 from skdist_gpu import autoscale
 from skdist_gpu.engines.executors import gpu as gpu_executor
-from skdist_gpu.reductions import quantiles
+from skdist_gpu.engines.reductions.columns import quantiles
 from skdist_gpu.testing import assert_ran_on
 
 pytestmark = pytest.mark.gpu

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skdist_gpu import AutoScaleXGBClassifier, AutoScaleXGBRanker, AutoScaleXGBRegressor
-from skdist_gpu.engines import xgboost_batches
+from skdist_gpu.engines.xgboost_external import batches as xgboost_batches
 from skdist_gpu.planning.memory import GPU_BATCH_BYTES, GPU_ROW_BYTES
 from skdist_gpu.testing import assert_ran_on
 

@@ -12,7 +12,8 @@ import pytest
 import scipy.sparse as sp
 
 from skdist_gpu import AutoScaleClassifier, AutoScaleXGBClassifier, AutoScaleXGBRegressor
-from skdist_gpu.engines import xgboost_nvforest, xgboost_scoring
+from skdist_gpu.engines.xgboost import nvforest as xgboost_nvforest
+from skdist_gpu.engines.xgboost import score as xgboost_scoring
 from skdist_gpu.testing import assert_ran_on
 
 pytestmark = pytest.mark.gpu

@@ -14,10 +14,10 @@ import cupy
 import numpy as np
 
 from skdist_gpu.engines.executors import lloyd_kernels
-from skdist_gpu.reductions.linear import ScoreReduction, some_rows
-from skdist_gpu.reductions.newton import Sums
-from skdist_gpu.reductions.quantiles import SortReduction
-from skdist_gpu.reductions.sample import OverviewReduction
+from skdist_gpu.engines.reductions.columns.quantiles import SortReduction
+from skdist_gpu.engines.reductions.core.newton import Sums
+from skdist_gpu.engines.reductions.core.sample import OverviewReduction
+from skdist_gpu.engines.reductions.linear.linear import ScoreReduction, some_rows
 
 THREADS = 256
 BLOCKS_PER_PROCESSOR = 2

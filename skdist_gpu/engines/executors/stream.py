@@ -10,8 +10,14 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from skdist_gpu.data.dataset import DatasetTable
 from skdist_gpu.data.labels import codes_of, labels_in
+from skdist_gpu.engines.reductions.core.protocol import (
+    Reduction,
+    fold,
+    one_blas_thread,
+    part_bounds,
+    sums_of_any_values,
+)
 from skdist_gpu.progress import Progress
-from skdist_gpu.reductions.protocol import Reduction, fold, one_blas_thread, part_bounds, sums_of_any_values
 
 
 class StreamExecutor:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from skdist_gpu.progress import Progress
-from skdist_gpu.reductions.protocol import (
+from skdist_gpu.engines.reductions.core.protocol import (
     THREAD_BYTES,
     Reduction,
     combine_all,
@@ -15,6 +14,7 @@ from skdist_gpu.reductions.protocol import (
     rows_per_step,
     take_rows,
 )
+from skdist_gpu.progress import Progress
 
 
 class ThreadsExecutor:

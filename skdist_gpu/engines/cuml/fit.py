@@ -1,0 +1,168 @@
+"""cuML on one GPU, brought home as the plain scikit-learn estimator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.utils import assert_all_finite, get_tags
+from sklearn.utils.multiclass import check_classification_targets
+
+from skdist_gpu._compat.cuml import converts, cuml_class, keep_searchable, unsupported_errors
+from skdist_gpu._compat.sklearn import parameter_names
+from skdist_gpu.config import get_config
+from skdist_gpu.data.convert import check_gpu_input, check_table, remember_features, to_gpu, to_host, validate
+from skdist_gpu.data.kinds import GPU, container_of
+from skdist_gpu.engines.cuml.rebuild import REBUILT, fit_twin
+from skdist_gpu.engines.cuml.rebuild_preprocessing import ENCODERS, PREPROCESSING, transformer_twin
+from skdist_gpu.engines.entry import catalogue_name
+from skdist_gpu.engines.protocol import FitJob, Fitted
+from skdist_gpu.engines.registry import entries_for
+from skdist_gpu.exceptions import EngineRefusal
+
+# whose trees scikit-learn grows on float32
+FORESTS = ("RandomForestClassifier", "RandomForestRegressor", "IsolationForest")
+# rows from which cuML itself builds an approximate graph, and neighbours of which that keeps enough
+MANY_ROWS, MOST_NEIGHBOURS = 50_000, 60
+_FITS = REBUILT | PREPROCESSING | ENCODERS
+
+
+def fit(job: FitJob) -> Fitted:
+    """Fit with cuML and carry the result over to the job's scikit-learn estimator."""
+    estimator, name = job.estimator, type(job.estimator).__name__
+    X, y, sample_weight = _checked(job)
+    job.progress.start(f"{name} with cuML")
+    try:
+        spread = over_all_gpus(job)
+        values = to_host(X) if spread else X if name in ENCODERS else to_gpu(X)
+        if name in FORESTS and values.dtype != np.float32:
+            values = values.astype(np.float32)
+        model = _FITS.get(name, _convert)(estimator, values, y, sample_weight, **spread)
+    except unsupported_errors() as error:
+        raise EngineRefusal(f"cuML refuses: {error}") from error
+    except ValueError:
+        if name not in ENCODERS:
+            _check_finite(values, estimator)
+        raise
+    except RuntimeError as error:
+        if "out of memory" in str(error).lower() or "alloc" in str(error).lower():
+            raise MemoryError(str(error)) from error
+        raise
+    job.progress.finish()
+    return Fitted(estimator, answers=forest_answers(model))
+
+
+def _convert(estimator: Any, values: Any, y: Any, sample_weight: Any, **changed: Any) -> Any:
+    """Fit, let cuML convert what was learned, and return cuML's model."""
+    model = fit_twin(estimator, values, y, sample_weight, **changed)
+    carry_over(model.as_sklearn(), estimator)
+    keep_searchable(estimator)
+    return model
+
+
+def over_all_gpus(job: FitJob) -> dict[str, Any]:
+    """Return the parameters by which cuML builds UMAP's graph of neighbours on every visible GPU, where asked to.
+
+    The graph is built of groups of rows that stay in host memory until their turn, each row in two of them. That takes
+    longer than one GPU takes for the whole: two H200 took 17.2 s against 11.4 s at 2 000 000 x 20, 33.1 s against
+    23.8 s at 4 000 000 x 20, 7.0 s against 5.5 s at 500 000 x 768. Of HDBSCAN, cuML spreads the graph, too, but finds
+    other clusters then: adjusted Rand index 0.92 at 1 000 000 rows and 0.61 at 6 000, against clusters that one GPU
+    finds exactly.
+    """
+    estimator, n_gpus = job.estimator, len(job.resources.gpus)
+    asked = catalogue_name(type(estimator)) == "umap.UMAP" and get_config()["auto_cluster"] == "on"
+    if not asked or n_gpus < 2 or (job.info.n_samples or 0) < MANY_ROWS:
+        return {}
+    as_it_asks = estimator.metric not in ("euclidean", "l2", "cosine") or estimator.n_neighbors > MOST_NEIGHBOURS
+    if as_it_asks or job.info.sparse or estimator.random_state is not None:
+        return {}
+    # two groups for each GPU; each row is in two
+    groups = {"knn_n_clusters": max(4, 2 * n_gpus), "knn_overlap_factor": 2}
+    return {"device_ids": "all", "build_algo": "nn_descent", "build_kwds": groups}
+
+
+def forest_answers(model: Any) -> dict[str, Any]:
+    """Return what a forest's converted trees do not tell: they know no rows of their nodes (NVIDIA/cuml #7454)."""
+    if not type(model).__name__.startswith("RandomForest"):
+        return {}
+    return {"feature_importances_": to_host(model.feature_importances_).astype(np.float64)}
+
+
+def _checked(job: FitJob) -> tuple[Any, Any, Any]:
+    """Return the data as cuML takes them, or raise scikit-learn's own error before any work."""
+    estimator = job.estimator
+    # UMAP may have a target, and has another answer with one
+    has_target = get_tags(estimator).target_tags.required or catalogue_name(type(estimator)) == "umap.UMAP"
+    y = job.y if has_target else None
+    labels = is_classifier(estimator) and y is not None
+    if labels and not _are_whole_numbers(y):
+        # labels may be text, which stays on the host
+        y = to_host(y)
+        check_classification_targets(y)
+    if type(estimator).__name__ in ENCODERS:
+        return _checked_table(estimator, job.X), y, None
+    if container_of(job.X) in GPU:
+        return check_gpu_input(estimator, job.X, y, job.sample_weight, labels=labels)
+    row = next(row for row in entries_for(estimator) if row.backend == "cuml")
+    options: dict[str, Any] = {"sparse": row.sparse, "multi_target": row.multi_target, "finite": False}
+    return validate(estimator, job.X, y, job.sample_weight, **options)
+
+
+def _checked_table(estimator: Any, X: Any) -> Any:
+    """Return a table of any values; the estimator learns its features."""
+    if container_of(X) not in GPU:
+        return check_table(estimator, X)
+    remember_features(estimator, X, None)
+    return X
+
+
+def _are_whole_numbers(y: Any) -> bool:
+    """Whether labels are certainly classes: to look for their kind among a million would cost more than a fit."""
+    return getattr(getattr(y, "dtype", None), "kind", "O") in "iub" and getattr(y, "ndim", 0) == 1
+
+
+def _check_finite(values: Any, estimator: Any) -> None:
+    """Raise scikit-learn's own error for a value that is not finite, which cuML's fit has found.
+
+    Raises
+    ------
+    EngineRefusal
+        Where scikit-learn would take the missing values.
+    """
+    if not np.isfinite(float(values.sum(dtype=np.float64))):
+        allowed = get_tags(estimator).input_tags.allow_nan
+        assert_all_finite(to_host(values), allow_nan=allowed, estimator_name=type(estimator).__name__, input_name="X")
+        if np.isnan(float(values.sum(dtype=np.float64))):
+            raise EngineRefusal("X has missing values, which cuML does not take")
+
+
+def carry_over(fitted: Any, estimator: Any) -> None:
+    """Copy what was learned; the user's parameters and feature names stay."""
+    params = parameter_names(estimator.__class__)
+    known = {name: value for name, value in vars(estimator).items() if name.endswith("_in_")}
+    # cuML leaves some numbers on the GPU
+    learned = {name: _at_home(value) for name, value in vars(fitted).items() if name not in params}
+    vars(estimator).update(learned | known)
+
+
+def _at_home(value: Any) -> Any:
+    value = to_host(value)
+    return value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
+
+
+def to_cuml(estimator: Any) -> Any:
+    """Return cuML's twin of a fitted estimator, for scoring on the GPU; None if there is none."""
+    cls = cuml_class(estimator)
+    if cls is None:
+        return None
+    try:
+        model = cls.from_sklearn(estimator) if converts(cls) else transformer_twin(estimator)
+    except unsupported_errors():
+        return None
+    if model is None:
+        return None
+    # CuPy holds no text
+    text = getattr(getattr(estimator, "classes_", None), "dtype", np.dtype(float)).kind not in "biuf"
+    model.output_type = "numpy" if text else "cupy"
+    return model

@@ -1,0 +1,387 @@
+"""KMeans and MiniBatchKMeans by Lloyd's algorithm on sums over rows, begun where a sample of the rows converged.
+
+Sources: Lloyd, "Least Squares Quantization in PCM", IEEE Trans. Inf. Theory 28, 1982; Arthur &
+Vassilvitskii, "k-means++: The Advantages of Careful Seeding", SODA 2007, run by scikit-learn on
+the sample.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.spatial.distance import pdist
+from sklearn.base import clone
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_array
+
+from skdist_gpu._compat.sklearn import lloyd_step
+from skdist_gpu.engines.reductions.core.protocol import Passes, dot, namespace
+from skdist_gpu.engines.reductions.core.sample import Overview, Rows, look, narrow_slices
+
+SAMPLED_ROWS = 50_000
+# more clusters need more rows to be seen in the sample
+SAMPLED_ROWS_PER_CLUSTER = 200
+# the first step over all rows takes away what the sample left, the second settles rows that changed their centre
+MINI_BATCH_STEPS = 2
+# one start in three or so ends in a bad minimum, which batches may leave again; starts on a sample cost little
+MINI_BATCH_STARTS = 5
+# starts of k-means++ on a sample in place of scikit-learn's one on all rows: they cost little, and one may be unlucky
+SAMPLE_STARTS = 2
+# share of the inertia that rows outside the sample must have to be looked for, and to be added to it
+UNSEEN = 0.05
+# standard errors of the sampled scatter that are no longer taken for chance
+BEYOND_CHANCE = 4
+# squared distance of two centres, as a share of their squares, of which float32 keeps three digits or more
+COARSE = 1e-3
+# squares of rows and centres, and of the distances between centres, that float32 holds with room for their sums
+HELD_SQUARES = (1e-30, 1e37)
+# rows a cluster from which the compiled loop's own means take less time than a sum over its labels
+MEANS_OF = 64
+# distance of a row to the mean of rows like it, as a share of the row: what sums in float64 round away
+ROUNDED = 1e-12
+
+
+@dataclass
+class ClusterSums:
+    """Sums over the rows next to each centre; rows are less the origin."""
+
+    weight: Any
+    row: Any
+
+    def plus(self, other: ClusterSums) -> ClusterSums:
+        """Return the sums of both sets of rows."""
+        return ClusterSums(self.weight + other.weight, self.row + other.row)
+
+
+@dataclass
+class Assignment:
+    """The label of each row in order, in pieces, the inertia, and whether a cluster has a row."""
+
+    labels: list[Any]
+    inertia: Any
+    found: Any
+
+
+class Centres:
+    """The centres of a step, less an origin amid the rows, and the dtype to compute with."""
+
+    def __init__(self, centres: np.ndarray, origin: np.ndarray, dtype: Any = np.float64) -> None:
+        self.centres, self.origin, self.dtype = centres, origin, dtype
+
+    def shift(self, X: Any) -> Any:
+        """Return the rows less the origin."""
+        xp = namespace(X)
+        return X - xp.asarray(self.origin, dtype=self.dtype) if self.origin.any() else xp.asarray(X, dtype=self.dtype)
+
+    def label(self, rows: Any) -> Any:
+        """Return the centre next to each row."""
+        centres = namespace(rows).asarray(self.centres, dtype=self.dtype)
+        # squared distances, less the row's own square
+        distances = dot(rows, -2 * centres.T)
+        distances += (centres * centres).sum(axis=1)
+        return distances.argmin(axis=1)
+
+    def squared_distances(self, rows: Any, labels: Any) -> Any:
+        """Return the squared distance of each row to its centre."""
+        xp = namespace(rows)
+        difference = rows - xp.asarray(self.centres)[labels]
+        return xp.einsum("ij,ij->i", difference, difference)
+
+
+class LloydReduction(Centres):
+    """Sum the rows next to each centre."""
+
+    def map(self, X: Any, y: Any, sample_weight: Any) -> ClusterSums:
+        """Return the sums of a block."""
+        if isinstance(X, np.ndarray):
+            return self._map_on_host(self.shift(X), sample_weight)
+        total = ClusterSums(0.0, 0.0)
+        for part in narrow_slices(X.shape[0], 1 + 2 * len(self.centres) / X.shape[1]):
+            weight = None if sample_weight is None else sample_weight[part]
+            total = total.plus(self._map_on_device(self.shift(X[part]), weight))
+        return total
+
+    def _map_on_host(self, rows: np.ndarray, sample_weight: Any) -> ClusterSums:
+        n_clusters = len(self.centres)
+        weight = np.ones(len(rows)) if sample_weight is None else sample_weight
+        few = MEANS_OF * n_clusters < len(rows)
+        labels, means = lloyd_step(rows, weight, self.centres, few)
+        total = np.bincount(labels, weight, n_clusters)
+        if few and total.all():
+            return ClusterSums(total, means.astype(np.float64, copy=False) * total[:, None])
+        # if clusters had no rows, the loop has moved rows to them, which is for the sums of all blocks to decide
+        member = csr_array((weight.astype(rows.dtype), labels, np.arange(len(rows) + 1)), (len(rows), n_clusters))
+        return ClusterSums(total, member.T.dot(rows).astype(np.float64, copy=False))
+
+    def _map_on_device(self, rows: Any, sample_weight: Any) -> ClusterSums:
+        xp = namespace(rows)
+        member = (self.label(rows) == xp.arange(len(self.centres))[:, None]).astype(rows.dtype)
+        if sample_weight is not None:
+            member *= sample_weight
+        return ClusterSums(member.sum(axis=1, dtype=np.float64), dot(member, rows).astype(np.float64, copy=False))
+
+    def combine(self, a: ClusterSums, b: ClusterSums) -> ClusterSums:
+        """Add the sums."""
+        return a.plus(b)
+
+
+class FarthestReduction(Centres):
+    """Find the rows farthest from their centres, farthest first: distance, weight, label and row."""
+
+    def __init__(self, centres: np.ndarray, origin: np.ndarray, n_rows: int) -> None:
+        super().__init__(centres, origin)
+        self.n_rows = n_rows
+
+    def map(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any, Any]:
+        """Return the farthest rows of a block."""
+        xp = namespace(X)
+        rows = self.shift(X)
+        labels = self.label(rows)
+        weight = xp.ones(len(rows)) if sample_weight is None else sample_weight
+        return self._first((self.squared_distances(rows, labels), weight, labels, rows))
+
+    def combine(self, a: Any, b: Any) -> Any:
+        """Return the farthest rows of both."""
+        xp = namespace(a[0])
+        return self._first(tuple(xp.concatenate(pair) for pair in zip(a, b, strict=True)))
+
+    def _first(self, found: tuple[Any, ...]) -> Any:
+        order = namespace(found[0]).argsort(-found[0])[: self.n_rows]
+        return tuple(part[order] for part in found)
+
+
+class AssignReduction(Centres):
+    """Label the rows, and sum their squared distances."""
+
+    def map(self, X: Any, y: Any, sample_weight: Any) -> Assignment:
+        """Return the labels of a block."""
+        rows = self.shift(X)
+        labels = self.label(rows)
+        distances = self.squared_distances(rows, labels)
+        inertia = distances.sum() if sample_weight is None else dot(distances, sample_weight)
+        found = namespace(X).zeros(len(self.centres), dtype=bool)
+        found[labels] = True
+        return Assignment([labels.astype(np.int32)], inertia, found)
+
+    def combine(self, a: Assignment, b: Assignment) -> Assignment:
+        """Put the labels behind each other."""
+        return Assignment(a.labels + b.labels, a.inertia + b.inertia, a.found | b.found)
+
+
+def fit_kmeans(estimator: Any, data: Passes) -> None:
+    """Fit a scikit-learn ``KMeans`` in place.
+
+    Parameters
+    ----------
+    estimator : KMeans
+        Unfitted, with valid parameters; `init` is an array or the name of a method.
+    data : Passes
+        The rows to fit on.
+
+    Raises
+    ------
+    ValueError
+        scikit-learn's own, if there are fewer rows than clusters or `init` has the wrong shape.
+    """
+    view, sample, origin = _look(estimator, data)
+    starter = estimator
+    one_start = isinstance(estimator.init, str) and estimator.init == "k-means++" and estimator.n_init == "auto"
+    if one_start and len(sample.X) < view.n_rows:
+        starter = clone(estimator).set_params(n_init=SAMPLE_STARTS)
+    start, n_iter = _start(starter, data, view, sample)
+    centres = start - origin
+    if n_iter == 0 or len(sample.X) < view.n_rows:
+        tolerance = estimator.tol * float(np.mean(view.columns.scatter)) / view.n_rows
+        centres, n_iter, _ = _lloyd(data, view, centres, origin, estimator.max_iter, tolerance)
+    _keep_private_state(estimator, start)
+    estimator.n_iter_ = n_iter
+    estimator.labels_ = _assign(estimator, data, centres, origin)
+
+
+def fit_mini_batch_kmeans(estimator: Any, data: Passes) -> None:
+    """Fit a scikit-learn ``MiniBatchKMeans`` in place, with steps over all rows in place of batches.
+
+    Its own batches end near the minimum that KMeans finds; a converged sample and two steps over all rows
+    end nearer, and read the rows in order, as blocks on disk or over Dask want to be read. What steers the
+    batches has no effect: `batch_size` but for `n_steps_`, `init_size`, `max_no_improvement`, `tol`,
+    `reassignment_ratio`. Parameters and errors as of :func:`fit_kmeans`.
+    """
+    view, sample, origin = _look(estimator, data)
+    several = isinstance(estimator.init, str) and estimator.n_init == "auto"
+    n_init = MINI_BATCH_STARTS if several else estimator.n_init
+    options = {name: getattr(estimator, name) for name in ("n_clusters", "init", "max_iter", "random_state")}
+    start, n_iter = _start(KMeans(n_init=n_init, **options), data, view, sample, given=False)
+    centres = start - origin
+    counts = None
+    if len(sample.X) < view.n_rows:
+        n_steps = min(MINI_BATCH_STEPS, estimator.max_iter)
+        centres, n_iter, counts = _lloyd(data, view, centres, origin, n_steps, tolerance=0.0)
+    _keep_private_state(estimator, start)
+    labels = _assign(estimator, data, centres, origin)
+    if counts is None:
+        counts = np.bincount(labels, weights=sample.weight, minlength=estimator.n_clusters)
+    # what partial_fit goes on from
+    estimator._counts = counts.astype(estimator.cluster_centers_.dtype)
+    estimator.n_iter_, estimator.n_steps_ = n_iter, n_iter * -(-view.n_rows // estimator.batch_size)
+    if estimator.compute_labels:
+        estimator.labels_ = labels
+
+
+def _look(estimator: Any, data: Passes) -> tuple[Overview, Rows, np.ndarray]:
+    """Return a first look at the rows, and an origin amid them; raise scikit-learn's own error if they are too few."""
+    n_sampled = max(SAMPLED_ROWS, SAMPLED_ROWS_PER_CLUSTER * estimator.n_clusters)
+    view, sample = look(data, n_sampled, columns=True)
+    if view.n_rows < estimator.n_clusters:
+        raise ValueError(f"n_samples={view.n_rows} should be >= n_clusters={estimator.n_clusters}.")
+    origin = view.columns.mean
+    if data.dtype == np.float32:
+        # rows in float32 keep their digits less a mean that float32 holds
+        origin = origin.astype(np.float32).astype(np.float64)
+    if view.weight * (origin @ origin) <= np.sum(view.columns.scatter):
+        origin = np.zeros_like(origin)  # rows about zero keep their digits as they are
+    return view, sample, origin
+
+
+def _assign(estimator: Any, data: Passes, centres: np.ndarray, origin: np.ndarray) -> np.ndarray:
+    """Set the centres and the inertia, and return the label of each row."""
+    assignment = data.reduce(AssignReduction(centres, origin))
+    labels = assignment.labels[0] if len(assignment.labels) == 1 else np.concatenate(assignment.labels)
+    n_found = int(assignment.found.sum())
+    if n_found < estimator.n_clusters:
+        warnings.warn(
+            f"Number of distinct clusters ({n_found}) found smaller than n_clusters ({estimator.n_clusters}). "
+            "Possibly due to duplicate points in X.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    dtype = np.float32 if data.dtype == np.float32 else np.float64
+    estimator.cluster_centers_, estimator.inertia_ = (centres + origin).astype(dtype), float(assignment.inertia)
+    return labels
+
+
+def _start(estimator: Any, data: Passes, view: Overview, sample: Rows, given: bool = True) -> tuple[np.ndarray, int]:
+    """Return the given centres, or those that scikit-learn finds on the sample, and its number of steps.
+
+    Not `given`, it is on the sample that given centres are moved.
+    """
+    if not isinstance(estimator.init, str):
+        centres = check_array(estimator.init, dtype=np.float64)
+        if centres.shape != (estimator.n_clusters, len(view.columns.mean)):
+            what, expected = (
+                ("number of clusters", estimator.n_clusters)
+                if len(centres) != estimator.n_clusters
+                else ("number of features of the data", len(view.columns.mean))
+            )
+            raise ValueError(f"The shape of the initial centers {centres.shape} does not match the {what} {expected}.")
+        if estimator.n_init not in ("auto", 1):
+            warnings.warn(
+                "Explicit initial center position passed: performing only one init in KMeans instead of "
+                f"n_init={estimator.n_init}.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        if given:
+            return centres, 0
+    found = _fit_sample(estimator, sample)
+    if len(sample.X) < view.n_rows:
+        extended = _with_outliers(found, data, view, sample)
+        found = found if extended is None else _fit_sample(estimator, extended)
+    return found.cluster_centers_.astype(np.float64), found.n_iter_
+
+
+def _fit_sample(estimator: Any, sample: Rows) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return clone(estimator).fit(sample.X, sample_weight=sample.weight)
+
+
+def _with_outliers(found: Any, data: Passes, view: Overview, sample: Rows) -> Rows | None:
+    """Return the sample and the rows farthest from its clusters; None where they add little to the inertia.
+
+    k-means++ on all rows would begin at a few rows that are far from all others, and an even sample does not see them.
+    They are looked for, in one pass, only where the sample lacks more of the scatter of all rows than by chance.
+    """
+    mean = view.columns.mean
+    squares = ((sample.X - mean) ** 2).sum(axis=1)
+    lacking = float(np.sum(view.columns.scatter)) / view.n_rows - squares.mean()
+    by_chance = BEYOND_CHANCE * squares.std() / len(squares) ** 0.5
+    if lacking <= max(by_chance, UNSEEN * found.inertia_ / view.weight):
+        return None
+    centres = found.cluster_centers_ - mean
+    distances, weights, _, rows = data.reduce(FarthestReduction(centres, mean, len(centres)))
+    if distances @ weights <= UNSEEN * found.inertia_:
+        return None
+    X = np.concatenate([sample.X, (rows + mean).astype(sample.X.dtype)])
+    return Rows(X, None, np.concatenate([sample.weight, weights]), view.n_rows)
+
+
+def _keep_private_state(estimator: Any, centres: np.ndarray) -> None:
+    """Set what scikit-learn's own methods read beside the fitted attributes."""
+    brief = clone(estimator).set_params(init=centres, n_init=1, max_iter=1)
+    if hasattr(brief, "compute_labels"):
+        brief.compute_labels = True  # without, MiniBatchKMeans fails where the first step is the last
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted = brief.fit(centres)
+    vars(estimator).update({name: value for name, value in vars(fitted).items() if name.startswith("_")})
+
+
+def _lloyd(
+    data: Passes, view: Overview, centres: np.ndarray, origin: np.ndarray, max_iter: int, tolerance: float
+) -> tuple[np.ndarray, int, np.ndarray]:
+    """Move the centres to the means of their rows until they stay; return them, the steps and the rows' weights.
+
+    Rows in float32 are compared and summed in float32 until the centres stay, which takes less time; what that rounds
+    away is left to steps in float64, and the last step is always one.
+    """
+    around = view.columns.mean - origin
+    squares = float(np.sum(view.columns.scatter) + view.weight * (around @ around))
+    coarse = data.dtype == np.float32
+    n_iter = 0
+    while True:
+        coarse = coarse and n_iter + 1 < max_iter and _float32_tells_apart(centres, squares)
+        sums = data.reduce(LloydReduction(centres, origin, np.float32 if coarse else np.float64))
+        weight, row = sums.weight, sums.row
+        if not weight.all():
+            if coarse:
+                coarse = False  # the farthest rows have the labels of a step in float64
+                continue
+            _fill_empty(data, centres, origin, weight, row)
+        n_iter += 1
+        moved = row / np.where(weight > 0, weight, 1.0)[:, None]
+        moved[weight <= 0] = moved[weight.argmax()]
+        stays = ((moved - centres) ** 2).sum() <= tolerance
+        centres = moved
+        if n_iter >= max_iter or (stays and not coarse):
+            return centres, n_iter, weight
+        coarse = coarse and not stays
+
+
+def _float32_tells_apart(centres: np.ndarray, squares: float) -> bool:
+    """Whether float32 holds the squares of rows and centres, and what it rounds of them is less than their distances.
+
+    `squares` is the sum of the rows' squares, no less than that of any.
+    """
+    largest, nearest = (centres * centres).sum(axis=1).max(), pdist(centres, "sqeuclidean").min(initial=np.inf)
+    least, most = HELD_SQUARES
+    return bool(max(largest, squares) < most and nearest > max(least, COARSE * largest))
+
+
+def _fill_empty(data: Passes, centres: np.ndarray, origin: np.ndarray, weight: np.ndarray, row: np.ndarray) -> None:
+    """Give each centre without rows one of the rows farthest from theirs, as scikit-learn does.
+
+    Where all rows are at a centre but for rounding, centres stay without rows: to move them would never end.
+    """
+    empty = np.flatnonzero(weight == 0)
+    distances, weights, labels, rows = data.reduce(FarthestReduction(centres, origin, len(empty)))
+    away = distances > ROUNDED**2 * (rows * rows).sum(axis=1)
+    for new, row_weight, old, far in zip(empty, weights[away], labels[away], rows[away], strict=False):
+        row[old] -= far * row_weight
+        row[new] = far * row_weight
+        weight[new] = row_weight
+        weight[old] -= row_weight

@@ -1,0 +1,57 @@
+"""SimpleImputer and KBinsDiscretizer from statistics of each column."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from skdist_gpu.engines.reductions.columns.categories import fit_most_frequent
+from skdist_gpu.engines.reductions.columns.columns import (
+    ColumnReduction,
+    ExtremaReduction,
+    Together,
+    check_finite,
+    column_moments,
+    total,
+)
+from skdist_gpu.engines.reductions.columns.quantiles import column_quantiles
+from skdist_gpu.engines.reductions.core.protocol import Passes
+from skdist_gpu.engines.reductions.core.stand_in import learn_from
+
+
+def fit_simple_imputer(estimator: Any, data: Passes) -> None:
+    """Fit a scikit-learn ``SimpleImputer`` in place.
+
+    Parameters
+    ----------
+    estimator : SimpleImputer
+        Unfitted, with valid parameters.
+    data : Passes
+        The rows to fit on.
+    """
+    if estimator.strategy == "most_frequent":
+        return fit_most_frequent(estimator, data)
+    moments = column_moments(data, allow_nan=True)
+    dtype = np.float32 if data.dtype == np.float32 else np.float64
+    filling = np.where(moments.weight > 0, moments.mean, np.nan)
+    if estimator.strategy == "median":
+        filling = column_quantiles(data, [0.5])[0]
+    # a column with missing values has one here, too, for the indicator
+    holes = np.where(moments.weight < moments.n_rows, np.nan, filling)
+    learn_from(estimator, np.array([filling, holes], dtype=dtype))
+
+
+def fit_k_bins_discretizer(estimator: Any, data: Passes) -> None:
+    """Fit a scikit-learn ``KBinsDiscretizer(strategy="uniform")`` in place.
+
+    Parameters
+    ----------
+    estimator : KBinsDiscretizer
+        Unfitted, with valid parameters, and without a subsample.
+    data : Passes
+        The rows to fit on.
+    """
+    moments, found = total(data, Together(ColumnReduction(weighted=False), ExtremaReduction()))
+    check_finite(moments.scatter, data)
+    learn_from(estimator, np.array([found.low, found.high]))

@@ -1,0 +1,224 @@
+"""Our own exact block reductions: on threads, on one GPU, or over Dask."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib import import_module
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.utils import assert_all_finite, get_tags
+
+from skdist_gpu.data.convert import (
+    check_gpu_input,
+    check_lazy_input,
+    check_table,
+    place_like,
+    remember_features,
+    to_dask,
+    to_host,
+    validate,
+)
+from skdist_gpu.data.dataset import DatasetTable, table_of
+from skdist_gpu.data.kinds import DASK, GPU, HOST, container_of
+from skdist_gpu.data.labels import encode
+from skdist_gpu.engines.protocol import FitJob, Fitted
+from skdist_gpu.engines.reductions.core.protocol import Passes, Reduction, part_bounds, too_few_rows
+from skdist_gpu.exceptions import NotFiniteError
+
+# estimator -> the function of a module in skdist_gpu.engines.reductions that fits it in place
+FITS = {
+    "LinearRegression": "linear.least_squares.fit_linear_regression",
+    "Ridge": "linear.least_squares.fit_ridge",
+    "StandardScaler": "columns.scalers.fit_standard_scaler",
+    "MinMaxScaler": "columns.scalers.fit_min_max_scaler",
+    "MaxAbsScaler": "columns.scalers.fit_max_abs_scaler",
+    "VarianceThreshold": "columns.scalers.fit_variance_threshold",
+    "PCA": "columns.components.fit_pca",
+    "IncrementalPCA": "columns.components.fit_incremental_pca",
+    "TruncatedSVD": "columns.components.fit_truncated_svd",
+    "EmpiricalCovariance": "columns.covariance.fit_empirical_covariance",
+    "ShrunkCovariance": "columns.covariance.fit_shrunk_covariance",
+    "LedoitWolf": "columns.covariance.fit_ledoit_wolf",
+    "OAS": "columns.covariance.fit_oas",
+    "GaussianNB": "classes.naive_bayes.fit_gaussian_nb",
+    "MultinomialNB": "classes.naive_bayes.fit_multinomial_nb",
+    "ComplementNB": "classes.naive_bayes.fit_complement_nb",
+    "BernoulliNB": "classes.naive_bayes.fit_bernoulli_nb",
+    "CategoricalNB": "classes.naive_bayes.fit_categorical_nb",
+    "NearestCentroid": "classes.centroids.fit_nearest_centroid",
+    "SelectKBest": "columns.selection.fit_univariate_selection",
+    "SelectPercentile": "columns.selection.fit_univariate_selection",
+    "RobustScaler": "columns.quantiles.fit_robust_scaler",
+    "QuantileTransformer": "columns.quantile_sketch.fit_quantile_transformer",
+    "SimpleImputer": "columns.preprocessing.fit_simple_imputer",
+    "OneHotEncoder": "columns.categories.fit_encoder",
+    "OrdinalEncoder": "columns.categories.fit_encoder",
+    "KBinsDiscretizer": "columns.preprocessing.fit_k_bins_discretizer",
+    "LinearDiscriminantAnalysis": "classes.discriminants.fit_linear_discriminant_analysis",
+    "QuadraticDiscriminantAnalysis": "classes.discriminants.fit_quadratic_discriminant_analysis",
+    "RidgeClassifier": "linear.ridge_classifier.fit_ridge_classifier",
+    "RidgeClassifierCV": "linear.ridge_classifier.fit_ridge_classifier_cv",
+    "RidgeCV": "linear.cross_validated.fit_ridge_cv",
+    "Lasso": "linear.penalised.fit_mean_loss",
+    "LassoCV": "linear.cross_validated.fit_elastic_net_cv",
+    "ElasticNet": "linear.penalised.fit_mean_loss",
+    "ElasticNetCV": "linear.cross_validated.fit_elastic_net_cv",
+    "Lars": "linear.penalised.fit_path",
+    "LassoLars": "linear.penalised.fit_path",
+    "OrthogonalMatchingPursuit": "linear.penalised.fit_total_loss",
+    "BayesianRidge": "linear.bayesian.fit_bayesian_ridge",
+    "ARDRegression": "linear.bayesian.fit_ard",
+    "LogisticRegression": "linear.logistic.fit_logistic_regression",
+    "LogisticRegressionCV": "linear.logistic_cv.fit_logistic_regression_cv",
+    "KMeans": "clusters.kmeans.fit_kmeans",
+    "MiniBatchKMeans": "clusters.kmeans.fit_mini_batch_kmeans",
+    "PoissonRegressor": "linear.glm.fit_generalized_linear",
+    "GammaRegressor": "linear.glm.fit_generalized_linear",
+    "TweedieRegressor": "linear.glm.fit_generalized_linear",
+    "LinearSVC": "linear.linear_svm.fit_linear_svc",
+    "LinearSVR": "linear.linear_svm.fit_linear_svr",
+    "HuberRegressor": "linear.huber.fit_huber",
+    "GaussianMixture": "clusters.mixture.fit_gaussian_mixture",
+}
+
+
+def fit(job: FitJob) -> Fitted:
+    """Fit the job's estimator from sums over row blocks."""
+    try:
+        return _fit(job)
+    finally:
+        if job.device == "gpu":
+            from skdist_gpu.engines.executors.gpu import release_memory
+
+            release_memory()
+
+
+def _fit(job: FitJob) -> Fitted:
+    X, y, sample_weight = _checked(job)
+    classes = None
+    if _takes_labels(job.estimator):
+        if container_of(y) in DASK or job.info.location == "disk":
+            classes = _executor(job, X, y, sample_weight).find_classes()
+            if not len(classes):
+                raise too_few_rows(0, X.shape[1])
+        else:
+            classes, y = encode(y)
+            y = place_like(y, X)
+    data = _passes(job, X, y, sample_weight, classes)
+    module, _, function = FITS[type(job.estimator).__name__].rpartition(".")
+    try:
+        getattr(import_module(f"skdist_gpu.engines.reductions.{module}"), function)(job.estimator, data)
+    except NotFiniteError:
+        if container_of(job.X) in HOST:
+            # scikit-learn says more about what to do
+            name, allow_nan = type(job.estimator).__name__, get_tags(job.estimator).input_tags.allow_nan
+            with np.errstate(invalid="ignore"):
+                assert_all_finite(to_host(X), allow_nan=allow_nan, estimator_name=name, input_name="X")
+        raise
+    return Fitted(job.estimator)
+
+
+def _passes(job: FitJob, X: Any, y: Any, sample_weight: Any, classes: np.ndarray | None) -> Passes:
+    """Return the data as something to pass over, as a whole or in parts."""
+    executor = _executor(job, X, y, sample_weight)
+    executor.classes = classes
+
+    def reduce_part(reduction: Reduction, start: int, stop: int) -> Any:
+        y_part, weight_part = (None if data is None else data[start:stop] for data in (y, sample_weight))
+        return None if start == stop else _passes(job, X[start:stop], y_part, weight_part, classes).reduce(reduction)
+
+    def reduce_parts(reduction: Reduction, n_parts: int) -> list[Any]:
+        bounds = part_bounds(X.shape[0], n_parts)
+        return [reduce_part(reduction, start, stop) for start, stop in pairwise(bounds)]
+
+    def relabel(codes: np.ndarray) -> Passes:
+        new_classes = np.arange(codes.max() + 1)
+        if from_files:
+            return _passes(job, replace(X, codes=codes), None, None, new_classes)
+        return _passes(job, X, place_like(codes, X), sample_weight, new_classes)
+
+    from_files = isinstance(X, DatasetTable)
+    numbered = from_files or isinstance(X.shape[0], (int, np.integer))
+    elsewhere = {"reduce_sample": executor.reduce_sample, "resident": executor.resident} if job.device == "gpu" else {}
+    return Passes(
+        reduce=executor.reduce,
+        n_features=X.shape[1],
+        target_ndim=_target_ndim(X, y),
+        dtype=getattr(X, "dtype", np.dtype(np.float64)),
+        classes=classes,
+        n_rows=int(X.shape[0]) if numbered and not from_files else None,
+        reduce_parts=(executor.reduce_parts if from_files else reduce_parts) if numbered else None,
+        relabel=relabel if numbered else None,
+        **elsewhere,
+    )
+
+
+def _target_ndim(X: Any, y: Any) -> int:
+    if isinstance(X, DatasetTable):
+        return 0 if X.target is None else 1 if isinstance(X.target, str) else 2
+    return getattr(y, "ndim", 0)
+
+
+def _takes_labels(estimator: Any) -> bool:
+    """Whether `y` holds classes: of a classifier, or of a selection of features by classes."""
+    score_function = getattr(getattr(estimator, "score_func", None), "__name__", "")
+    return is_classifier(estimator) or score_function in ("f_classif", "chi2")
+
+
+def _takes_tables(estimator: Any) -> bool:
+    """Whether a fit counts values of any kind, text among them."""
+    encodes = type(estimator).__name__ in ("OneHotEncoder", "OrdinalEncoder")
+    return encodes or getattr(estimator, "strategy", "") == "most_frequent"
+
+
+def _checked(job: FitJob) -> tuple[Any, Any, Any]:
+    """Return the data ready for an executor, or raise scikit-learn's error before any work."""
+    # a selection by scores needs y, although its tags do not say so
+    needs_target = get_tags(job.estimator).target_tags.required or hasattr(job.estimator, "score_func")
+    y = job.y if needs_target else None
+    if y is None and hasattr(job.estimator, "score_func"):
+        raise ValueError("estimator requires y to be passed, but the target y is None")
+    data = (job.estimator, job.X, y, job.sample_weight)
+    container, tables = container_of(job.X), _takes_tables(job.estimator)
+    if job.info.location == "disk":
+        table = table_of(job.X, job.y, job.sample_weight, as_frames=tables)
+        remember_features(job.estimator, table, y)
+        return table if y is not None else replace(table, target=None), None, None
+    if container in DASK:
+        return check_lazy_input(*data, labels=_takes_labels(job.estimator), text=tables)
+    if tables:
+        X = check_table(job.estimator, job.X)
+        return to_dask(X) if job.device == "dask" else X, None, None
+    if container in GPU:
+        return check_gpu_input(*data, labels=_takes_labels(job.estimator))
+    # the sums tell whether all values are finite
+    tags = get_tags(job.estimator)
+    sparse, several = tags.input_tags.sparse and job.device != "gpu", tags.target_tags.multi_output
+    X, y, sample_weight = validate(*data, sparse=sparse, multi_target=several, finite=False)
+    if y is not None and y.dtype == object and not _takes_labels(job.estimator):
+        y = y.astype(np.float64)
+    if job.device == "dask":
+        return to_dask(X), to_dask(y), to_dask(sample_weight)
+    return X, y, sample_weight
+
+
+def _executor(job: FitJob, X: Any, y: Any, sample_weight: Any) -> Any:
+    """Choose the executor, and import only what it needs."""
+    if job.info.location == "disk" and job.device == "cpu":
+        from skdist_gpu.engines.executors.stream import StreamExecutor
+
+        return StreamExecutor(X, job.resources.n_cores, job.progress)
+    if job.device == "dask":
+        from skdist_gpu.engines.executors.dask import DaskExecutor
+
+        return DaskExecutor(X, y, sample_weight, job.client, job.progress)
+    if job.device == "gpu":
+        from skdist_gpu.engines.executors.gpu import GpuExecutor
+
+        return GpuExecutor(X, y, sample_weight, job.resources.n_cores, job.memory_budget, job.progress)
+    from skdist_gpu.engines.executors.threads import ThreadsExecutor
+
+    return ThreadsExecutor(X, y, sample_weight, job.resources.n_cores, job.progress)

@@ -1,0 +1,197 @@
+"""Score rows with a fitted XGBoost estimator, where the rows are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from skdist_gpu.data.convert import place_like, to_gpu, to_host
+from skdist_gpu.data.inspect import inspect_input
+from skdist_gpu.data.kinds import FRAMES, container_of
+from skdist_gpu.engines.xgboost import nvforest as xgboost_nvforest
+from skdist_gpu.engines.xgboost.arguments import CHECKS, check_columns, rows_of, with_known_categories
+from skdist_gpu.scoring.methods import BlockMethod
+
+# rows that a thread of XGBoost takes at a time: for fewer, the other threads only wait, on busy cores for long
+ONE_BLOCK = 64
+_IN_PLACE = {"output_margin", "iteration_range", "base_margin", "validate_features"}
+
+
+@dataclass(frozen=True)
+class XGBoostMethod(BlockMethod):
+    """A method of a fitted XGBoost estimator that checks its rows as scikit-learn does.
+
+    XGBoost alone takes infinite values and, without a word, rows under other names.
+    """
+
+    def __call__(self, block: Any) -> Any:
+        rows = block if _plainly_fine(self.estimator, block) else _checked_rows(self.estimator, block)
+        few = rows.shape[0] <= ONE_BLOCK and container_of(rows) in ("numpy", "pandas")
+        if few and _works_in_place(self):
+            return predict_in_place(self, rows, _copy_of(self.estimator, nthread=1))
+        return super().__call__(rows)
+
+    def decode(self, result: Any) -> Any:
+        """Return labels for codes; several targets in float64, as scikit-learn does."""
+        if self.params.get("output_margin"):
+            return result
+        several = self.method == "predict" and result.ndim == 2 and result.dtype.kind == "f"
+        return super().decode(result.astype(np.float64) if several else result)
+
+
+def _checked_rows(estimator: Any, X: Any) -> Any:
+    info = inspect_input(X)
+    if info.container in FRAMES and (info.dtype == "object" or not all(isinstance(n, str) for n in X.columns)):
+        check_columns(X)
+        return _with_seen_categories(estimator, with_known_categories(X))
+    return validate_data(estimator, X, reset=False, **CHECKS)
+
+
+def _plainly_fine(estimator: Any, X: Any) -> bool:
+    """Whether a few rows pass scikit-learn's checks for sure: these take longer than XGBoost does for one."""
+    if type(X) is not np.ndarray or X.ndim != 2 or X.dtype.char not in "fd" or not 0 < len(X) <= ONE_BLOCK:
+        return False
+    booster = estimator.get_booster()
+    return booster.feature_names is None and booster.num_features() == X.shape[1] and not np.isinf(X).any()
+
+
+def _with_seen_categories(estimator: Any, X: Any) -> Any:
+    """Return a frame without the categories that no row has; XGBoost checks the names of columns itself.
+
+    Raises
+    ------
+    ValueError
+        If a row has a category that the training data do not have; XGBoost raises only at times.
+    """
+    categorical = [name for name, dtype in dict(X.dtypes).items() if str(dtype) == "category"]
+    if not categorical or not hasattr(estimator.get_booster(), "get_categories"):
+        return X
+    known = dict(estimator.get_booster().get_categories(export_to_arrow=True).to_arrow())
+    used = {name: X[name].cat.remove_unused_categories() for name in categorical}
+    for name, column in used.items():
+        values = known.get(str(name))
+        unseen = [] if values is None else sorted(set(_values(column.cat.categories)) - set(values.to_pylist()))
+        if unseen:
+            raise ValueError(
+                f"column {name} has categories {unseen[:8]} that the training data do not have. Nothing was "
+                "predicted. Make them missing values, for example with X[name].cat.set_categories(known)."
+            )
+    return X.assign(**used)
+
+
+def _values(categories: Any) -> list[Any]:
+    return categories.to_arrow().to_pylist() if hasattr(categories, "to_arrow") else categories.tolist()
+
+
+# --- prediction with a copy of the booster -------------------------------------------------
+
+_copies: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
+
+
+def _copy_of(estimator: Any, **param: Any) -> Any:
+    """Return the copy of an estimator's booster with another device or number of threads."""
+    copies = _copies.setdefault(estimator, {})
+    [name] = param
+    if name not in copies:
+        copies[name] = estimator.get_booster().copy()
+        copies[name].set_param(param)
+    return copies[name]
+
+
+def predict_on_gpu(function: BlockMethod, X: Any) -> Any:
+    """Return the method's result for CuPy or cuDF rows as a CuPy array; labels that are text on the host."""
+    if not _works_in_place(function) or container_of(X) == "cupy.sparse":
+        result = function(to_host(X))
+        return to_gpu(result) if result.dtype.kind in "fiub" else result
+    if container_of(X) == "cudf":
+        X = _with_seen_categories(function.estimator, X)
+    if not function.params and xgboost_nvforest.serves(function.estimator, X):
+        return _answer(function, _forest_of(function.estimator)(X))
+    return predict_in_place(function, X, _copy_of(function.estimator, device="cuda"))
+
+
+def _forest_of(estimator: Any) -> Any:
+    """Return nvForest's copy of an estimator's trees."""
+    copies = _copies.setdefault(estimator, {})
+    if "nvforest" not in copies:
+        copies["nvforest"] = xgboost_nvforest.load_forest(_best_booster(estimator))
+    return copies["nvforest"]
+
+
+def _works_in_place(function: BlockMethod) -> bool:
+    """Whether a booster itself gives what the method does, for rows where they are."""
+    estimator, method = function.estimator, function.method
+    softmax = method == "predict_proba" and estimator.objective == "multi:softmax"
+    known = method in ("predict", "predict_proba") and _IN_PLACE.issuperset(function.params)
+    return known and not softmax and estimator.booster != "gblinear"
+
+
+def predict_in_place(function: BlockMethod, X: Any, booster: Any) -> Any:
+    """Return what the method of XGBoost's estimator gives, computed by a copy of its booster, where `X` is."""
+    estimator, params = function.estimator, function.params
+    values = booster.inplace_predict(
+        X,
+        iteration_range=params.get("iteration_range") or _best_iterations(estimator),
+        predict_type="margin" if params.get("output_margin") else "value",
+        missing=estimator.missing,
+        base_margin=params.get("base_margin"),
+        validate_features=params.get("validate_features", True),
+    )
+    return _answer(function, values)
+
+
+def _answer(function: BlockMethod, values: Any) -> Any:
+    """Return what the method of XGBoost's estimator makes of its booster's values."""
+    estimator = function.estimator
+    if function.params.get("output_margin") or not hasattr(estimator, "n_classes_"):
+        return function.decode(values)
+    if function.method == "predict_proba":
+        return values if values.ndim == 2 else np.stack((1 - values, values), axis=1)
+    codes, labels = _codes(estimator, values).astype(np.intp), function.labels
+    if labels is None:
+        return codes
+    return place_like(labels, codes)[codes] if labels.dtype.kind in "iufb" else labels[to_host(codes)]
+
+
+def _codes(estimator: Any, values: Any) -> Any:
+    """Turn XGBoost's class probabilities into class codes, by its own rules."""
+    if values.ndim == 2 and estimator.n_classes_ > 2:
+        return values.argmax(axis=1)
+    if estimator.objective == "multi:softmax":
+        return values
+    return values > 0.5
+
+
+def _best_iterations(estimator: Any) -> tuple[int, int]:
+    """Return the range of trees to use: up to the best one after early stopping, else all."""
+    best = getattr(estimator, "best_iteration", None)
+    return (0, 0) if best is None else (0, best + 1)
+
+
+def _best_booster(estimator: Any) -> Any:
+    """Return a booster with the trees to use."""
+    best = _best_iterations(estimator)[1]
+    return estimator.get_booster()[:best] if best else estimator.get_booster()
+
+
+def ranking_metric(estimator: Any, X: Any, y: Any, qid: Any = None) -> float:
+    """Return a fitted ranker's last metric over queries; all rows are one query if none are named."""
+    import xgboost
+
+    X = _checked_rows(estimator, with_known_categories(to_host(X)))
+    qid = np.zeros(X.shape[0], np.uint32) if qid is None else np.asarray(to_host(qid))
+    order = np.argsort(qid, kind="stable")
+    booster = estimator.get_booster()
+    matrix = xgboost.DMatrix(
+        rows_of(X, order),
+        np.asarray(to_host(y))[order],
+        qid=qid[order],
+        missing=estimator.missing,
+        enable_categorical=True,
+        feature_names=booster.feature_names,
+    )
+    return float(_best_booster(estimator).eval(matrix).rpartition(":")[2])

@@ -1,0 +1,204 @@
+"""Score files that are larger than memory, a few batches of rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skdist_gpu.data.dataset import arrow_schema_of, schema_of
+from skdist_gpu.data.examples import with_known_categories
+from skdist_gpu.scoring.methods import BlockMethod, column_names, features_of, joined, method_of, scored_batches
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class ScoredDataset:
+    """What a method gives for rows in files: computed batch after batch, anew each time that it is read.
+
+    It is read as a pyarrow dataset is, so that the next step of a pipeline takes it as `X`. NumPy makes
+    one array of the result alone. :func:`predict_to_parquet` keeps a result that is read more than once.
+
+    Parameters
+    ----------
+    function : BlockMethod
+        The method of a fitted estimator.
+    source : pyarrow.dataset.Dataset, polars.LazyFrame or ScoredDataset
+        The rows.
+    keep : sequence of str, default=None
+        Columns of `source` that stand before those of the result; None for those that the estimator
+        did not see, such as a target, where the method is ``"transform"``, and for none elsewhere.
+    """
+
+    def __init__(self, function: BlockMethod, source: Any, keep: Sequence[str] | None = None) -> None:
+        self.function, self.source = function, source
+        self._features = features_of(function, source, keep or ())
+        unseen = [name for name in schema_of(source) if name not in self._features]
+        self._kept = list(keep) if keep is not None else unseen if function.method == "transform" else []
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """Names and types of the columns, learned from a made-up row; reads no file."""
+        import pyarrow as pa
+
+        source = arrow_schema_of(self.source)
+        made_up = {name: _made_up(source.field(name).type) for name in [*self._features, *self._kept]}
+        row = with_known_categories(self.function.estimator, pa.table(made_up).select(self._features).to_pandas())
+        result = self.function.with_margin(None)(
+            row if hasattr(self.function.estimator, "feature_names_in_") else row.to_numpy()
+        )
+        return pa.table(self._columns(made_up, result, self._kept)).schema
+
+    def to_batches(
+        self, columns: Sequence[str] | None = None, batch_size: int | None = None, **_: Any
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield record batches; parameters as of a pyarrow dataset, whose further ones have no meaning here."""
+        import pyarrow as pa
+
+        kept = self._kept if columns is None else [name for name in self._kept if name in columns]
+        for batch, result in scored_batches(self.function, self.source, self._features, kept, batch_size):
+            table = pa.table(self._columns(batch, result, kept)).combine_chunks()
+            yield from (table if columns is None else table.select(list(columns))).to_batches()
+
+    def to_table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return all rows, in memory."""
+        import pyarrow as pa
+
+        return pa.Table.from_batches(self.to_batches(columns))
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        return self.to_batches()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.collect(), dtype=dtype)
+
+    def collect(self) -> Any:
+        """Return the result alone, as the method gives it for rows in memory."""
+        return joined([result for _, result in scored_batches(self.function, self.source, self._features)])
+
+    def _columns(self, rows: Any, result: Any, kept: Sequence[str]) -> dict[str, Any]:
+        return {name: rows[name] for name in kept} | _columns(self.function, result)
+
+
+def predict_batches(
+    estimator: Any, source: Any, *, method: str = "predict", keep: Sequence[str] = ()
+) -> Iterator[pa.RecordBatch]:
+    """Score a dataset from file to file, holding a few batches of rows in memory.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted; an AutoScale estimator, or a plain one of scikit-learn or XGBoost.
+    source : pyarrow.dataset.Dataset or polars.LazyFrame
+        Rows to score. The columns are found by the names that the estimator was fitted with;
+        where it was fitted without names, all columns but those to keep are its features.
+    method : str, default="predict"
+        Any method of the estimator that scores rows, such as ``"predict_proba"`` or ``"transform"``.
+    keep : sequence of str, default=()
+        Columns of `source` to copy into the result, such as a key.
+
+    Returns
+    -------
+    batches : iterator of pyarrow.RecordBatch
+        In the order of the rows: the columns to keep, then ``prediction`` for the method
+        `predict`, the names of classes or of output features where there are any, and otherwise
+        the method's name, with a number where it gives several columns.
+
+    Raises
+    ------
+    TypeError
+        If the method gives a list of arrays, as probabilities of several targets are.
+
+    Examples
+    --------
+    >>> import pyarrow as pa, pyarrow.dataset
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from skdist_gpu import predict_batches
+    >>> table = pa.table({"key": [7, 8], "a": [0.0, 1.0], "b": [2.0, 3.0]})
+    >>> model = LinearRegression().fit(table.select(["a", "b"]).to_pandas(), [1.0, 2.0])
+    >>> for batch in predict_batches(model, pyarrow.dataset.dataset(table), keep=["key"]):
+    ...     print(batch.column_names, batch.num_rows)
+    ['key', 'prediction'] 2
+    """
+    return ScoredDataset(method_of(estimator, method), source, keep).to_batches()
+
+
+def predict_to_parquet(
+    estimator: Any, source: Any, path: str | Path, *, method: str = "predict", keep: Sequence[str] = ()
+) -> int:
+    """Score a dataset into one Parquet file, holding a few batches of rows in memory.
+
+    Parameters
+    ----------
+    estimator, source, method, keep : as in :func:`predict_batches`
+    path : str or Path
+        File to write. It appears only once it is complete.
+
+    Returns
+    -------
+    n_rows : int
+        Rows written.
+
+    Raises
+    ------
+    ValueError
+        If the source has no rows.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import pyarrow as pa, pyarrow.dataset
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skdist_gpu import predict_to_parquet
+    >>> table = pa.table({"a": [0.0, 2.0]})
+    >>> path = os.path.join(tempfile.mkdtemp(), "scaled.parquet")
+    >>> model = StandardScaler().fit(table.to_pandas())
+    >>> predict_to_parquet(model, pyarrow.dataset.dataset(table), path, method="transform")
+    2
+    >>> pyarrow.dataset.dataset(path).to_table().to_pydict()
+    {'a': [-1.0, 1.0]}
+    """
+    import pyarrow.parquet as pq
+
+    batches = predict_batches(estimator, source, method=method, keep=keep)
+    first = next(batches, None)
+    if first is None:
+        raise ValueError("The input has no rows. Nothing was written.")
+    unfinished, n_rows = Path(f"{path}.unfinished"), first.num_rows
+    with pq.ParquetWriter(unfinished, first.schema) as writer:
+        writer.write_batch(first)
+        for batch in batches:
+            writer.write_batch(batch)
+            n_rows += batch.num_rows
+    unfinished.replace(path)
+    return n_rows
+
+
+def _made_up(arrow_type: pa.DataType) -> pa.Array:
+    """Return one value of a type, of no meaning."""
+    import pyarrow as pa
+
+    try:
+        return pa.array([0]).cast(arrow_type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return pa.nulls(1, arrow_type)
+
+
+def _columns(function: BlockMethod, result: Any) -> dict[str, Any]:
+    """Return the columns of a result by name."""
+    if isinstance(result, (list, tuple)):
+        raise TypeError(f"{function.method} of several targets gives one array for each, which no table holds.")
+    if hasattr(result, "toarray"):
+        result = result.toarray()
+    if hasattr(result, "iloc"):
+        return {str(name): result[name].to_numpy() for name in result}
+    stem = "prediction" if function.method == "predict" else function.method
+    if result.ndim == 1:
+        return {stem: result}
+    names = column_names(function)
+    names = [f"{stem}_{i}" for i in range(result.shape[1])] if names is None else [str(name) for name in names]
+    return dict(zip(names, result.T, strict=True))

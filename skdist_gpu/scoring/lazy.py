@@ -1,0 +1,167 @@
+"""Map a fitted estimator's method over the row blocks of a Dask collection, computing nothing."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import Any
+
+import dask
+import numpy as np
+
+from skdist_gpu._compat.dask import example_rows
+from skdist_gpu.data.convert import aligned, place_like
+from skdist_gpu.data.examples import with_known_categories
+from skdist_gpu.data.kinds import GPU, container_of
+from skdist_gpu.scoring.methods import BlockMethod, apply_to_block, column_names
+
+
+def map_rows(function: BlockMethod, X: Any) -> Any:
+    """Return a lazy collection with one row for each row of `X`; a list of them where the method gives a list.
+
+    Made-up rows are scored at once, to learn the shape and dtype of the result. The model is one
+    key of the graph, whatever the number of blocks, so that each worker receives it once. XGBoost's
+    margins are cut into the blocks of `X`.
+    """
+    margin = function.params.get("base_margin")
+    if margin is not None:
+        function, margin = function.with_margin(None), aligned(margin, X, "base_margin")
+    if container_of(X) == "dask.array":
+        return _map_array(function, X, margin)
+    return _map_frame(function, X, margin)
+
+
+def _shared(function: BlockMethod) -> Any:
+    return dask.delayed(function, pure=True, traverse=False)
+
+
+# --- arrays ----------------------------------------------------------------------------------
+
+
+def _map_array(function: BlockMethod, X: Any, margin: Any) -> Any:
+    if X.ndim > 1 and X.numblocks[1] > 1:
+        X = X.rechunk({1: -1})
+    example = np.zeros((1, *X.shape[1:]), dtype=X.dtype)
+    if container_of(X._meta) == "scipy.sparse":
+        example = type(X._meta)(example)
+    empty = _empty(function, with_known_categories(function.estimator, example), X._meta)
+    if not isinstance(empty, (list, tuple)):
+        return _map_blocks(_score, X, empty, margin, function=_shared(function), empty=empty)
+    whole = _map_blocks(_score, X, np.empty(0, dtype=object), function=_shared(function), empty=empty)
+    return type(empty)(_map_blocks(_pick, whole, part, i=i) for i, part in enumerate(empty))
+
+
+def _map_blocks(score: Any, X: Any, like: Any, margin: Any = None, **options: Any) -> Any:
+    """Return the Dask array of ``score(block)``; `map_blocks` would copy each block to drop its second axis."""
+    from dask.array import blockwise
+
+    axes = ("rows", *(f"column {i}" for i in range(1, like.ndim)))
+    inputs = [X, ("rows", *(f"feature {i}" for i in range(1, X.ndim)))]
+    if margin is not None:
+        margin = margin if container_of(margin) == "dask.array" else margin.to_dask_array()
+        margin = margin.rechunk({1: -1}) if margin.ndim > 1 else margin
+        inputs += [margin, ("rows", *(f"margin {i}" for i in range(1, margin.ndim)))]
+    options |= {"new_axes": dict(zip(axes[1:], like.shape[1:], strict=True)), "dtype": like.dtype, "meta": like}
+    return blockwise(score, axes, *inputs, concatenate=None, align_arrays=False, **options)
+
+
+def _empty(function: BlockMethod, example: Any, like: Any) -> Any:
+    """Return the result for no rows, with the dtype and the columns that it has for some."""
+    result = function(example)
+    if isinstance(result, (list, tuple)):
+        return type(result)(_no_rows(part, like) for part in result)
+    return _no_rows(result, like)
+
+
+def _no_rows(result: Any, like: Any) -> Any:
+    if container_of(result) != "scipy.sparse":
+        result = np.asarray(result)
+        return place_like(result[:0], like) if result.dtype.kind in "biuf" else result[:0]
+    return result[:0]
+
+
+def _score(block: Any, margin: Any = None, *, function: BlockMethod, empty: Any) -> Any:
+    """Score one block of an array."""
+    block, margin = _only(block), _only(margin)
+    if not block.shape[0]:
+        return empty  # scikit-learn raises on a block without rows
+    result = apply_to_block(function if margin is None else function.with_margin(margin), block)
+    if isinstance(result, (list, tuple)):
+        return type(result)(_as(part, like) for part, like in zip(result, empty, strict=True))
+    return _as(result, empty)
+
+
+def _only(block: Any) -> Any:
+    """Return a block out of the lists in which Dask gives blocks along an axis that the result has not."""
+    while isinstance(block, list):
+        [block] = block
+    return block
+
+
+def _as(result: Any, empty: Any) -> Any:
+    """Return an array of the dtype that was promised; `set_output` may have made a frame."""
+    if hasattr(result, "iloc"):
+        result = result.to_numpy()
+    return result.astype(empty.dtype, copy=False) if empty.dtype.kind in "biuf" else result
+
+
+def _pick(results: Any, i: int) -> Any:
+    return results[i]
+
+
+# --- frames ----------------------------------------------------------------------------------
+
+
+def _map_frame(function: BlockMethod, X: Any, margin: Any) -> Any:
+    example = with_known_categories(function.estimator, example_rows(X))
+    result = apply_to_block(function, example)
+    if container_of(result) == "scipy.sparse":
+        return _sparse_blocks(function, X, result[:0])
+    options = {"function": _shared(function), "enforce_metadata": False}
+    if not isinstance(result, (list, tuple)):
+        frame = partial(_frame, columns=column_names(function))
+        empty = frame(result, example).iloc[:0]
+        score = partial(_score_frame, frame=frame, empty=empty)
+        margins = [] if margin is None else [_as_frame(margin)]
+        return X.map_partitions(score, *margins, meta=empty, align_dataframes=False, **options)
+    empties = type(result)(_frame(part, example, None).iloc[:0] for part in result)
+    score = partial(_score_frame, frame=partial(_frames, columns=None), empty=empties)
+    whole = X.map_partitions(score, meta=(None, object), **options)
+    return type(result)(
+        whole.map_partitions(_pick, i, meta=empty, enforce_metadata=False) for i, empty in enumerate(empties)
+    )
+
+
+def _sparse_blocks(function: BlockMethod, X: Any, empty: Any) -> Any:
+    """Return a Dask array of sparse blocks: a frame of so many columns would be slow, and dense."""
+    from dask.array import concatenate, from_delayed
+
+    model, score = _shared(function), dask.delayed(_score, pure=True)
+    blocks = [score(block, function=model, empty=empty) for block in X.to_delayed(optimize_graph=False)]
+    shape = (np.nan, empty.shape[1])
+    return concatenate([from_delayed(block, shape, dtype=empty.dtype, meta=empty) for block in blocks])
+
+
+def _as_frame(margin: Any) -> Any:
+    from dask.dataframe import from_dask_array
+
+    return from_dask_array(margin) if container_of(margin) == "dask.array" else margin
+
+
+def _score_frame(block: Any, margin: Any = None, *, function: BlockMethod, frame: Any, empty: Any) -> Any:
+    function = function if margin is None else function.with_margin(margin.values)
+    return frame(apply_to_block(function, block), block) if len(block) else empty
+
+
+def _frame(result: Any, block: Any, columns: Any) -> Any:
+    """Give a result the index, and the library, of the block it was computed from."""
+    if hasattr(result, "iloc"):  # set_output made a frame already
+        return result
+    library = sys.modules["cudf" if container_of(block) in GPU else "pandas"]
+    if result.ndim == 1:
+        return library.Series(result, index=block.index)
+    return library.DataFrame(result, index=block.index, columns=columns)
+
+
+def _frames(results: Any, block: Any, columns: Any) -> Any:
+    return type(results)(_frame(result, block, columns) for result in results)

@@ -1,0 +1,195 @@
+"""Call a method of a fitted estimator on data in any container, lazily for lazy data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import joblib
+import numpy as np
+from sklearn.utils.parallel import Parallel, delayed
+
+from skdist_gpu.data.convert import to_host
+from skdist_gpu.data.dataset import in_threads, read_batches, schema_of
+from skdist_gpu.data.kinds import DASK, GPU, container_of
+from skdist_gpu.engines.reductions.core.protocol import one_blas_thread
+
+# rows of a block that one thread scores in memory, and of a batch of files, which takes no more bytes than these
+BLOCK_ROWS = 8192
+BATCH_ROWS = 16_384
+BATCH_BYTES = 4 * 2**20
+_PROBABILITIES = ("predict_proba", "predict_log_proba")
+_ALL = ("predict", "decision_function", *_PROBABILITIES)
+# what scikit-learn computes row by row on one core, and blocks on several threads compute faster
+# (benchmarks/scoring.py); products and copies are not among them, nor what has threads already
+SERIAL_METHODS = {
+    "GaussianNB": _ALL,
+    "QuadraticDiscriminantAnalysis": _ALL,
+    "GaussianMixture": ("predict", "predict_proba", "score_samples"),
+    "SVC": _ALL,
+    "SVR": ("predict",),
+    "DecisionTreeClassifier": _ALL,
+    "DecisionTreeRegressor": ("predict",),
+    "RandomForestClassifier": _ALL,
+    "RandomForestRegressor": ("predict",),
+    "ExtraTreesClassifier": _ALL,
+    "ExtraTreesRegressor": ("predict",),
+    "KMeans": ("transform",),
+    "PCA": ("transform",),
+    "Nystroem": ("transform",),
+}
+
+
+@dataclass(frozen=True)
+class BlockMethod:
+    """A method of a plain estimator as a function of one block of rows.
+
+    `labels` turn the codes that XGBoost predicts into the classes of the user.
+    """
+
+    estimator: Any
+    method: str
+    labels: np.ndarray | None = None
+    params: dict[str, Any] = field(default_factory=dict)
+
+    def __call__(self, block: Any) -> Any:
+        return self.decode(getattr(self.estimator, self.method)(block, **self.params))
+
+    def decode(self, result: Any) -> Any:
+        """Return labels for codes; anything else as it is."""
+        if self.labels is None or self.method != "predict":
+            return result
+        return self.labels[np.asarray(result).astype(np.intp)]
+
+    def with_margin(self, margin: Any) -> BlockMethod:
+        """Return the method with other margins of its rows, which XGBoost's estimators add to; None for none."""
+        params = {name: value for name, value in self.params.items() if name != "base_margin"}
+        return replace(self, params=params if margin is None else params | {"base_margin": margin})
+
+
+def block_method(estimator: Any, method: str, labels: np.ndarray | None, params: dict[str, Any]) -> BlockMethod:
+    """Return the method as a function of a block; XGBoost's check their rows first."""
+    if type(estimator).__module__.startswith("xgboost."):
+        from skdist_gpu.engines.xgboost.score import XGBoostMethod
+
+        return XGBoostMethod(estimator, method, labels, params)
+    return BlockMethod(estimator, method, labels, params)
+
+
+def method_of(estimator: Any, name: str) -> BlockMethod:
+    """Return a method of a fitted estimator, AutoScale or plain, as a function of a block of rows."""
+    if not hasattr(estimator, name):
+        raise AttributeError(f"{type(estimator).__name__} has no method {name!r}.")
+    own = getattr(estimator, "_block_method", None)
+    return own(name) if own else block_method(estimator, name, None, {})
+
+
+def apply_to(function: BlockMethod, X: Any) -> Any:
+    """Return the method's result for `X`: lazy for Dask and files, on the GPU for CuPy and cuDF."""
+    container = container_of(X)
+    if container in DASK:
+        from skdist_gpu.scoring.lazy import map_rows
+
+        return map_rows(function, X)
+    if container in ("arrow.dataset", "polars.lazy"):
+        from skdist_gpu.scoring.files import ScoredDataset
+
+        return ScoredDataset(function, X)
+    if container in ("numpy", "pandas"):
+        return apply_in_threads(function, X)
+    return apply_to_block(function, X)
+
+
+def apply_to_block(function: BlockMethod, block: Any) -> Any:
+    """Return the method's result for data in the memory of this machine or of its GPU."""
+    if container_of(block) in GPU:
+        from skdist_gpu.engines.cuml.score import call_on_gpu
+
+        return call_on_gpu(function, block)
+    return function(to_host(block))
+
+
+def apply_in_threads(function: BlockMethod, X: Any) -> Any:
+    """Return the method's result for rows in main memory, from blocks on all cores where that is faster."""
+    estimator = function.estimator
+    methods = SERIAL_METHODS.get(type(estimator).__name__, ())
+    serial = function.method in methods and not function.params and getattr(estimator, "n_jobs", None) is None
+    n_threads = joblib.effective_n_jobs(-1) if serial and len(X) >= 4 * BLOCK_ROWS else 1
+    rows = X.iloc if container_of(X) == "pandas" else X
+    # an estimator whose set_output asks for frames gives something else
+    if n_threads == 1 or type(function(rows[:2])) is not np.ndarray:
+        return function(X)
+    # the threads are the parallelism: BLAS threads inside them would fight for the cores
+    with one_blas_thread():
+        parts = Parallel(n_threads, require="sharedmem")(
+            delayed(function)(rows[start : start + BLOCK_ROWS]) for start in range(0, len(X), BLOCK_ROWS)
+        )
+    return joined(parts)
+
+
+def features_of(function: BlockMethod, source: Any, keep: Sequence[str] = ()) -> list[str]:
+    """Name the columns of files that an estimator was fitted to; all but those to keep, where it knows no names."""
+    known = getattr(function.estimator, "feature_names_in_", None)
+    others = {*keep, margin_column(function)}
+    return [name for name in schema_of(source) if name not in others] if known is None else list(known)
+
+
+def margin_column(function: BlockMethod) -> str | None:
+    """Return the name of the column of files that holds XGBoost's margins, if there is one."""
+    margin = function.params.get("base_margin")
+    if margin is None or isinstance(margin, str):
+        return margin
+    raise ValueError("X is read from files, so that base_margin must name a column of it. Nothing was read.")
+
+
+def scored_batches(
+    function: BlockMethod, source: Any, names: Sequence[str], keep: Sequence[str] = (), n_rows: int | None = None
+) -> Iterator[tuple[Any, Any]]:
+    """Yield Arrow batches of a dataset or lazy frame with the method's results for the columns `names`.
+
+    A few batches are in memory at a time.
+    """
+    known, margin = getattr(function.estimator, "feature_names_in_", None), margin_column(function)
+    columns = list(dict.fromkeys([*names, *keep, *([] if margin is None else [margin])]))
+    n_rows = n_rows or max(256, min(BATCH_ROWS, BATCH_BYTES // (8 * len(columns))))
+
+    def score(batch: Any) -> tuple[Any, Any]:
+        rows = batch.select(names).to_pandas()
+        method = function if margin is None else function.with_margin(batch.column(margin).to_numpy())
+        return batch, method(rows.to_numpy() if known is None else rows)
+
+    batches = (batch for batch in read_batches(source, columns, n_rows) if batch.num_rows)
+    results = in_threads(score, batches, joblib.cpu_count())
+    while True:
+        # between batches the reader computes, too, and BLAS is the reader's again
+        with one_blas_thread():
+            scored = next(results, None)
+        if scored is None:
+            return
+        yield scored
+
+
+def joined(results: list[Any]) -> Any:
+    """Put the results of blocks of rows together."""
+    first = results[0]
+    if isinstance(first, (list, tuple)):
+        return type(first)(joined(list(parts)) for parts in zip(*results, strict=True))
+    if container_of(first) == "scipy.sparse":
+        from scipy.sparse import vstack
+
+        return vstack(results, format="csr")
+    return np.concatenate(results)
+
+
+def column_names(function: BlockMethod) -> Any:
+    """Name the columns of a 2-D result: output features, classes, or the features that were transformed."""
+    estimator = function.estimator
+    if function.method == "transform" and hasattr(estimator, "get_feature_names_out"):
+        return list(estimator.get_feature_names_out())
+    if function.method == "inverse_transform":
+        return getattr(estimator, "feature_names_in_", None)
+    if function.method in ("predict_proba", "predict_log_proba"):
+        classes = function.labels if function.labels is not None else getattr(estimator, "classes_", None)
+        return None if isinstance(classes, list) else classes
+    return None

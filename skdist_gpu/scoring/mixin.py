@@ -1,0 +1,97 @@
+"""The methods of AutoScale estimators that score rows: predict, transform and their relatives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import get_tags
+from sklearn.utils.metaestimators import available_if
+
+from skdist_gpu.delegation import estimator_has
+from skdist_gpu.scoring.methods import BlockMethod, apply_to, block_method
+
+# values of an array that go to the estimator without a look at how to score them best
+SMALL = 2**16
+
+
+class ScoringMixin:
+    """Call the methods of the plain fitted estimator on data in any container."""
+
+    def _fitted(self) -> Any:
+        """Return the plain fitted estimator; of one that learns nothing, such as a Normalizer, any will do."""
+        if "estimator_" not in self.__dict__ and not get_tags(self).requires_fit:
+            return clone(self._make_estimator())  # type: ignore[attr-defined]
+        self._check_fitted()
+        return self.__dict__["estimator_"]
+
+    def _check_fitted(self) -> None:
+        if "estimator_" not in self.__dict__:
+            raise NotFittedError(
+                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' with appropriate "
+                "arguments before using this estimator."
+            )
+
+    def _block_method(self, method: str, **params: Any) -> BlockMethod:
+        """Return a method of the plain fitted estimator as a function of a block of rows."""
+        return block_method(self._fitted(), method, self.__dict__.get("_labels"), params)
+
+    def _call(self, method: str, X: Any, **params: Any) -> Any:
+        """Call a method of the plain estimator on data in any container."""
+        function = self._block_method(method, **params)
+        return function(X) if type(X) is np.ndarray and X.size < SMALL else apply_to(function, X)
+
+    @available_if(estimator_has("predict"))
+    def predict(self, X: Any, **params: Any) -> Any:
+        """Predict the target of each row of `X`.
+
+        Parameters
+        ----------
+        X : container of shape (n_samples, n_features)
+            NumPy, pandas, Polars, Arrow and SciPy give what scikit-learn gives; Dask gives a lazy
+            Dask collection, CuPy and cuDF a CuPy array. A pyarrow dataset or Polars query gives record
+            batches, which are computed anew each time that they are read, by ``numpy.asarray``, too;
+            :func:`predict_to_parquet` keeps them.
+        **params : dict
+            Further arguments for the estimator's own `predict`.
+
+        Returns
+        -------
+        y : array of shape (n_samples,) or (n_samples, n_targets)
+        """
+        return self._call("predict", X, **params)
+
+    @available_if(estimator_has("predict_proba"))
+    def predict_proba(self, X: Any, **params: Any) -> Any:
+        """Return the probability of each class, shape (n_samples, n_classes); arguments as of `predict`."""
+        return self._call("predict_proba", X, **params)
+
+    @available_if(estimator_has("predict_log_proba"))
+    def predict_log_proba(self, X: Any) -> Any:
+        """Return the log-probability of each class, shape (n_samples, n_classes)."""
+        return self._call("predict_log_proba", X)
+
+    @available_if(estimator_has("decision_function"))
+    def decision_function(self, X: Any) -> Any:
+        """Return the confidence scores of each row; containers as in `predict`."""
+        return self._call("decision_function", X)
+
+    @available_if(estimator_has("score_samples"))
+    def score_samples(self, X: Any) -> Any:
+        """Return the estimator's score of each row; containers as in `predict`."""
+        return self._call("score_samples", X)
+
+    @available_if(estimator_has("score"))
+    def score(self, X: Any, y: Any = None, **params: Any) -> float:
+        """Return the estimator's own score of `X`."""
+        return self._own_score(X, y, params)
+
+    def _score(self, X: Any, y: Any, sample_weight: Any) -> float:
+        return self._own_score(X, y, {} if sample_weight is None else {"sample_weight": sample_weight})
+
+    def _own_score(self, X: Any, y: Any, params: dict[str, Any]) -> float:
+        from skdist_gpu.scoring.score import own_score  # takes scikit-learn's metrics, which take time to import
+
+        return own_score(self, self._fitted(), X, y, params)
