@@ -8,7 +8,7 @@ import pytest
 from sklearn.utils import all_estimators
 
 import skdist_gpu
-from skdist_gpu.engines.registry import CATALOG
+from skdist_gpu.engines.registry import catalogue, engines
 
 PACKAGE = Path(skdist_gpu.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -89,12 +89,13 @@ def _class(name: str) -> type:
     return dict(all_estimators())[name]
 
 
-@pytest.mark.parametrize("entry", CATALOG, ids=lambda e: f"{e.estimator}-{e.backend}-{e.device}")
+@pytest.mark.parametrize("entry", catalogue(), ids=lambda e: f"{e.estimator}-{e.backend}-{e.device}")
 def test_catalogue_names_real_estimators_and_parameters(entry):
     cls = _class(entry.estimator)
     assert {*entry.accepts, *entry.ignores} <= set(cls().get_params())
     assert entry.device in ("cpu", "gpu", "dask")
-    assert (PACKAGE / "engines" / entry.backend.replace(".", "_") / "fit.py").exists()
+    assert entry.device in engines()[entry.backend].packages
+    assert entry.device in engines()[entry.backend].reads
 
 
 def _defined(path: Path) -> set[str]:
