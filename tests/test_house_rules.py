@@ -1,6 +1,7 @@
 """The rules of CONTRIBUTING.md that a machine can check."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,9 @@ import pytest
 from sklearn.utils import all_estimators
 
 import skdist_gpu
+from skdist_gpu.data.kinds import DASK as DASK_CONTAINERS
+from skdist_gpu.data.kinds import FRAMES, HOST
+from skdist_gpu.data.kinds import GPU as GPU_CONTAINERS
 from skdist_gpu.engines.registry import catalogue, engines
 
 PACKAGE = Path(skdist_gpu.__file__).parent
@@ -78,6 +82,18 @@ def _products_by_operator(path: Path) -> Iterator[str]:
 def test_sums_over_rows_let_other_threads_run(path):
     """NumPy's ``@`` holds the interpreter's lock where the product is small; ``protocol.dot`` does not."""
     assert not list(_products_by_operator(path))
+
+
+def _words(path: Path) -> set[str]:
+    """Return the words in the texts of a file, messages and documentation alike."""
+    texts = (n.value for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Constant))
+    return {word for text in texts if isinstance(text, str) for word in re.findall(r"[a-z_]+(?:\.[a-z_]+)?", text)}
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("planning/*.py")), ids=_name)
+def test_planning_names_no_engine_and_no_container(path):
+    containers = {*HOST, *GPU_CONTAINERS, *DASK_CONTAINERS, *FRAMES} - {"other"}
+    assert not _words(path) & {*engines(), *containers}
 
 
 def _class(name: str) -> type:
