@@ -148,6 +148,8 @@ def _passes(job: FitJob, X: Any, y: Any, sample_weight: Any, classes: np.ndarray
         n_features=X.shape[1],
         target_ndim=_target_ndim(X, y),
         dtype=getattr(X, "dtype", np.dtype(np.float64)),
+        target_dtype=getattr(y, "dtype", np.dtype(np.float64)),
+        sparse=job.info.sparse,
         classes=classes,
         n_rows=int(X.shape[0]) if numbered and not from_files else None,
         reduce_parts=(executor.reduce_parts if from_files else reduce_parts) if numbered else None,

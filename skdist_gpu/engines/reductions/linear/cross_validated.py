@@ -35,7 +35,7 @@ def fit_elastic_net_cv(estimator: Any, data: Passes) -> None:
         If a value is NaN or infinite.
     """
     lasso = not hasattr(estimator, "l1_ratio")
-    ratios = [1.0] if lasso else [float(r) for r in np.atleast_1d(estimator.l1_ratio)]
+    ratios = np.atleast_1d(1.0 if lasso else estimator.l1_ratio)
     folds = _moments_of_folds(data, estimator.cv)
     total = fold_left(Moments.merge, folds)
     rows = compress_moments(total, data.n_features, estimator.fit_intercept).per_row()
@@ -63,6 +63,9 @@ def fit_elastic_net_cv(estimator: Any, data: Passes) -> None:
     fit_rows(final, rows, target_ndim=1)
     for name in ("coef_", "intercept_", "dual_gap_", "n_iter_"):
         setattr(estimator, name, getattr(final, name))
+    data.keep_dtype(estimator, "coef_", "intercept_", "dual_gap_")
+    if data.target_dtype == np.float32:
+        data.keep_dtype(estimator, "mse_path_")
 
 
 def fit_ridge_cv(estimator: Any, data: Passes) -> None:
@@ -76,7 +79,7 @@ def fit_ridge_cv(estimator: Any, data: Passes) -> None:
     if np.isnan(scores).any():
         warnings.warn(f"One or more of the test scores are non-finite: {scores.mean(axis=0)}", stacklevel=2)
     best = int(np.argmax(scores.mean(axis=0)))
-    estimator.alpha_, estimator.best_score_ = alphas[best], scores.mean(axis=0)[best]
+    estimator.alpha_, estimator.best_score_ = np.atleast_1d(estimator.alphas)[best], scores.mean(axis=0)[best]
     fit_known(estimator, data, fold_left(Moments.merge, folds))
 
 

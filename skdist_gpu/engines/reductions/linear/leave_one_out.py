@@ -8,6 +8,7 @@ Lippert, "Notes on Regularized Least Squares", MIT-CSAIL-TR-2007-025.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,7 @@ def fit_leave_one_out(estimator: Any, data: Passes) -> None:
     else:
         best = int(np.argmax(scores.mean(axis=1)))
         estimator.best_score_ = scores.mean(axis=1)[best]
-    estimator.alpha_ = alphas[best]
+    estimator.alpha_ = alphas[best] if isinstance(best, np.ndarray) else float(alphas[best])
     fit_known(estimator, data, moments)
 
 
@@ -102,5 +103,5 @@ def fit_known(estimator: Any, data: Passes, moments: Moments) -> None:
         # the moments are known; only a badly conditioned system needs the rows again
         return moments if isinstance(reduction, MomentsReduction) else data.reduce(reduction)
 
-    fit_ridge(final, Passes(reduce, data.n_features, data.target_ndim, data.dtype))
+    fit_ridge(final, replace(data, reduce=reduce))
     estimator.coef_, estimator.intercept_ = final.coef_, final.intercept_
