@@ -24,6 +24,7 @@ from skdist_gpu.data.convert import (
 from skdist_gpu.data.dataset import DatasetTable, table_of
 from skdist_gpu.data.kinds import DASK, GPU, HOST, container_of
 from skdist_gpu.data.labels import encode
+from skdist_gpu.engines.parameters import check_as_scikit_learn
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.reductions.core.protocol import Passes, Reduction, part_bounds, too_few_rows
 from skdist_gpu.exceptions import NotFiniteError
@@ -97,6 +98,7 @@ def fit(job: FitJob) -> Fitted:
 
 
 def _fit(job: FitJob) -> Fitted:
+    check_as_scikit_learn(job)
     X, y, sample_weight = _checked(job)
     classes = None
     if _takes_labels(job.estimator):

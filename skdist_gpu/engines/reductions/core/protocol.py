@@ -88,7 +88,7 @@ class Passes:
         lambda reduction: fold(reduction, X, y, weight),
         len(X),
     )
-    target_dtype: Any = np.dtype(np.float64)
+    target_dtype: Any = np.float64
     sparse: bool = False
     resident: bool = False
 

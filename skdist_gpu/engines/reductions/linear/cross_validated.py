@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import warnings
 from functools import reduce as fold_left
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from sklearn.linear_model import enet_path
 from sklearn.model_selection import check_cv
+from sklearn.utils import check_scalar
 
 from skdist_gpu._compat.sklearn_classes import ElasticNet, Lasso
 from skdist_gpu.engines.reductions.core.compressed import Compressed, compress_moments
@@ -99,6 +101,8 @@ def _moments_of_folds(data: Passes, cv: Any) -> list[Moments]:
 def _alphas(estimator: Any, rows: Compressed, l1_ratio: float) -> np.ndarray:
     """Return the grid of penalties: the given ones, or from the smallest that leaves no coefficient."""
     if not isinstance(estimator.alphas, (int, np.integer)):
+        for index, alpha in enumerate(estimator.alphas):
+            check_scalar(alpha, f"alphas[{index}]", Real, min_val=0.0, include_boundaries="left")
         return np.sort(np.asarray(estimator.alphas, dtype=np.float64))[::-1]
     if l1_ratio == 0:
         raise ValueError(

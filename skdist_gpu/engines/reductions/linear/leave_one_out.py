@@ -9,15 +9,20 @@ Lippert, "Notes on Regularized Least Squares", MIT-CSAIL-TR-2007-025.
 from __future__ import annotations
 
 from dataclasses import replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from scipy import linalg
+from sklearn.utils import check_scalar
 
+from skdist_gpu._compat.sklearn import check_gcv_mode
 from skdist_gpu._compat.sklearn_classes import Ridge
 from skdist_gpu.engines.reductions.core.moments import Moments, MomentsReduction, finite_moments
 from skdist_gpu.engines.reductions.core.protocol import Passes, dot, namespace
 from skdist_gpu.engines.reductions.linear.least_squares import PRECISE_CONDITION, Table, fit_ridge
+
+_ABOVE_ZERO: Any = {"min_val": 0.0, "include_boundaries": "neither"}
 
 
 class LeaveOneOutErrors:
@@ -66,9 +71,14 @@ class LeaveOneOutErrors:
 
 def fit_leave_one_out(estimator: Any, data: Passes) -> None:
     """Fit a scikit-learn ``RidgeCV`` or ``RidgeClassifierCV`` with ``cv=None`` in place."""
+    check_gcv_mode(estimator, data.sparse)
     moments = finite_moments(data)
     table = Table(moments, data.n_features, estimator.fit_intercept)
-    alphas = np.atleast_1d(np.asarray(estimator.alphas, dtype=np.float64))
+    alphas = np.atleast_1d(estimator.alphas)
+    for index, alpha in enumerate(alphas.tolist()):
+        # scikit-learn reads the data of a RidgeClassifierCV first
+        check_scalar(alpha, f"alphas[{index}]" if len(alphas) > 1 else "alphas", Real, **_ABOVE_ZERO)
+    alphas = alphas.astype(np.float64)
     eigenvalues, vectors, projected = _decompose(table, data, alphas.min())
     shrinkage = 1 / (eigenvalues[:, None] + alphas)
     total = float(moments.weight) if estimator.fit_intercept else np.inf
