@@ -13,7 +13,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
 from skdist_gpu._compat.cuml import without_proxy
-from skdist_gpu._compat.sklearn import unfitted, validate_params
+from skdist_gpu._compat.sklearn import continued, unfitted, validate_params
 from skdist_gpu.config import DEFAULTS, get_config
 from skdist_gpu.data.inspect import described_input, inspect_input
 from skdist_gpu.delegation import FitMethod
@@ -63,6 +63,17 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
     def _make_estimator(self) -> Any:
         """Return the estimator to fit: the user's own, or the default; not yet cloned."""
         return without_proxy(self._default_estimator() if self.estimator is None else self.estimator)
+
+    def _start(self) -> Any:
+        """Return the estimator that a fit begins with: unfitted, or with ``warm_start=True`` as the last fit left it.
+
+        It is a copy, so that the user's own estimator stays as it was given.
+        """
+        estimator = unfitted(self._make_estimator())
+        last = self.__dict__.get("estimator_")
+        if getattr(estimator, "warm_start", False) and type(last) is type(estimator):
+            return continued(last, estimator)
+        return estimator
 
     def _takes_weights(self) -> bool:
         return has_fit_parameter(self._make_estimator(), "sample_weight") and any(e.weights for e in self._entries())
@@ -133,7 +144,7 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
         BackendError
             If the requested `backend`, or every engine, refuses; the text gives each reason.
         """
-        estimator = unfitted(self._make_estimator())
+        estimator = self._start()
         self._check_parameters(estimator)
         info = inspect_input(X, y, sample_weight)
         request = self._request(fit_params)
@@ -181,7 +192,7 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
                         stacklevel=4,
                     )
                 # the next engine must not see what this one has left
-                job.estimator = unfitted(self._make_estimator())
+                job.estimator = self._start()
         if isinstance(last, MemoryError):
             raise last
         raise BackendError(f"Every engine tried failed: {'; '.join(failures)}.\n{plan}") from last

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
+from copy import copy, deepcopy
 from functools import cache
 from typing import Any
 
@@ -32,6 +32,22 @@ def unfitted(estimator: Any) -> Any:
         if _PLAIN.issuperset(map(type, values.values())):
             return cls(**values)
     return clone(estimator)
+
+
+def continued(fitted: Any, estimator: Any) -> Any:
+    """Return a fitted estimator to fit on, with the parameters of another one.
+
+    It shares what `fitted` has learned, such as trees, but not the lists and arrays that hold it. A random state is
+    the fitted one's, which has drawn already.
+    """
+    start = copy(fitted)
+    for name, value in vars(fitted).items():
+        if isinstance(value, (list, np.ndarray)):
+            setattr(start, name, value.copy())
+    for name, value in _parameters(estimator).items():
+        if not isinstance(value, np.random.RandomState):
+            setattr(start, name, value)
+    return start
 
 
 def has_callbacks(estimator: Any) -> bool:
@@ -201,6 +217,7 @@ __all__ = [
     "check_gcv_mode",
     "check_sample_weight",
     "check_selection",
+    "continued",
     "handle_zeros",
     "has_callbacks",
     "infer_dimension",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Number
 from typing import Any
 
+import numpy as np
 from sklearn.utils.fixes import parse_version
 
 from skdist_gpu._compat.sklearn import has_callbacks
@@ -47,6 +49,8 @@ class Request:
     all_gpus: bool = False
 
 
+# characters of a parameter's value in a reason
+MOST_SHOWN = 80
 _PLACES = {"host": "in memory", "gpu": "on the GPU", "disk": "on this machine's disk", "dask": "in Dask"}
 
 
@@ -162,7 +166,7 @@ def _slower_with(entry: Entry, estimator: Any, info: InputInfo) -> str | None:
     """Say for which parameter scikit-learn is faster on data in memory; None if for none."""
     for name, is_slower in entry.slower_with.items():
         if info.location == "host" and is_slower(getattr(estimator, name)):
-            return f"with {name}={getattr(estimator, name)!r} scikit-learn reads fewer rows"
+            return f"with {name}={_shown(getattr(estimator, name))} scikit-learn reads fewer rows"
     return None
 
 
@@ -191,10 +195,25 @@ def _outside(allowed_values: dict[str, Allowed], estimator: Any) -> list[tuple[s
         value = getattr(estimator, name)
         if callable(allowed):
             if not allowed(value):
-                found.append((f"{name}={value!r}", ""))
-        elif not any(value is a or (type(value) is not bool and value == a) for a in allowed):
-            found.append((f"{name}={value!r}", f", only {' or '.join(repr(a) for a in allowed)}"))
+                found.append((f"{name}={_shown(value)}", ""))
+        elif not any(_equals(value, a) for a in allowed):
+            found.append((f"{name}={_shown(value)}", f", only {' or '.join(repr(a) for a in allowed)}"))
     return found
+
+
+def _equals(value: Any, allowed: Any) -> bool:
+    """Whether a parameter has a value that the catalogue names; an array or any other object has none of them."""
+    is_scalar = isinstance(value, (str, Number, np.bool_)) and type(value) is not bool
+    return value is allowed or (is_scalar and bool(value == allowed))
+
+
+def _shown(value: Any) -> str:
+    """Write a parameter for a sentence: arrays and whatever else takes more than that by their type."""
+    text = repr(value)
+    if len(text) <= MOST_SHOWN and "\n" not in text:
+        return text
+    shape = getattr(value, "shape", None)
+    return type(value).__name__ + (f" of shape {tuple(shape)}" if shape is not None else "")
 
 
 def _precision_refusals(entry: Entry, info: InputInfo, request: Request) -> list[str]:

@@ -73,6 +73,7 @@ class Incremental(EngineInfo):
     packages = {"cpu": {}}
     reads = {"cpu": ("host", "gpu", "dask", "disk")}
     takes_fit_arguments = True
+    continues = True
 
     def entries(self) -> Iterable[Entry]:
         return _ENTRIES
