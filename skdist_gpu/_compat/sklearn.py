@@ -59,6 +59,14 @@ def remember_binarizer(estimator: Any, classes: Any) -> None:
     estimator.classes_ = estimator._label_binarizer.classes_
 
 
+def check_gcv_mode(estimator: Any, sparse: bool) -> None:
+    """Warn as a RidgeCV does where its `gcv_mode` does not fit the rows."""
+    from scipy.sparse import csr_array
+    from sklearn.linear_model._ridge import _check_gcv_mode
+
+    _check_gcv_mode(csr_array((1, 1)) if sparse else np.zeros((1, 1)), estimator.gcv_mode)
+
+
 def infer_dimension(variances: Any, n_samples: int) -> int:
     """Return Minka's estimate of the number of components."""
     from sklearn.decomposition._pca import _infer_dimension
@@ -185,6 +193,7 @@ def response_method(estimator: Any, scorer: Any) -> str:
 
 
 __all__ = [
+    "check_gcv_mode",
     "check_sample_weight",
     "check_selection",
     "handle_zeros",

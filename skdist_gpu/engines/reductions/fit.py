@@ -24,6 +24,7 @@ from skdist_gpu.data.convert import (
 from skdist_gpu.data.dataset import DatasetTable, table_of
 from skdist_gpu.data.kinds import DASK, GPU, HOST, container_of
 from skdist_gpu.data.labels import encode
+from skdist_gpu.engines.parameters import check_as_scikit_learn
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.reductions.core.protocol import Passes, Reduction, part_bounds, too_few_rows
 from skdist_gpu.engines.reductions.gpus import n_gpus
@@ -98,6 +99,7 @@ def fit(job: FitJob) -> Fitted:
 
 
 def _fit(job: FitJob) -> Fitted:
+    check_as_scikit_learn(job)
     X, y, sample_weight = _checked(job)
     classes = None
     if _takes_labels(job.estimator):
@@ -149,6 +151,8 @@ def _passes(job: FitJob, X: Any, y: Any, sample_weight: Any, classes: np.ndarray
         n_features=X.shape[1],
         target_ndim=_target_ndim(X, y),
         dtype=getattr(X, "dtype", np.dtype(np.float64)),
+        target_dtype=getattr(y, "dtype", np.dtype(np.float64)),
+        sparse=job.info.sparse,
         classes=classes,
         n_rows=int(X.shape[0]) if numbered and not from_files else None,
         reduce_parts=(executor.reduce_parts if from_files else reduce_parts) if numbered else None,
