@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 import joblib
 import psutil
 
+from skdist_gpu.config import get_config
+
 ENGINE_PACKAGES = ("cuml", "cupy", "cudf", "dask", "distributed", "dask_ml", "dask_cuda", "raft_dask", "xgboost")
 MEMORY_SECONDS = 0.1
 
@@ -53,7 +55,7 @@ class Resources:
     memory_bytes, available_bytes : int
         Main memory of the machine, and what of it is free now.
     gpus : tuple of Gpu
-        Visible GPUs, as NVML tells and CUDA_VISIBLE_DEVICES allows.
+        Visible GPUs, as NVML tells and CUDA_VISIBLE_DEVICES allows, and at most ``max_gpus`` of the configuration.
     cluster : Cluster or None
         The Dask cluster of the current client.
     packages : frozenset of str
@@ -75,7 +77,7 @@ def detect_resources(client: Any = None) -> Resources:
         n_cores=_n_cores(),
         memory_bytes=total,
         available_bytes=available,
-        gpus=_gpus(),
+        gpus=_gpus()[: get_config()["max_gpus"]],
         cluster=_cluster(client),
         packages=_installed_packages(),
     )
