@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from skdist_gpu.data.inspect import InputInfo
-from skdist_gpu.hardware.detect import Resources
+
+if TYPE_CHECKING:
+    from skdist_gpu.hardware.detect import Resources
 
 # what one GPU reads from main memory in some 20 ms; to start a further one for less gains nothing
 SHARE_BYTES = 2**30
