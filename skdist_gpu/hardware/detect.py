@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 import joblib
 import psutil
 
+from skdist_gpu.config import get_config
+
 MEMORY_SECONDS = 0.1
 
 
@@ -78,7 +80,7 @@ class Resources:
     memory_bytes, available_bytes : int
         Main memory of the machine, and what of it is free now.
     gpus : tuple of Gpu
-        Visible GPUs, as NVML tells and CUDA_VISIBLE_DEVICES allows.
+        Visible GPUs, as NVML tells and CUDA_VISIBLE_DEVICES allows, and at most ``max_gpus`` of the configuration.
     cluster : Cluster or None
         The Dask cluster of the current client.
     packages : Packages
@@ -100,7 +102,7 @@ def detect_resources(client: Any = None) -> Resources:
         n_cores=_n_cores(),
         memory_bytes=total,
         available_bytes=available,
-        gpus=_gpus(),
+        gpus=_gpus()[: get_config()["max_gpus"]],
         cluster=_cluster(client),
         packages=Installed(),
     )
