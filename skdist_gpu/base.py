@@ -13,7 +13,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
 from skdist_gpu._compat.cuml import without_proxy
-from skdist_gpu._compat.sklearn import continued, unfitted, validate_params
+from skdist_gpu._compat.sklearn import continued, goes_on, unfitted, validate_params
 from skdist_gpu.config import DEFAULTS, get_config
 from skdist_gpu.data.inspect import described_input, inspect_input
 from skdist_gpu.delegation import FitMethod
@@ -71,7 +71,7 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
         """
         estimator = unfitted(self._make_estimator())
         last = self.__dict__.get("estimator_")
-        if getattr(estimator, "warm_start", False) and type(last) is type(estimator):
+        if goes_on(estimator) and type(last) is type(estimator):
             return continued(last, estimator)
         return estimator
 

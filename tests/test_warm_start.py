@@ -32,8 +32,8 @@ LABELS = np.array(["no", "yes"])[(np.median(Y) < Y).astype(int)]
         SGDRegressor(warm_start=True, max_iter=1, tol=None, random_state=0),
         SGDClassifier(warm_start=True, max_iter=1, tol=None, random_state=0, loss="log_loss"),
         Perceptron(warm_start=True, max_iter=1, tol=None, random_state=0),
-        MLPRegressor((4,), warm_start=True, max_iter=2, random_state=0),
-        MLPClassifier((4,), warm_start=True, max_iter=2, random_state=0),
+        MLPRegressor(hidden_layer_sizes=(4,), warm_start=True, max_iter=2, random_state=0),
+        MLPClassifier(hidden_layer_sizes=(4,), warm_start=True, max_iter=2, random_state=0),
         Lasso(0.001, warm_start=True, max_iter=1, tol=1e-12),
         ElasticNet(0.001, warm_start=True, max_iter=1, tol=1e-12),
         LogisticRegression(warm_start=True, max_iter=2),
@@ -44,8 +44,8 @@ LABELS = np.array(["no", "yes"])[(np.median(Y) < Y).astype(int)]
     ids=lambda estimator: type(estimator).__name__,
 )
 def test_repeated_fits_give_scikit_learns_model(plain):
-    given = clone(plain)
-    ours = autoscale(given)
+    ours = autoscale(clone(plain))
+    given = ours.estimator
     y = LABELS if hasattr(plain, "predict_proba") or isinstance(plain, Perceptron) else Y
     for n_trees in (3, 5, 8):
         for forest in (plain, given):

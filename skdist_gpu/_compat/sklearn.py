@@ -34,6 +34,12 @@ def unfitted(estimator: Any) -> Any:
     return clone(estimator)
 
 
+def goes_on(estimator: Any) -> bool:
+    """Whether a fit goes on from the last one."""
+    warm_start = getattr(estimator, "warm_start", False)
+    return isinstance(warm_start, (bool, np.bool_)) and bool(warm_start)
+
+
 def continued(fitted: Any, estimator: Any) -> Any:
     """Return a fitted estimator to fit on, with the parameters of another one.
 
@@ -218,6 +224,7 @@ __all__ = [
     "check_sample_weight",
     "check_selection",
     "continued",
+    "goes_on",
     "handle_zeros",
     "has_callbacks",
     "infer_dimension",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.fixes import parse_version
 
-from skdist_gpu._compat.sklearn import has_callbacks
+from skdist_gpu._compat.sklearn import goes_on, has_callbacks
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.entry import NEVER, ON_DEVICE, Allowed, Entry
 from skdist_gpu.engines.protocol import EngineInfo
@@ -235,7 +235,7 @@ def _known_drift(entry: Entry, info: InputInfo) -> str:
 def _state_refusals(engine: EngineInfo, estimator: Any) -> list[str]:
     """Tell what the estimator carries beside its parameters and the engine would ignore."""
     refusals = []
-    if getattr(estimator, "warm_start", False) and not engine.continues:
+    if goes_on(estimator) and not engine.continues:
         refusals.append("warm_start=True goes on from the last fit, which it cannot")
     if has_callbacks(estimator) and not engine.calls_callbacks:
         refusals.append("calls no callbacks, which the estimator was given by set_callbacks()")

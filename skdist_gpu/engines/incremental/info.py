@@ -54,6 +54,7 @@ def _incremental(estimator: str, weights: bool) -> Entry:
         sparse=estimator not in _DENSE,
         weights=weights,
         multi_target=estimator in _SEVERAL_TARGETS,
+        tolerance=float("inf"),
         break_even=NEVER,
         source=_SOURCE,
     )
