@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skdist_gpu.data.dataset import arrow_schema_of, schema_of
+from skdist_gpu.data.dataset import arrow_schema_of, features_schema
 from skdist_gpu.data.examples import with_known_categories
 from skdist_gpu.scoring.methods import BlockMethod, column_names, features_of, joined, method_of, scored_batches
 
@@ -37,7 +37,7 @@ class ScoredDataset:
     def __init__(self, function: BlockMethod, source: Any, keep: Sequence[str] | None = None) -> None:
         self.function, self.source = function, source
         self._features = features_of(function, source, keep or ())
-        unseen = [name for name in schema_of(source) if name not in self._features]
+        unseen = [name for name in features_schema(source) if name not in self._features]
         self._kept = list(keep) if keep is not None else unseen if function.method == "transform" else []
 
     @cached_property
