@@ -78,7 +78,11 @@ class ScoredDataset:
 
     def collect(self) -> Any:
         """Return the result alone, as the method gives it for rows in memory."""
-        return joined([result for _, result in scored_batches(self.function, self.source, self._features)])
+        results = [result for _, result in scored_batches(self.function, self.source, self._features)]
+        if not results:
+            by, shape = type(self.function.estimator).__name__, (0, len(self._features))
+            raise ValueError(f"Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is required by {by}.")
+        return joined(results)
 
     def _columns(self, rows: Any, result: Any, kept: Sequence[str]) -> dict[str, Any]:
         return {name: rows[name] for name in kept} | _columns(self.function, result)

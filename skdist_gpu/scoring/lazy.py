@@ -10,6 +10,7 @@ import dask
 import numpy as np
 
 from skdist_gpu._compat.dask import example_rows
+from skdist_gpu.data.containers.pandas import with_nan_text
 from skdist_gpu.data.convert import aligned, place_like
 from skdist_gpu.data.examples import with_known_categories
 from skdist_gpu.data.kinds import GPU, container_of
@@ -82,7 +83,7 @@ def _no_rows(result: Any, like: Any) -> Any:
 
 def _score(block: Any, margin: Any = None, *, function: BlockMethod, empty: Any) -> Any:
     """Score one block of an array."""
-    block, margin = _only(block), _only(margin)
+    block, margin = with_nan_text(_only(block)), _only(margin)
     if not block.shape[0]:
         return empty  # scikit-learn raises on a block without rows
     result = apply_to_block(function if margin is None else function.with_margin(margin), block)
@@ -150,7 +151,7 @@ def _as_frame(margin: Any) -> Any:
 
 def _score_frame(block: Any, margin: Any = None, *, function: BlockMethod, frame: Any, empty: Any) -> Any:
     function = function if margin is None else function.with_margin(margin.values)
-    return frame(apply_to_block(function, block), block) if len(block) else empty
+    return frame(apply_to_block(function, with_nan_text(block)), block) if len(block) else empty
 
 
 def _frame(result: Any, block: Any, columns: Any) -> Any:
