@@ -19,8 +19,6 @@ from threadpoolctl import ThreadpoolController
 # what the rows of one step take in float64: little enough for a cache, and enough for threads not to wait for the
 # interpreter, which each operation needs for a moment
 STEP_BYTES = 8 * 2**20
-# rows that are worth a thread
-THREAD_BYTES = 2 * 2**20
 
 
 class Reduction(Protocol):
@@ -130,10 +128,10 @@ def sums_of_any_values() -> Any:
     return np.errstate(invalid="ignore", over="ignore")
 
 
-def fold(reduction: Reduction, X: Any, y: Any, sample_weight: Any, step: int | None = None) -> Any:
-    """Reduce rows that one thread or task holds, step by step; None if there are none."""
+def fold(reduction: Reduction, X: Any, y: Any, sample_weight: Any, step_bytes: int = STEP_BYTES) -> Any:
+    """Reduce rows that one thread or task holds, in steps of so many bytes; None if there are none."""
     n_rows, n_columns = X.shape
-    step = step or getattr(reduction, "rows_at_once", None) or rows_per_step(n_columns)
+    step = getattr(reduction, "rows_at_once", None) or rows_per_step(n_columns, step_bytes)
     total = None
     with sums_of_any_values():
         for start in range(0, n_rows, step):
@@ -175,6 +173,6 @@ def _blas() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def rows_per_step(n_columns: int, n_bytes: int = STEP_BYTES) -> int:
-    """Rows whose float64 copy takes so many bytes, and enough of them for a good product."""
+def rows_per_step(n_columns: int, n_bytes: int) -> int:
+    """Return the number of rows whose float64 copy takes so many bytes, and enough of them for a good product."""
     return max(256, n_bytes // (8 * max(1, n_columns)))
