@@ -1,7 +1,6 @@
 """Compare everything that a fit learned with what scikit-learn learned."""
 
 import pickle
-from contextlib import contextmanager
 
 import dask.array as da
 import numpy as np

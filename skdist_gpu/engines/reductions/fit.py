@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils import assert_all_finite, get_tags
 
+from skdist_gpu._compat.sklearn import in_words_of
 from skdist_gpu.data.convert import (
     check_gpu_input,
     check_lazy_input,
@@ -97,7 +98,10 @@ def fit(job: FitJob) -> Fitted:
 
 
 def _fit(job: FitJob) -> Fitted:
-    X, y, sample_weight = _checked(job)
+    try:
+        X, y, sample_weight = _checked(job)
+    except ValueError as error:
+        raise in_words_of(job.estimator, error) from None
     classes = None
     if _takes_labels(job.estimator):
         if container_of(y) in DASK or job.info.location == "disk":
@@ -171,7 +175,7 @@ def _takes_labels(estimator: Any) -> bool:
 def _takes_tables(estimator: Any) -> bool:
     """Whether a fit counts values of any kind, text among them."""
     encodes = type(estimator).__name__ in ("OneHotEncoder", "OrdinalEncoder")
-    return encodes or getattr(estimator, "strategy", "") == "most_frequent"
+    return encodes or getattr(estimator, "strategy", "") in ("most_frequent", "constant")
 
 
 def _checked(job: FitJob) -> tuple[Any, Any, Any]:

@@ -102,9 +102,6 @@ ROWS: tuple[Entry, ...] = (
         sparse=(),
         accepts={
             "init_params": ("kmeans",),
-            "weights_init": (None,),
-            "means_init": (None,),
-            "precisions_init": (None,),
             "warm_start": (False,),
             "verbose": (0, False),
             "max_iter": lambda n: n > 0,

@@ -23,19 +23,14 @@ def _known_score(function: Any) -> bool:
     return getattr(function, "__module__", "").startswith("sklearn.feature_selection") and function.__name__ in names
 
 
-def _number(value: Any) -> bool:
-    return value is None or isinstance(value, (int, float))
-
-
 def _not_a_number(value: Any) -> bool:
     return isinstance(value, float) and value != value
 
 
 _SELECTION = {"score_func": _known_score}
 _IMPUTER: dict[str, Any] = {
-    "strategy": ("mean", "median", "constant"),
+    "strategy": ("mean", "median"),
     "missing_values": _not_a_number,
-    "fill_value": _number,
 }
 _BINS = {"strategy": ("uniform",), "subsample": (None,)}
 
@@ -54,7 +49,7 @@ def _on_host(rows: list[Entry]) -> list[Entry]:
 
 
 def _simple_imputer() -> list[Entry]:
-    """Values are counted on the host only."""
+    """Values, and gaps in values of any kind, are counted on the host only."""
     rows = _one_pass("SimpleImputer", 1e6, accepts=_IMPUTER, **_DENSE)
     counting = _IMPUTER | {"strategy": ("mean", "median", "constant", "most_frequent")}
     return [row if row.device == "gpu" else replace(row, accepts=counting) for row in rows]

@@ -297,7 +297,9 @@ def _start(estimator: Any, data: Passes, view: Overview, sample: Rows, given: bo
 def _fit_sample(estimator: Any, sample: Rows) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return clone(estimator).fit(sample.X, sample_weight=sample.weight)
+        # a generator is shared, not copied, so that the next start draws on
+        starter = clone(estimator).set_params(random_state=estimator.random_state)
+        return starter.fit(sample.X, sample_weight=sample.weight)
 
 
 def _with_outliers(found: Any, data: Passes, view: Overview, sample: Rows) -> Rows | None:

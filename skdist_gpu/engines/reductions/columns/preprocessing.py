@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from skdist_gpu.engines.reductions.columns.categories import fit_most_frequent
+from skdist_gpu.engines.reductions.columns.categories import fit_constant, fit_most_frequent
 from skdist_gpu.engines.reductions.columns.columns import (
     ColumnReduction,
     ExtremaReduction,
@@ -32,6 +32,8 @@ def fit_simple_imputer(estimator: Any, data: Passes) -> None:
     """
     if estimator.strategy == "most_frequent":
         return fit_most_frequent(estimator, data)
+    if estimator.strategy == "constant":
+        return fit_constant(estimator, data)
     moments = column_moments(data, allow_nan=True)
     dtype = np.float32 if data.dtype == np.float32 else np.float64
     filling = np.where(moments.weight > 0, moments.mean, np.nan)
