@@ -26,7 +26,7 @@ from skdist_gpu.data.dataset import DatasetTable, table_of
 from skdist_gpu.data.kinds import DASK, GPU, HOST, container_of
 from skdist_gpu.data.labels import encode
 from skdist_gpu.engines.protocol import FitJob, Fitted
-from skdist_gpu.engines.reductions.core.protocol import Passes, Reduction, part_bounds, too_few_rows
+from skdist_gpu.engines.reductions.core.protocol import Passes, Reduction, part_bounds, sums_of_any_values, too_few_rows
 from skdist_gpu.exceptions import NotFiniteError
 
 # estimator -> the function of a module in skdist_gpu.engines.reductions that fits it in place
@@ -194,7 +194,8 @@ def _checked(job: FitJob) -> tuple[Any, Any, Any]:
     if container in DASK:
         return check_lazy_input(*data, labels=_takes_labels(job.estimator), text=tables)
     if tables:
-        X = check_table(job.estimator, job.X)
+        with sums_of_any_values():
+            X = check_table(job.estimator, job.X)
         return to_dask(X) if job.device == "dask" else X, None, None
     if container in GPU:
         return check_gpu_input(*data, labels=_takes_labels(job.estimator))
