@@ -48,7 +48,7 @@ def _parameters(estimator: Any) -> dict[str, Any]:
 @cache
 def parameter_names(cls: Any) -> tuple[str, ...]:
     """Return the names of an estimator's parameters, read from its signature once."""
-    return tuple(cls._get_param_names())
+    return tuple(cls._get_param_names()) if hasattr(cls, "_get_param_names") else ()
 
 
 def remember_binarizer(estimator: Any, classes: Any) -> None:

@@ -152,12 +152,23 @@ def _passes(job: FitJob, X: Any, y: Any, sample_weight: Any, classes: np.ndarray
         n_features=X.shape[1],
         target_ndim=_target_ndim(X, y),
         dtype=getattr(X, "dtype", np.dtype(np.float64)),
+        input_dtype=_input_dtype(job),
+        weighted=job.info.weighted,
         classes=classes,
         n_rows=int(X.shape[0]) if numbered and not from_files else None,
         reduce_parts=(executor.reduce_parts if from_files else reduce_parts) if numbered else None,
         relabel=relabel if numbered else None,
         **elsewhere,
     )
+
+
+def _input_dtype(job: FitJob) -> np.dtype:
+    """Return the dtype of the numbers that the user gave; float64 for columns of several."""
+    try:
+        dtype = np.dtype(job.info.dtype)
+    except TypeError:
+        return np.dtype(np.float64)
+    return dtype if dtype.kind in "biuf" else np.dtype(np.float64)
 
 
 def _target_ndim(X: Any, y: Any) -> int:

@@ -167,20 +167,22 @@ def fit_gaussian_mixture(estimator: Any, data: Passes) -> None:
             stacklevel=2,
         )
     estimator.converged_, estimator.n_iter_ = converged, len(bounds)
-    estimator.lower_bound_, estimator.lower_bounds_ = bounds[-1], bounds
-    _keep(estimator, mixture, np.float32 if data.dtype == np.float32 else np.float64)
+    dtype = np.float32 if data.dtype == np.float32 else np.float64
+    estimator.lower_bounds_ = [dtype(bound) for bound in bounds]
+    estimator.lower_bound_ = estimator.lower_bounds_[-1]
+    _keep(estimator, mixture, dtype)
 
 
 def _run(
     estimator: Any, data: Passes, center: np.ndarray, n_rows: int, generator: np.random.RandomState
-) -> tuple[Mixture, list[Any], bool]:
+) -> tuple[Mixture, list[float], bool]:
     """Return the mixture from one start, the mean log-likelihood of each step, and whether it settled."""
     mixture = _start(estimator, data, center, generator)
-    bounds: list[Any] = []
+    bounds: list[float] = []
     for _ in range(estimator.max_iter):
         sums = data.reduce(MixtureReduction(mixture))
         mixture = _maximised(mixture, sums, estimator.reg_covar)
-        bounds.append(np.float64(sums.log_likelihood / n_rows))
+        bounds.append(float(sums.log_likelihood / n_rows))
         if len(bounds) > 1 and abs(bounds[-1] - bounds[-2]) < estimator.tol:
             return mixture, bounds, True
     return mixture, bounds, False

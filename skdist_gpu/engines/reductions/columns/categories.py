@@ -130,7 +130,8 @@ def fit_constant(estimator: Any, data: Passes) -> None:
     # a value of the kind, beside one that is missing wherever the data miss one
     kept = np.array([0 if gaps.dtype.kind in "biuf" else "0"] * len(gaps.n_missing), dtype=gaps.dtype)
     filling, holes = kept.copy(), kept.copy()
-    filling[gaps.n_missing == gaps.n_rows] = holes[gaps.n_missing > 0] = estimator.missing_values
+    if gaps.n_missing.any():
+        filling[gaps.n_missing == gaps.n_rows] = holes[gaps.n_missing > 0] = estimator.missing_values
     learn_from(estimator, np.array([filling, holes], dtype=gaps.dtype))
 
 

@@ -56,4 +56,5 @@ def fit_k_bins_discretizer(estimator: Any, data: Passes) -> None:
     """
     moments, found = total(data, Together(ColumnReduction(weighted=False), ExtremaReduction()))
     check_finite(moments.scatter, data)
-    learn_from(estimator, np.array([found.low, found.high]))
+    # the dtype of the input is the output's where no other is asked for
+    learn_from(estimator, np.array([found.low, found.high], dtype=data.input_dtype))

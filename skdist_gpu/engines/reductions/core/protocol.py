@@ -53,6 +53,10 @@ class Passes:
         Dimensions of `y`; 0 without `y`.
     dtype : numpy.dtype
         dtype of the blocks of `X`, float32 or float64; integers of Dask blocks are left as they are.
+    input_dtype : numpy.dtype
+        dtype of `X` as it was given, such as int64 where `dtype` is float64; float64 for mixed columns.
+    weighted : bool
+        Whether rows have weights.
     classes : ndarray or None
         The sorted labels of a classifier; its blocks of `y` hold codes 0 … n-1 into them.
     n_rows : int or None
@@ -74,6 +78,8 @@ class Passes:
     n_features: int
     target_ndim: int
     dtype: Any
+    input_dtype: Any = np.float64
+    weighted: bool = False
     classes: np.ndarray | None = None
     n_rows: int | None = None
     reduce_parts: Callable[[Reduction, int], list[Any]] | None = None
