@@ -22,6 +22,7 @@ from sklearn.utils import check_array
 from skdist_gpu._compat.sklearn import lloyd_step
 from skdist_gpu.engines.reductions.core.protocol import Passes, dot, namespace
 from skdist_gpu.engines.reductions.core.sample import Overview, Rows, look, narrow_slices
+from skdist_gpu.engines.reductions.entries import few_passes
 
 SAMPLED_ROWS = 50_000
 # more clusters need more rows to be seen in the sample
@@ -295,10 +296,9 @@ def _start(estimator: Any, data: Passes, view: Overview, sample: Rows, given: bo
 
 
 def _fit_sample(estimator: Any, sample: Rows) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        # a generator is shared, not copied, so that the next start draws on
-        starter = clone(estimator).set_params(random_state=estimator.random_state)
+    # a generator is shared, not copied, so that the next start draws on
+    starter = clone(estimator).set_params(random_state=estimator.random_state)
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         return starter.fit(sample.X, sample_weight=sample.weight)
 
 
@@ -387,3 +387,14 @@ def _fill_empty(data: Passes, centres: np.ndarray, origin: np.ndarray, weight: n
         row[new] = far * row_weight
         weight[new] = row_weight
         weight[old] -= row_weight
+
+
+def _known_start(init: Any) -> bool:
+    """Whether the first centres need no function of all rows."""
+    return isinstance(init, (list, tuple, np.ndarray)) or (isinstance(init, str) and init in ("k-means++", "random"))
+
+
+_OPTIONS: dict[str, Any] = {"accepts": {"init": _known_start, "verbose": (0, False)}, "tolerance": 1e-2}
+# the second takes no batches here, but a sample that converged and two steps over all rows, which end lower
+_FITS = {"KMeans": fit_kmeans, "MiniBatchKMeans": fit_mini_batch_kmeans}
+ENTRIES = tuple(entry for name, fit in _FITS.items() for entry in few_passes(name, fit, 5e6, **_OPTIONS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from skdist_gpu.engines.reductions.columns.columns import (
 from skdist_gpu.engines.reductions.columns.quantiles import column_quantiles
 from skdist_gpu.engines.reductions.core.protocol import Passes
 from skdist_gpu.engines.reductions.core.stand_in import learn_from
+from skdist_gpu.engines.reductions.entries import DENSE, one_pass
 
 
 def fit_simple_imputer(estimator: Any, data: Passes) -> None:
@@ -58,3 +60,28 @@ def fit_k_bins_discretizer(estimator: Any, data: Passes) -> None:
     check_finite(moments.scatter, data)
     # the dtype of the input is the output's where no other is asked for
     learn_from(estimator, np.array([found.low, found.high], dtype=data.input_dtype))
+
+
+def _not_a_number(value: Any) -> bool:
+    return isinstance(value, float) and value != value
+
+
+def _imputer(device: str) -> dict[str, Any]:
+    """Values, and gaps in values of any kind, are counted on the host only."""
+    counted = () if device == "gpu" else ("most_frequent", "constant")
+    return {"strategy": ("mean", "median", *counted), "missing_values": _not_a_number}
+
+
+ENTRIES = (
+    *(
+        replace(entry, accepts=_imputer(entry.device))
+        for entry in one_pass("SimpleImputer", fit_simple_imputer, 1e6, **DENSE)
+    ),
+    *one_pass(
+        "KBinsDiscretizer",
+        fit_k_bins_discretizer,
+        1e6,
+        accepts={"strategy": ("uniform",), "subsample": (None,)},
+        sparse=(),
+    ),
+)
