@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from skdist_gpu.hardware.fake import parse_bytes
+
 DEFAULTS: dict[str, Any] = {
     "backend": "auto",
     "fallback": "warn",
@@ -17,7 +19,11 @@ DEFAULTS: dict[str, Any] = {
     "allow_ignored_parameters": False,
     "collect_limit": "1GB",
 }
-AUTO_CLUSTER = ("auto", "on", "off")
+CHOICES: dict[str, tuple[str, ...]] = {
+    "fallback": ("warn", "silent", "raise"),
+    "precision": ("auto", "float32"),
+    "auto_cluster": ("auto", "on", "off"),
+}
 _CONFIG: ContextVar[dict[str, Any]] = ContextVar("skdist_gpu_config", default=DEFAULTS)
 
 
@@ -58,7 +64,7 @@ def set_config(**options: Any) -> None:
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If an option, or its value, does not exist.
 
     Examples
@@ -80,7 +86,7 @@ def config_context(**options: Any) -> Iterator[None]:
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If an option, or its value, does not exist.
 
     Examples
@@ -101,6 +107,26 @@ def _merge(options: dict[str, Any]) -> dict[str, Any]:
     unknown = set(options) - set(DEFAULTS)
     if unknown:
         raise ValueError(f"Unknown option {', '.join(sorted(unknown))}. Known are {', '.join(DEFAULTS)}.")
-    if options.get("auto_cluster", "auto") not in AUTO_CLUSTER:
-        raise ValueError(f"auto_cluster={options['auto_cluster']!r} is not known. Choose one of {AUTO_CLUSTER}.")
+    for name, value in options.items():
+        check_option(name, value)
     return {**_CONFIG.get(), **options}
+
+
+def check_option(name: str, value: Any) -> None:
+    """Raise for a value that an option cannot have; estimators check their own parameters with it, too."""
+    if name in CHOICES:
+        if value not in CHOICES[name]:
+            raise ValueError(f"{name}={value!r} is not known. Choose one of {CHOICES[name]}.")
+    elif name == "backend":
+        from skdist_gpu.planning.planner import check_backend
+
+        check_backend(value)
+    elif name == "collect_limit" or (name == "memory_budget" and value is not None):
+        parse_bytes(value, name)
+    elif name == "allow_ignored_parameters" and not isinstance(value, bool):
+        raise TypeError(f"{name}={value!r} is neither True nor False.")
+    elif name == "client" and value is not None and not hasattr(value, "scheduler"):
+        raise TypeError(
+            f"client={value!r} is no Dask client. Give a distributed.Client, such as distributed.Client(address), or "
+            "None for the current one."
+        )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 from skdist_gpu.hardware.detect import ENGINE_PACKAGES, Cluster, Gpu, Resources
 
 _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40, "B": 1}
 
 
-def parse_bytes(text: str | int | float) -> int:
-    """Return the number of bytes in a text such as ``"80GB"`` or ``"4 GiB"``.
+def parse_bytes(text: str | int | float, name: str = "") -> int:
+    """Return the number of bytes in a text such as ``"80GB"`` or ``"4 GiB"``; errors name the option `name`.
 
     Raises
     ------
@@ -28,7 +30,8 @@ def parse_bytes(text: str | int | float) -> int:
     except (KeyError, ValueError, OverflowError):
         n_bytes = 0
     if n_bytes <= 0:
-        raise ValueError(f"{text!r} is no number of bytes above zero. Write it as in '80GB' or '512 MiB'.")
+        what = f"{name}={text!r}" if name else repr(text)
+        raise ValueError(f"{what} is no number of bytes above zero. Write it as in '80GB' or '512 MiB'.")
     return n_bytes
 
 
@@ -59,12 +62,20 @@ def make_resources(
     -------
     Resources
 
+    Raises
+    ------
+    ValueError
+        If there are no cores or no memory, or a number of GPUs or workers is negative.
+
     Examples
     --------
     >>> machine = make_resources(gpus=8)
     >>> len(machine.gpus), machine.gpus[0].free_bytes
     (8, 80000000000)
     """
+    for name, number, least in (("cpus", cpus, 1), ("gpus", gpus, 0), ("workers", workers, 0)):
+        if not isinstance(number, Integral) or isinstance(number, bool) or number < least:
+            raise ValueError(f"{name}={number!r} is no whole number from {least} on.")
     memory_bytes, gpu_bytes = parse_bytes(memory), parse_bytes(gpu_memory)
     cluster = None
     if workers:
