@@ -41,9 +41,9 @@ def test_wrong_options_are_refused_at_once_and_change_nothing(option, value):
 
 @pytest.mark.parametrize(("option", "value"), WRONG.items())
 def test_an_estimator_refuses_in_the_same_words(option, value):
-    with pytest.raises(ValueError) as of_config:
+    with pytest.raises(ValueError, match=option) as of_config:
         set_config(**{option: value})
-    with pytest.raises(ValueError) as of_fit:
+    with pytest.raises(ValueError, match=option) as of_fit:
         AutoScaleRegressor(Ridge(), **{option: value}).fit([[0.0], [1.0]], [0.0, 1.0])
     assert str(of_fit.value) == str(of_config.value)
 
