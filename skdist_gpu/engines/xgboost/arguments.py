@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_array, check_consistent_length, check_X_y
-from xgboost.callback import TrainingCallback
+from xgboost.callback import EarlyStopping, TrainingCallback
 from xgboost.core import XGBoostError
 
 from skdist_gpu._compat.sklearn import check_sample_weight
@@ -166,7 +166,11 @@ def with_memory_errors(function: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def lend(estimator: Any) -> dict[str, Any]:
-    """Return the parameters of the user that an engine may change during the fit."""
+    """Return the parameters of the user that an engine may change during the fit; callbacks begin anew."""
+    for callback in estimator.callbacks or ():
+        if type(callback) is EarlyStopping:
+            # a second fit would go on counting the rounds of the first
+            callback.stopping_history, callback.best_scores, callback.current_rounds = {}, {}, 0
     names = ("device", "n_jobs", "callbacks", "early_stopping_rounds")
     return {name: getattr(estimator, name) for name in names}
 

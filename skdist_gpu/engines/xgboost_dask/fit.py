@@ -70,7 +70,7 @@ def fit(job: FitJob) -> Fitted:
         begun.data = []
         return trainer, classes, derived
 
-    (trainer, classes, derived), begun = train(job.client, job.progress, attempt)
+    (trainer, classes, derived), begun = train(job.client, job.progress, attempt, estimator.callbacks or ())
     job.progress.finish()
 
     booster = trainer.get_booster()
@@ -147,7 +147,7 @@ def _trainer(estimator: Any, derived: dict[str, Any], begun: Progressed, checkpo
     params = estimator.get_params()
     if params["feature_weights"] is not None:
         params["feature_weights"] = da.from_array(np.asarray(params["feature_weights"]))
-    params["callbacks"] = [*(params["callbacks"] or ()), checkpoint]
+    params["callbacks"] = [*checkpoint.callbacks, checkpoint]
     if begun.rounds:
         derived = derived | {"random_state": (estimator.random_state or 0) + begun.rounds}  # no draw twice
         if estimator.early_stopping_rounds:
