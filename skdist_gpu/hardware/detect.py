@@ -7,7 +7,8 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +19,6 @@ import psutil
 from skdist_gpu._compat.dask_client import is_of_this_process
 from skdist_gpu.hardware.memory import memory_of
 
-ENGINE_PACKAGES = ("cuml", "cupy", "cudf", "dask", "distributed", "dask_ml", "dask_cuda", "raft_dask", "xgboost")
 MEMORY_SECONDS = 0.1
 # how long a scheduler may take to answer: one that is asked in passing, and one that has the data
 LOOK_SECONDS, NEEDED_SECONDS = 2.0, 30.0
@@ -49,6 +49,31 @@ class Cluster:
 
 
 @dataclass(frozen=True)
+class Packages:
+    """The packages of a machine that does not exist here: those named, or, where none are, all of any version."""
+
+    names: frozenset[str] | None = None
+
+    def __contains__(self, name: str) -> bool:
+        return self.names is None or name in self.names
+
+    def version(self, name: str) -> str | None:
+        """Return the version of a package; None where it is not known."""
+        return None
+
+
+@dataclass(frozen=True)
+class Installed(Packages):
+    """The packages that this process can import, by their import names."""
+
+    def __contains__(self, name: str) -> bool:
+        return _is_installed(name)
+
+    def version(self, name: str) -> str | None:
+        return _version(name) if name in self else None
+
+
+@dataclass(frozen=True)
 class Resources:
     """What the planner may know of the machine.
 
@@ -62,8 +87,8 @@ class Resources:
         Visible GPUs, as NVML tells and CUDA_VISIBLE_DEVICES allows.
     cluster : Cluster or None
         The Dask cluster of the current client.
-    packages : frozenset of str
-        Installed packages that an engine needs.
+    packages : Packages
+        What is installed.
     """
 
     n_cores: int
@@ -71,7 +96,7 @@ class Resources:
     available_bytes: int
     gpus: tuple[Gpu, ...] = ()
     cluster: Cluster | None = None
-    packages: frozenset[str] = frozenset(ENGINE_PACKAGES)
+    packages: Packages = Packages()
 
 
 def detect_resources(client: Any = None, *, cluster_needed: bool = False) -> Resources:
@@ -92,7 +117,7 @@ def detect_resources(client: Any = None, *, cluster_needed: bool = False) -> Res
         available_bytes=available,
         gpus=_gpus(),
         cluster=_cluster(client, cluster_needed),
-        packages=_installed_packages(),
+        packages=Installed(),
     )
 
 
@@ -101,9 +126,19 @@ def _n_cores() -> int:
     return joblib.cpu_count()
 
 
-@lru_cache(maxsize=1)
-def _installed_packages() -> frozenset[str]:
-    return frozenset(name for name in ENGINE_PACKAGES if find_spec(name) is not None)
+@cache
+def _is_installed(name: str) -> bool:
+    return find_spec(name) is not None
+
+
+@cache
+def _version(name: str) -> str | None:
+    """Return the version of an installed package, whose distribution may have another name."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        owners = packages_distributions().get(name)
+        return version(owners[0]) if owners else None
 
 
 def _memory() -> tuple[int, int]:
