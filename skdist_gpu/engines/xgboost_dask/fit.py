@@ -19,6 +19,7 @@ from skdist_gpu.engines.xgboost.arguments import (
     fit_arguments,
     is_ranker,
     lend,
+    queries_of,
     require_gpu,
     with_memory_errors,
 )
@@ -117,6 +118,8 @@ def _partitions(job: FitJob, arguments: dict[str, Any]) -> Partitions:
     lazy = container_of(job.X) in DASK
     X, y, sample_weight = (job.X, job.y, job.sample_weight) if lazy else checked_in_memory(job)
     X = X.to_pandas() if container_of(X) == "polars" else X  # Dask knows no other frames
+    if is_ranker(job.estimator):
+        X, arguments["qid"] = queries_of(X, arguments.get("qid"))
     columns = {"X": X, "y": y, "sample_weight": sample_weight}
     columns |= {name: arguments.pop(name, None) for name in ("base_margin", "qid")}
     if is_ranker(job.estimator) and columns["qid"] is None:
