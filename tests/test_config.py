@@ -28,6 +28,7 @@ WRONG = {
         ("collect_limit", None),
         ("allow_ignored_parameters", "no"),
         ("client", "tcp://127.0.0.1:8786"),
+        ("max_gpus", -1),
         ("cliemt", None),
     ],
 )

@@ -17,6 +17,7 @@ import joblib
 import psutil
 
 from skdist_gpu._compat.dask_client import is_of_this_process
+from skdist_gpu.config import get_config
 from skdist_gpu.hardware.memory import memory_of
 
 MEMORY_SECONDS = 0.1
@@ -84,7 +85,7 @@ class Resources:
     memory_bytes, available_bytes : int
         Main memory of the machine, and what of it is free now.
     gpus : tuple of Gpu
-        Visible GPUs, as NVML tells and CUDA_VISIBLE_DEVICES allows.
+        Visible GPUs, as NVML tells and CUDA_VISIBLE_DEVICES allows, and at most ``max_gpus`` of the configuration.
     cluster : Cluster or None
         The Dask cluster of the current client.
     packages : Packages
@@ -115,7 +116,7 @@ def detect_resources(client: Any = None, *, cluster_needed: bool = False) -> Res
         n_cores=_n_cores(),
         memory_bytes=total,
         available_bytes=available,
-        gpus=_gpus(),
+        gpus=_gpus()[: get_config()["max_gpus"]],
         cluster=_cluster(client, cluster_needed),
         packages=Installed(),
     )

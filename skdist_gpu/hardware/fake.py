@@ -4,35 +4,8 @@ from __future__ import annotations
 
 from numbers import Integral
 
+from skdist_gpu.config import parse_bytes
 from skdist_gpu.hardware.detect import Cluster, Gpu, Packages, Resources
-
-_UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-_UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40, "B": 1}
-
-
-def parse_bytes(text: str | int | float, name: str = "") -> int:
-    """Return the number of bytes in a text such as ``"80GB"`` or ``"4 GiB"``; errors name the option `name`.
-
-    Raises
-    ------
-    ValueError
-        If the text is no number above zero with a unit of bytes.
-
-    Examples
-    --------
-    >>> parse_bytes("80GB"), parse_bytes("1.5 KiB"), parse_bytes(12)
-    (80000000000, 1536, 12)
-    """
-    number = str(text).strip().rstrip("BbKkMmGgTtIi ")
-    unit = str(text).strip()[len(number) :].strip().upper() or "B"
-    try:
-        n_bytes = int(float(number) * _UNITS[unit])
-    except (KeyError, ValueError, OverflowError):
-        n_bytes = 0
-    if n_bytes <= 0:
-        what = f"{name}={text!r}" if name else repr(text)
-        raise ValueError(f"{what} is no number of bytes above zero. Write it as in '80GB' or '512 MiB'.")
-    return n_bytes
 
 
 def make_resources(

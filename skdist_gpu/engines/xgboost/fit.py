@@ -18,9 +18,9 @@ from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.xgboost.arguments import (
     RoundProgress,
     bring_home,
-    codes_of_queries,
     check_classes,
     checked_in_memory,
+    codes_of_queries,
     fit_arguments,
     is_ranker,
     lend,
