@@ -25,13 +25,23 @@ _PLAIN = frozenset({type(None), bool, int, float, str})
 
 
 def unfitted(estimator: Any) -> Any:
-    """Return what ``clone`` does; for scikit-learn's own with plain parameters in a fifth of the time."""
+    """Return what ``clone`` does, with the user's own callbacks; for plain parameters in a fifth of the time."""
     cls = estimator.__class__
     if cls.__module__.startswith("sklearn.") and _CARRIED.isdisjoint(vars(estimator)):
         values = _parameters(estimator)
         if _PLAIN.issuperset(map(type, values.values())):
             return cls(**values)
-    return clone(estimator)
+    return _with_callbacks_of(estimator, clone(estimator))
+
+
+def _with_callbacks_of(estimator: Any, copy: Any) -> Any:
+    """Return a copy that calls the user's own callbacks: what they have seen of a fit, the user reads from them."""
+    if hasattr(estimator, "get_params") and not isinstance(estimator, type):
+        params = estimator.get_params()
+        callbacks = {n: v for n, v in params.items() if n.rpartition("__")[2] == "callbacks" and v is not None}
+        if callbacks:
+            copy.set_params(**callbacks)
+    return copy
 
 
 def has_callbacks(estimator: Any) -> bool:

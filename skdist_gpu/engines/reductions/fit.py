@@ -27,6 +27,7 @@ from skdist_gpu.data.labels import encode
 from skdist_gpu.engines.parameters import check_as_scikit_learn
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.reductions.core.protocol import Passes, Reduction, part_bounds, sums_of_any_values, too_few_rows
+from skdist_gpu.engines.reductions.gpus import n_gpus
 from skdist_gpu.engines.reductions.info import INFO
 from skdist_gpu.engines.registry import entries_for
 from skdist_gpu.exceptions import NotFiniteError
@@ -40,7 +41,7 @@ def fit(job: FitJob) -> Fitted:
         if job.device == "gpu":
             from skdist_gpu.engines.executors.gpu import release_memory
 
-            release_memory()
+            release_memory(n_gpus(job.info, job.resources))
 
 
 def _fit(job: FitJob) -> Fitted:
@@ -182,8 +183,11 @@ def _executor(job: FitJob, X: Any, y: Any, sample_weight: Any) -> Any:
         return DaskExecutor(X, y, sample_weight, job.client, job.progress)
     if job.device == "gpu":
         from skdist_gpu.engines.executors.gpu import GpuExecutor
+        from skdist_gpu.engines.executors.gpus import GpusExecutor
 
-        return GpuExecutor(X, y, sample_weight, job.resources.n_cores, job.memory_budget, job.progress)
+        options = (X, y, sample_weight, job.resources.n_cores, job.memory_budget, job.progress)
+        n = n_gpus(job.info, job.resources)
+        return GpuExecutor(*options) if n == 1 else GpusExecutor(*options, n)
     from skdist_gpu.engines.executors.threads import ThreadsExecutor
 
     return ThreadsExecutor(X, y, sample_weight, job.resources.n_cores, job.progress)
