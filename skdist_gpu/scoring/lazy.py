@@ -9,11 +9,11 @@ from typing import Any
 import dask
 import numpy as np
 
-from skdist_gpu._compat.dask import example_rows
-from skdist_gpu.data.containers.pandas import with_nan_text
+from skdist_gpu._compat.dask import example_rows, meta_of
 from skdist_gpu.data.convert import aligned, place_like
 from skdist_gpu.data.examples import with_known_categories
 from skdist_gpu.data.kinds import GPU, container_of
+from skdist_gpu.data.text import with_nan_in_text
 from skdist_gpu.scoring.methods import BlockMethod, apply_to_block, column_names
 
 
@@ -29,6 +29,9 @@ def map_rows(function: BlockMethod, X: Any) -> Any:
         function, margin = function.with_margin(None), aligned(margin, X, "base_margin")
     if container_of(X) == "dask.array":
         return _map_array(function, X, margin)
+    like = with_nan_in_text(meta_of(X))
+    if like is not X._meta:
+        X = X.map_partitions(with_nan_in_text, meta=like)
     return _map_frame(function, X, margin)
 
 
@@ -83,7 +86,7 @@ def _no_rows(result: Any, like: Any) -> Any:
 
 def _score(block: Any, margin: Any = None, *, function: BlockMethod, empty: Any) -> Any:
     """Score one block of an array."""
-    block, margin = with_nan_text(_only(block)), _only(margin)
+    block, margin = _only(block), _only(margin)
     if not block.shape[0]:
         return empty  # scikit-learn raises on a block without rows
     result = apply_to_block(function if margin is None else function.with_margin(margin), block)
@@ -151,7 +154,7 @@ def _as_frame(margin: Any) -> Any:
 
 def _score_frame(block: Any, margin: Any = None, *, function: BlockMethod, frame: Any, empty: Any) -> Any:
     function = function if margin is None else function.with_margin(margin.values)
-    return frame(apply_to_block(function, with_nan_text(block)), block) if len(block) else empty
+    return frame(apply_to_block(function, block), block) if len(block) else empty
 
 
 def _frame(result: Any, block: Any, columns: Any) -> Any:

@@ -9,8 +9,8 @@ import numpy as np
 
 from skdist_gpu.data.containers.base import Container
 from skdist_gpu.data.containers.dtypes import numpy_name
-from skdist_gpu.data.containers.pandas import with_nan_text
 from skdist_gpu.data.containers.registry import find, register
+from skdist_gpu.data.text import with_nan_in_text
 
 
 class DaskArray(Container):
@@ -115,7 +115,7 @@ def example_of(data: Any) -> Any:
 
 def block_to_host(block: Any) -> Any:
     """Return a computed block as scikit-learn takes it."""
-    return with_nan_text(find(block).to_host(block))
+    return with_nan_in_text(find(block).to_host(block))
 
 
 register(DaskArray())

@@ -20,7 +20,7 @@ class NumPyArray(Container):
 class StandardArray(Container):
     """An array of another library on the host, which says by ``__array_namespace__`` that it keeps to the standard."""
 
-    name = "array"
+    name = "array_api"
 
     def recognises(self, data: Any) -> bool:
         return hasattr(type(data), "__array_namespace__")

@@ -49,30 +49,5 @@ class PandasSeries(PandasFrame):
         return [numpy_name(data.dtype)]
 
 
-def with_nan_text(data: Any) -> Any:
-    """Return a frame or column with NaN for ``pandas.NA`` in text, which scikit-learn cannot compare.
-
-    Dask gives text this dtype by itself, whatever the user's frame had.
-    """
-    import pandas as pd
-
-    def odd(dtype: Any) -> bool:
-        return isinstance(dtype, pd.StringDtype) and dtype.na_value is pd.NA
-
-    if isinstance(data, pd.Series):
-        return _nan_text(data) if odd(data.dtype) else data
-    if not isinstance(data, pd.DataFrame) or not any(map(odd, data.dtypes)):
-        return data
-    columns = [_nan_text(data.iloc[:, i]) if odd(dtype) else data.iloc[:, i] for i, dtype in enumerate(data.dtypes)]
-    frame = pd.concat(columns, axis=1)
-    frame.columns = data.columns
-    return frame
-
-
-def _nan_text(column: Any) -> Any:
-    text = column.astype(object)
-    return text.where(text.notna(), np.nan)
-
-
 register(PandasFrame())
 register(PandasSeries())
