@@ -30,7 +30,7 @@ def map_rows(function: BlockMethod, X: Any) -> Any:
     if container_of(X) == "dask.array":
         return _map_array(function, X, margin)
     like = with_nan_in_text(meta_of(X))
-    if like is not X._meta:
+    if like is not meta_of(X):
         X = X.map_partitions(with_nan_in_text, meta=like)
     return _map_frame(function, X, margin)
 
