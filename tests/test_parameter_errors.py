@@ -27,7 +27,7 @@ from skdist_gpu import autoscale
 from skdist_gpu.data.inspect import inspect_input
 from skdist_gpu.engines.parameters import check_as_scikit_learn
 from skdist_gpu.engines.protocol import FitJob
-from skdist_gpu.engines.registry import rows_of
+from skdist_gpu.engines.registry import entries_named
 from skdist_gpu.testing import make_resources
 
 dask_array = pytest.importorskip("dask.array")
@@ -98,7 +98,7 @@ def test_a_check_of_parameters_reads_no_data_and_raises_nothing():
     job_data = inspect_input(X, LABELS, None)
     seen = 0
     for name, cls in all_estimators():
-        if any(entry.backend in ("reductions", "dask_ml") for entry in rows_of(name)):
+        if any(entry.backend in ("reductions", "dask_ml") for entry in entries_named(name)):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)
                 check_as_scikit_learn(FitJob(cls(), X, LABELS, None, job_data, make_resources()))

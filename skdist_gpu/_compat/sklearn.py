@@ -34,6 +34,11 @@ def unfitted(estimator: Any) -> Any:
     return clone(estimator)
 
 
+def has_callbacks(estimator: Any) -> bool:
+    """Whether an estimator was given callbacks by `set_callbacks`."""
+    return bool(getattr(estimator, "_skl_callbacks", None))
+
+
 def with_requests_of(estimator: Any, wrapper: Any) -> Any:
     """Return a wrapper that asks for the metadata, such as weights, that its estimator was set to ask for."""
     if hasattr(estimator, "_metadata_request"):
@@ -197,6 +202,7 @@ __all__ = [
     "check_sample_weight",
     "check_selection",
     "handle_zeros",
+    "has_callbacks",
     "infer_dimension",
     "learn_categories",
     "lloyd_step",

@@ -106,8 +106,8 @@ def _checked(job: FitJob) -> tuple[Any, Any, Any]:
         return _checked_table(estimator, job.X), y, None
     if container_of(job.X) in GPU:
         return check_gpu_input(estimator, job.X, y, job.sample_weight, labels=labels)
-    row = next(row for row in entries_for(estimator) if row.backend == "cuml")
-    options: dict[str, Any] = {"sparse": row.sparse, "multi_target": row.multi_target, "finite": False}
+    entry = next(entry for entry in entries_for(estimator) if entry.backend == "cuml")
+    options: dict[str, Any] = {"sparse": entry.sparse, "multi_target": entry.multi_target, "finite": False}
     return validate(estimator, job.X, y, job.sample_weight, **options)
 
 

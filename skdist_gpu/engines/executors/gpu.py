@@ -18,8 +18,8 @@ from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.data.labels import codes_of
 from skdist_gpu.engines.executors.kernels import map_block, reads_in_place
 from skdist_gpu.engines.executors.stream import StreamExecutor
+from skdist_gpu.engines.reductions.core.protocol import GPU_STEP_BYTES as STEP_BYTES
 from skdist_gpu.engines.reductions.core.protocol import Reduce, Reduction, part_bounds
-from skdist_gpu.planning.memory import GPU_STEP_BYTES as STEP_BYTES
 from skdist_gpu.progress import Progress
 
 N_BUFFERS = 3

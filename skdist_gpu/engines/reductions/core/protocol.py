@@ -19,6 +19,8 @@ from threadpoolctl import ThreadpoolController
 # what the rows of one step take in float64: little enough for a cache, and enough for threads not to wait for the
 # interpreter, which each operation needs for a moment
 STEP_BYTES = 8 * 2**20
+# a float64 copy of this size keeps a GPU busy and leaves room on small ones
+GPU_STEP_BYTES = 2**29
 # rows that are worth a thread
 THREAD_BYTES = 2 * 2**20
 

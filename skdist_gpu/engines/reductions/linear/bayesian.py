@@ -14,6 +14,7 @@ from scipy import linalg
 
 from skdist_gpu.engines.reductions.core.compressed import Compressed, compress
 from skdist_gpu.engines.reductions.core.protocol import Passes, too_few_rows
+from skdist_gpu.engines.reductions.entries import everywhere
 from skdist_gpu.engines.reductions.linear.penalised import keep_intercept
 
 EPS = np.finfo(np.float64).eps
@@ -131,3 +132,9 @@ def _variance(rows: Compressed, centered: bool) -> float:
 def _keep_offsets(estimator: Any, rows: Compressed) -> None:
     estimator.X_offset_, estimator.X_scale_ = rows.x_mean, np.ones(len(rows.x_mean))
     keep_intercept(estimator, rows)
+
+
+ENTRIES = (
+    *everywhere("BayesianRidge", fit_bayesian_ridge, 2e5, multi_target=False),
+    *everywhere("ARDRegression", fit_ard, 2e5, weights=False, multi_target=False),
+)

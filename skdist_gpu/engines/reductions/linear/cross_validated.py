@@ -21,6 +21,7 @@ from skdist_gpu._compat.sklearn_classes import ElasticNet, Lasso
 from skdist_gpu.engines.reductions.core.compressed import Compressed, compress_moments
 from skdist_gpu.engines.reductions.core.moments import NOISE, Moments, MomentsReduction, check_moments
 from skdist_gpu.engines.reductions.core.protocol import Passes
+from skdist_gpu.engines.reductions.entries import everywhere, no_array
 from skdist_gpu.engines.reductions.linear.least_squares import ridge_by_svd
 from skdist_gpu.engines.reductions.linear.leave_one_out import fit_known, fit_leave_one_out
 from skdist_gpu.engines.reductions.linear.penalised import fit_rows
@@ -158,3 +159,27 @@ def _ridge_scores(estimator: Any, data: Passes, folds: list[Moments], held_out: 
 
 def _columns(moments: Moments, columns: list[int]) -> Moments:
     return Moments(moments.n_rows, moments.weight, moments.mean[columns], moments.scatter[np.ix_(columns, columns)])
+
+
+def _contiguous_folds(cv: Any) -> bool:
+    """Whether folds are whole stretches of rows, whose sums need no row indices."""
+    return cv is None or type(cv) is int or (type(cv).__name__ == "KFold" and not cv.shuffle)
+
+
+_COORDINATE_DESCENT: dict[str, Any] = {
+    "accepts": {"precompute": no_array, "cv": _contiguous_folds},
+    "weights": False,
+    "multi_target": False,
+    "numbered_passes": lambda estimator: 1,
+}
+ENTRIES = (
+    *everywhere(
+        "RidgeCV",
+        fit_ridge_cv,
+        3e5,
+        accepts={"cv": _contiguous_folds, "scoring": (None,), "store_cv_results": (False,)},
+        numbered_passes=lambda ridge: int(ridge.cv is not None),
+    ),
+    *everywhere("LassoCV", fit_elastic_net_cv, 1e5, **_COORDINATE_DESCENT),
+    *everywhere("ElasticNetCV", fit_elastic_net_cv, 1e5, **_COORDINATE_DESCENT),
+)

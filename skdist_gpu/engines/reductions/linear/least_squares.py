@@ -17,6 +17,7 @@ from scipy import linalg
 
 from skdist_gpu.engines.reductions.core.moments import Moments, TriangleReduction, centred_table, finite_moments
 from skdist_gpu.engines.reductions.core.protocol import Passes, Reduce, dot, namespace
+from skdist_gpu.engines.reductions.entries import everywhere, measured
 
 # the answer loses as many digits as the (scaled) system's condition number has: 16 - 6 are left
 PRECISE_CONDITION = 1e6
@@ -219,3 +220,10 @@ def _keep(estimator: Any, coef: np.ndarray, table: Table, target_ndim: int) -> N
     else:
         estimator.coef_ = np.ascontiguousarray(coef.T)
         estimator.intercept_ = intercept if estimator.fit_intercept else 0.0
+
+
+_SOLVERS = ("auto", "cholesky", "svd")
+ENTRIES = (
+    *measured(everywhere("LinearRegression", fit_linear_regression, 2e5, accepts={"positive": (False,)})),
+    *measured(everywhere("Ridge", fit_ridge, 2e6, accepts={"positive": (False,), "solver": _SOLVERS})),
+)

@@ -15,6 +15,7 @@ from skdist_gpu.engines.reductions.classes.class_weights import check_classes, c
 from skdist_gpu.engines.reductions.core.newton import Sums
 from skdist_gpu.engines.reductions.core.protocol import Passes, Reduction, dot, namespace
 from skdist_gpu.engines.reductions.core.sample import narrow_slices
+from skdist_gpu.engines.reductions.entries import few_passes
 from skdist_gpu.engines.reductions.linear.absolute import AbsolutePenalty
 from skdist_gpu.engines.reductions.linear.linear import (
     Design,
@@ -199,3 +200,22 @@ def _fix_common_shift(hessian: np.ndarray, n_classes: int) -> np.ndarray:
     size = np.einsum("kjkj->j", by_class) / n_classes**2
     by_class[:, column, :, column] += np.where(size > 0, size, 1.0)[:, None, None]
     return hessian
+
+
+# all these solvers are after one answer, which sag and saga stop short of; liblinear penalises the intercept
+ACCEPTED: dict[str, Any] = {
+    "solver": ("lbfgs", "newton-cg", "newton-cholesky", "sag", "saga"),
+    "penalty": ("deprecated",),
+    "dual": (False,),
+    "verbose": (0, False),
+    "max_iter": lambda n: n > 0,
+}
+_ONE_FIT: dict[str, Any] = {"l1_ratio": lambda ratio: ratio is not None, "n_jobs": (None,)}
+ENTRIES = few_passes(
+    "LogisticRegression",
+    fit_logistic_regression,
+    1e6,
+    accepts=ACCEPTED | _ONE_FIT,
+    multi_target=False,
+    tolerance=1e-6,
+)

@@ -12,6 +12,7 @@ from sklearn.base import clone
 
 from skdist_gpu.engines.reductions.core.compressed import Compressed, compress
 from skdist_gpu.engines.reductions.core.protocol import Passes
+from skdist_gpu.engines.reductions.entries import everywhere, no_array
 
 # columns whose squared distance is this share of their squares are the same but for rounding
 SAME = 1e-13
@@ -81,3 +82,13 @@ def _repeated(X: np.ndarray, up_to_sign: bool) -> np.ndarray:
     both = squares[:, None] + squares
     distance = both - 2 * (np.abs(products) if up_to_sign else products)
     return np.triu(distance <= SAME * both, k=1).any(axis=0)
+
+
+_LARS: dict[str, Any] = {"precompute": no_array, "jitter": (None,)}
+ENTRIES = (
+    *everywhere("Lasso", fit_mean_loss, 1.5e6, accepts={"precompute": no_array}),
+    *everywhere("ElasticNet", fit_mean_loss, 1.5e6, accepts={"precompute": no_array}),
+    *everywhere("Lars", fit_path, 2.5e6, accepts=_LARS, weights=False),
+    *everywhere("LassoLars", fit_path, 2.5e6, accepts=_LARS, weights=False),
+    *everywhere("OrthogonalMatchingPursuit", fit_total_loss, 2.5e6, accepts={"precompute": no_array}, weights=False),
+)
