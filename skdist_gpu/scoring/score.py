@@ -10,19 +10,19 @@ from sklearn import metrics
 from sklearn.base import ClassifierMixin, RegressorMixin
 
 from skdist_gpu._compat.sklearn import response_method
-from skdist_gpu.config import get_config
+from skdist_gpu.config import get_config, parse_bytes
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.dataset import schema_of
 from skdist_gpu.data.inspect import inspect_input
 from skdist_gpu.data.kinds import DASK, container_of
 from skdist_gpu.exceptions import CollectLimitError
-from skdist_gpu.hardware.fake import parse_bytes
 from skdist_gpu.planning.plan import format_bytes
 from skdist_gpu.scoring.methods import BlockMethod, apply_to, features_of, method_of, scored_batches
 from skdist_gpu.scoring.metrics import (
     DevianceShare,
     Metric,
     SampleScores,
+    contribution,
     merge_batches,
     metric_of,
     one_probability,
@@ -94,7 +94,7 @@ def _scored_files(metric: Metric, function: BlockMethod, source: Any, y: Any, we
     for batch, result in scored_batches(function, source, features_of(function, source, named), named):
         columns = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in named}
         target = columns[y] if isinstance(y, str) else np.column_stack([columns[n] for n in targets]) if y else None
-        yield metric.map(target, np.asarray(result), None if weight is None else columns[weight])
+        yield contribution(metric, target, np.asarray(result), None if weight is None else columns[weight])
 
 
 def collected(X: Any) -> Any:

@@ -204,7 +204,8 @@ def _entries(engine: str) -> Iterator[tuple[Entry, Any]]:
 def _runnable(engine: str) -> Iterator[tuple[Entry, Any]]:
     machine = detect_resources()
     for entry, estimator in _entries(engine):
-        if not entry.refusal and not machine_refusals(entry, machine):
+        ranks = entry.estimator.endswith("Ranker")  # whose rows belong to queries
+        if not (entry.refusal or ranks or machine_refusals(entry, machine)):
             yield entry, estimator
 
 
