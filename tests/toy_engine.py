@@ -18,7 +18,7 @@ class Toy(EngineInfo):
         return [Entry("DummyRegressor", self.name, "cpu", accepts={"strategy": ("mean",)}, tolerance=1e-12)]
 
     def fit(self, job):
-        _, y, _ = validate(job.estimator, job.X, job.y, None)
+        _, y, _ = validate(job.estimator, job.X, job.y, None, sparse=False, multi_target=False)
         job.progress.start("the mean of y", total=1)
         job.estimator.constant_, job.estimator.n_outputs_ = np.array([[y.mean()]]), 1
         job.progress.finish()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from numbers import Number
 from typing import Any
@@ -194,11 +195,19 @@ def _outside(allowed_values: dict[str, Allowed], estimator: Any) -> list[tuple[s
             continue
         value = getattr(estimator, name)
         if callable(allowed):
-            if not allowed(value):
+            if not _meets(allowed, value):
                 found.append((f"{name}={_shown(value)}", ""))
         elif not any(_equals(value, a) for a in allowed):
             found.append((f"{name}={_shown(value)}", f", only {' or '.join(repr(a) for a in allowed)}"))
     return found
+
+
+def _meets(condition: Callable[[Any], bool], value: Any) -> bool:
+    """Whether a parameter meets a condition; a value of another kind, such as an array for a number, does not."""
+    try:
+        return bool(condition(value))
+    except (TypeError, ValueError):
+        return False
 
 
 def _equals(value: Any, allowed: Any) -> bool:
