@@ -14,23 +14,20 @@ from sklearn.utils.validation import has_fit_parameter
 
 from skdist_gpu._compat.cuml import without_proxy
 from skdist_gpu._compat.sklearn import unfitted, validate_params
-from skdist_gpu.config import DEFAULTS, get_config
+from skdist_gpu.config import DEFAULTS, check_option, get_config, parse_bytes
 from skdist_gpu.data.inspect import described_input, inspect_input
 from skdist_gpu.delegation import FitMethod
 from skdist_gpu.engines.entry import Entry
-from skdist_gpu.engines.protocol import FitJob, Fitted, load_engine
-from skdist_gpu.engines.registry import entries_for, matches
+from skdist_gpu.engines.protocol import FitJob, Fitted
+from skdist_gpu.engines.registry import engines, entries_for, matches
 from skdist_gpu.exceptions import BackendError, EngineRefusal, FallbackWarning
 from skdist_gpu.hardware.cluster import find_machine, outside_the_pool, with_cluster
 from skdist_gpu.hardware.detect import Resources, current_client, detect_resources
-from skdist_gpu.hardware.fake import parse_bytes
 from skdist_gpu.info.report import Explanation, Report
 from skdist_gpu.planning.plan import Candidate, Plan
 from skdist_gpu.planning.planner import Request, gains_from_all_gpus, make_plan, parameter_refusals
 from skdist_gpu.progress import Progress
 from skdist_gpu.scoring.mixin import ScoringMixin
-
-CHOICES = {"fallback": ("warn", "silent", "raise"), "precision": ("auto", "float32")}
 
 
 class AutoScaleBase(ScoringMixin, BaseEstimator):
@@ -68,7 +65,7 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
         return has_fit_parameter(self._make_estimator(), "sample_weight") and any(e.weights for e in self._entries())
 
     def _entries(self) -> list[Entry]:
-        """Return the rows of the catalogue that the estimator and the backend leave."""
+        """Return the entries of the catalogue that the estimator and the backend leave."""
         return [e for e in entries_for(self._make_estimator()) if matches(e, self.backend)]
 
     def _engine_options(self) -> dict[str, Any]:
@@ -168,7 +165,7 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
             try:
                 on_workers = job.client if candidate.device == "dask" else None
                 with Progress(self.progress) as job.progress, outside_the_pool(on_workers):
-                    fitted = load_engine(candidate.backend).fit(job)
+                    fitted = engines()[candidate.backend].fit(job)
                 return fitted, candidate, time.perf_counter() - start, failures
             except (MemoryError, EngineRefusal) as error:
                 last = error
@@ -199,9 +196,8 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
             del self.classes_
 
     def _check_parameters(self, estimator: Any) -> None:
-        for name, known in CHOICES.items():
-            if self._option(name) not in known:
-                raise ValueError(f"{name}={self._option(name)!r} is not known. Choose one of {known}.")
+        for name in ("fallback", "precision", "memory_budget"):
+            check_option(name, self._option(name))
         kind = get_tags(estimator).estimator_type
         if self._kind is not None and kind != self._kind:
             raise TypeError(
@@ -273,7 +269,8 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
         self._check_parameters(estimator)
         info = inspect_input(X, y, sample_weight) if shape is None else described_input(shape, dtype)
         request = self._request({})
-        resources = resources or detect_resources(current_client(get_config()["client"]))
+        on_dask = info.location == "dask"
+        resources = resources or detect_resources(current_client(get_config()["client"]), cluster_needed=on_dask)
         gains = partial(gains_from_all_gpus, estimator, info, request)
         return make_plan(estimator, info, with_cluster(info, request.backend, gains, resources), request)
 

@@ -16,12 +16,12 @@ from checked_estimators import (
 )
 from sklearn.utils.estimator_checks import check_estimator
 
-from skdist_gpu.engines.reductions.fit import FITS
+from skdist_gpu.engines.reductions.info import INFO
 
 
 def test_every_estimator_of_the_reductions_is_checked():
     families = least_squares_family() + one_pass_family() + counted_family() + few_pass_family()
-    assert set(FITS) == {type(estimator).__name__ for estimator in families}
+    assert {entry.estimator for entry in INFO.entries()} == {type(estimator).__name__ for estimator in families}
 
 
 def _name(estimator: Any) -> str:

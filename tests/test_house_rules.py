@@ -1,6 +1,7 @@
 """The rules of CONTRIBUTING.md that a machine can check."""
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
@@ -10,7 +11,10 @@ from pathlib import Path
 from sklearn.utils import all_estimators
 
 import skdist_gpu
-from skdist_gpu.engines.registry import CATALOG
+from skdist_gpu.data.kinds import DASK as DASK_CONTAINERS
+from skdist_gpu.data.kinds import FRAMES, HOST
+from skdist_gpu.data.kinds import GPU as GPU_CONTAINERS
+from skdist_gpu.engines.registry import catalogue, engines
 
 PACKAGE = Path(skdist_gpu.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -86,6 +90,19 @@ def test_sums_over_rows_let_other_threads_run():
     assert not [f"{_name(path)}: {product}" for path in files for product in _products_by_operator(path)]
 
 
+def _words(path: Path) -> set[str]:
+    """Return the words in the texts of a file, messages and documentation alike."""
+    texts = (n.value for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Constant))
+    return {word for text in texts if isinstance(text, str) for word in re.findall(r"[a-z_]+(?:\.[a-z_]+)?", text)}
+
+
+def test_planning_names_no_engine_and_no_container():
+    names = {*engines(), *HOST, *GPU_CONTAINERS, *DASK_CONTAINERS, *FRAMES} - {"other"}
+    assert not [
+        f"{_name(path)}: {_words(path) & names}" for path in PACKAGE.glob("planning/*.py") if _words(path) & names
+    ]
+
+
 SCIKIT_LEARNS = dict(all_estimators())
 
 
@@ -99,12 +116,13 @@ def _class(name: str) -> type | None:
 
 
 def test_catalogue_names_real_estimators_and_parameters():
-    for entry in CATALOG:
+    for entry in catalogue():
         cls = _class(entry.estimator)
         if cls is not None:
             assert {*entry.accepts, *entry.ignores} <= set(cls().get_params()), entry
         assert entry.device in ("cpu", "gpu", "dask"), entry
-        assert (PACKAGE / "engines" / entry.backend.replace(".", "_") / "fit.py").exists(), entry
+        assert entry.device in engines()[entry.backend].packages, entry
+        assert entry.device in engines()[entry.backend].reads, entry
 
 
 @cache

@@ -30,7 +30,9 @@ _started: dict[int, Any] = {}
 def find_machine(info: InputInfo, backend: str, gains: Gains) -> tuple[Resources, Any]:
     """Return the machine and the Dask client to use, after starting a cluster where one is wanted."""
     client = current_client(get_config()["client"])
-    resources = detect_resources(client)
+    resources = detect_resources(client, cluster_needed=info.location == "dask")
+    if resources.cluster is None:  # none, or none that answers
+        client = None
     if client is None and wants_cluster(info, backend, gains, resources, get_config()["auto_cluster"]):
         client = start_cluster(visible_devices(len(resources.gpus)))
         resources = detect_resources(client)
@@ -43,7 +45,11 @@ def wants_cluster(info: InputInfo, backend: str, gains: Gains, resources: Resour
     Data in memory have to be copied to the workers, which few fits are worth, and Dask's blocks of NumPy have
     more cores in this process than in one worker for each GPU.
     """
-    if setting == "off" or len(resources.gpus) < 2 or not {"dask", "distributed"} <= resources.packages:
+    if (
+        setting == "off"
+        or len(resources.gpus) < 2
+        or not all(name in resources.packages for name in ("dask", "distributed"))
+    ):
         return False
     name, _, device = backend.partition(":")
     for_dask = info.location == "dask" and (info.backing in GPU or setting == "on")

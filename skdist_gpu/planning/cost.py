@@ -1,46 +1,21 @@
 """Predict seconds from a small physical model: start-up, bytes moved, products, passes.
 
-The rates were measured by `benchmarks/least_squares.py`; an estimator without rates has no prediction. The
-choice does not depend on them: the size rule of the catalogue decides.
+The rates stand in the catalogue; an entry without rates has no prediction. The choice does not depend on them: the
+size rule of the catalogue decides.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.hardware.detect import Resources
 
-
-@dataclass(frozen=True)
-class Rate:
-    """Seconds to start, and per product of two values of one row (``n * d**2`` of them)."""
-
-    start: float
-    per_product: float
-    parallel: bool = False
-
-
-# (estimator, backend, device) -> rate; CPU rates for one core
-RATES = {
-    ("LinearRegression", "sklearn", "cpu"): Rate(1e-3, 1.2e-9),
-    ("Ridge", "sklearn", "cpu"): Rate(1e-3, 1.0e-10),
-    ("LinearRegression", "reductions", "cpu"): Rate(3e-3, 8.5e-11, parallel=True),
-    ("Ridge", "reductions", "cpu"): Rate(3e-3, 8.5e-11, parallel=True),
-    ("LinearRegression", "reductions", "dask"): Rate(5e-2, 1.0e-10, parallel=True),
-    ("Ridge", "reductions", "dask"): Rate(5e-2, 1.0e-10, parallel=True),
-    ("LinearRegression", "reductions", "gpu"): Rate(1e-2, 1.6e-13),
-    ("Ridge", "reductions", "gpu"): Rate(1e-2, 1.6e-13),
-    ("LinearRegression", "cuml", "gpu"): Rate(3e-2, 3.0e-12),
-    ("Ridge", "cuml", "gpu"): Rate(3e-2, 3.0e-12),
-}
 HOST_TO_GPU_BYTES_PER_SECOND = 30e9
 
 
 def predict_seconds(entry: Entry, info: InputInfo, resources: Resources) -> float | None:
     """Return the predicted duration of a fit in seconds; None without a measured rate."""
-    rate = RATES.get((entry.estimator, entry.backend, entry.device))
+    rate = entry.rate
     if rate is None or info.n_elements is None or info.n_features is None or info.n_bytes is None:
         return None
     n_workers = 1
