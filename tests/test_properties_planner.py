@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.utils import all_estimators
 
 from skdist_gpu.data.inspect import InputInfo
-from skdist_gpu.engines.registry import CATALOG, backends, entries_for
+from skdist_gpu.engines.registry import catalogue, engines, entries_for
 from skdist_gpu.planning.planner import Request, make_plan
 from skdist_gpu.testing import make_resources
 
@@ -32,7 +32,7 @@ DTYPES = ["float64", "float32", "int64", "int8", "bool", "object", "category", "
 
 
 # the classes of scikit-learn that some engine beside scikit-learn knows
-_KNOWN = {entry.estimator for entry in CATALOG}
+_KNOWN = {entry.estimator for entry in catalogue()}
 ESTIMATORS = {name: cls for name, cls in all_estimators() if name in _KNOWN}
 
 
@@ -88,7 +88,7 @@ def machines(draw):
 def requests(draw):
     """Return what a user asks for."""
     return Request(
-        backend=draw(st.sampled_from(["auto", "auto", *backends(), "reductions:gpu", "reductions:dask"])),
+        backend=draw(st.sampled_from(["auto", "auto", *engines(), "reductions:gpu", "reductions:dask"])),
         memory_budget=draw(st.none() | st.integers(1, 10**12)),
         precision=draw(st.sampled_from(["auto", "float32"])),
         allow_ignored=draw(st.booleans()),
