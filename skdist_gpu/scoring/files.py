@@ -11,7 +11,8 @@ import numpy as np
 
 from skdist_gpu.data.dataset import arrow_schema_of, schema_of
 from skdist_gpu.data.examples import with_known_categories
-from skdist_gpu.scoring.methods import BlockMethod, column_names, features_of, joined, method_of, scored_batches
+from skdist_gpu.engines.block_method import BlockMethod
+from skdist_gpu.scoring.methods import column_names, features_of, joined, method_of, scored_batches
 
 if TYPE_CHECKING:
     import pyarrow as pa

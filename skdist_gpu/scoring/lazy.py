@@ -13,7 +13,8 @@ from skdist_gpu._compat.dask import example_rows
 from skdist_gpu.data.convert import aligned, place_like
 from skdist_gpu.data.examples import with_known_categories
 from skdist_gpu.data.kinds import GPU, container_of
-from skdist_gpu.scoring.methods import BlockMethod, apply_to_block, column_names
+from skdist_gpu.engines.block_method import BlockMethod
+from skdist_gpu.scoring.methods import apply_to_block, column_names
 
 
 def map_rows(function: BlockMethod, X: Any) -> Any:

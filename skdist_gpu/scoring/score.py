@@ -15,10 +15,12 @@ from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.dataset import schema_of
 from skdist_gpu.data.inspect import inspect_input
 from skdist_gpu.data.kinds import DASK, container_of
+from skdist_gpu.engines.block_method import BlockMethod
 from skdist_gpu.exceptions import CollectLimitError
 from skdist_gpu.hardware.fake import parse_bytes
 from skdist_gpu.planning.plan import format_bytes
-from skdist_gpu.scoring.methods import BlockMethod, apply_to, features_of, method_of, scored_batches
+from skdist_gpu.scoring.apply import apply_to
+from skdist_gpu.scoring.methods import features_of, method_of, scored_batches
 from skdist_gpu.scoring.metrics import (
     DevianceShare,
     Metric,

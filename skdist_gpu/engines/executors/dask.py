@@ -21,8 +21,9 @@ from skdist_gpu._compat.dask import call_of, stored_blocks
 from skdist_gpu.data.convert import place_like, to_host
 from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.data.labels import codes_of, labels_in
-from skdist_gpu.engines.reductions.core.protocol import Reduction, combine_all, fold, one_blas_thread, part_bounds
+from skdist_gpu.engines.reductions.core.protocol import Reduction, combine_all, fold, part_bounds
 from skdist_gpu.exceptions import MisalignedBlocksError
+from skdist_gpu.hardware.threads import one_blas_thread
 from skdist_gpu.progress import Progress
 
 # partial results that one task combines
