@@ -132,6 +132,13 @@ def remember_features(estimator: Any, X: Any, y: Any) -> None:
     validate_data(estimator, empty, None if y is None else "no_validation", skip_check_array=True)
 
 
+def check_feature_names(estimator: Any, names: list[str]) -> None:
+    """Raise scikit-learn's error for names of columns that are not those that an estimator was fitted to."""
+    import pandas as pd
+
+    validate_data(estimator, pd.DataFrame(columns=names, dtype=np.float64), reset=False, skip_check_array=True)
+
+
 def aligned(part: Any, X: Any, name: str = "y") -> Any:
     """Return rows that belong to those of Dask's `X` as a Dask collection with the same row blocks; computes nothing.
 

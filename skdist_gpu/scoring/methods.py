@@ -9,7 +9,7 @@ import joblib
 import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
 
-from skdist_gpu.data.convert import to_host
+from skdist_gpu.data.convert import check_feature_names, to_host
 from skdist_gpu.data.dataset import in_threads, read_batches, schema_of
 from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.engines.block_method import BlockMethod, ModelCopies
@@ -84,10 +84,20 @@ def apply_in_threads(function: BlockMethod, X: Any) -> Any:
 
 
 def features_of(function: BlockMethod, source: Any, keep: Sequence[str] = ()) -> list[str]:
-    """Name the columns of files that an estimator was fitted to; all but those to keep, where it knows no names."""
-    known = getattr(function.estimator, "feature_names_in_", None)
-    others = {*keep, margin_column(function)}
-    return [name for name in schema_of(source) if name not in others] if known is None else list(known)
+    """Name the columns of files that an estimator was fitted to; all but those to keep, where it knows no names.
+
+    Raises
+    ------
+    ValueError
+        scikit-learn's own, if columns are missing.
+    """
+    known, names = getattr(function.estimator, "feature_names_in_", None), list(schema_of(source))
+    if known is None:
+        return [name for name in names if name not in (*keep, margin_column(function))]
+    present = [name for name in known if name in names]
+    if len(present) < len(known):
+        check_feature_names(function.estimator, present)
+    return list(known)
 
 
 def margin_column(function: BlockMethod) -> str | None:
@@ -135,6 +145,11 @@ def joined(results: list[Any]) -> Any:
 
         return vstack(results, format="csr")
     return np.concatenate(results)
+
+
+def no_rows(result: Any) -> Any:
+    """Return a result of the same kind for no rows."""
+    return type(result)(no_rows(part) for part in result) if isinstance(result, (list, tuple)) else result[:0]
 
 
 def column_names(function: BlockMethod) -> Any:
