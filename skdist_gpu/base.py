@@ -14,7 +14,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from skdist_gpu._compat.cuml import without_proxy
 from skdist_gpu._compat.sklearn import unfitted, validate_params
-from skdist_gpu.config import DEFAULTS, get_config
+from skdist_gpu.config import DEFAULTS, check_option, get_config, parse_bytes
 from skdist_gpu.data.inspect import described_input, inspect_input
 from skdist_gpu.delegation import FitMethod
 from skdist_gpu.engines.block_method import ModelCopies
@@ -24,14 +24,11 @@ from skdist_gpu.engines.registry import engines, entries_for, matches
 from skdist_gpu.exceptions import BackendError, EngineRefusal, FallbackWarning
 from skdist_gpu.hardware.cluster import find_machine, outside_the_pool, with_cluster
 from skdist_gpu.hardware.detect import Resources, current_client, detect_resources
-from skdist_gpu.hardware.fake import parse_bytes
 from skdist_gpu.info.report import Explanation, Report
 from skdist_gpu.planning.plan import Candidate, Plan
 from skdist_gpu.planning.planner import Request, gains_from_all_gpus, make_plan, parameter_refusals
 from skdist_gpu.progress import Progress
 from skdist_gpu.scoring.mixin import ScoringMixin
-
-CHOICES = {"fallback": ("warn", "silent", "raise"), "precision": ("auto", "float32")}
 
 
 class AutoScaleBase(ScoringMixin, BaseEstimator):
@@ -204,9 +201,8 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
             del self.classes_
 
     def _check_parameters(self, estimator: Any) -> None:
-        for name, known in CHOICES.items():
-            if self._option(name) not in known:
-                raise ValueError(f"{name}={self._option(name)!r} is not known. Choose one of {known}.")
+        for name in ("fallback", "precision", "memory_budget"):
+            check_option(name, self._option(name))
         kind = get_tags(estimator).estimator_type
         if self._kind is not None and kind != self._kind:
             raise TypeError(
@@ -278,7 +274,8 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
         self._check_parameters(estimator)
         info = inspect_input(X, y, sample_weight) if shape is None else described_input(shape, dtype)
         request = self._request({})
-        resources = resources or detect_resources(current_client(get_config()["client"]))
+        on_dask = info.location == "dask"
+        resources = resources or detect_resources(current_client(get_config()["client"]), cluster_needed=on_dask)
         gains = partial(gains_from_all_gpus, estimator, info, request)
         return make_plan(estimator, info, with_cluster(info, request.backend, gains, resources), request)
 

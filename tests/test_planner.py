@@ -129,3 +129,11 @@ def test_plan_is_the_same_twice_and_prints():
         assert first == wrapper(estimator).plan(shape=(1000, 10), resources=SERVER)
         assert "chosen" in str(first)
         assert first.chosen.name in first._repr_html_()
+
+
+def test_rows_in_memory_are_shared_among_gpus():
+    four = make_resources(gpus=4)
+    for shape, place in (((10**8, 100), "on 4 GPUs, each with its share of 40.0 GB"), ((10**6, 100), "on the GPU")):
+        plan = AutoScaleRegressor(Ridge()).plan(shape=shape, dtype="float32", resources=four)
+        assert plan.device == "gpu"
+        assert place in str(plan)

@@ -25,13 +25,23 @@ _PLAIN = frozenset({type(None), bool, int, float, str})
 
 
 def unfitted(estimator: Any) -> Any:
-    """Return what ``clone`` does; for scikit-learn's own with plain parameters in a fifth of the time."""
+    """Return what ``clone`` does, with the user's own callbacks; for plain parameters in a fifth of the time."""
     cls = estimator.__class__
     if cls.__module__.startswith("sklearn.") and _CARRIED.isdisjoint(vars(estimator)):
         values = _parameters(estimator)
         if _PLAIN.issuperset(map(type, values.values())):
             return cls(**values)
-    return clone(estimator)
+    return _with_callbacks_of(estimator, clone(estimator))
+
+
+def _with_callbacks_of(estimator: Any, copy: Any) -> Any:
+    """Return a copy that calls the user's own callbacks: what they have seen of a fit, the user reads from them."""
+    if hasattr(estimator, "get_params") and not isinstance(estimator, type):
+        params = estimator.get_params()
+        callbacks = {n: v for n, v in params.items() if n.rpartition("__")[2] == "callbacks" and v is not None}
+        if callbacks:
+            copy.set_params(**callbacks)
+    return copy
 
 
 def has_callbacks(estimator: Any) -> bool:
@@ -62,6 +72,14 @@ def remember_binarizer(estimator: Any, classes: Any) -> None:
 
     estimator._label_binarizer = LabelBinarizer(pos_label=1, neg_label=-1).fit(classes)
     estimator.classes_ = estimator._label_binarizer.classes_
+
+
+def check_gcv_mode(estimator: Any, sparse: bool) -> None:
+    """Warn as a RidgeCV does where its `gcv_mode` does not fit the rows."""
+    from scipy.sparse import csr_array
+    from sklearn.linear_model._ridge import _check_gcv_mode
+
+    _check_gcv_mode(csr_array((1, 1)) if sparse else np.zeros((1, 1)), estimator.gcv_mode)
 
 
 def infer_dimension(variances: Any, n_samples: int) -> int:
@@ -190,6 +208,7 @@ def response_method(estimator: Any, scorer: Any) -> str:
 
 
 __all__ = [
+    "check_gcv_mode",
     "check_sample_weight",
     "check_selection",
     "handle_zeros",

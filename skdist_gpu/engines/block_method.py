@@ -43,6 +43,9 @@ class ModelCopies:
             self._kept[name] = (state, make())
         return self._kept[name][1]
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._kept
+
     def __reduce__(self) -> tuple[type, tuple[()]]:
         return ModelCopies, ()
 

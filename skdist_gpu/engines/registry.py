@@ -31,7 +31,7 @@ BUILT_IN = (
 # other packages name their EngineInfo here
 ENTRY_POINTS = "skdist_gpu.engines"
 # of entries of engines that serve as well
-_DEVICES = ("gpu", "dask", "cpu")
+_DEVICES = ("gpu", "cpu", "dask")
 _registered: list[EngineInfo] = []
 
 

@@ -23,8 +23,10 @@ from skdist_gpu.data.convert import (
 from skdist_gpu.data.dataset import DatasetTable, table_of
 from skdist_gpu.data.kinds import DASK, GPU, HOST, container_of
 from skdist_gpu.data.labels import encode
+from skdist_gpu.engines.parameters import check_as_scikit_learn
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.reductions.core.protocol import Passes, Reduction, part_bounds, too_few_rows
+from skdist_gpu.engines.reductions.gpus import n_gpus
 from skdist_gpu.engines.reductions.info import INFO
 from skdist_gpu.engines.registry import entries_for
 from skdist_gpu.exceptions import NotFiniteError
@@ -38,10 +40,11 @@ def fit(job: FitJob) -> Fitted:
         if job.device == "gpu":
             from skdist_gpu.engines.executors.gpu import release_memory
 
-            release_memory()
+            release_memory(n_gpus(job.info, job.resources))
 
 
 def _fit(job: FitJob) -> Fitted:
+    check_as_scikit_learn(job)
     X, y, sample_weight = _checked(job)
     classes = None
     if _takes_labels(job.estimator):
@@ -93,6 +96,8 @@ def _passes(job: FitJob, X: Any, y: Any, sample_weight: Any, classes: np.ndarray
         n_features=X.shape[1],
         target_ndim=_target_ndim(X, y),
         dtype=getattr(X, "dtype", np.dtype(np.float64)),
+        target_dtype=getattr(y, "dtype", np.dtype(np.float64)),
+        sparse=job.info.sparse,
         classes=classes,
         n_rows=int(X.shape[0]) if numbered and not from_files else None,
         reduce_parts=(executor.reduce_parts if from_files else reduce_parts) if numbered else None,
@@ -162,8 +167,11 @@ def _executor(job: FitJob, X: Any, y: Any, sample_weight: Any) -> Any:
         return DaskExecutor(X, y, sample_weight, job.client, job.progress)
     if job.device == "gpu":
         from skdist_gpu.engines.executors.gpu import GpuExecutor
+        from skdist_gpu.engines.executors.gpus import GpusExecutor
 
-        return GpuExecutor(X, y, sample_weight, job.resources.n_cores, job.memory_budget, job.progress)
+        options = (X, y, sample_weight, job.resources.n_cores, job.memory_budget, job.progress)
+        n = n_gpus(job.info, job.resources)
+        return GpuExecutor(*options) if n == 1 else GpusExecutor(*options, n)
     from skdist_gpu.engines.executors.threads import ThreadsExecutor
 
     return ThreadsExecutor(X, y, sample_weight, job.resources.n_cores, job.progress)

@@ -11,6 +11,7 @@ from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.protocol import EngineInfo
 from skdist_gpu.engines.reductions.core.protocol import GPU_STEP_BYTES, STEP_BYTES
+from skdist_gpu.engines.reductions.gpus import n_gpus
 
 if TYPE_CHECKING:
     from skdist_gpu.hardware.detect import Resources
@@ -36,7 +37,10 @@ class Reductions(EngineInfo):
                 yield from getattr(import_module(module.name), "ENTRIES", ())
 
     def why(self, entry: Entry, estimator: Any, info: InputInfo, resources: Resources) -> list[str]:
-        return [f"exact sums in float64 over blocks of rows, {_PLACES[entry.device]}"]
+        place = _PLACES[entry.device]
+        if entry.device == "gpu" and (n := n_gpus(info, resources)) > 1:
+            place = f"on {n} GPUs, each with its share of {(info.n_bytes or 0) / 1e9:.1f} GB"
+        return [f"exact sums in float64 over blocks of rows, {place}"]
 
     def peak_bytes(self, entry: Entry, info: InputInfo, resources: Resources) -> int:
         """Blocks in work plus the sums: independent of the number of rows, but for what tells their folds."""

@@ -136,9 +136,11 @@ def fit_truncated_svd(estimator: Any, data: Passes) -> None:
             f"Found array with {n_columns} feature(s) (shape=(?, {n_columns})) while a minimum of 2 is required "
             "by TruncatedSVD."
         )
-    if wanted > n_columns:
+    if estimator.algorithm == "randomized" and wanted > n_columns:
         raise ValueError(f"n_components({wanted}) must be <= n_features({n_columns}).")
     moments = finite_moments(data)
+    if estimator.algorithm == "arpack" and wanted >= min(moments.n_rows, n_columns):
+        raise ValueError("`k` must be an integer satisfying `0 < k < min(A.shape)`.")
     products = moments.scatter + moments.n_rows * np.outer(moments.mean, moments.mean)
     kept = min(wanted, moments.n_rows)
     singular_values, components = _decompose(products, np.zeros(n_columns), kept, data)

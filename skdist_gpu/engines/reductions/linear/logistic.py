@@ -136,9 +136,8 @@ def fit_logistic_regression(estimator: Any, data: Passes) -> None:
     Raises
     ------
     ValueError
-        scikit-learn's own, if there is one class only or the solver does not take the penalty.
+        scikit-learn's own, if there is one class only.
     """
-    check_penalty(estimator.solver, [0.0 if np.isinf(estimator.C) else estimator.l1_ratio])
     classes = check_classes(data)
     view, sample = look_ahead(data, len(classes))
     class_weight = class_weights(estimator.class_weight, classes, view)
@@ -158,19 +157,6 @@ def coefficients(design: Design, coef: np.ndarray) -> tuple[np.ndarray, np.ndarr
     """Return coefficients and intercepts for X itself, a row and a value for each score."""
     slopes, intercepts = design.by_row_of_X(coef.reshape(-1, design.n_columns))
     return slopes, intercepts if len(intercepts) == 1 else intercepts - intercepts.mean()
-
-
-def check_penalty(solver: str, l1_ratios: Any) -> None:
-    """Raise scikit-learn's own error where a solver does not take the penalty.
-
-    Raises
-    ------
-    ValueError
-        Naming both.
-    """
-    if any(ratio > 0 for ratio in l1_ratios) and solver != "saga":
-        penalty = "l1" if all(ratio == 1 for ratio in l1_ratios) else "elasticnet"
-        raise ValueError(f"Solver {solver} supports only 'l2' or None penalties, got {penalty} penalty.")
 
 
 def make_model(

@@ -27,7 +27,7 @@ from skdist_gpu.engines.reductions.linear.linear import (
     warn_if_hidden,
     warn_if_unfinished,
 )
-from skdist_gpu.engines.reductions.linear.logistic import ACCEPTED, check_penalty, coefficients, make_model
+from skdist_gpu.engines.reductions.linear.logistic import ACCEPTED, coefficients, make_model
 from skdist_gpu.engines.reductions.linear.logistic_folds import (
     Models,
     TargetsReduction,
@@ -91,11 +91,11 @@ def fit_logistic_regression_cv(estimator: Any, data: Passes) -> None:
     EngineRefusal
         If metadata routing is on, or second derivatives of all models take too much memory.
     ValueError
-        scikit-learn's own, if there is one class only or the solver does not take the penalty.
+        scikit-learn's own, if there is one class only or `class_weight` names others.
     """
     ratios = _l1_ratios(estimator)
-    check_penalty(estimator.solver, ratios)
     classes = check_classes(data)
+    _check_class_weight(estimator.class_weight, classes)
     Cs = np.logspace(-4, 4, estimator.Cs) if isinstance(estimator.Cs, (int, np.integer)) else np.asarray(estimator.Cs)
     if sklearn.get_config()["enable_metadata_routing"]:
         raise EngineRefusal("metadata routing is on, which our scores do not follow")
@@ -130,15 +130,18 @@ def fit_logistic_regression_cv(estimator: Any, data: Passes) -> None:
     _set_attributes(estimator, best, paths, scores, n_iter)
 
 
+def _check_class_weight(class_weight: Any, classes: np.ndarray) -> None:
+    if isinstance(class_weight, dict) and not set(class_weight) <= set(classes.tolist()):
+        raise ValueError(
+            "The given class_weight dict must have the class labels as keys; "
+            f"classes={classes} but key={class_weight.keys()}"
+        )
+
+
 def _l1_ratios(estimator: Any) -> np.ndarray:
     """Return the shares of the penalty that are for absolute coefficients."""
     if not _has_l1_ratios(estimator):
         return np.zeros(1)
-    numbers = all(isinstance(ratio, (int, float, np.number)) and 0 <= ratio <= 1 for ratio in estimator.l1_ratios)
-    if len(estimator.l1_ratios) == 0 or not numbers:
-        raise ValueError(
-            f"l1_ratios must be an array-like of numbers between 0 and 1; got (l1_ratios={estimator.l1_ratios!r})"
-        )
     return np.asarray(estimator.l1_ratios, dtype=np.float64)
 
 

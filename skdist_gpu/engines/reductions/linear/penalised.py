@@ -21,6 +21,7 @@ SAME = 1e-13
 def fit_mean_loss(estimator: Any, data: Passes) -> None:
     """Fit an estimator whose loss is the mean of squared errors, in place: Lasso, ElasticNet."""
     fit_rows(estimator, compress(data, estimator.fit_intercept).per_row(), data.target_ndim)
+    data.keep_dtype(estimator, "coef_", "intercept_", "dual_gap_")
 
 
 def fit_path(estimator: Any, data: Passes) -> None:
@@ -38,12 +39,15 @@ def fit_path(estimator: Any, data: Passes) -> None:
     if estimator.fit_path:
         paths = estimator.coef_path_  # a list where there are several targets
         estimator.coef_path_ = [path[:-1] for path in paths] if isinstance(paths, list) else paths[:-1]
+        data.keep_dtype(estimator, "coef_path_")
     keep_intercept(estimator, rows, data.target_ndim)
+    data.keep_dtype(estimator, "coef_", "intercept_", "alphas_")
 
 
 def fit_total_loss(estimator: Any, data: Passes) -> None:
     """Fit an estimator whose loss is the sum of squared errors, in place: OrthogonalMatchingPursuit."""
     fit_rows(estimator, compress(data, estimator.fit_intercept), data.target_ndim)
+    data.keep_dtype(estimator, "coef_", "intercept_")
 
 
 def fit_rows(estimator: Any, rows: Compressed, target_ndim: int) -> None:
@@ -59,7 +63,8 @@ def keep_intercept(estimator: Any, rows: Compressed, target_ndim: int = 1) -> No
     if not estimator.fit_intercept:
         estimator.intercept_ = 0.0
     else:
-        estimator.intercept_ = np.float64(intercept[0]) if target_ndim == 1 else intercept
+        number = target_ndim == 1 and estimator.coef_.ndim == 1  # LassoLars has a path of one row without `fit_path`
+        estimator.intercept_ = intercept[0] if number else intercept
 
 
 def _solve(estimator: Any, X: np.ndarray, y: np.ndarray, target_ndim: int) -> None:
