@@ -54,7 +54,13 @@ _LEARNED_TYPES = (
     "xgboost.core.Booster",
     *(f"xgboost.sklearn.XGB{kind}" for kind in ("Classifier", "RFClassifier", "RFRegressor", "Ranker", "Regressor")),
 )
-_OWN_PARTS = ("planning.plan.Candidate", "planning.plan.Plan", "info.report.Report")
+_OWN_PARTS = (
+    "compose.multiclass.OneVsOneClassifier",
+    "compose.multiclass.OneVsRestClassifier",
+    "planning.plan.Candidate",
+    "planning.plan.Plan",
+    "info.report.Report",
+)
 # bytes that a file may unpack to whatever its size, and beyond which it may not grow more than so many times
 _SMALL, _MOST_GROWTH = 64 * 2**20, 100
 
