@@ -13,7 +13,8 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
 from skdist_gpu._compat.cuml import without_proxy
-from skdist_gpu._compat.sklearn import unfitted, validate_params
+from skdist_gpu._compat.questions import answer_with_the_plain
+from skdist_gpu._compat.sklearn import parameter_names, unfitted, validate_params
 from skdist_gpu.config import DEFAULTS, check_option, get_config, parse_bytes
 from skdist_gpu.data.inspect import described_input, inspect_input
 from skdist_gpu.delegation import FitMethod
@@ -62,6 +63,10 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
         """Return the estimator to fit: the user's own, or the default; not yet cloned."""
         return without_proxy(self._default_estimator() if self.estimator is None else self.estimator)
 
+    def _plain_estimator(self) -> Any:
+        """Return what scikit-learn is told where it decides by the class of an estimator."""
+        return self.__dict__["estimator_"] if "estimator_" in self.__dict__ else self._make_estimator()
+
     def _takes_weights(self) -> bool:
         return has_fit_parameter(self._make_estimator(), "sample_weight") and any(e.weights for e in self._entries())
 
@@ -87,7 +92,12 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
         tags.array_api_support = False
         return tags
 
+    def __sklearn_clone__(self) -> Any:
+        answer_with_the_plain()  # scikit-learn's meta-estimators clone before they ask for the class
+        return super().__sklearn_clone__()
+
     def __sklearn_is_fitted__(self) -> bool:
+        answer_with_the_plain()  # or ask this, of one that they do not clone
         return "estimator_" in self.__dict__
 
     def __getattr__(self, name: str) -> Any:
@@ -95,7 +105,8 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
         text = f"{type(self).__name__!r} object has no attribute {name!r}"
         if not name.startswith("_") and "estimator_" in self.__dict__:
             plain, answers = self.__dict__["estimator_"], self.__dict__.get("_answers", {})
-            if name.endswith("_") or name.startswith("get_"):
+            # scikit-learn reads some parameters, such as `penalty`, of a fitted estimator
+            if name.endswith("_") or name.startswith("get_") or name in parameter_names(plain.__class__):
                 return answers[name] if name in answers else getattr(plain, name)
             if hasattr(plain, name):
                 text += f"; the fitted {type(plain).__name__} in estimator_ has one"
