@@ -171,3 +171,17 @@ def parse_bytes(text: str | int | float, name: str = "") -> int:
         what = f"{name}={text!r}" if name else repr(text)
         raise ValueError(f"{what} is no number of bytes above zero. Write it as in '80GB' or '512 MiB'.")
     return n_bytes
+
+
+def format_bytes(n_bytes: float) -> str:
+    """Write a number of bytes for people.
+
+    Examples
+    --------
+    >>> format_bytes(31_200_000_000), format_bytes(512)
+    ('31.2 GB', '512 B')
+    """
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.1f} {unit}"
+    return f"{n_bytes:.0f} B"

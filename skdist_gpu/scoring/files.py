@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skdist_gpu.data.dataset import arrow_schema_of, schema_of
+from skdist_gpu.data.dataset import arrow_schema_of, features_schema, schema_of
 from skdist_gpu.data.examples import with_known_categories
 from skdist_gpu.data.kinds import container_of
 from skdist_gpu.engines.block_method import BlockMethod
 from skdist_gpu.publish import published
-from skdist_gpu.scoring.methods import column_names, features_of, joined, method_of, no_rows, scored_batches
+from skdist_gpu.scoring.methods import column_names, features_of, joined, method_of, scored_batches
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,7 +49,7 @@ class ScoredDataset:
         if unknown:
             raise ValueError(f"The columns to keep, {unknown}, are not in the data, which have {names[:8]}.")
         self._features = features_of(function, source, keep or ())
-        unseen = [name for name in names if name not in self._features]
+        unseen = [name for name in features_schema(source) if name not in self._features]
         self._kept = list(keep) if keep is not None else unseen if function.method == "transform" else []
 
     @cached_property
@@ -102,7 +102,10 @@ class ScoredDataset:
     def collect(self) -> Any:
         """Return the result alone, as the method gives it for rows in memory."""
         results = [result for _, result in scored_batches(self.function, self.source, self._features)]
-        return joined(results) if results else no_rows(self._result_of(self._made_up_row(self._features)))
+        if not results:
+            by, shape = type(self.function.estimator).__name__, (0, len(self._features))
+            raise ValueError(f"Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is required by {by}.")
+        return joined(results)
 
     def _columns(self, rows: Any, result: Any, kept: Sequence[str]) -> dict[str, Any]:
         return {name: rows[name] for name in kept} | _columns(self.function, result)

@@ -9,9 +9,10 @@ import joblib
 import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
 
-from skdist_gpu.data.convert import check_feature_names, to_host
-from skdist_gpu.data.dataset import in_threads, read_batches, schema_of
-from skdist_gpu.data.kinds import GPU, container_of
+from skdist_gpu._compat.sklearn import check_feature_names
+from skdist_gpu.data.containers import GPU, container_of
+from skdist_gpu.data.convert import to_host
+from skdist_gpu.data.dataset import features_schema, in_threads, read_batches, schema_of
 from skdist_gpu.engines.block_method import BlockMethod, ModelCopies
 from skdist_gpu.engines.registry import method_class
 from skdist_gpu.hardware.threads import one_blas_thread
@@ -84,19 +85,14 @@ def apply_in_threads(function: BlockMethod, X: Any) -> Any:
 
 
 def features_of(function: BlockMethod, source: Any, keep: Sequence[str] = ()) -> list[str]:
-    """Name the columns of files that an estimator was fitted to; all but those to keep, where it knows no names.
-
-    Raises
-    ------
-    ValueError
-        scikit-learn's own, if columns are missing.
-    """
-    known, names = getattr(function.estimator, "feature_names_in_", None), list(schema_of(source))
+    """Name the columns of files that an estimator was fitted to; all but those to keep, where it knows no names."""
+    known = getattr(function.estimator, "feature_names_in_", None)
+    others = {*keep, margin_column(function)}
     if known is None:
-        return [name for name in names if name not in (*keep, margin_column(function))]
-    present = [name for name in known if name in names]
-    if len(present) < len(known):
-        check_feature_names(function.estimator, present)
+        return [name for name in features_schema(source) if name not in others]
+    names = schema_of(source)
+    if any(name not in names for name in known):
+        check_feature_names(function.estimator, [name for name in names if name in known])
     return list(known)
 
 
@@ -145,11 +141,6 @@ def joined(results: list[Any]) -> Any:
 
         return vstack(results, format="csr")
     return np.concatenate(results)
-
-
-def no_rows(result: Any) -> Any:
-    """Return a result of the same kind for no rows."""
-    return type(result)(no_rows(part) for part in result) if isinstance(result, (list, tuple)) else result[:0]
 
 
 def column_names(function: BlockMethod) -> Any:

@@ -19,12 +19,11 @@ from sklearn import metrics
 from sklearn.utils import assert_all_finite
 
 from skdist_gpu._compat.sklearn import parts_of_scorer
-from skdist_gpu.config import get_config, parse_bytes
+from skdist_gpu.config import format_bytes, get_config, parse_bytes
 from skdist_gpu.data.convert import aligned, to_host
 from skdist_gpu.exceptions import CollectLimitError, MisalignedBlocksError
 from skdist_gpu.hardware.cluster import outside_the_pool
 from skdist_gpu.hardware.detect import current_client
-from skdist_gpu.planning.plan import format_bytes
 from skdist_gpu.progress import Progress
 
 # scorer -> scikit-learn's function, which is a mean over rows, and its sign
@@ -299,17 +298,16 @@ def _map_block(metric: Metric, index: int, predicted: Any, y: Any, weight: Any) 
 
 
 def contribution(metric: Metric, y: Any, predicted: Any, weight: Any) -> Any:
-    """Return what a block of rows contributes.
+    """Return what rows in memory contribute to a metric.
 
     Raises
     ------
     ValueError
-        scikit-learn's own, for values that are not finite.
+        scikit-learn's own, for a target or weights with values that are missing or infinite.
     """
-    if y is not None:
-        for part, name in ((y, ""), (predicted, ""), (weight, "sample_weight")):
-            if part is not None and part.dtype.kind == "f":
-                assert_all_finite(part, input_name=name)
+    for part, name in ((y, ""), (weight, "sample_weight")):
+        if part is not None:
+            assert_all_finite(part, input_name=name)
     return metric.map(y, predicted, weight)
 
 
