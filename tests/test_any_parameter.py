@@ -28,6 +28,7 @@ VALUES = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:Class PassiveAggressive:FutureWarning")
 def test_every_parameter_of_every_estimator_may_hold_anything():
     info = InputInfo("numpy", 10**7, 20, n_targets=1)
     for name, cls in all_estimators():

@@ -10,11 +10,18 @@ from sklearn.dummy import DummyRegressor
 
 from skdist_gpu import AutoScaleRegressor, capabilities
 from skdist_gpu.engines import registry
-from skdist_gpu.exceptions import BackendError
+from skdist_gpu.exceptions import BackendError, FallbackWarning
 from skdist_gpu.testing import assert_ran_on, make_resources, parametrize_with_autoscale_checks
 from skdist_gpu.testing.contract import CHECKS
 
 
+@pytest.mark.parametrize("check", CHECKS[:5], ids=lambda check: check.__name__)
+def test_plans_keep_the_contract(check):
+    for engine in registry.engines():
+        check(engine)
+
+
+@pytest.mark.slow
 @parametrize_with_autoscale_checks()
 def test_contract(engine, check):
     check(engine)
@@ -70,3 +77,19 @@ def test_engines_are_found_by_their_entry_points(monkeypatch, tmp_path):
     finally:
         monkeypatch.undo()
         registry.unregister("toy")
+
+
+def test_out_of_memory_goes_down_the_ladder(toy):
+    rows = np.zeros((20_000, 50))
+    registry.register(toy_engine.Hungry())
+    try:
+        model = AutoScaleRegressor(DummyRegressor())
+        assert [c.name for c in model.plan(rows, rows[:, 0]).ladder] == ["hungry:cpu", "toy:cpu", "sklearn:cpu"]
+        with pytest.warns(FallbackWarning, match="hungry:cpu failed: Unable to allocate"):
+            model.fit(rows, rows[:, 0])
+        assert_ran_on(model, "toy")
+        assert "hungry:cpu failed" in str(model.explain())
+        with pytest.raises(MemoryError):
+            AutoScaleRegressor(DummyRegressor(), fallback="raise").fit(rows, rows[:, 0])
+    finally:
+        registry.unregister("hungry")
