@@ -185,8 +185,8 @@ def part_bounds(n_rows: int, n_parts: int) -> list[int]:
 
 
 def take_rows(table: Any, rows: slice) -> Any:
-    """Return rows of an array or a pandas frame, counted from its first row."""
-    return table.iloc[rows] if hasattr(table, "iloc") else table[rows]
+    """Return rows of an array or a frame, counted from its first row."""
+    return find(table).rows(table, rows)
 
 
 def rows_per_step(n_columns: int, n_bytes: int) -> int:
