@@ -14,6 +14,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from skdist_gpu.data.containers import find
+
 # what the rows of one step take in float64: little enough for a cache, and enough for threads not to wait for the
 # interpreter, which each operation needs for a moment
 STEP_BYTES = 8 * 2**20
