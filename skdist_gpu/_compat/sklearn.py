@@ -241,6 +241,13 @@ def response_method(estimator: Any, scorer: Any) -> str:
     return _check_response_method(estimator, scorer._response_method).__name__
 
 
+def transform_output(estimator: Any) -> str:
+    """Return what kind of frame an estimator is to transform to: its own setting, or the configured one."""
+    from sklearn.utils._set_output import _get_output_config
+
+    return _get_output_config("transform", estimator)["dense"]
+
+
 __all__ = [
     "check_feature_names",
     "check_gcv_mode",
@@ -264,6 +271,7 @@ __all__ = [
     "safe_scale",
     "smallest_of",
     "smooth_counts",
+    "transform_output",
     "unfitted",
     "validate_params",
     "value_mask",
