@@ -43,7 +43,7 @@ class Columns:
 class ColumnsContainer(Container):
     """What the package needs to know of it."""
 
-    name = "columns"
+    name = "toy_frame"
     types = ((__name__, "Columns"),)
     has_columns = True
 
@@ -78,7 +78,7 @@ class Capsule:
 
 TABLE = pa.Table.from_pandas(FRAME, preserve_index=False)
 NAMED = {
-    "columns": Columns(dict(zip(NAMES, X.T, strict=True))),
+    "toy_frame": Columns(dict(zip(NAMES, X.T, strict=True))),
     "narwhals": nw.from_native(pl.from_pandas(FRAME)),
     "narwhals.lazy": nw.from_native(pl.from_pandas(FRAME).lazy()),
     "arrow": TABLE.combine_chunks().to_batches()[0],
