@@ -15,6 +15,7 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets
 from xgboost.compat import concat
 
+from skdist_gpu._compat.dask import meta_of
 from skdist_gpu._compat.sklearn import check_sample_weight
 from skdist_gpu.data.containers import DASK, container_of
 from skdist_gpu.data.convert import aligned, to_host
@@ -133,7 +134,7 @@ class Partitions:
         full = [part for part, look in zip(self.parts, self.looks, strict=True) if look.rows]
         code = dask.delayed(code_part)
         ready = self.client.persist([code(part, coding) for part in full])
-        meta = self.like._meta if container_of(self.like) in DASK else rows_of(self.like, slice(0))
+        meta = meta_of(self.like) if container_of(self.like) in DASK else rows_of(self.like, slice(0))
         found = {}
         for name, shape in self.looks[0].shapes.items():
             blocks = [part[name] for part in ready]

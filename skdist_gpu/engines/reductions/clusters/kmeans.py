@@ -19,7 +19,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 
-from skdist_gpu._compat.sklearn import lloyd_step
+from skdist_gpu._compat.sklearn import lloyd_step, remember_counts
 from skdist_gpu.engines.reductions.core.protocol import Passes, dot, namespace
 from skdist_gpu.engines.reductions.core.sample import Overview, Rows, look, narrow_slices
 from skdist_gpu.engines.reductions.entries import few_passes
@@ -226,7 +226,7 @@ def fit_mini_batch_kmeans(estimator: Any, data: Passes) -> None:
     labels = _assign(estimator, data, centres, origin)
     if counts is None:
         counts = np.bincount(labels, weights=sample.weight, minlength=estimator.n_clusters)
-    estimator._counts = counts.astype(estimator.cluster_centers_.dtype)
+    remember_counts(estimator, counts)
     estimator.n_iter_, estimator.n_steps_ = n_iter, n_iter * -(-view.n_rows // estimator.batch_size)
     if estimator.compute_labels:
         estimator.labels_ = labels
