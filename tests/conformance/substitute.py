@@ -1,8 +1,9 @@
 """A pytest plugin: scikit-learn's own tests, with this package's engines under scikit-learn's own classes.
 
-``fit`` of each class that the engine knows is replaced: an AutoScale estimator with the same parameters is fitted,
-and what it learned is copied to the object whose `fit` was called. Where the plan refuses, scikit-learn's own `fit`
-runs, as it would for a user. Subclasses keep theirs, since a plan never takes them for their parent.
+``fit`` and ``fit_transform`` of each class that the engine knows are replaced: an AutoScale estimator with the same
+parameters is fitted, and what it learned is copied to the object whose `fit` was called. Where the plan refuses,
+scikit-learn's own `fit` runs, as it would for a user. Subclasses keep theirs, since a plan never takes them for their
+parent.
 """
 
 from __future__ import annotations
@@ -68,6 +69,20 @@ class Substitution:
             return estimator
 
         cls.fit = fit
+        if "fit_transform" in vars(cls):
+            self._replace_fit_transform(cls)
+
+    def _replace_fit_transform(self, cls: type[Any]) -> None:
+        original = cls.fit_transform
+
+        @wraps(original)
+        def fit_transform(estimator: Any, X: Any, *args: Any, **kwargs: Any) -> Any:
+            nested = getattr(self._inside, "fit", False)
+            if type(estimator) is not cls or nested or not self._fit_on_engine(estimator, original, (X, *args), kwargs):
+                return original(estimator, X, *args, **kwargs)
+            return estimator.transform(X)
+
+        cls.fit_transform = fit_transform
 
     def _fit_on_engine(self, estimator: Any, original: Any, args: Any, kwargs: Any) -> bool:
         """Fit by the engine, and say whether it did not refuse."""
