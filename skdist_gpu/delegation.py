@@ -1,4 +1,4 @@
-"""Show of an AutoScale estimator what the wrapped estimator has: its methods, its parameters, the arguments of `fit`."""
+"""Show of an AutoScale estimator what the wrapped one has: its methods, its parameters, the arguments of `fit`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ class ParameterNames:
             Names, and their values.
         """
         own = super().get_params(deep=False)  # type: ignore[misc]
-        inner = self._wrapped() if deep and "estimator" in own else None
+        if not deep or "estimator" not in own:
+            return own
+        inner = self._wrapped()
         if not hasattr(inner, "get_params") or isinstance(inner, type):
             return own
         theirs = inner.get_params(deep=True)
@@ -100,7 +102,7 @@ def _is_seed(name: str) -> bool:
 
 
 def _name_in(parameters: dict[str, Any], name: str) -> str:
-    """Return the name that a parameter has in the wrapped estimator, given with ``estimator__`` before it or without."""
+    """Return the name of a parameter in the wrapped estimator, given with ``estimator__`` before it or without."""
     head, _, rest = name.partition("__")
     return rest if head == "estimator" and (rest.partition("__")[0] in parameters or head not in parameters) else name
 
