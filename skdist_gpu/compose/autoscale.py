@@ -22,11 +22,27 @@ from skdist_gpu.unsupervised import AutoScaleEstimator, AutoScaleNeighbors, Auto
 
 _OPTIONS = ("backend", "fallback", "precision", "memory_budget", "progress")
 _PREFIX = "AutoScale"
-# scikit-learn's modules of classes that hold estimators
-_MODULES = (
-    *("pipeline", "compose", "ensemble", "model_selection", "multiclass", "multioutput", "calibration"),
-    *("feature_selection", "semi_supervised", "linear_model", "frozen", "impute"),
-)
+# what scikit-learn has that holds estimators, and where
+HOLDERS = {
+    "calibration": ("CalibratedClassifierCV",),
+    "compose": ("ColumnTransformer", "TransformedTargetRegressor"),
+    "ensemble": (
+        *("AdaBoostClassifier", "AdaBoostRegressor", "BaggingClassifier", "BaggingRegressor", "StackingClassifier"),
+        *("StackingRegressor", "VotingClassifier", "VotingRegressor"),
+    ),
+    "feature_selection": ("RFE", "RFECV", "SelectFromModel", "SequentialFeatureSelector"),
+    "frozen": ("FrozenEstimator",),
+    "impute": ("IterativeImputer",),
+    "linear_model": ("RANSACRegressor",),
+    "model_selection": (
+        *("FixedThresholdClassifier", "GridSearchCV", "HalvingGridSearchCV", "HalvingRandomSearchCV"),
+        *("RandomizedSearchCV", "TunedThresholdClassifierCV"),
+    ),
+    "multiclass": ("OneVsOneClassifier", "OneVsRestClassifier", "OutputCodeClassifier"),
+    "multioutput": ("ClassifierChain", "MultiOutputClassifier", "MultiOutputRegressor", "RegressorChain"),
+    "pipeline": ("FeatureUnion", "Pipeline"),
+    "semi_supervised": ("SelfTrainingClassifier",),
+}
 _KINDS = {
     "regressor": AutoScaleRegressor,
     "classifier": AutoScaleClassifier,
@@ -137,10 +153,10 @@ def _empty(plain: type) -> Any:
 
 def __getattr__(name: str) -> Any:
     """Return the composite of scikit-learn's class of a name, such as ``AutoScalePipeline``, for who looks it up."""
-    for module in _MODULES if name.startswith(_PREFIX) else ():
-        plain = getattr(import_module(f"sklearn.{module}"), name.removeprefix(_PREFIX), None)
-        if isinstance(plain, type):
-            return _composite_class(plain)
+    plain = name.removeprefix(_PREFIX)
+    for module, names in HOLDERS.items():
+        if name.startswith(_PREFIX) and plain in names:
+            return _composite_class(getattr(import_module(f"sklearn.{module}"), plain))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
