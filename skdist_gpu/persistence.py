@@ -47,6 +47,21 @@ _LEARNED_TYPES = (
         for metric in ("Chebyshev", "Euclidean", "Hamming", "Haversine", "Manhattan", "Minkowski", "SEuclidean")
         for bits in ("32", "64")
     ),
+    *(f"sklearn.metrics._scorer.{kind}" for kind in ("_MultimetricScorer", "_PassthroughScorer", "_Scorer")),
+    *(
+        f"sklearn.model_selection._split.{folds}"
+        for folds in (
+            *(
+                "GroupKFold",
+                "GroupShuffleSplit",
+                "KFold",
+                "PredefinedSplit",
+                "RepeatedKFold",
+                "RepeatedStratifiedKFold",
+            ),
+            *("ShuffleSplit", "StratifiedGroupKFold", "StratifiedKFold", "StratifiedShuffleSplit", "TimeSeriesSplit"),
+        )
+    ),
     "sklearn.neighbors._ball_tree.BallTree",
     "sklearn.neighbors._kd_tree.KDTree",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",

@@ -7,7 +7,6 @@ from typing import Any
 
 # what calls only `transform` of what is inside it
 _TRANSFORM = ("transformers", "transformer_list", "transformer", "remainder")
-_FUNCTIONS_OF_ROWS = ("predict", "predict_proba", "transform", "decision_function")
 
 
 def is_estimator(value: Any) -> bool:
@@ -58,6 +57,9 @@ def replace_children(obj: Any, new: Callable[[Any, bool], Any]) -> None:
             setattr(obj, parameter, parts)
 
 
-def acts_on_rows(value: Any) -> bool:
-    """Whether a value is an estimator, or part of a fitted one, such as the calibrated classifiers of a fold."""
-    return not isinstance(value, type) and any(hasattr(value, name) for name in ("get_params", *_FUNCTIONS_OF_ROWS))
+def may_hold_estimators(value: Any) -> bool:
+    """Whether a value is an estimator, or part of a fitted one, such as the calibrated classifier of a fold."""
+    if isinstance(value, type) or not hasattr(value, "__dict__"):
+        return False
+    part_of_scikit_learn = type(value).__module__.partition(".")[0] == "sklearn"
+    return part_of_scikit_learn or any(hasattr(value, name) for name in ("get_params", "predict", "transform"))

@@ -9,7 +9,7 @@ import numpy as np
 
 from skdist_gpu._compat.sklearn import unfitted
 from skdist_gpu.base import AutoScaleBase
-from skdist_gpu.compose.children import acts_on_rows
+from skdist_gpu.compose.children import may_hold_estimators
 
 
 def unwrap(obj: Any) -> Any:
@@ -64,7 +64,7 @@ def _without_wrappers(value: Any, seen: dict[int, tuple[Any, Any]]) -> Any:
             return value
         items = [_plain(part, seen) for part in value.flat]
         return _filled(value, items) if _differ(items, value.flat) else value
-    if not acts_on_rows(value) or not hasattr(value, "__dict__"):
+    if not may_hold_estimators(value):
         return value
     state = {name: _plain(part, seen) for name, part in vars(value).items()}
     plain_class = getattr(type(value), "plain_class", None)
