@@ -1,52 +1,132 @@
-"""Predict seconds from a small physical model: start-up, bytes moved, products, passes.
+"""Predict seconds: the sum of physical terms, each times its measured rate.
 
-The rates were measured by `benchmarks/least_squares.py`; an estimator without rates has no prediction. The
-choice does not depend on them: the size rule of the catalogue decides.
+The rates come from `benchmarks/rates.py`, which measures every engine on many workloads and fits them by non-negative
+least squares of the relative error. Each file in ``planning/rates`` holds those of one machine, with date and versions.
+Another machine is predicted from the file that is nearest to it, scaled by a few probes where ``skdist-gpu calibrate``
+has taken them, and by the number of cores elsewhere.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 from skdist_gpu.data.inspect import InputInfo
-from skdist_gpu.engines.entry import Entry
-from skdist_gpu.hardware.detect import Resources
+from skdist_gpu.planning.work import amounts, form_of
+
+FOLDER = Path(__file__).parent / "rates"
+# what an engine whose cost is a guess must beat scikit-learn's prediction by
+GUESS = 2.0
+# which probe scales which term; all others go with the speed of products
+_PROBE_OF = {"calls": "interpreter", "rows": "interpreter", "copied": "copies"}
+_PROBE_OF |= dict.fromkeys(("values", "cells", "sorts"), "bandwidth")
 
 
 @dataclass(frozen=True)
-class Rate:
-    """Seconds to start, and per product of two values of one row (``n * d**2`` of them)."""
+class Machine:
+    """The rates that were measured on one machine.
 
-    start: float
-    per_product: float
-    parallel: bool = False
+    Attributes
+    ----------
+    name, date : str
+        What the machine is, and when it was measured.
+    n_cores : int
+        Cores that the measurements used.
+    gpu : str
+        Name of its GPU; empty without one.
+    probes : dict
+        Seconds that each probe took.
+    rates : dict
+        ``"estimator|engine:device|dense or sparse|method"`` -> term -> seconds per unit.
+    """
+
+    name: str
+    date: str
+    n_cores: int
+    gpu: str = ""
+    probes: dict[str, float] = field(default_factory=dict)
+    rates: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
-# (estimator, backend, device) -> rate; CPU rates for one core
-RATES = {
-    ("LinearRegression", "sklearn", "cpu"): Rate(1e-3, 1.2e-9),
-    ("Ridge", "sklearn", "cpu"): Rate(1e-3, 1.0e-10),
-    ("LinearRegression", "reductions", "cpu"): Rate(3e-3, 8.5e-11, parallel=True),
-    ("Ridge", "reductions", "cpu"): Rate(3e-3, 8.5e-11, parallel=True),
-    ("LinearRegression", "reductions", "dask"): Rate(5e-2, 1.0e-10, parallel=True),
-    ("Ridge", "reductions", "dask"): Rate(5e-2, 1.0e-10, parallel=True),
-    ("LinearRegression", "reductions", "gpu"): Rate(1e-2, 1.6e-13),
-    ("Ridge", "reductions", "gpu"): Rate(1e-2, 1.6e-13),
-    ("LinearRegression", "cuml", "gpu"): Rate(3e-2, 3.0e-12),
-    ("Ridge", "cuml", "gpu"): Rate(3e-2, 3.0e-12),
-}
-HOST_TO_GPU_BYTES_PER_SECOND = 30e9
+@dataclass(frozen=True)
+class Prediction:
+    """Predicted seconds, and whether they are a guess from other estimators' rates."""
+
+    seconds: float
+    guess: bool = False
 
 
-def predict_seconds(entry: Entry, info: InputInfo, resources: Resources) -> float | None:
-    """Return the predicted duration of a fit in seconds; None without a measured rate."""
-    rate = RATES.get((entry.estimator, entry.backend, entry.device))
-    if rate is None or info.n_elements is None or info.n_features is None or info.n_bytes is None:
+def rate_key(estimator: str, engine: str, sparse: bool, method: str = "fit") -> str:
+    """Return the name of a set of rates.
+
+    Examples
+    --------
+    >>> rate_key("Ridge", "sklearn:cpu", False)
+    'Ridge|sklearn:cpu|dense|fit'
+    """
+    return f"{estimator}|{engine}|{'sparse' if sparse else 'dense'}|{method}"
+
+
+@cache
+def shipped_machines() -> tuple[Machine, ...]:
+    """Return the machines whose rates come with the package."""
+    return tuple(Machine(**json.loads(path.read_text())) for path in sorted(FOLDER.glob("*.json")))
+
+
+def machine_for(device: str, n_cores: int, machines: tuple[Machine, ...] | None = None) -> Machine | None:
+    """Return the machine whose rates predict a device best: one with a GPU for GPUs, else the nearest by cores."""
+    machines = shipped_machines() if machines is None else machines
+    fitting = [machine for machine in machines if bool(machine.gpu) == (device == "gpu")]
+    return min(fitting, key=lambda m: abs(_log_ratio(m.n_cores, n_cores)), default=None)
+
+
+def _log_ratio(a: int, b: int) -> float:
+    return math.log(max(1, a) / max(1, b))
+
+
+def predict_seconds(
+    estimator: Any, engine: str, info: InputInfo, n_cores: int, machines: tuple[Machine, ...] | None = None
+) -> Prediction | None:
+    """Predict the duration of a fit.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Unfitted; its class and parameters tell the work.
+    engine : str
+        Engine and device, such as ``"reductions:cpu"``; ``"@1"`` after it means one thread.
+    info : InputInfo
+        The data.
+    n_cores : int
+        Cores of the machine.
+    machines : tuple of Machine, default=None
+        Measured machines; None for those shipped.
+
+    Returns
+    -------
+    Prediction or None
+        None where no rate of the engine was measured, or the number of columns is not known.
+    """
+    name, device = type(estimator).__name__, engine.partition(":")[2].partition("@")[0]
+    machine = machine_for(device, n_cores, machines)
+    work = amounts(estimator, info, to_device=device == "gpu" and info.location != "gpu")
+    if machine is None or work is None:
         return None
-    n_workers = 1
-    if rate.parallel:
-        n_workers = resources.cluster.n_threads if entry.device == "dask" and resources.cluster else resources.n_cores
-    seconds = rate.start + rate.per_product * info.n_elements * info.n_features / max(1, n_workers)
-    if entry.device == "gpu" and info.location != "gpu":
-        seconds += info.n_bytes / HOST_TO_GPU_BYTES_PER_SECOND
-    return seconds
+    for guess, who in ((False, name), (True, f"*{form_of(name)}")):
+        rates = machine.rates.get(rate_key(who, engine, info.sparse))
+        if rates is not None:
+            seconds = sum(rate * work.get(term, 0.0) * _slowness(term, machine, n_cores) for term, rate in rates.items())
+            return Prediction(seconds, guess)
+    return None
+
+
+def _slowness(term: str, machine: Machine, n_cores: int) -> float:
+    """Return how much longer a unit of a term takes here than where it was measured."""
+    if machine.gpu or term == "calls":
+        return 1.0
+    return machine.n_cores / max(1, n_cores) if machine.n_cores and n_cores else 1.0

@@ -93,7 +93,8 @@ def _judge(entry: Entry, estimator: Any, info: InputInfo, resources: Resources, 
         return Candidate(entry.backend, entry.device, "refused", (reason,))
     n_bytes = predict_bytes(entry, info, resources)
     verdict, reasons = _verdict(entry, n_bytes, estimator, info, resources, request)
-    seconds = predict_seconds(entry, info, resources)
+    predicted = predict_seconds(estimator, f"{entry.backend}:{entry.device}", info, resources.n_cores)
+    seconds = predicted.seconds if predicted else None
     return Candidate(entry.backend, entry.device, verdict, tuple(reasons), n_bytes, seconds)
 
 
