@@ -107,8 +107,8 @@ def measure(options: argparse.Namespace) -> None:
                         print(json.dumps(row | {"error": f"{type(error).__name__}: {error}"[:200]}), flush=True)
                         continue
                     last[container, engine] = (size, seconds)
-                    n_iter = np.max(getattr(model.estimator_, "n_iter_", None) or 0, initial=0)
-                    print(json.dumps(row | {"seconds": seconds, "n_iter": int(n_iter)}), flush=True)
+                    n_iter = np.max(getattr(model.estimator_, "n_iter_", 0))
+                    print(json.dumps(row | {"seconds": seconds, "n_iter": int(n_iter or 0)}), flush=True)
 
 
 def score(options: argparse.Namespace) -> None:

@@ -75,8 +75,13 @@ def main() -> None:
         pairs = [f"{i},{i + 1}" for i in range(0, n_cores, 2)]
         in_parallel([(["score", name], 40.0) for name in scored], pairs, folder / "score_pairs.jsonl", time.time() + 60)
     if "all" in phases:
-        jobs = [(["measure", name, "--seconds", "0.6"], 30.0) for name in names]
-        in_parallel(jobs, [f"0-{n_cores - 1}"], folder / "all.jsonl", START + 590)
+        options = ["--seconds", "0.7", "--containers", "numpy", "cupy", "--engines", "gpu"]
+        gpu = [(["measure", name, *options], 60.0) for name in names]
+        beside = threading.Thread(target=in_parallel, args=(gpu, ["0-3"], folder / "gpu.jsonl", START + 300))
+        beside.start()
+        jobs = [(["measure", name, "--seconds", "0.5"], 30.0) for name in names]
+        in_parallel(jobs, [f"4-{n_cores - 1}"], folder / "all.jsonl", START + 400)
+        beside.join()
 
 
 if __name__ == "__main__":
