@@ -18,8 +18,8 @@ from skdist_gpu.config import DEFAULTS, get_config
 from skdist_gpu.data.inspect import described_input, inspect_input
 from skdist_gpu.delegation import FitMethod
 from skdist_gpu.engines.entry import Entry
-from skdist_gpu.engines.protocol import FitJob, Fitted, load_engine
-from skdist_gpu.engines.registry import entries_for, matches
+from skdist_gpu.engines.protocol import FitJob, Fitted
+from skdist_gpu.engines.registry import engines, entries_for, matches
 from skdist_gpu.exceptions import BackendError, EngineRefusal, FallbackWarning
 from skdist_gpu.hardware.cluster import find_machine, outside_the_pool, with_cluster
 from skdist_gpu.hardware.detect import Resources, current_client, detect_resources
@@ -68,7 +68,7 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
         return has_fit_parameter(self._make_estimator(), "sample_weight") and any(e.weights for e in self._entries())
 
     def _entries(self) -> list[Entry]:
-        """Return the rows of the catalogue that the estimator and the backend leave."""
+        """Return the entries of the catalogue that the estimator and the backend leave."""
         return [e for e in entries_for(self._make_estimator()) if matches(e, self.backend)]
 
     def _engine_options(self) -> dict[str, Any]:
@@ -168,7 +168,7 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
             try:
                 on_workers = job.client if candidate.device == "dask" else None
                 with Progress(self.progress) as job.progress, outside_the_pool(on_workers):
-                    fitted = load_engine(candidate.backend).fit(job)
+                    fitted = engines()[candidate.backend].fit(job)
                 return fitted, candidate, time.perf_counter() - start, failures
             except (MemoryError, EngineRefusal) as error:
                 last = error

@@ -13,6 +13,7 @@ DEFAULTS: dict[str, Any] = {
     "client": None,
     "auto_cluster": "auto",
     "memory_budget": None,
+    "max_gpus": None,
     "precision": "auto",
     "allow_ignored_parameters": False,
     "collect_limit": "1GB",
@@ -29,6 +30,7 @@ def get_config() -> dict[str, Any]:
     dict
         Keys ``backend``, ``fallback``, ``client`` (the Dask client to use; None for the current
         one), ``memory_budget`` (bytes, or text such as ``"4GB"``; None for what is free),
+        ``max_gpus`` (how many of the visible GPUs may be used; None for all, 0 for none),
         ``precision``, ``allow_ignored_parameters`` (whether an engine may ignore a parameter that
         changes the result, as cuML ignores some), ``collect_limit`` (bytes that a score may
         collect from Dask or from files, where it is no sum over rows), and ``auto_cluster``: with

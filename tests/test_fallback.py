@@ -58,8 +58,8 @@ def test_an_engine_that_refuses_at_run_time_hands_over(monkeypatch):
         return "AttributeError: an incompatible release"
 
     monkeypatch.setattr(dask_ml_engine, "_probe", broken)
-    rows = tuple(e for e in catalog.rows_of("StandardScaler") if e.backend in ("dask_ml", "sklearn"))
-    monkeypatch.setattr(catalog, "rows_of", lambda estimator: rows)
+    entries = tuple(e for e in catalog.entries_named("StandardScaler") if e.backend in ("dask_ml", "sklearn"))
+    monkeypatch.setattr(catalog, "entries_named", lambda estimator: entries)
     given = StandardScaler()
     with pytest.warns(FallbackWarning, match="an incompatible release"):
         model = AutoScaleTransformer(given).fit(blocks)

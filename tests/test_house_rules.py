@@ -1,14 +1,20 @@
 """The rules of CONTRIBUTING.md that a machine can check."""
 
 import ast
+import re
 from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
-import pytest
 from sklearn.utils import all_estimators
 
 import skdist_gpu
-from skdist_gpu.engines.registry import CATALOG
+from skdist_gpu.data.kinds import DASK as DASK_CONTAINERS
+from skdist_gpu.data.kinds import FRAMES, HOST
+from skdist_gpu.data.kinds import GPU as GPU_CONTAINERS
+from skdist_gpu.engines.registry import catalogue, engines
 
 PACKAGE = Path(skdist_gpu.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -31,37 +37,41 @@ def _name(path: Path) -> str:
     return path.relative_to(PACKAGE).as_posix()
 
 
-def _imports(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield module and imported names of every import in a file, also inside functions."""
+@cache
+def _imports(path: Path) -> list[tuple[str, list[str]]]:
+    """Return module and imported names of every import in a file, also inside functions."""
+    found: list[tuple[str, list[str]]] = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, []) for alias in node.names)
+            found += [(alias.name, []) for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            yield node.module or "", [alias.name for alias in node.names]
+            found.append((node.module or "", [alias.name for alias in node.names]))
+    return found
 
 
-@pytest.mark.parametrize("path", FILES, ids=_name)
-def test_only_engines_import_backends(path):
-    allowed = set().union(*(libraries for where, libraries in MAY_IMPORT.items() if _name(path).startswith(where)))
-    imported = {module.partition(".")[0] for module, _ in _imports(path)}
-    assert not imported & (BACKENDS | DASK) - allowed
+def test_only_engines_import_backends():
+    found = []
+    for path in FILES:
+        allowed = set().union(*(libraries for where, libraries in MAY_IMPORT.items() if _name(path).startswith(where)))
+        imported = {module.partition(".")[0] for module, _ in _imports(path)}
+        found += [f"{_name(path)}: {library}" for library in imported & (BACKENDS | DASK) - allowed]
+    assert not found
 
 
-@pytest.mark.parametrize("path", FILES, ids=_name)
-def test_private_names_of_others_are_in_compat(path):
-    private = [
-        f"{module}.{name}"
+def test_private_names_of_others_are_in_compat():
+    assert not [
+        f"{_name(path)}: {module}.{name}"
+        for path in FILES
+        if not _name(path).startswith("_compat/")
         for module, names in _imports(path)
         if not module.startswith(("skdist_gpu", "__future__"))
         for name in [*module.split("."), *names]
         if name.startswith("_") and not name.startswith("__")
     ]
-    assert _name(path).startswith("_compat/") or not private
 
 
-@pytest.mark.parametrize("path", FILES, ids=_name)
-def test_files_are_short(path):
-    assert len(path.read_text().splitlines()) < 400
+def test_files_are_short():
+    assert not [_name(path) for path in FILES if len(path.read_text().splitlines()) >= 400]
 
 
 def _products_by_operator(path: Path) -> Iterator[str]:
@@ -74,29 +84,48 @@ def _products_by_operator(path: Path) -> Iterator[str]:
                     yield from (ast.unparse(n) for n in products if isinstance(n.op, ast.MatMult))
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.glob("engines/reductions/*/*.py")), ids=_name)
-def test_sums_over_rows_let_other_threads_run(path):
+def test_sums_over_rows_let_other_threads_run():
     """NumPy's ``@`` holds the interpreter's lock where the product is small; ``protocol.dot`` does not."""
-    assert not list(_products_by_operator(path))
+    files = sorted(PACKAGE.glob("engines/reductions/*/*.py"))
+    assert not [f"{_name(path)}: {product}" for path in files for product in _products_by_operator(path)]
 
 
-def _class(name: str) -> type:
-    if name.startswith("XGB"):
-        return getattr(pytest.importorskip("xgboost"), name)
-    if "." in name:
-        package, _, name = name.partition(".")
-        return getattr(pytest.importorskip(package), name)
-    return dict(all_estimators())[name]
+def _words(path: Path) -> set[str]:
+    """Return the words in the texts of a file, messages and documentation alike."""
+    texts = (n.value for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Constant))
+    return {word for text in texts if isinstance(text, str) for word in re.findall(r"[a-z_]+(?:\.[a-z_]+)?", text)}
 
 
-@pytest.mark.parametrize("entry", CATALOG, ids=lambda e: f"{e.estimator}-{e.backend}-{e.device}")
-def test_catalogue_names_real_estimators_and_parameters(entry):
-    cls = _class(entry.estimator)
-    assert {*entry.accepts, *entry.ignores} <= set(cls().get_params())
-    assert entry.device in ("cpu", "gpu", "dask")
-    assert (PACKAGE / "engines" / entry.backend.replace(".", "_") / "fit.py").exists()
+def test_planning_names_no_engine_and_no_container():
+    names = {*engines(), *HOST, *GPU_CONTAINERS, *DASK_CONTAINERS, *FRAMES} - {"other"}
+    assert not [
+        f"{_name(path)}: {_words(path) & names}" for path in PACKAGE.glob("planning/*.py") if _words(path) & names
+    ]
 
 
+SCIKIT_LEARNS = dict(all_estimators())
+
+
+def _class(name: str) -> type | None:
+    """Return the class of a catalogue's name; None where its package is not installed."""
+    if name in SCIKIT_LEARNS:
+        return SCIKIT_LEARNS[name]
+    package, _, name = name.rpartition(".")
+    package = package or "xgboost"
+    return getattr(import_module(package), name) if find_spec(package) else None
+
+
+def test_catalogue_names_real_estimators_and_parameters():
+    for entry in catalogue():
+        cls = _class(entry.estimator)
+        if cls is not None:
+            assert {*entry.accepts, *entry.ignores} <= set(cls().get_params()), entry
+        assert entry.device in ("cpu", "gpu", "dask"), entry
+        assert entry.device in engines()[entry.backend].packages, entry
+        assert entry.device in engines()[entry.backend].reads, entry
+
+
+@cache
 def _defined(path: Path) -> set[str]:
     """Return the names that a module has at its top."""
     names: set[str] = set()
@@ -113,12 +142,18 @@ def _defined(path: Path) -> set[str]:
 ELSEWHERE = sorted(path for folder in ("tests/gpu", "benchmarks") for path in (PACKAGE.parent / folder).glob("*.py"))
 
 
-@pytest.mark.parametrize("path", ELSEWHERE, ids=lambda path: path.name)
-def test_what_runs_on_other_machines_imports_names_that_are_there(path):
+def _exported(module: str) -> set[str]:
+    """Return the names that can be imported from a module of the package."""
+    folder = PACKAGE.parent.joinpath(*module.split("."))
+    file = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
+    return _defined(file) | {other.stem for other in folder.glob("*.py")}
+
+
+def test_what_runs_on_other_machines_imports_names_that_are_there():
     """No GPU is needed to see that a name has moved."""
-    for module, names in _imports(path):
-        if module.partition(".")[0] == "skdist_gpu":
-            folder = PACKAGE.parent.joinpath(*module.split("."))
-            file = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
-            submodules = {other.stem for other in folder.glob("*.py")}
-            assert set(names) <= _defined(file) | submodules, f"{module} has no such names"
+    assert not [
+        f"{path.name}: {module} has no {set(names) - _exported(module)}"
+        for path in ELSEWHERE
+        for module, names in _imports(path)
+        if module.partition(".")[0] == "skdist_gpu" and not set(names) <= _exported(module)
+    ]

@@ -21,7 +21,7 @@ from sklearn.utils import all_estimators, check_random_state
 
 from skdist_gpu import autoscale
 from skdist_gpu.engines.incremental import fit as incremental
-from skdist_gpu.engines.incremental.info import ROWS
+from skdist_gpu.engines.incremental.info import INFO
 from skdist_gpu.exceptions import BackendError
 from skdist_gpu.testing import assert_ran_on, make_resources
 
@@ -181,4 +181,4 @@ def test_rows_are_all_of_scikit_learns_estimators_with_partial_fit():
     wrappers = {"MultiOutputClassifier", "MultiOutputRegressor", "OneVsOneClassifier", "OneVsRestClassifier"}
     left_out = {"HashingVectorizer", "SelectFromModel", *wrappers}
     deprecated = {"PassiveAggressiveClassifier", "PassiveAggressiveRegressor"}
-    assert {row.estimator for row in ROWS} == known - left_out - deprecated
+    assert {row.estimator for row in INFO.entries()} == known - left_out - deprecated

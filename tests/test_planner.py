@@ -10,7 +10,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 
 from skdist_gpu import AutoScaleClassifier, AutoScaleRegressor, AutoScaleTransformer
 from skdist_gpu.data.inspect import InputInfo
-from skdist_gpu.engines.registry import CATALOG, entries_for
+from skdist_gpu.engines.registry import catalogue, entries_for
 from skdist_gpu.planning.planner import Request, make_plan
 from skdist_gpu.testing import make_resources
 
@@ -46,7 +46,7 @@ def test_choice_by_size_machine_and_parameters(estimator, shape, machine, expect
 
 
 def test_every_refusal_and_choice_has_a_reason():
-    for entry in CATALOG:
+    for entry in catalogue():
         estimator = _instance(entry.estimator)
         for machine in (SERVER, LAPTOP) if estimator is not None else ():
             for candidate in plan(estimator, (10**5, 50), machine).candidates:
@@ -129,3 +129,11 @@ def test_plan_is_the_same_twice_and_prints():
         assert first == wrapper(estimator).plan(shape=(1000, 10), resources=SERVER)
         assert "chosen" in str(first)
         assert first.chosen.name in first._repr_html_()
+
+
+def test_rows_in_memory_are_shared_among_gpus():
+    four = make_resources(gpus=4)
+    for shape, place in (((10**8, 100), "on 4 GPUs, each with its share of 40.0 GB"), ((10**6, 100), "on the GPU")):
+        plan = AutoScaleRegressor(Ridge()).plan(shape=shape, dtype="float32", resources=four)
+        assert plan.device == "gpu"
+        assert place in str(plan)

@@ -167,7 +167,7 @@ def test_uniform_bins(encode, weighted, backend):
     assert (model.estimator_.transform(X) != reference.transform(X)).sum() == 0
 
 
-@pytest.mark.parametrize("estimator", [MaxAbsScaler(), VarianceThreshold(), SelectKBest(chi2, k=4)], ids=repr)
+@pytest.mark.parametrize("estimator", [MaxAbsScaler(), VarianceThreshold(), SelectKBest(chi2, k=4)])
 def test_sparse_dask_blocks(estimator):
     X = sp.random(N_ROWS, 9, density=0.2, random_state=0, format="csr")
     y = np.random.default_rng(0).integers(0, 3, N_ROWS)

@@ -26,8 +26,8 @@ from sklearn.utils import all_estimators
 from sklearn.utils.validation import has_fit_parameter
 
 from skdist_gpu import AutoScaleClassifier, AutoScaleRegressor, autoscale
-from skdist_gpu.engines.registry import CATALOG
-from skdist_gpu.engines.voting.info import ROWS
+from skdist_gpu.engines.registry import catalogue
+from skdist_gpu.engines.voting.info import INFO
 from skdist_gpu.exceptions import BackendError
 from skdist_gpu.testing import assert_ran_on, make_resources
 
@@ -218,7 +218,7 @@ def test_never_taken_unless_asked_for():
             voting = next(c for c in plan.candidates if c.backend == "voting")
             assert voting.verdict == "refused"
             assert voting.reasons == ("is another model, which only backend='voting' asks for",)
-    assert all(bool(row.explicit) for row in CATALOG if row.backend == "voting")
+    assert all(bool(row.explicit) for row in catalogue() if row.backend == "voting")
 
 
 def test_the_plan_says_that_it_is_another_model():
@@ -253,4 +253,4 @@ def test_rows_are_scikit_learns_classifiers_and_regressors():
         )
         if name not in left_out | deprecated and not needs_an_estimator and not name.startswith("MultiTask"):
             expected[name] = has_fit_parameter(cls(), "sample_weight")
-    assert {row.estimator: row.weights for row in ROWS} == expected
+    assert {row.estimator: row.weights for row in INFO.entries()} == expected

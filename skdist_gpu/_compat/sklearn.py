@@ -34,6 +34,11 @@ def unfitted(estimator: Any) -> Any:
     return clone(estimator)
 
 
+def has_callbacks(estimator: Any) -> bool:
+    """Whether an estimator was given callbacks by `set_callbacks`."""
+    return bool(getattr(estimator, "_skl_callbacks", None))
+
+
 def with_requests_of(estimator: Any, wrapper: Any) -> Any:
     """Return a wrapper that asks for the metadata, such as weights, that its estimator was set to ask for."""
     if hasattr(estimator, "_metadata_request"):
@@ -57,6 +62,14 @@ def remember_binarizer(estimator: Any, classes: Any) -> None:
 
     estimator._label_binarizer = LabelBinarizer(pos_label=1, neg_label=-1).fit(classes)
     estimator.classes_ = estimator._label_binarizer.classes_
+
+
+def check_gcv_mode(estimator: Any, sparse: bool) -> None:
+    """Warn as a RidgeCV does where its `gcv_mode` does not fit the rows."""
+    from scipy.sparse import csr_array
+    from sklearn.linear_model._ridge import _check_gcv_mode
+
+    _check_gcv_mode(csr_array((1, 1)) if sparse else np.zeros((1, 1)), estimator.gcv_mode)
 
 
 def infer_dimension(variances: Any, n_samples: int) -> int:
@@ -185,9 +198,11 @@ def response_method(estimator: Any, scorer: Any) -> str:
 
 
 __all__ = [
+    "check_gcv_mode",
     "check_sample_weight",
     "check_selection",
     "handle_zeros",
+    "has_callbacks",
     "infer_dimension",
     "learn_categories",
     "lloyd_step",

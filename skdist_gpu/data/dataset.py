@@ -96,7 +96,7 @@ class DatasetTable:
 
     def count_rows(self) -> int:
         """Return the number of rows, reading the targets if the files do not tell it."""
-        if _is_parquet(self.dataset):
+        if is_parquet(self.dataset):
             return int(self.dataset.count_rows())
         return sum(batch.num_rows for batch in self.targets_only().batches())
 
@@ -275,7 +275,7 @@ def read_batches(
         return (frame.to_arrow() for frame in source.select(columns).collect_batches(chunk_size=n_rows))
     options: dict[str, Any] = {"batch_size": n_rows, "batch_readahead": read_ahead}
     options["fragment_readahead"] = 1 if read_ahead < MANY_AHEAD else 2
-    if _is_parquet(source):
+    if is_parquet(source):
         # Arrow would otherwise hold whole files in memory
         scan = sys.modules["pyarrow.dataset"].ParquetFragmentScanOptions
         options["fragment_scan_options"] = scan(pre_buffer=False, use_buffered_stream=True, buffer_size=2**18)
@@ -287,9 +287,9 @@ def shuffled(dataset: Any, random: Any) -> Any:
     if not hasattr(dataset, "filesystem"):
         raise ValueError(f"A {type(dataset).__name__} has no files to shuffle. Nothing was read.")
     files, kept = files_and_filter(dataset)
-    parts = [part for file in files for part in (file.split_by_row_group() if _is_parquet(dataset) else [file])]
+    parts = [part for file in files for part in (file.split_by_row_group() if is_parquet(dataset) else [file])]
     order = random.permutation(len(parts))
-    reordered = _of_files(dataset, [parts[i] for i in order])
+    reordered = of_files(dataset, [parts[i] for i in order])
     return reordered if kept is None else reordered.filter(kept)
 
 
@@ -366,17 +366,17 @@ def _as_type(rows: Any, dtype: np.dtype) -> Any:
 
 def most_rows(dataset: Any) -> int | None:
     """Return the number of rows before any filter, where files tell it without being read: those of Parquet."""
-    if not _is_parquet(dataset):
+    if not is_parquet(dataset):
         return None
     files, kept = files_and_filter(dataset)
-    whole = dataset if kept is None else _of_files(dataset, list(files))
+    whole = dataset if kept is None else of_files(dataset, list(files))
     return int(whole.count_rows())
 
 
-def _of_files(dataset: Any, files: list[Any]) -> Any:
+def of_files(dataset: Any, files: list[Any]) -> Any:
     """Return a dataset of some files of another, all rows of them."""
     return type(dataset)(files, dataset.schema, dataset.format, dataset.filesystem)
 
 
-def _is_parquet(dataset: Any) -> bool:
+def is_parquet(dataset: Any) -> bool:
     return type(getattr(dataset, "format", None)).__name__ == "ParquetFileFormat"

@@ -73,6 +73,11 @@ class InputInfo:
         return self.n_values * (itemsize(self.dtype) + (4 if self.sparse else 0))
 
     @property
+    def rows_keep_order(self) -> bool:
+        """Whether rows come in the same order each time that they are read; a query may change it."""
+        return self.container != "polars.lazy"
+
+    @property
     def float64_bytes(self) -> int | None:
         """Bytes of the table as dense float64."""
         return None if self.n_elements is None else 8 * self.n_elements

@@ -1,4 +1,4 @@
-"""One row of the catalogue."""
+"""One entry of the catalogue: what an engine does for one estimator on one device."""
 
 from __future__ import annotations
 
@@ -28,16 +28,25 @@ def catalogue_name(cls: type) -> str:
 
 
 @dataclass(frozen=True)
+class Rate:
+    """Seconds to start, and per product of two values of one row (``n * d**2`` of them)."""
+
+    start: float
+    per_product: float
+    parallel: bool = False
+
+
+@dataclass(frozen=True)
 class Entry:
-    """One estimator on one engine.
+    """One estimator on one engine and device. What is not said to be supported is not.
 
     Attributes
     ----------
     estimator : str
         Class name of the scikit-learn or XGBoost estimator, as :func:`catalogue_name` gives it.
     backend : str
-        Engine: a module name in :mod:`skdist_gpu.engines` with ``.`` for ``_``.
-    device : {"cpu", "gpu", "dask"}
+        Name of the engine.
+    device : {"gpu", "cpu", "dask"}
         Where it computes.
     accepts : dict
         Parameter name -> allowed values, or a function that tells whether a value is allowed.
@@ -46,8 +55,31 @@ class Entry:
         Whether sparse `X`, sample weights and 2-D `y` are supported.
     sparse_accepts : dict
         What `accepts` says instead where `X` is sparse.
+    ignores : dict
+        Parameters that the engine does not read although they change the result -> the values that mean
+        what it does anyway.
+    fit : callable or None
+        The engine's function for this estimator, where it has one for each.
+    refusal : str
+        Why the engine is never used for this estimator, as measured; empty where it is.
+    explicit : str
+        What other model the engine fits, which is only taken where it is asked for by name; empty where it
+        fits the estimator's own.
+    native : bool
+        Whether the engine is the library that the estimator comes from, whose answer is the reference.
     most_columns : float
         Columns of `X` beyond which another way is faster, or the only one that fits in memory.
+    numbered_passes : callable
+        Tells of an estimator in how many passes its fit needs the number of each row: 0, 1, or 2 for several.
+    tolerance : float
+        Largest relative difference from scikit-learn in float64 that the tests accept.
+    drift : tuple of (int, float)
+        Rows and largest relative difference from scikit-learn in float64, measured on float32 data of so
+        many rows; only where it exceeds `tolerance`.
+    memory : float
+        Peak bytes on the device as a multiple of the data's bytes there, data included.
+    row_bytes, pair_bytes : float
+        Bytes on top for each row, and for each pair of rows.
     break_even : float
         Number of values in `X` below which scikit-learn is faster.
     source : str
@@ -56,29 +88,8 @@ class Entry:
         Rows of data in main memory from which all GPUs, each handed a copy, are faster than one.
     slower_with : dict
         Parameter name -> function that tells whether, with this value, scikit-learn reads fewer rows.
-    tolerance : float
-        Largest relative difference from scikit-learn in float64 that the tests accept.
-    drift : tuple of (int, float)
-        Rows and largest relative difference from scikit-learn in float64, measured on float32 data of so
-        many rows; only where it exceeds `tolerance`.
-    ignores : dict
-        Parameters that the engine does not read although they change the result -> the values that mean
-        what it does anyway.
-    memory : float
-        Peak bytes on the device as a multiple of the data's bytes there, data included.
-    numbered_passes : callable
-        Tells of an estimator in how many passes its fit needs the number of each row: 0, 1, or 2 for several.
-    row_bytes : float
-        Bytes in main memory for each row, on top, of our own sums.
-    pair_bytes : float
-        Bytes on the device for each pair of rows, on top.
-    packages : tuple of str
-        What must be installed.
-    refusal : str
-        Why the engine is never used for this estimator, as measured; empty where it is.
-    explicit : str
-        What other model the engine fits, which is only taken where it is asked for by name; empty where it
-        fits the estimator's own.
+    rate : Rate or None
+        Measured rates of a fit; None where nothing was measured.
     """
 
     estimator: str
@@ -86,23 +97,31 @@ class Entry:
     device: str
     accepts: dict[str, Allowed] = field(default_factory=dict)
     sparse: bool = False
+    weights: bool = False
+    multi_target: bool = False
     sparse_accepts: dict[str, Allowed] = field(default_factory=dict)
-    weights: bool = True
-    multi_target: bool = True
+    ignores: dict[str, Allowed] = field(default_factory=dict)
+    fit: Callable[..., Any] | None = None
+    refusal: str = ""
+    explicit: str = ""
+    native: bool = False
     most_columns: float = float("inf")
+    numbered_passes: Callable[[Any], int] = lambda estimator: 0
+    tolerance: float = 1e-8
+    drift: tuple[tuple[float, float], ...] = ()
+    memory: float = 2.0
+    row_bytes: float = 0
+    pair_bytes: float = 0
     break_even: float = 0
     source: str = ""
     spread_from: float = NEVER
     slower_with: dict[str, Callable[[Any], bool]] = field(default_factory=dict)
-    tolerance: float = 1e-8
-    drift: tuple[tuple[float, float], ...] = ()
-    ignores: dict[str, Allowed] = field(default_factory=dict)
-    memory: float = 2.0
-    numbered_passes: Callable[[Any], int] = lambda estimator: 0
-    row_bytes: float = 0
-    pair_bytes: float = 0
-    packages: tuple[str, ...] = ()
-    explicit: str = ""
+    rate: Rate | None = None
+
+    @property
+    def name(self) -> str:
+        """Engine and device as one word, such as ``"reductions:gpu"``."""
+        return f"{self.backend}:{self.device}"
 
     def drift_at(self, n_rows: int | None) -> tuple[float, float] | None:
         """Return the measurement nearest below a number of rows; None where none is known.
@@ -114,5 +133,3 @@ class Entry:
         """
         measured = [point for point in self.drift if n_rows is not None and point[0] <= n_rows]
         return max(measured, default=None)
-
-    refusal: str = ""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from skdist_gpu.data.inspect import InputInfo
-from skdist_gpu.hardware.detect import Resources
+from skdist_gpu.engines.entry import NEVER, Entry
 from skdist_gpu.progress import Progress
+
+if TYPE_CHECKING:
+    from skdist_gpu.hardware.detect import Resources
 
 
 @dataclass
@@ -48,11 +52,52 @@ class Fitted:
     answers: dict[str, Any] = field(default_factory=dict)
 
 
-class Engine(Protocol):
-    """A module of :mod:`skdist_gpu.engines`."""
+class EngineInfo:
+    """What the package may ask an engine without importing its library.
+
+    An engine is a subclass in ``engines/<engine>/info.py``, whose instance there is called ``INFO``, beside a
+    ``fit.py`` with its function `fit`. What a subclass does not say, the engine does not do, so that a new one
+    refuses where it has nothing to say, and never ignores an argument.
+
+    Attributes
+    ----------
+    name : str
+        What ``backend=`` calls it.
+    rank : int
+        Among engines that serve as well, the lower goes first.
+    packages : dict
+        Device -> package, by its import name -> lowest version, empty for any. The keys are the engine's devices.
+    extras : dict
+        Device -> the extra of this package that installs them.
+    reads : dict
+        Device -> where data may be that it takes: ``"host"``, ``"gpu"``, ``"dask"``, ``"disk"``.
+    takes_fit_arguments, continues, calls_callbacks : bool
+        Whether it takes further arguments of `fit`, goes on from an earlier fit with ``warm_start=True``, and
+        calls the callbacks that an estimator was given with `set_callbacks`.
+    fits_anything : bool
+        Whether it fits every estimator, also those for which it has no entry of its own.
+    """
+
+    name: str = ""
+    rank: int = 45
+    packages: Mapping[str, Mapping[str, str]] = {}
+    extras: Mapping[str, str] = {}
+    reads: Mapping[str, tuple[str, ...]] = {}
+    takes_fit_arguments: bool = False
+    continues: bool = False
+    calls_callbacks: bool = False
+    fits_anything: bool = False
+
+    def entries(self) -> Iterable[Entry]:
+        """Return what it fits: its part of the catalogue."""
+        return ()
+
+    def entry_for(self, estimator: str) -> Entry:
+        """Return an entry for an estimator that it has none for; only asked if it `fits_anything`."""
+        raise NotImplementedError
 
     def fit(self, job: FitJob) -> Fitted:
-        """Fit the job's estimator.
+        """Fit the job's estimator; the engine's library is imported now.
 
         Raises
         ------
@@ -61,8 +106,51 @@ class Engine(Protocol):
         MemoryError
             If memory ran out; the next candidate takes over.
         """
+        folder = type(self).__module__.rpartition(".")[0]
+        return import_module(f"{folder}.fit").fit(job)
+
+    # --- what the planner asks, of one entry --------------------------------------------------
+
+    def machine_refusals(self, entry: Entry, resources: Resources) -> list[str]:
+        """Tell what the machine lacks, beside packages and a GPU; a sentence for each thing."""
+        return []
+
+    def data_refusals(self, entry: Entry, info: InputInfo) -> list[str]:
+        """Tell why it cannot take such data, beside what the entry and `reads` say."""
+        return []
+
+    def why(self, entry: Entry, estimator: Any, info: InputInfo, resources: Resources) -> list[str]:
+        """Say why it serves."""
+        return [f"{self.name} supports these parameters and data"]
+
+    def why_slower(self, entry: Entry) -> str | None:
+        """Say why another engine is faster whatever the data; None if that depends on their size and place."""
+        source = f" ({entry.source})" if entry.source else ""
+        return f"another engine goes first at every size{source}" if entry.break_even == NEVER else None
+
+    def peak_bytes(self, entry: Entry, info: InputInfo, resources: Resources) -> int:
+        """Return the bytes at the peak that come on top of the user's data, whose size is known."""
+        on_device = (info.n_values or 0) * ((4 if info.dtype == "float32" else 8) + (4 if info.sparse else 0))
+        already_there = entry.device == "gpu" and info.location == "gpu"
+        pairs = entry.pair_bytes * (info.n_samples or 0) ** 2
+        return int(on_device * (entry.memory - already_there) + pairs)
+
+    def free_bytes(self, entry: Entry, resources: Resources) -> int:
+        """Return the bytes that it may take where it computes."""
+        if entry.device == "gpu":
+            # the CUDA libraries take some 400 MB beside the pools
+            return max(0, int(0.95 * resources.gpus[0].free_bytes) - 400 * 2**20) if resources.gpus else 0
+        if entry.device == "dask" and resources.cluster and resources.cluster.memory_bytes:
+            return resources.cluster.memory_bytes
+        return resources.available_bytes
+
+    def instead(self, estimator: str) -> str | None:
+        """Say what it could train where the estimator's data do not fit; nothing is done without being asked."""
+        return None
 
 
-def load_engine(backend: str) -> Engine:
-    """Import the engine of a backend name: ``"xgboost.dask"`` is ``engines.xgboost_dask.fit``."""
-    return import_module(f"skdist_gpu.engines.{backend.replace('.', '_')}.fit")  # type: ignore[return-value]
+def largest_block(info: InputInfo, block_rows: int) -> int:
+    """Return the bytes of a block in float64, twice: as it is read, and as the estimator takes it."""
+    sizes = [n for n in info.block_sizes if n is not None]
+    n_rows = max(sizes) if sizes else (info.n_samples or 0) // max(1, len(info.block_sizes))
+    return 16 * (info.n_features or 1) * (n_rows if info.block_sizes else block_rows)

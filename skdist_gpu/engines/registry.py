@@ -1,75 +1,96 @@
 """The catalogue: which engine can fit which estimator, with which parameters, and from what size.
 
-One table that the planner, :func:`skdist_gpu.info.capabilities`, the documentation and the tests read.
-Importing it imports no engine.
+One table that the planner, :func:`skdist_gpu.info.capabilities`, the documentation and the tests read. It asks each
+engine's `info`, and imports no engine's library.
 """
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
 from typing import Any
 
-from skdist_gpu.engines.cuml import info as cuml
-from skdist_gpu.engines.cuml import rows_preprocessing as cuml_preprocessing
-from skdist_gpu.engines.cuml import rows_unsupervised as cuml_unsupervised
-from skdist_gpu.engines.cuml_dask import info as cuml_dask
-from skdist_gpu.engines.dask_ml import info as dask_ml
 from skdist_gpu.engines.entry import Entry, catalogue_name
-from skdist_gpu.engines.incremental import info as incremental
-from skdist_gpu.engines.reductions import rows_few_passes as few_passes
-from skdist_gpu.engines.reductions import rows_linear as reductions
-from skdist_gpu.engines.reductions import rows_one_pass as one_pass
-from skdist_gpu.engines.voting import info as voting
-from skdist_gpu.engines.xgboost import boosting
-from skdist_gpu.engines.xgboost import info as xgboost
+from skdist_gpu.engines.protocol import EngineInfo
 
-# the engines in the order of preference, where several fit an estimator at its size
-CATALOG: tuple[Entry, ...] = (
-    *reductions.ROWS,
-    *one_pass.ROWS,
-    *few_passes.ROWS,
-    *cuml.ROWS,
-    *cuml_unsupervised.ROWS,
-    *cuml_preprocessing.ROWS,
-    *cuml_dask.ROWS,
-    *dask_ml.ROWS,
-    *xgboost.ROWS,
-    *incremental.ROWS,
-    *boosting.ROWS,
-    *voting.ROWS,
+# folders in skdist_gpu.engines
+BUILT_IN = (
+    "reductions",
+    "cuml",
+    "cuml_dask",
+    "dask_ml",
+    "xgboost",
+    "xgboost_external",
+    "xgboost_dask",
+    "voting",
+    "sklearn",
+    "incremental",
 )
-
-
-def entries_for(estimator: Any) -> tuple[Entry, ...]:
-    """Return the rows for an estimator; scikit-learn itself goes after all that give its answer.
-
-    A subclass of a scikit-learn class may compute anything, so only the exact class has rows.
-    """
-    return rows_of(catalogue_name(type(estimator)))
+# other packages name their EngineInfo here
+ENTRY_POINTS = "skdist_gpu.engines"
+# of entries of engines that serve as well
+_DEVICES = ("gpu", "cpu", "dask")
+_registered: list[EngineInfo] = []
 
 
 @cache
-def rows_of(estimator: str) -> tuple[Entry, ...]:
-    """Return the rows for the name of a class, scikit-learn itself after all that give its answer."""
-    rows = [e for e in CATALOG if e.estimator == estimator]
-    if any(e.backend == "xgboost" and not e.explicit for e in rows):
-        return tuple(rows)
-    return tuple(sorted([*rows, _scikit_learn(estimator)], key=lambda e: e.backend == "incremental"))
+def engines() -> dict[str, EngineInfo]:
+    """Return the engines by name: those of this package, those that other packages declare, and those registered.
+
+    An engine of another package is an :class:`EngineInfo` that an entry point of the group ``skdist_gpu.engines``
+    names.
+    """
+    found = [import_module(f"skdist_gpu.engines.{folder}.info").INFO for folder in BUILT_IN]
+    found += [point.load() for point in entry_points(group=ENTRY_POINTS)]
+    return {info.name: info for info in [*found, *_registered]}
 
 
-def _scikit_learn(estimator: str) -> Entry:
-    return Entry(estimator, "sklearn", "cpu", sparse=True, tolerance=0.0)
+def register(info: EngineInfo) -> None:
+    """Add an engine for this process; one of the same name is replaced."""
+    unregister(info.name)
+    _registered.append(info)
+    _forget()
+
+
+def unregister(name: str) -> None:
+    """Take an engine that was registered out again."""
+    _registered[:] = [info for info in _registered if info.name != name]
+    _forget()
+
+
+def _forget() -> None:
+    for known in (engines, catalogue, entries_named):
+        known.cache_clear()
+
+
+@cache
+def catalogue() -> tuple[Entry, ...]:
+    """Return every entry, in the order of preference where several engines serve."""
+    entries = [(info.rank, _DEVICES.index(e.device), e) for info in engines().values() for e in info.entries()]
+    return tuple(entry for _, _, entry in sorted(entries, key=lambda ranked: ranked[:2]))
+
+
+def entries_for(estimator: Any) -> tuple[Entry, ...]:
+    """Return the entries for an estimator, in the order of preference.
+
+    A subclass of a scikit-learn class may compute anything, so only the exact class has entries.
+    """
+    return entries_named(catalogue_name(type(estimator)))
+
+
+@cache
+def entries_named(estimator: str) -> tuple[Entry, ...]:
+    """Return the entries for the name of a class, also of engines that fit anything, unless its own library fits it."""
+    entries = [entry for entry in catalogue() if entry.estimator == estimator]
+    if not any(entry.native for entry in entries):
+        entries += [info.entry_for(estimator) for info in engines().values() if info.fits_anything]
+    return tuple(sorted(entries, key=lambda entry: engines()[entry.backend].rank))
 
 
 def matches(entry: Entry, backend: str) -> bool:
-    """Whether a row is meant by ``backend=``, such as ``"auto"``, ``"cuml"`` or ``"reductions:gpu"``."""
+    """Whether an entry is meant by ``backend=``, such as ``"auto"``, ``"cuml"`` or ``"reductions:gpu"``."""
     name, _, device = str(backend).partition(":")
     if backend == "auto":
         return not entry.explicit
     return entry.backend == name and device in ("", entry.device)
-
-
-@lru_cache(maxsize=1)
-def backends() -> tuple[str, ...]:
-    """Names that ``backend=`` accepts, apart from ``"auto"``."""
-    return tuple(dict.fromkeys(["sklearn", *(e.backend for e in CATALOG)]))

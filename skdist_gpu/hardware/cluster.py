@@ -43,7 +43,11 @@ def wants_cluster(info: InputInfo, backend: str, gains: Gains, resources: Resour
     Data in memory have to be copied to the workers, which few fits are worth, and Dask's blocks of NumPy have
     more cores in this process than in one worker for each GPU.
     """
-    if setting == "off" or len(resources.gpus) < 2 or not {"dask", "distributed"} <= resources.packages:
+    if (
+        setting == "off"
+        or len(resources.gpus) < 2
+        or not all(name in resources.packages for name in ("dask", "distributed"))
+    ):
         return False
     name, _, device = backend.partition(":")
     for_dask = info.location == "dask" and (info.backing in GPU or setting == "on")

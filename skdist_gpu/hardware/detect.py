@@ -6,7 +6,8 @@ import os
 import sys
 import time
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +15,8 @@ from urllib.parse import urlsplit
 import joblib
 import psutil
 
-ENGINE_PACKAGES = ("cuml", "cupy", "cudf", "dask", "distributed", "dask_ml", "dask_cuda", "raft_dask", "xgboost")
+from skdist_gpu.config import get_config
+
 MEMORY_SECONDS = 0.1
 
 
@@ -43,6 +45,31 @@ class Cluster:
 
 
 @dataclass(frozen=True)
+class Packages:
+    """The packages of a machine that does not exist here: those named, or, where none are, all of any version."""
+
+    names: frozenset[str] | None = None
+
+    def __contains__(self, name: str) -> bool:
+        return self.names is None or name in self.names
+
+    def version(self, name: str) -> str | None:
+        """Return the version of a package; None where it is not known."""
+        return None
+
+
+@dataclass(frozen=True)
+class Installed(Packages):
+    """The packages that this process can import, by their import names."""
+
+    def __contains__(self, name: str) -> bool:
+        return _is_installed(name)
+
+    def version(self, name: str) -> str | None:
+        return _version(name) if name in self else None
+
+
+@dataclass(frozen=True)
 class Resources:
     """What the planner may know of the machine.
 
@@ -53,11 +80,11 @@ class Resources:
     memory_bytes, available_bytes : int
         Main memory of the machine, and what of it is free now.
     gpus : tuple of Gpu
-        Visible GPUs, as NVML tells and CUDA_VISIBLE_DEVICES allows.
+        Visible GPUs, as NVML tells and CUDA_VISIBLE_DEVICES allows, and at most ``max_gpus`` of the configuration.
     cluster : Cluster or None
         The Dask cluster of the current client.
-    packages : frozenset of str
-        Installed packages that an engine needs.
+    packages : Packages
+        What is installed.
     """
 
     n_cores: int
@@ -65,7 +92,7 @@ class Resources:
     available_bytes: int
     gpus: tuple[Gpu, ...] = ()
     cluster: Cluster | None = None
-    packages: frozenset[str] = frozenset(ENGINE_PACKAGES)
+    packages: Packages = Packages()
 
 
 def detect_resources(client: Any = None) -> Resources:
@@ -75,9 +102,9 @@ def detect_resources(client: Any = None) -> Resources:
         n_cores=_n_cores(),
         memory_bytes=total,
         available_bytes=available,
-        gpus=_gpus(),
+        gpus=_gpus()[: get_config()["max_gpus"]],
         cluster=_cluster(client),
-        packages=_installed_packages(),
+        packages=Installed(),
     )
 
 
@@ -86,9 +113,19 @@ def _n_cores() -> int:
     return joblib.cpu_count()
 
 
-@lru_cache(maxsize=1)
-def _installed_packages() -> frozenset[str]:
-    return frozenset(name for name in ENGINE_PACKAGES if find_spec(name) is not None)
+@cache
+def _is_installed(name: str) -> bool:
+    return find_spec(name) is not None
+
+
+@cache
+def _version(name: str) -> str | None:
+    """Return the version of an installed package, whose distribution may have another name."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        owners = packages_distributions().get(name)
+        return version(owners[0]) if owners else None
 
 
 def _memory() -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skdist_gpu.hardware.detect import ENGINE_PACKAGES, Cluster, Gpu, Resources
+from skdist_gpu.hardware.detect import Cluster, Gpu, Packages, Resources
 
 _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40, "B": 1}
@@ -38,7 +38,7 @@ def make_resources(
     gpus: int = 0,
     gpu_memory: str | int = "80GB",
     workers: int = 0,
-    packages: tuple[str, ...] = ENGINE_PACKAGES,
+    packages: tuple[str, ...] | None = None,
 ) -> Resources:
     """Describe a machine for :meth:`AutoScaleRegressor.plan`.
 
@@ -52,8 +52,8 @@ def make_resources(
         Number of GPUs.
     workers : int
         Workers of a Dask cluster; 0 means no cluster. The machine is divided among them.
-    packages : tuple of str
-        Installed packages that engines need.
+    packages : tuple of str, default=None
+        Import names of the installed packages; None for all that engines ask for.
 
     Returns
     -------
@@ -75,5 +75,5 @@ def make_resources(
         available_bytes=memory_bytes,
         gpus=(Gpu("GPU", gpu_bytes, gpu_bytes),) * gpus,
         cluster=cluster,
-        packages=frozenset(packages),
+        packages=Packages(None if packages is None else frozenset(packages)),
     )

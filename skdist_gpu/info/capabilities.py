@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from skdist_gpu.config import get_config
-from skdist_gpu.engines.registry import CATALOG, Entry, rows_of
+from skdist_gpu.engines.entry import Entry
+from skdist_gpu.engines.registry import catalogue, engines, entries_named
 from skdist_gpu.hardware.detect import Resources, current_client, detect_resources
 from skdist_gpu.planning.planner import machine_refusals
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 def capabilities(resources: Resources | None = None) -> pd.DataFrame:
     """Return which engine fits which estimator, and whether it can run here.
 
-    scikit-learn itself fits every estimator, also those that have no row.
+    scikit-learn itself fits every estimator, also those that have no entry.
 
     Parameters
     ----------
@@ -44,14 +45,14 @@ def capabilities(resources: Resources | None = None) -> pd.DataFrame:
     import pandas as pd
 
     resources = resources or detect_resources(current_client(get_config()["client"]))
-    names = dict.fromkeys(entry.estimator for entry in CATALOG)
-    rows = [_row(entry, resources) for name in names for entry in rows_of(name)]
+    names = dict.fromkeys(entry.estimator for entry in catalogue())
+    rows = [_row(entry, resources) for name in names for entry in entries_named(name)]
     return pd.DataFrame(rows)
 
 
 def _row(entry: Entry, resources: Resources) -> dict[str, Any]:
     missing = [entry.refusal] if entry.refusal else machine_refusals(entry, resources)
-    own = entry.backend == "sklearn"
+    own = engines()[entry.backend].fits_anything
     return {
         "estimator": entry.estimator,
         "engine": entry.backend,

@@ -7,30 +7,12 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, ver
 from typing import Any
 
 from skdist_gpu.config import get_config
+from skdist_gpu.engines.registry import engines
 from skdist_gpu.hardware.detect import Cluster, current_client, detect_resources, driver_versions
 from skdist_gpu.planning.plan import format_bytes
 
-# import names: the distribution of xgboost or cupy differs from machine to machine
-PACKAGES = (
-    "skdist_gpu",
-    "sklearn",
-    "numpy",
-    "scipy",
-    "pandas",
-    "polars",
-    "pyarrow",
-    "narwhals",
-    "joblib",
-    "dask",
-    "distributed",
-    "dask_ml",
-    "skops",
-    "xgboost",
-    "cupy",
-    "cudf",
-    "cuml",
-    "dask_cuda",
-)
+# import names; those that engines need follow
+PACKAGES = ("skdist_gpu", "sklearn", "numpy", "scipy", "pandas", "polars", "pyarrow", "narwhals", "joblib", "skops")
 
 
 def show_versions() -> None:
@@ -74,7 +56,8 @@ def describe_system() -> dict[str, dict[str, str]]:
 def _package_versions() -> dict[str, str]:
     distributions = packages_distributions()
     found = {}
-    for name in PACKAGES:
+    needed = (name for engine in engines().values() for packages in engine.packages.values() for name in packages)
+    for name in dict.fromkeys([*PACKAGES, *sorted(needed)]):
         # an editable install may list no modules; its distribution has the module's name
         owners = sorted(set(distributions.get(name, [name])))
         try:

@@ -13,7 +13,7 @@ class Candidate:
     Attributes
     ----------
     backend : str
-        The engine's name, such as ``"reductions"``.
+        The engine's name, as ``backend=`` takes it.
     device : {"cpu", "gpu", "dask"}
         What it would run on.
     verdict : {"chosen", "possible", "slower", "refused"}
@@ -36,7 +36,7 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """Engine and device as one word, such as ``"reductions:gpu"``."""
+        """Engine and device as one word, such as ``"name:gpu"``."""
         return f"{self.backend}:{self.device}"
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sklearn.utils.fixes import parse_version
+
+from skdist_gpu._compat.sklearn import has_callbacks
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.entry import NEVER, ON_DEVICE, Allowed, Entry
-from skdist_gpu.engines.registry import backends, entries_for, matches
+from skdist_gpu.engines.protocol import EngineInfo
+from skdist_gpu.engines.registry import engines, entries_for, matches
 from skdist_gpu.exceptions import BackendError
 from skdist_gpu.hardware.detect import Resources
 from skdist_gpu.planning.cost import predict_seconds
-from skdist_gpu.planning.memory import free_bytes, predict_bytes, what_would_fit
+from skdist_gpu.planning.memory import memory_refusals, predict_bytes
 from skdist_gpu.planning.plan import Candidate, Plan, format_bytes
 
 
@@ -22,11 +26,11 @@ class Request:
     Attributes
     ----------
     backend : str
-        ``"auto"``, an engine such as ``"reductions"``, or engine and device: ``"reductions:gpu"``.
+        ``"auto"``, the name of an engine, or engine and device such as ``"name:gpu"``.
     memory_budget : int or None
         Bytes that a fit may take on its device; None for what is free.
     fit_params : tuple of str
-        Names of further arguments of `fit`; only scikit-learn itself takes them.
+        Names of further arguments of `fit`, which few engines take.
     precision : {"auto", "float32"}
         ``"float32"`` accepts engines whose float32 sums are known to drift.
     allow_ignored : bool
@@ -43,7 +47,6 @@ class Request:
     all_gpus: bool = False
 
 
-_READ_FILES = ("reductions", "sklearn", "xgboost", "xgboost.external", "incremental", "voting")
 _PLACES = {"host": "in memory", "gpu": "on the GPU", "disk": "on this machine's disk", "dask": "in Dask"}
 
 
@@ -78,8 +81,8 @@ def check_backend(backend: str) -> None:
     if backend == "auto":
         return
     name, _, device = str(backend).partition(":")
-    if name not in backends() or device not in ("", "cpu", "gpu", "dask"):
-        known = ", ".join(repr(b) for b in ("auto", *backends()))
+    if name not in engines() or device not in ("", "cpu", "gpu", "dask"):
+        known = ", ".join(repr(b) for b in ("auto", *engines()))
         raise BackendError(
             f"backend={backend!r} is not known. Choose one of {known}, with ':cpu', ':gpu' or ':dask' "
             "after the name to fix the device."
@@ -101,22 +104,26 @@ def _judge(entry: Entry, estimator: Any, info: InputInfo, resources: Resources, 
 def _verdict(
     entry: Entry, n_bytes: int | None, estimator: Any, info: InputInfo, resources: Resources, request: Request
 ) -> tuple[str, list[str]]:
+    engine = engines()[entry.backend]
     refusals = [
         *([entry.refusal] if entry.refusal else []),
         *machine_refusals(entry, resources),
         *parameter_refusals(entry, estimator, sparse=info.sparse),
+        *_state_refusals(engine, estimator),
         *_ignored_refusals(entry, estimator, request),
-        *_data_refusals(entry, info, request),
+        *_place_refusals(engine, entry, info, request),
+        *engine.data_refusals(entry, info),
+        *_data_refusals(engine, entry, info, request),
         *_row_number_refusals(entry, estimator, info),
         *_precision_refusals(entry, info, request),
     ]
-    refusals = refusals or _memory_refusals(n_bytes, estimator, entry, info, resources, request)
+    refusals = refusals or memory_refusals(entry, info, resources, n_bytes, request.memory_budget)
     if refusals:
         return "refused", refusals
-    slower = _why_slower(entry, info, request) or _slower_with(entry, estimator, info)
+    slower = _why_slower(engine, entry, info, request) or _slower_with(entry, estimator, info)
     if slower:
         return "slower", [slower]
-    return "possible", [_why(entry, info, request), *_where_joblib_runs(entry, estimator, resources)]
+    return "possible", _why(engine, entry, estimator, info, resources, request)
 
 
 def _choose(candidates: list[Candidate], on_dask: bool) -> list[Candidate]:
@@ -136,26 +143,20 @@ def _choose(candidates: list[Candidate], on_dask: bool) -> list[Candidate]:
 
 
 def machine_refusals(entry: Entry, resources: Resources) -> list[str]:
-    """Tell what this machine lacks for a row of the catalogue; empty if nothing."""
-    refusals = []
-    missing = [name for name in entry.packages if name not in resources.packages]
+    """Tell what this machine lacks for an entry of the catalogue; empty if nothing."""
+    engine, refusals = engines()[entry.backend], []
+    packages, extra = engine.packages[entry.device], engine.extras.get(entry.device)
+    missing = [name for name in packages if name not in resources.packages]
     if missing:
-        extra = "cpu" if missing == ["xgboost"] and entry.device != "gpu" else "gpu"
-        refusals.append(f"needs {' and '.join(missing)}, not installed; pip install 'skdist_gpu[{extra}]'")
+        install = f"'skdist_gpu[{extra}]'" if extra else " ".join(missing)
+        refusals.append(f"needs {' and '.join(missing)}, not installed; pip install {install}")
+    for name, lowest in packages.items():
+        found = resources.packages.version(name) if lowest else None
+        if found and parse_version(found) < parse_version(lowest):
+            refusals.append(f"needs {name} {lowest} or newer, {found} is installed")
     if entry.device == "gpu" and not resources.gpus:
         refusals.append("needs a GPU; NVML and CUDA_VISIBLE_DEVICES show none")
-    if entry.backend == "xgboost.dask" and resources.cluster is None:
-        refusals.append("needs a Dask client; create distributed.Client() first")
-    if entry.backend == "cuml.dask":
-        cluster = resources.cluster
-        if cluster is None:
-            refusals.append("needs a Dask client whose workers have GPUs; with several GPUs here, fit starts one")
-        elif cluster.n_gpus != cluster.n_workers:
-            refusals.append(
-                f"needs a GPU of its own for each worker; {cluster.n_workers} workers have {cluster.n_gpus}, "
-                "by their CUDA_VISIBLE_DEVICES"
-            )
-    return refusals
+    return [*refusals, *engine.machine_refusals(entry, resources)]
 
 
 def _slower_with(entry: Entry, estimator: Any, info: InputInfo) -> str | None:
@@ -213,19 +214,33 @@ def _known_drift(entry: Entry, info: InputInfo) -> str:
     return f"its float32 sums were {difference:.1e} off scikit-learn's in float64 at {n_rows:.1e} rows"
 
 
-def _data_refusals(entry: Entry, info: InputInfo, request: Request) -> list[str]:
+def _state_refusals(engine: EngineInfo, estimator: Any) -> list[str]:
+    """Tell what the estimator carries beside its parameters and the engine would ignore."""
     refusals = []
-    on_dask = info.location == "dask"
-    if entry.device == "dask" and not on_dask and request.backend == "auto" and not _is_spread(entry, info, request):
-        refusals.append(f"is for Dask input; these data are {_PLACES[info.location]} already")
-    if entry.backend == "reductions" and entry.device != "dask" and on_dask:
-        refusals.append("the same sums run where the Dask blocks are, see reductions:dask")
-    if entry.backend == "reductions" and entry.device == "cpu" and info.location == "gpu":
-        refusals.append("the data are on the GPU, see reductions:gpu")
-    if info.location == "disk" and entry.backend not in _READ_FILES:
-        refusals.append("reads no files; pyarrow's dataset.to_table() loads them")
-    if info.location == "disk" and entry.backend == "xgboost" and info.n_elements is None:
-        refusals.append("these files do not tell how many rows they have, which must fit in memory")
+    if getattr(estimator, "warm_start", False) and not engine.continues:
+        refusals.append("warm_start=True goes on from the last fit, which it cannot")
+    if has_callbacks(estimator) and not engine.calls_callbacks:
+        refusals.append("calls no callbacks, which the estimator was given by set_callbacks()")
+    return refusals
+
+
+def _place_refusals(engine: EngineInfo, entry: Entry, info: InputInfo, request: Request) -> list[str]:
+    """Tell why data that are where they are do not get to the engine."""
+    if info.location not in engine.reads[entry.device]:
+        better = [f"{engine.name}:{device}" for device, places in engine.reads.items() if info.location in places]
+        if better:
+            return [f"the data are {_PLACES[info.location]}, see {' and '.join(better)}"]
+        if info.location == "disk":
+            return ["reads no files; pyarrow's dataset.to_table() loads them"]
+        return [f"reads no data {_PLACES[info.location]}"]
+    for_dask = entry.device == "dask" and info.location != "dask"
+    if for_dask and request.backend == "auto" and not _is_spread(entry, info, request):
+        return [f"is for Dask input; these data are {_PLACES[info.location]} already"]
+    return []
+
+
+def _data_refusals(engine: EngineInfo, entry: Entry, info: InputInfo, request: Request) -> list[str]:
+    refusals = []
     if info.sparse and not entry.sparse:
         refusals.append("sparse X is not supported; X.toarray() makes it dense")
     if info.n_features is not None and info.n_features > entry.most_columns:
@@ -235,7 +250,7 @@ def _data_refusals(entry: Entry, info: InputInfo, request: Request) -> list[str]
         refusals.append("sample_weight is not supported")
     if info.n_targets > 1 and not entry.multi_target:
         refusals.append(f"y with {info.n_targets} columns is not supported, only one")
-    if request.fit_params and entry.backend in ("reductions", "cuml", "cuml.dask"):
+    if request.fit_params and not engine.takes_fit_arguments:
         refusals.append(f"the fit arguments {', '.join(request.fit_params)} are only for scikit-learn itself")
     return refusals
 
@@ -245,41 +260,22 @@ def _row_number_refusals(entry: Entry, estimator: Any, info: InputInfo) -> list[
     if n_passes and info.location == "dask" and info.n_samples is None:
         remedy = "compute_chunk_sizes() of a Dask array finds it"
         return [f"folds need the number of each row, which Dask blocks of unknown size do not tell; {remedy}"]
-    if n_passes > 1 and info.location == "disk" and info.container == "polars.lazy":
+    if n_passes > 1 and not info.rows_keep_order:
         remedy = "sink_parquet() writes files, whose rows have one order"
         return [f"folds need the number of each row in several passes, and a query may change their order; {remedy}"]
     return []
 
 
-def _memory_refusals(
-    n_bytes: int | None, estimator: Any, entry: Entry, info: InputInfo, resources: Resources, request: Request
-) -> list[str]:
-    free = free_bytes(entry, resources, request.memory_budget)
-    if n_bytes is None or n_bytes <= free:
-        return []
-    place = {"gpu": "on GPU 0", "dask": "in the cluster's memory"}.get(entry.device, "in main memory")
-    limit = (
-        f"{format_bytes(free)} are free; memory_budget= overrides what counts as free"
-        if request.memory_budget is None
-        else f"memory_budget= allows {format_bytes(free)}"
-    )
-    refusal = f"needs about {format_bytes(n_bytes)} {place}, {limit}"
-    if entry.backend != "sklearn":
-        return [refusal]
-    return [refusal, what_would_fit(entries_for(estimator), info, n_bytes, free)]
-
-
-def _why_slower(entry: Entry, info: InputInfo, request: Request) -> str | None:
+def _why_slower(engine: EngineInfo, entry: Entry, info: InputInfo, request: Request) -> str | None:
     """Say why another engine is faster for this size or place; None if none is known to be."""
     if _is_spread(entry, info, request):
         return None
     if entry.device == "dask" and info.location != "dask":
         return f"the data are {_PLACES[info.location]} already; to hand them to Dask costs a copy"
-    if entry.backend == "incremental":
-        return f"sequential by nature: {entry.source}"
+    always = engine.why_slower(entry)
+    if always:
+        return always
     source = f" ({entry.source})" if entry.source else ""
-    if entry.break_even == NEVER:
-        return f"another engine goes first at every size{source}"
     if info.location == "gpu" and entry.device == "gpu":
         return None  # to leave the GPU costs more than a small fit
     if entry.break_even == ON_DEVICE:
@@ -295,40 +291,16 @@ def _is_spread(entry: Entry, info: InputInfo, request: Request) -> bool:
     return entry.spread_from < NEVER and info.location in ("host", "dask") and enough
 
 
-def _why(entry: Entry, info: InputInfo, request: Request) -> str:
-    if entry.backend == "reductions":
-        exact = "exact sums in float64 over blocks of rows"
-        places = {"gpu": "on the GPU", "dask": "where the Dask blocks are", "cpu": "on all cores"}
-        return f"{exact}, {places[entry.device]}"
-    if entry.backend == "sklearn":
-        gathered = ", data gathered into this process" if info.location != "host" else ""
-        return f"scikit-learn itself{gathered}"
+def _why(
+    engine: EngineInfo, entry: Entry, estimator: Any, info: InputInfo, resources: Resources, request: Request
+) -> list[str]:
     if entry.explicit:
-        return f"{entry.backend} was asked for: {entry.explicit}"
+        return [f"{entry.backend} was asked for: {entry.explicit}"]
     if _is_spread(entry, info, request):
-        return f"on all GPUs, which are faster than one from {entry.spread_from:.0e} rows on: {entry.source}"
+        return [f"on all GPUs, which are faster than one from {entry.spread_from:.0e} rows on: {entry.source}"]
+    first, *further = engine.why(entry, estimator, info, resources)
     drift = _known_drift(entry, info)
-    return f"{entry.backend} supports these parameters and data{'; ' if drift else ''}{drift}"
-
-
-def _where_joblib_runs(entry: Entry, estimator: Any, resources: Resources) -> list[str]:
-    if entry.backend != "sklearn" or resources.cluster is None or not uses_joblib(estimator):
-        return []
-    if joblib_goes_to_dask(estimator, resources):
-        return [f"its parallel work goes to the {resources.cluster.n_workers} workers of Dask, through joblib"]
-    return ["its parallel work stays with joblib's processes: the workers of Dask have no more cores than these"]
-
-
-def uses_joblib(estimator: Any) -> bool:
-    """Whether an estimator, or what is inside it, has work that joblib spreads."""
-    return any(name == "n_jobs" or name.endswith("__n_jobs") for name in estimator.get_params())
-
-
-def joblib_goes_to_dask(estimator: Any, resources: Resources) -> bool:
-    """Whether Dask's workers add to this machine: on the same cores they are slower (benchmarks/searches.py)."""
-    cluster = resources.cluster
-    added = cluster is not None and (cluster.n_elsewhere > 0 or cluster.n_threads > resources.n_cores)
-    return added and uses_joblib(estimator)
+    return [f"{first}{'; ' if drift else ''}{drift}", *further]
 
 
 def _describe(resources: Resources) -> str:

@@ -19,7 +19,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC, LinearSVC
 
 from skdist_gpu import autoscale
-from skdist_gpu.engines.registry import CATALOG
+from skdist_gpu.engines.registry import catalogue
 from skdist_gpu.testing import assert_ran_on
 
 pytestmark = pytest.mark.gpu
@@ -47,7 +47,7 @@ def test_the_lists_name_every_row():
     # see test_cuml_preprocessing_gpu.py and test_cuml_graphs_gpu.py
     listed |= {"OneHotEncoder", "OrdinalEncoder", "TargetEncoder", "TfidfTransformer"}
     listed |= {"umap.UMAP", "hdbscan.HDBSCAN"}
-    assert {e.estimator for e in CATALOG if e.backend == "cuml" and not e.refusal} == listed
+    assert {e.estimator for e in catalogue() if e.backend == "cuml" and not e.refusal} == listed
 
 
 @pytest.mark.filterwarnings("ignore:Graph is not fully connected")

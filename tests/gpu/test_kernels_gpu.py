@@ -6,9 +6,10 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skdist_gpu.data.labels import encode
-from skdist_gpu.engines.executors import lloyd_kernels
+from skdist_gpu.engines.executors import gram_kernels, lloyd_kernels
 from skdist_gpu.engines.executors.kernels import map_block
 from skdist_gpu.engines.reductions.clusters.kmeans import AssignReduction, LloydReduction
+from skdist_gpu.engines.reductions.core.moments import MomentsReduction
 from skdist_gpu.engines.reductions.linear.linear import Design, ScoreReduction
 from skdist_gpu.engines.reductions.linear.linear_svm import SquaredEpsilonInsensitive, SquaredHinge
 from skdist_gpu.engines.reductions.linear.logistic import BinomialLoss
@@ -44,6 +45,65 @@ def test_sums_of_a_block(loss, n_columns, dtype, weighted, every):
     assert_allclose(found.gradient.get(), expected.gradient, rtol=0, atol=1e-12 * n_rows)
     if every:
         assert_allclose(found.hessian.get(), expected.hessian, rtol=0, atol=1e-12 * n_rows)
+
+
+def check_moments(X, y, weight, on_gpu=None):
+    """Compare the kernel's moments with NumPy's of the rows less their mean, and with its own at a second call."""
+    n_rows = len(X)
+    reduction = MomentsReduction()
+    wide = [None if part is None else part.astype(np.float64) for part in (X, y)]
+    table = np.column_stack([part for part in wide if part is not None])
+    w = np.ones(n_rows) if weight is None else weight
+    mean = w @ table / w.sum()
+    scatter = (w[:, None] * (table - mean)).T @ (table - mean)
+    on_gpu = on_gpu or [None if part is None else cupy.asarray(part) for part in (X, y, weight)]
+    assert gram_kernels.has_kernel(*on_gpu[:2])
+    found, again = map_block(reduction, *on_gpu), map_block(reduction, *on_gpu)
+    assert found.n_rows == n_rows
+    assert_allclose(float(found.weight), w.sum(), rtol=1e-12)
+    assert_allclose(found.mean.get(), mean, rtol=1e-12)
+    assert_allclose(found.scatter.get(), scatter, rtol=0, atol=1e-12 * np.abs(scatter).max() + 1e-300)
+    np.testing.assert_array_equal(found.scatter.get(), found.scatter.get().T)
+    np.testing.assert_array_equal(found.scatter.get(), again.scatter.get())
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_columns", [1, 14, 15, 31, 46, 50, 63, 78, 95, 100, 126])
+def test_moments_of_a_block(n_columns, dtype, order):
+    generator = np.random.default_rng(n_columns)
+    X = np.asarray(generator.normal(1e4, 2.0, (4_321, n_columns)), dtype, order=order)
+    y, weight = generator.normal(7.0, size=len(X)), generator.uniform(size=len(X))
+    weight[::7] = 0
+    check_moments(X, y, weight)
+    check_moments(X, y.astype(np.float32), None)
+    check_moments(X, None, None)
+    check_moments(X[:5], y[:5], weight[:5])
+
+
+def test_moments_of_several_targets_and_of_rows_cut_from_a_table():
+    generator = np.random.default_rng(0)
+    X = generator.normal(3.0, size=(100_001, 30)).astype(np.float32)
+    Y, weight = generator.normal(7.0, size=(len(X), 12)), generator.uniform(size=len(X))
+    check_moments(X, Y, weight)
+    check_moments(X, np.asfortranarray(Y), None)
+    whole, wide = cupy.asarray(X), cupy.asarray(Y)
+    cut = [whole[3::2, 1:], wide[3::2, 4], cupy.asarray(weight)[3::2]]
+    check_moments(X[3::2, 1:], Y[3::2, 4], weight[3::2], cut)
+    check_moments(X[:, ::-1], None, None, [whole[:, ::-1], None, None])
+
+
+def test_moments_pass_nan_on():
+    X = np.ones((1000, 20), np.float32)
+    X[777, 5] = np.nan
+    scatter = map_block(MomentsReduction(), cupy.asarray(X), None, None).scatter.get()
+    assert np.isnan(scatter[5]).all()
+
+
+def test_wider_rows_are_left_to_products():
+    assert not gram_kernels.has_kernel(cupy.empty((10, 128)), None)
+    assert not gram_kernels.has_kernel(cupy.empty((10, 126)), cupy.empty((10, 2)))
+    assert gram_kernels.has_kernel(cupy.empty((10, 126)), cupy.empty(10))
 
 
 @pytest.mark.parametrize("weighted", [False, True])

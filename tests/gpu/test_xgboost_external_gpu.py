@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from skdist_gpu import AutoScaleXGBClassifier, AutoScaleXGBRanker, AutoScaleXGBRegressor
+from skdist_gpu.engines.xgboost.info import GPU_ROW_BYTES
 from skdist_gpu.engines.xgboost_external import batches as xgboost_batches
-from skdist_gpu.planning.memory import GPU_BATCH_BYTES, GPU_ROW_BYTES
+from skdist_gpu.engines.xgboost_external.info import GPU_BATCH_BYTES
 from skdist_gpu.testing import assert_ran_on
 
 # XGBoost says so on machines whose drivers do not share memory with the GPU, where it works all the same

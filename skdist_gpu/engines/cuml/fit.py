@@ -17,6 +17,7 @@ from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.engines.cuml.rebuild import REBUILT, fit_twin
 from skdist_gpu.engines.cuml.rebuild_preprocessing import ENCODERS, PREPROCESSING, transformer_twin
 from skdist_gpu.engines.entry import catalogue_name
+from skdist_gpu.engines.parameters import check_as_scikit_learn
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.registry import entries_for
 from skdist_gpu.exceptions import EngineRefusal
@@ -31,6 +32,7 @@ _FITS = REBUILT | PREPROCESSING | ENCODERS
 def fit(job: FitJob) -> Fitted:
     """Fit with cuML and carry the result over to the job's scikit-learn estimator."""
     estimator, name = job.estimator, type(job.estimator).__name__
+    check_as_scikit_learn(job)
     X, y, sample_weight = _checked(job)
     job.progress.start(f"{name} with cuML")
     try:
@@ -104,8 +106,8 @@ def _checked(job: FitJob) -> tuple[Any, Any, Any]:
         return _checked_table(estimator, job.X), y, None
     if container_of(job.X) in GPU:
         return check_gpu_input(estimator, job.X, y, job.sample_weight, labels=labels)
-    row = next(row for row in entries_for(estimator) if row.backend == "cuml")
-    options: dict[str, Any] = {"sparse": row.sparse, "multi_target": row.multi_target, "finite": False}
+    entry = next(entry for entry in entries_for(estimator) if entry.backend == "cuml")
+    options: dict[str, Any] = {"sparse": entry.sparse, "multi_target": entry.multi_target, "finite": False}
     return validate(estimator, job.X, y, job.sample_weight, **options)
 
 

@@ -24,6 +24,7 @@ from skdist_gpu.data.kinds import DASK, container_of
 from skdist_gpu.data.labels import codes_of
 from skdist_gpu.engines.cuml.fit import FORESTS, carry_over, forest_answers
 from skdist_gpu.engines.executors.dask import DaskExecutor, delayed_blocks
+from skdist_gpu.engines.parameters import check_as_scikit_learn
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.exceptions import EngineRefusal, MisalignedBlocksError
 
@@ -34,6 +35,7 @@ FORGOTTEN_SECONDS = 0.1
 def fit(job: FitJob) -> Fitted:
     """Fit with cuml.dask and carry the result over to the job's scikit-learn estimator."""
     estimator, client = job.estimator, job.client
+    check_as_scikit_learn(job)
     X, y, classes = _checked(job)
     job.progress.start(f"{type(estimator).__name__} with cuml.dask")
     with client.as_current():  # cuml.dask asks for the current client, even where it was given one

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
-from skdist_gpu.engines.cuml.info import ROWS as ON_ONE_GPU
-from skdist_gpu.engines.cuml.rows_unsupervised import ROWS as UNSUPERVISED_ON_ONE_GPU
+from skdist_gpu.engines.cuml import entries_supervised, entries_unsupervised
 from skdist_gpu.engines.entry import NEVER, Entry
+from skdist_gpu.engines.protocol import EngineInfo
 
-_ACCEPTS = {row.estimator: row.accepts for row in (*ON_ONE_GPU, *UNSUPERVISED_ON_ONE_GPU)}
+if TYPE_CHECKING:
+    from skdist_gpu.hardware.detect import Resources
+
+_ON_ONE_GPU = (*entries_supervised.ENTRIES, *entries_unsupervised.ENTRIES)
+_ACCEPTS = {entry.estimator: entry.accepts for entry in _ON_ONE_GPU}
 _NEIGHBOURS = "its index stays on the workers, and no model comes home; the plain one's lazy predict asks every GPU"
 _CATEGORIES = "our own counts over the blocks find the same categories, of text, too"
 _LEFT_OUT = {
@@ -27,23 +32,19 @@ _OWN_SUMS = "our own sums over the blocks took 0.043 s against 1.34 s on two H20
 
 
 def _over_gpus(estimator: str, break_even: float = NEVER, source: str = _OWN_SUMS, **options: Any) -> Entry:
-    packages = ("cuml", "cupy", "dask", "distributed", "raft_dask")
     accepts = {**_ACCEPTS.get(estimator, {}), **options.pop("accepts", {})}
     return Entry(
         estimator,
         "cuml.dask",
         "dask",
         accepts=accepts,
-        weights=False,
-        multi_target=False,
         break_even=break_even,
         source=source,
-        packages=packages,
         **options,
     )
 
 
-ROWS: tuple[Entry, ...] = (
+_ENTRIES: tuple[Entry, ...] = (
     _over_gpus("LogisticRegression", tolerance=1e-3, memory=3.0, accepts={"class_weight": (None,)}),
     _over_gpus("KMeans", tolerance=1e-2),
     _over_gpus("PCA", tolerance=1e-2),
@@ -73,3 +74,35 @@ ROWS: tuple[Entry, ...] = (
     ),
     *(_over_gpus(name, refusal=f"cuml.dask is not used: {why}") for name, why in _LEFT_OUT.items()),
 )
+
+
+class CuMLOverDask(EngineInfo):
+    """cuML on all GPUs, each with a worker of Dask."""
+
+    name = "cuml.dask"
+    rank = 30
+    packages = {"dask": {"cuml": "26.10", "cupy": "14", "dask": "", "distributed": "", "raft_dask": ""}}
+    extras = {"dask": "gpu"}
+    reads = {"dask": ("host", "gpu", "dask")}
+
+    def entries(self) -> Iterable[Entry]:
+        return _ENTRIES
+
+    def machine_refusals(self, entry: Entry, resources: Resources) -> list[str]:
+        cluster = resources.cluster
+        if cluster is None:
+            return ["needs a Dask client whose workers have GPUs; with several GPUs here, fit starts one"]
+        if cluster.n_gpus != cluster.n_workers:
+            return [
+                f"needs a GPU of its own for each worker; {cluster.n_workers} workers have {cluster.n_gpus}, "
+                "by their CUDA_VISIBLE_DEVICES"
+            ]
+        return []
+
+    def free_bytes(self, entry: Entry, resources: Resources) -> int:
+        if resources.cluster and resources.gpus:
+            return int(0.95 * resources.gpus[0].free_bytes) * resources.cluster.n_gpus  # GPUs alike
+        return super().free_bytes(entry, resources)
+
+
+INFO = CuMLOverDask()

@@ -18,6 +18,7 @@ from sklearn.base import clone
 from sklearn.utils.extmath import svd_flip
 
 from skdist_gpu.data.convert import as_dask_array
+from skdist_gpu.engines.parameters import check_as_scikit_learn
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.exceptions import EngineRefusal
 
@@ -44,6 +45,7 @@ def fit(job: FitJob) -> Fitted:
     problem = _probe(name)
     if problem:
         raise EngineRefusal(f"the installed dask_ml fails on {name}: {problem}")
+    check_as_scikit_learn(job)
     X = as_dask_array(job.estimator, job.X)
     job.progress.start(f"{name} with dask_ml")
     with config_context(array_api_dispatch=False):  # dask_ml hands Dask arrays to scikit-learn

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from skdist_gpu.engines.entry import NEVER, Allowed, Entry
+from skdist_gpu.engines.protocol import EngineInfo
 
 
 def _dask_ml(estimator: str, accepts: dict[str, Allowed], **options: Any) -> Entry:
-    packages = ("dask_ml", "dask")
-    return Entry(estimator, "dask_ml", "dask", accepts=accepts, weights=False, packages=packages, **options)
+    return Entry(estimator, "dask_ml", "dask", accepts=accepts, multi_target=True, **options)
 
 
 # what dask_ml has, too, and does otherwise than scikit-learn (benchmarks/dask_ml_answers.py)
@@ -28,7 +29,7 @@ _LESS = (
     ("OneHotEncoder", "has no drop, no handle_unknown='ignore' and no infrequent categories"),
     ("OrdinalEncoder", "takes only frames whose categories Dask knows"),
 )
-ROWS: tuple[Entry, ...] = (
+_ENTRIES: tuple[Entry, ...] = (
     _dask_ml("StandardScaler", {}),
     _dask_ml("MinMaxScaler", {"clip": (False,)}),
     _dask_ml("TruncatedSVD", {"algorithm": ("randomized",)}, tolerance=1e-4),
@@ -46,3 +47,18 @@ ROWS: tuple[Entry, ...] = (
     ),
     *(_dask_ml(name, {}, break_even=NEVER, refusal=f"dask_ml {why}") for name, why in _LESS),
 )
+
+
+class DaskML(EngineInfo):
+    """dask_ml where it gives scikit-learn's answer."""
+
+    name = "dask_ml"
+    rank = 40
+    packages = {"dask": {"dask_ml": "2025.1", "dask": ""}}
+    reads = {"dask": ("host", "gpu", "dask")}
+
+    def entries(self) -> Iterable[Entry]:
+        return _ENTRIES
+
+
+INFO = DaskML()

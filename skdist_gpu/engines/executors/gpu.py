@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
+from threading import Event
 from typing import Any
 
 import cupy
@@ -18,8 +19,8 @@ from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.data.labels import codes_of
 from skdist_gpu.engines.executors.kernels import map_block, reads_in_place
 from skdist_gpu.engines.executors.stream import StreamExecutor
+from skdist_gpu.engines.reductions.core.protocol import GPU_STEP_BYTES as STEP_BYTES
 from skdist_gpu.engines.reductions.core.protocol import Reduce, Reduction, part_bounds
-from skdist_gpu.planning.memory import GPU_STEP_BYTES as STEP_BYTES
 from skdist_gpu.progress import Progress
 
 N_BUFFERS = 3
@@ -41,10 +42,19 @@ POOL = cupy.cuda.MemoryPool()
 KEPT = 1 / 32
 
 
-def release_memory() -> None:
-    """Give memory back to the device, but for a small share that spares the next fit to ask for it."""
-    if POOL.total_bytes() > KEPT * cupy.cuda.runtime.memGetInfo()[1]:
-        POOL.free_all_blocks()
+def release_memory(n_gpus: int = 1) -> None:
+    """Give memory back to the devices, but for a small share that spares the next fit to ask for it."""
+    for device in devices(n_gpus):
+        with cupy.cuda.Device(device):
+            if POOL.total_bytes() > KEPT * cupy.cuda.runtime.memGetInfo()[1]:
+                POOL.free_all_blocks()
+
+
+def devices(n_gpus: int) -> list[int]:
+    """Return the numbers of so many visible GPUs, the current one first; of fewer where there are fewer."""
+    current = cupy.cuda.runtime.getDevice()
+    others = (device for device in range(cupy.cuda.runtime.getDeviceCount()) if device != current)
+    return [current, *others][:n_gpus]
 
 
 class GpuExecutor:
@@ -67,6 +77,8 @@ class GpuExecutor:
         self.step = max(1024, STEP_BYTES // (8 * (X.shape[1] + 1)))
         self.resident = container_of(X) in GPU
         self.progress = progress
+        # set when the result is not wanted any more
+        self.stopped = Event()
         self.n_passes = 0
         self.stream: Any = None
         if self.table is not None:
@@ -79,14 +91,15 @@ class GpuExecutor:
         """Return the total over all rows, on the host."""
         if self.table is not None and getattr(reduction, "targets_only", False):
             return self._on_host().reduce(reduction)
-        return self._totals(reduction, ())[0]
+        return self.totals(reduction, ())[0]
 
     def reduce_parts(self, reduction: Reduction, n_parts: int) -> list[Any]:
         """Return the total of each of so many contiguous parts of files, from one reading; None without rows."""
         assert self.table is not None
-        return self._totals(reduction, part_bounds(self.table.count_rows(), n_parts)[1:-1])
+        return self.totals(reduction, part_bounds(self.table.count_rows(), n_parts)[1:-1])
 
-    def _totals(self, reduction: Reduction, bounds: Sequence[int]) -> list[Any]:
+    def totals(self, reduction: Reduction, bounds: Sequence[int]) -> list[Any]:
+        """Return the total of each part between the bounds; of what was read before the executor was stopped."""
         self.n_passes += 1
         self.progress.start(f"pass {self.n_passes} on the GPU", total=self.n_rows)
         totals: list[Any] = [None] * (len(bounds) + 1)
@@ -94,6 +107,8 @@ class GpuExecutor:
             for part, n_rows, sums in self._partials(reduction, bounds):
                 totals[part] = sums if totals[part] is None else reduction.combine(totals[part], sums)
                 self.progress.advance(n_rows)
+                if self.stopped.is_set():
+                    break
             return [result_to_host(total) for total in totals]
 
     def reduce_sample(self, X: Any, y: Any, weight: Any) -> tuple[Reduce, int]:

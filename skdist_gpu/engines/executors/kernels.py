@@ -13,8 +13,9 @@ from typing import Any
 import cupy
 import numpy as np
 
-from skdist_gpu.engines.executors import lloyd_kernels
+from skdist_gpu.engines.executors import gram_kernels, lloyd_kernels
 from skdist_gpu.engines.reductions.columns.quantiles import SortReduction
+from skdist_gpu.engines.reductions.core.moments import MomentsReduction
 from skdist_gpu.engines.reductions.core.newton import Sums
 from skdist_gpu.engines.reductions.core.sample import OverviewReduction
 from skdist_gpu.engines.reductions.linear.linear import ScoreReduction, some_rows
@@ -125,6 +126,8 @@ def map_block(reduction: Any, X: Any, y: Any, sample_weight: Any) -> Any:
         return sums if not reduction.every else _with_curvature(sums, reduction, X, y, sample_weight)
     if lloyd_kernels.has_kernel(reduction, X):
         return lloyd_kernels.map_rows(reduction, X, sample_weight)
+    if _is_gram(reduction, X, y):
+        return gram_kernels.moments(X, y, sample_weight)
     return reduction.map(X, y, sample_weight)
 
 
@@ -133,9 +136,14 @@ def reads_in_place(reduction: Any, X: Any, y: Any) -> bool:
     return (
         (_has_kernel(reduction, X, y) and not reduction.every)
         or lloyd_kernels.has_kernel(reduction, X)
+        or _is_gram(reduction, X, y)
         or type(reduction) is SortReduction
         or (type(reduction) is OverviewReduction and not reduction.columns)
     )
+
+
+def _is_gram(reduction: Any, X: Any, y: Any) -> bool:
+    return type(reduction) is MomentsReduction and gram_kernels.has_kernel(X, y)
 
 
 def _has_kernel(reduction: Any, X: Any, y: Any) -> bool:

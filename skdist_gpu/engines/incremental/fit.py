@@ -26,9 +26,9 @@ from skdist_gpu.data.kinds import DASK, container_of
 from skdist_gpu.data.labels import encode
 from skdist_gpu.engines.executors.dask import DaskExecutor
 from skdist_gpu.engines.executors.stream import StreamExecutor
+from skdist_gpu.engines.incremental.info import BLOCK_ROWS
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.exceptions import EngineRefusal
-from skdist_gpu.planning.memory import INCREMENTAL_ROWS as BLOCK_ROWS
 
 # blocks of Dask that one graph trains on: workers read them ahead
 GROUP = 8

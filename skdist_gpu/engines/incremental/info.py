@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.entry import NEVER, Entry
+from skdist_gpu.engines.protocol import EngineInfo, largest_block
+
+if TYPE_CHECKING:
+    from skdist_gpu.hardware.detect import Resources
+
+# rows of a block that partial_fit gets from files or from memory
+BLOCK_ROWS = 16_384
 
 _SOURCE = "partial_fit sees the blocks one after the other, and its answer is not that of fit on all rows"
 # estimators whose partial_fit takes sample weights, and those whose does not
@@ -48,7 +59,29 @@ def _incremental(estimator: str, weights: bool) -> Entry:
     )
 
 
-ROWS: tuple[Entry, ...] = (
+_ENTRIES: tuple[Entry, ...] = (
     *(_incremental(name, weights=True) for name in _WEIGHTED),
     *(_incremental(name, weights=False) for name in _UNWEIGHTED),
 )
+
+
+class Incremental(EngineInfo):
+    """scikit-learn's `partial_fit`, one block of rows after the other."""
+
+    name = "incremental"
+    rank = 80
+    packages = {"cpu": {}}
+    reads = {"cpu": ("host", "gpu", "dask", "disk")}
+    takes_fit_arguments = True
+
+    def entries(self) -> Iterable[Entry]:
+        return _ENTRIES
+
+    def why_slower(self, entry: Entry) -> str:
+        return f"sequential by nature: {entry.source}"
+
+    def peak_bytes(self, entry: Entry, info: InputInfo, resources: Resources) -> int:
+        return largest_block(info, BLOCK_ROWS)
+
+
+INFO = Incremental()

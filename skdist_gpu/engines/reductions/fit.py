@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib import import_module
 from itertools import pairwise
 from typing import Any
 
@@ -24,65 +23,13 @@ from skdist_gpu.data.convert import (
 from skdist_gpu.data.dataset import DatasetTable, table_of
 from skdist_gpu.data.kinds import DASK, GPU, HOST, container_of
 from skdist_gpu.data.labels import encode
+from skdist_gpu.engines.parameters import check_as_scikit_learn
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.reductions.core.protocol import Passes, Reduction, part_bounds, too_few_rows
+from skdist_gpu.engines.reductions.gpus import n_gpus
+from skdist_gpu.engines.reductions.info import INFO
+from skdist_gpu.engines.registry import entries_for
 from skdist_gpu.exceptions import NotFiniteError
-
-# estimator -> the function of a module in skdist_gpu.engines.reductions that fits it in place
-FITS = {
-    "LinearRegression": "linear.least_squares.fit_linear_regression",
-    "Ridge": "linear.least_squares.fit_ridge",
-    "StandardScaler": "columns.scalers.fit_standard_scaler",
-    "MinMaxScaler": "columns.scalers.fit_min_max_scaler",
-    "MaxAbsScaler": "columns.scalers.fit_max_abs_scaler",
-    "VarianceThreshold": "columns.scalers.fit_variance_threshold",
-    "PCA": "columns.components.fit_pca",
-    "IncrementalPCA": "columns.components.fit_incremental_pca",
-    "TruncatedSVD": "columns.components.fit_truncated_svd",
-    "EmpiricalCovariance": "columns.covariance.fit_empirical_covariance",
-    "ShrunkCovariance": "columns.covariance.fit_shrunk_covariance",
-    "LedoitWolf": "columns.covariance.fit_ledoit_wolf",
-    "OAS": "columns.covariance.fit_oas",
-    "GaussianNB": "classes.naive_bayes.fit_gaussian_nb",
-    "MultinomialNB": "classes.naive_bayes.fit_multinomial_nb",
-    "ComplementNB": "classes.naive_bayes.fit_complement_nb",
-    "BernoulliNB": "classes.naive_bayes.fit_bernoulli_nb",
-    "CategoricalNB": "classes.naive_bayes.fit_categorical_nb",
-    "NearestCentroid": "classes.centroids.fit_nearest_centroid",
-    "SelectKBest": "columns.selection.fit_univariate_selection",
-    "SelectPercentile": "columns.selection.fit_univariate_selection",
-    "RobustScaler": "columns.quantiles.fit_robust_scaler",
-    "QuantileTransformer": "columns.quantile_sketch.fit_quantile_transformer",
-    "SimpleImputer": "columns.preprocessing.fit_simple_imputer",
-    "OneHotEncoder": "columns.categories.fit_encoder",
-    "OrdinalEncoder": "columns.categories.fit_encoder",
-    "KBinsDiscretizer": "columns.preprocessing.fit_k_bins_discretizer",
-    "LinearDiscriminantAnalysis": "classes.discriminants.fit_linear_discriminant_analysis",
-    "QuadraticDiscriminantAnalysis": "classes.discriminants.fit_quadratic_discriminant_analysis",
-    "RidgeClassifier": "linear.ridge_classifier.fit_ridge_classifier",
-    "RidgeClassifierCV": "linear.ridge_classifier.fit_ridge_classifier_cv",
-    "RidgeCV": "linear.cross_validated.fit_ridge_cv",
-    "Lasso": "linear.penalised.fit_mean_loss",
-    "LassoCV": "linear.cross_validated.fit_elastic_net_cv",
-    "ElasticNet": "linear.penalised.fit_mean_loss",
-    "ElasticNetCV": "linear.cross_validated.fit_elastic_net_cv",
-    "Lars": "linear.penalised.fit_path",
-    "LassoLars": "linear.penalised.fit_path",
-    "OrthogonalMatchingPursuit": "linear.penalised.fit_total_loss",
-    "BayesianRidge": "linear.bayesian.fit_bayesian_ridge",
-    "ARDRegression": "linear.bayesian.fit_ard",
-    "LogisticRegression": "linear.logistic.fit_logistic_regression",
-    "LogisticRegressionCV": "linear.logistic_cv.fit_logistic_regression_cv",
-    "KMeans": "clusters.kmeans.fit_kmeans",
-    "MiniBatchKMeans": "clusters.kmeans.fit_mini_batch_kmeans",
-    "PoissonRegressor": "linear.glm.fit_generalized_linear",
-    "GammaRegressor": "linear.glm.fit_generalized_linear",
-    "TweedieRegressor": "linear.glm.fit_generalized_linear",
-    "LinearSVC": "linear.linear_svm.fit_linear_svc",
-    "LinearSVR": "linear.linear_svm.fit_linear_svr",
-    "HuberRegressor": "linear.huber.fit_huber",
-    "GaussianMixture": "clusters.mixture.fit_gaussian_mixture",
-}
 
 
 def fit(job: FitJob) -> Fitted:
@@ -93,10 +40,11 @@ def fit(job: FitJob) -> Fitted:
         if job.device == "gpu":
             from skdist_gpu.engines.executors.gpu import release_memory
 
-            release_memory()
+            release_memory(n_gpus(job.info, job.resources))
 
 
 def _fit(job: FitJob) -> Fitted:
+    check_as_scikit_learn(job)
     X, y, sample_weight = _checked(job)
     classes = None
     if _takes_labels(job.estimator):
@@ -108,9 +56,9 @@ def _fit(job: FitJob) -> Fitted:
             classes, y = encode(y)
             y = place_like(y, X)
     data = _passes(job, X, y, sample_weight, classes)
-    module, _, function = FITS[type(job.estimator).__name__].rpartition(".")
+    fit_in_place = next(e.fit for e in entries_for(job.estimator) if e.backend == INFO.name and e.fit is not None)
     try:
-        getattr(import_module(f"skdist_gpu.engines.reductions.{module}"), function)(job.estimator, data)
+        fit_in_place(job.estimator, data)
     except NotFiniteError:
         if container_of(job.X) in HOST:
             # scikit-learn says more about what to do
@@ -148,6 +96,8 @@ def _passes(job: FitJob, X: Any, y: Any, sample_weight: Any, classes: np.ndarray
         n_features=X.shape[1],
         target_ndim=_target_ndim(X, y),
         dtype=getattr(X, "dtype", np.dtype(np.float64)),
+        target_dtype=getattr(y, "dtype", np.dtype(np.float64)),
+        sparse=job.info.sparse,
         classes=classes,
         n_rows=int(X.shape[0]) if numbered and not from_files else None,
         reduce_parts=(executor.reduce_parts if from_files else reduce_parts) if numbered else None,
@@ -217,8 +167,11 @@ def _executor(job: FitJob, X: Any, y: Any, sample_weight: Any) -> Any:
         return DaskExecutor(X, y, sample_weight, job.client, job.progress)
     if job.device == "gpu":
         from skdist_gpu.engines.executors.gpu import GpuExecutor
+        from skdist_gpu.engines.executors.gpus import GpusExecutor
 
-        return GpuExecutor(X, y, sample_weight, job.resources.n_cores, job.memory_budget, job.progress)
+        options = (X, y, sample_weight, job.resources.n_cores, job.memory_budget, job.progress)
+        n = n_gpus(job.info, job.resources)
+        return GpuExecutor(*options) if n == 1 else GpusExecutor(*options, n)
     from skdist_gpu.engines.executors.threads import ThreadsExecutor
 
     return ThreadsExecutor(X, y, sample_weight, job.resources.n_cores, job.progress)

@@ -10,9 +10,9 @@ from skdist_gpu.data.convert import count_rows, to_host
 from skdist_gpu.data.dataset import load, table_of
 from skdist_gpu.data.inspect import itemsize
 from skdist_gpu.engines.protocol import FitJob, Fitted
+from skdist_gpu.engines.sklearn.info import joblib_goes_to_dask
 from skdist_gpu.exceptions import EngineRefusal
 from skdist_gpu.planning.plan import format_bytes
-from skdist_gpu.planning.planner import joblib_goes_to_dask
 
 
 def fit(job: FitJob) -> Fitted:

@@ -1,64 +1,61 @@
-"""What XGBoost fits."""
+"""XGBoost in this process."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from skdist_gpu.engines.entry import Allowed, Entry
+from skdist_gpu.data.inspect import InputInfo
+from skdist_gpu.engines.entry import Entry
+from skdist_gpu.engines.protocol import EngineInfo
+from skdist_gpu.engines.xgboost.entries import entries_of
 
+if TYPE_CHECKING:
+    from skdist_gpu.hardware.detect import Resources
 
-def _xgboost(estimator: str) -> list[Entry]:
-    gpu = "XGBoost's GPU pays from about a million rows (GBM-perf)"
-    packages = ("xgboost",)
-    histograms: dict[str, Allowed] = {
-        "tree_method": (None, "auto", "hist", "approx"),
-        "booster": (None, "gbtree", "dart"),
-    }
-    pages: dict[str, Allowed] = {"tree_method": (None, "auto", "hist"), "booster": (None, "gbtree", "dart")}
-    on_gpu: dict[str, Allowed] = {"device": lambda d: d != "cpu"}
-    on_cpu: dict[str, Allowed] = {"device": lambda d: not _is_gpu(d)}
-    on_dask: dict[str, Allowed] = {"device": _has_no_number}
-    cluster = ("xgboost", "dask", "distributed")
-    return [
-        Entry(
-            estimator,
-            "xgboost",
-            "gpu",
-            accepts=histograms | on_gpu,
-            sparse=True,
-            break_even=2e7,
-            source=gpu,
-            packages=packages,
-        ),
-        Entry(
-            estimator,
-            "xgboost.external",
-            "gpu",
-            accepts=pages | on_gpu,
-            break_even=2e7,
-            source="10 GB of Parquet: 50 rounds in 29 s on an H100, 20 rounds in 2500 s on two busy cores",
-            packages=(*packages, "cupy"),
-        ),
-        Entry(
-            estimator,
-            "xgboost.dask",
-            "dask",
-            accepts=histograms | on_dask,
-            sparse=True,
-            packages=cluster,
-        ),
-        Entry(estimator, "xgboost", "cpu", accepts=on_cpu, sparse=True, packages=packages),
-        Entry(estimator, "xgboost.external", "cpu", accepts=pages | on_cpu, sparse=True, packages=packages),
-    ]
+LOWEST = "3.2"
+# gradients, predictions, positions and labels of a row
+CPU_ROW_BYTES, GPU_ROW_BYTES = 40, 60
+_TREES = ("RandomForest", "ExtraTrees", "GradientBoosting")
 
 
-def _is_gpu(device: Any) -> bool:
-    return str(device).startswith(("cuda", "gpu"))
+class XGBoost(EngineInfo):
+    """XGBoost's own estimators, and scikit-learn's gradient boosting where it is asked for by name."""
+
+    name = "xgboost"
+    rank = 50
+    packages = {"gpu": {"xgboost": LOWEST}, "cpu": {"xgboost": LOWEST}}
+    extras = {"gpu": "gpu", "cpu": "cpu"}
+    reads = {"gpu": ("host", "gpu", "dask", "disk"), "cpu": ("host", "gpu", "dask", "disk")}
+    takes_fit_arguments = True
+
+    def entries(self) -> Iterable[Entry]:
+        return entries_of(self.name)
+
+    def data_refusals(self, entry: Entry, info: InputInfo) -> list[str]:
+        if info.location == "disk" and info.n_elements is None:
+            return ["these files do not tell how many rows they have, which must fit in memory"]
+        return []
+
+    def peak_bytes(self, entry: Entry, info: InputInfo, resources: Resources) -> int:
+        """Bins of all values, what is kept for each row, and copies of the data where it takes them."""
+        n_elements, n_rows = info.n_elements or 0, rows_of_targets(info)
+        if entry.device == "gpu":
+            copied = 0 if info.location == "gpu" else 4
+            return int(n_elements * (1.25 + copied)) + n_rows * GPU_ROW_BYTES
+        copied = 0 if info.container in ("numpy", "scipy.sparse") else 4  # frames become float32
+        gathered = 0 if info.location == "host" else info.n_bytes or 0
+        return int(n_elements * (2.5 + copied)) + gathered + n_rows * CPU_ROW_BYTES
+
+    def instead(self, estimator: str) -> str | None:
+        if not any(trees in estimator for trees in _TREES):
+            return None
+        return "XGBoost trains trees on data larger than memory, XGBRFClassifier and XGBRFRegressor forests"
 
 
-def _has_no_number(device: Any) -> bool:
-    return ":" not in str(device)  # XGBoost's workers each take the GPU that Dask shows them
+def rows_of_targets(info: InputInfo) -> int:
+    """Return the number of rows, counted again for each column of `y`."""
+    return (info.n_samples or 0) * max(1, info.n_targets)
 
 
-ESTIMATORS = ("XGBRegressor", "XGBClassifier", "XGBRanker", "XGBRFRegressor", "XGBRFClassifier")
-ROWS: tuple[Entry, ...] = tuple(row for estimator in ESTIMATORS for row in _xgboost(estimator))
+INFO = XGBoost()

@@ -22,7 +22,7 @@ from skdist_gpu.data.kinds import DASK, container_of
 from skdist_gpu.engines.protocol import FitJob
 from skdist_gpu.engines.xgboost.arguments import checked_in_memory, rows_of
 from skdist_gpu.engines.xgboost_dask.partitions import Coding, Part, check_part, lazy_blocks, look_at, unite
-from skdist_gpu.planning.memory import BATCH_BYTES, GPU_BATCH_BYTES
+from skdist_gpu.engines.xgboost_external.info import BATCH_BYTES, GPU_BATCH_BYTES
 
 GPU_THREADS = 4  # that make arrays of what files hold, each of a batch; one on the CPU, where memory is scarce
 FURTHER = ("base_margin", "qid")  # arguments of fit that belong to rows

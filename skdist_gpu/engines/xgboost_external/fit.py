@@ -25,6 +25,7 @@ from skdist_gpu.engines.xgboost.arguments import (
 )
 from skdist_gpu.engines.xgboost.fit import encode_eval_set, show_rounds
 from skdist_gpu.engines.xgboost.holdout import RowDraw, wanted_fraction
+from skdist_gpu.engines.xgboost.info import GPU_ROW_BYTES
 from skdist_gpu.engines.xgboost.reproducible import Table, joined, sampled, stride_of, table_of_quantiles
 from skdist_gpu.engines.xgboost_dask.partitions import Coding, Part, check_part, code_part, draw_part
 from skdist_gpu.engines.xgboost_external.batches import (
@@ -35,8 +36,8 @@ from skdist_gpu.engines.xgboost_external.batches import (
     find_coding,
     rows_for,
 )
+from skdist_gpu.engines.xgboost_external.info import GPU_BATCH_BYTES
 from skdist_gpu.exceptions import EngineRefusal
-from skdist_gpu.planning.memory import GPU_BATCH_BYTES, GPU_ROW_BYTES
 from skdist_gpu.planning.plan import format_bytes
 
 # bytes on disk for each value: its bin, by row and by column

@@ -14,6 +14,7 @@ import numpy as np
 from skdist_gpu.engines.reductions.classes.class_moments import ClassReduction
 from skdist_gpu.engines.reductions.columns.columns import ExtremaReduction, Together, check_finite, total
 from skdist_gpu.engines.reductions.core.protocol import Passes
+from skdist_gpu.engines.reductions.entries import one_pass
 
 
 def fit_nearest_centroid(estimator: Any, data: Passes) -> None:
@@ -75,3 +76,8 @@ def _priors(estimator: Any, shares: np.ndarray) -> np.ndarray:
         warnings.warn(text, UserWarning, stacklevel=2)
         priors = priors / priors.sum()
     return priors
+
+
+ENTRIES = one_pass(
+    "NearestCentroid", fit_nearest_centroid, 1e6, accepts={"metric": ("euclidean",)}, multi_target=False, weights=False
+)

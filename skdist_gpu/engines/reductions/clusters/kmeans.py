@@ -22,6 +22,7 @@ from sklearn.utils import check_array
 from skdist_gpu._compat.sklearn import lloyd_step
 from skdist_gpu.engines.reductions.core.protocol import Passes, dot, namespace
 from skdist_gpu.engines.reductions.core.sample import Overview, Rows, look, narrow_slices
+from skdist_gpu.engines.reductions.entries import few_passes
 
 SAMPLED_ROWS = 50_000
 # more clusters need more rows to be seen in the sample
@@ -385,3 +386,14 @@ def _fill_empty(data: Passes, centres: np.ndarray, origin: np.ndarray, weight: n
         row[new] = far * row_weight
         weight[new] = row_weight
         weight[old] -= row_weight
+
+
+def _known_start(init: Any) -> bool:
+    """Whether the first centres need no function of all rows."""
+    return isinstance(init, (list, tuple, np.ndarray)) or (isinstance(init, str) and init in ("k-means++", "random"))
+
+
+_OPTIONS: dict[str, Any] = {"accepts": {"init": _known_start, "verbose": (0, False)}, "tolerance": 1e-2}
+# the second takes no batches here, but a sample that converged and two steps over all rows, which end lower
+_FITS = {"KMeans": fit_kmeans, "MiniBatchKMeans": fit_mini_batch_kmeans}
+ENTRIES = tuple(entry for name, fit in _FITS.items() for entry in few_passes(name, fit, 5e6, **_OPTIONS))

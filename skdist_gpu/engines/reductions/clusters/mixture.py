@@ -20,6 +20,7 @@ from skdist_gpu._compat.sklearn_classes import KMeans
 from skdist_gpu.engines.reductions.clusters.kmeans import Centres, fit_kmeans
 from skdist_gpu.engines.reductions.core.protocol import Passes, column_sums, dot, namespace, too_few_rows
 from skdist_gpu.engines.reductions.core.sample import look, narrow_slices
+from skdist_gpu.engines.reductions.entries import few_passes
 
 ILL_DEFINED = (
     "Fitting the mixture model failed because some components have ill-defined empirical covariance (for instance "
@@ -229,3 +230,16 @@ def _keep(estimator: Any, mixture: Mixture, dtype: Any) -> None:
     estimator.means_ = (mixture.means + mixture.center).astype(dtype)
     estimator.covariances_ = mixture.covariances.astype(dtype)
     estimator.precisions_cholesky_, estimator.precisions_ = roots.astype(dtype), precisions.astype(dtype)
+
+
+_ACCEPTED: dict[str, Any] = {
+    "init_params": ("kmeans",),
+    "weights_init": (None,),
+    "means_init": (None,),
+    "precisions_init": (None,),
+    "verbose": (0, False),
+    "max_iter": lambda n: n > 0,
+}
+ENTRIES = few_passes(
+    "GaussianMixture", fit_gaussian_mixture, 1e6, sparse=(), accepts=_ACCEPTED, weights=False, tolerance=1e-6
+)

@@ -17,6 +17,7 @@ from sklearn.utils.extmath import svd_flip
 from skdist_gpu._compat.sklearn import infer_dimension, remember_solver
 from skdist_gpu.engines.reductions.core.moments import SMALLEST_SHARE, TriangleReduction, finite_moments
 from skdist_gpu.engines.reductions.core.protocol import Passes
+from skdist_gpu.engines.reductions.entries import DENSE, SPARSE_BLOCKS, SQUARES, one_pass
 
 
 def fit_pca(estimator: Any, data: Passes) -> None:
@@ -135,9 +136,11 @@ def fit_truncated_svd(estimator: Any, data: Passes) -> None:
             f"Found array with {n_columns} feature(s) (shape=(?, {n_columns})) while a minimum of 2 is required "
             "by TruncatedSVD."
         )
-    if wanted > n_columns:
+    if estimator.algorithm == "randomized" and wanted > n_columns:
         raise ValueError(f"n_components({wanted}) must be <= n_features({n_columns}).")
     moments = finite_moments(data)
+    if estimator.algorithm == "arpack" and wanted >= min(moments.n_rows, n_columns):
+        raise ValueError("`k` must be an integer satisfying `0 < k < min(A.shape)`.")
     products = moments.scatter + moments.n_rows * np.outer(moments.mean, moments.mean)
     kept = min(wanted, moments.n_rows)
     singular_values, components = _decompose(products, np.zeros(n_columns), kept, data)
@@ -190,3 +193,12 @@ def _float_dtype(data: Passes) -> Any:
 def _copy(values: np.ndarray, dtype: Any) -> np.ndarray:
     """Return values on their own in memory, without the part that was cut off."""
     return np.array(values, dtype=dtype, order="C")
+
+
+_EXACT = {"svd_solver": ("auto", "full", "covariance_eigh")}
+_NO_BATCHES = "PCA of all rows at once, whose components are more exact than those of batches, and need no batch_size"
+ENTRIES = (
+    *one_pass("PCA", fit_pca, 1e7, accepts=_EXACT, **SQUARES, **DENSE),
+    *one_pass("IncrementalPCA", fit_incremental_pca, 2e5, explicit=_NO_BATCHES, **SQUARES, **DENSE),
+    *one_pass("TruncatedSVD", fit_truncated_svd, 2e5, **SQUARES, **SPARSE_BLOCKS),
+)

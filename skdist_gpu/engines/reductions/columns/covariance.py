@@ -16,6 +16,7 @@ from sklearn.covariance import shrunk_covariance
 
 from skdist_gpu.engines.reductions.core.moments import finite_moments
 from skdist_gpu.engines.reductions.core.protocol import Passes, namespace
+from skdist_gpu.engines.reductions.entries import DENSE, one_pass
 
 
 class SquaredNorms:
@@ -152,3 +153,11 @@ def _keep(estimator: Any, location: np.ndarray, covariance: np.ndarray, data: Pa
     estimator.location_, estimator.covariance_, estimator.precision_ = location, covariance, None
     if estimator.store_precision:
         estimator.precision_ = linalg.pinvh(covariance, check_finite=False)
+
+
+ENTRIES = (
+    *one_pass("EmpiricalCovariance", fit_empirical_covariance, 3e6, **DENSE),
+    *one_pass("ShrunkCovariance", fit_shrunk_covariance, 3e6, **DENSE),
+    *one_pass("LedoitWolf", fit_ledoit_wolf, 3e6, **DENSE),
+    *one_pass("OAS", fit_oas, 3e6, **DENSE),
+)

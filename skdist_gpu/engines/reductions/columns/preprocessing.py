@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from skdist_gpu.engines.reductions.columns.columns import (
 from skdist_gpu.engines.reductions.columns.quantiles import column_quantiles
 from skdist_gpu.engines.reductions.core.protocol import Passes
 from skdist_gpu.engines.reductions.core.stand_in import learn_from
+from skdist_gpu.engines.reductions.entries import DENSE, one_pass
 
 
 def fit_simple_imputer(estimator: Any, data: Passes) -> None:
@@ -55,3 +57,32 @@ def fit_k_bins_discretizer(estimator: Any, data: Passes) -> None:
     moments, found = total(data, Together(ColumnReduction(weighted=False), ExtremaReduction()))
     check_finite(moments.scatter, data)
     learn_from(estimator, np.array([found.low, found.high]))
+
+
+def _number(value: Any) -> bool:
+    return value is None or isinstance(value, (int, float))
+
+
+def _not_a_number(value: Any) -> bool:
+    return isinstance(value, float) and value != value
+
+
+def _imputer(device: str) -> dict[str, Any]:
+    """Values are counted on the host only."""
+    strategies = ("mean", "median", "constant", *(() if device == "gpu" else ("most_frequent",)))
+    return {"strategy": strategies, "missing_values": _not_a_number, "fill_value": _number}
+
+
+ENTRIES = (
+    *(
+        replace(entry, accepts=_imputer(entry.device))
+        for entry in one_pass("SimpleImputer", fit_simple_imputer, 1e6, **DENSE)
+    ),
+    *one_pass(
+        "KBinsDiscretizer",
+        fit_k_bins_discretizer,
+        1e6,
+        accepts={"strategy": ("uniform",), "subsample": (None,)},
+        sparse=(),
+    ),
+)

@@ -20,6 +20,7 @@ from skdist_gpu.engines.reductions.columns.columns import ExtremaReduction, Toge
 from skdist_gpu.engines.reductions.core.moments import raise_not_finite
 from skdist_gpu.engines.reductions.core.protocol import Passes, namespace
 from skdist_gpu.engines.reductions.core.sample import OverviewReduction
+from skdist_gpu.engines.reductions.entries import DENSE, one_pass
 
 N_BINS = 512
 # values that are collected in one pass, over all columns
@@ -358,3 +359,6 @@ def _values_at(below: np.ndarray, pieces: list[Any], ranks: np.ndarray, n: np.nd
 def _between(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Interpolate as NumPy does, from the nearer end."""
     return np.where(share < 0.5, a + (b - a) * share, b - (b - a) * (1 - share))
+
+
+ENTRIES = one_pass("RobustScaler", fit_robust_scaler, 1e5, **DENSE)

@@ -22,6 +22,7 @@ from skdist_gpu.engines.reductions.columns.columns import (
 )
 from skdist_gpu.engines.reductions.core.protocol import Passes
 from skdist_gpu.engines.reductions.core.stand_in import learn_from
+from skdist_gpu.engines.reductions.entries import DENSE, SPARSE_BLOCKS, one_pass
 
 
 def fit_standard_scaler(estimator: Any, data: Passes) -> None:
@@ -79,3 +80,11 @@ def fit_variance_threshold(estimator: Any, data: Passes) -> None:
     if np.all(~np.isfinite(estimator.variances_) | (estimator.variances_ <= estimator.threshold)):
         text = f"No feature in X meets the variance threshold {estimator.threshold:.5f}"
         raise ValueError(text + (" (X contains only one sample)" if moments.n_rows == 1 else ""))
+
+
+ENTRIES = (
+    *one_pass("StandardScaler", fit_standard_scaler, 1e6, sparse=()),
+    *one_pass("MinMaxScaler", fit_min_max_scaler, 5e6, **DENSE),
+    *one_pass("MaxAbsScaler", fit_max_abs_scaler, 5e6, **SPARSE_BLOCKS),
+    *one_pass("VarianceThreshold", fit_variance_threshold, 1e6, **SPARSE_BLOCKS),
+)

@@ -19,6 +19,7 @@ from skdist_gpu.engines.reductions.classes.naive_bayes import ClassCountReductio
 from skdist_gpu.engines.reductions.columns.columns import check_finite, column_pilot, total
 from skdist_gpu.engines.reductions.core.moments import NOISE
 from skdist_gpu.engines.reductions.core.protocol import Passes, column_sums, dot, namespace
+from skdist_gpu.engines.reductions.entries import SPARSE_BLOCKS, one_pass
 
 
 def fit_univariate_selection(estimator: Any, data: Passes) -> None:
@@ -145,3 +146,16 @@ def _clear(squares: np.ndarray, mean: np.ndarray, n_rows: float) -> np.ndarray:
 
 
 _SCORES = {"r_regression": _r_regression, "f_regression": _f_regression, "f_classif": _f_classif, "chi2": _chi2}
+
+
+def _known_score(function: Any) -> bool:
+    """Whether a score function is one of scikit-learn's that are sums over rows."""
+    names = ("f_classif", "f_regression", "r_regression", "chi2")
+    return getattr(function, "__module__", "").startswith("sklearn.feature_selection") and function.__name__ in names
+
+
+_OPTIONS: dict[str, Any] = {"accepts": {"score_func": _known_score}, "multi_target": False, **SPARSE_BLOCKS}
+ENTRIES = (
+    *one_pass("SelectKBest", fit_univariate_selection, 1e6, **_OPTIONS),
+    *one_pass("SelectPercentile", fit_univariate_selection, 1e6, **_OPTIONS),
+)

@@ -19,6 +19,8 @@ from threadpoolctl import ThreadpoolController
 # what the rows of one step take in float64: little enough for a cache, and enough for threads not to wait for the
 # interpreter, which each operation needs for a moment
 STEP_BYTES = 8 * 2**20
+# a float64 copy of this size keeps a GPU busy and leaves room on small ones
+GPU_STEP_BYTES = 2**29
 # rows that are worth a thread
 THREAD_BYTES = 2 * 2**20
 
@@ -67,6 +69,10 @@ class Passes:
         of the rows; None where rows have no number.
     reduce_sample : callable
         Returns the `reduce` of sampled rows, from their X, y and weights on the host, and their number.
+    target_dtype : numpy.dtype
+        dtype of `y`.
+    sparse : bool
+        Whether `X` is sparse, for which scikit-learn has other solvers and so other attributes.
     resident : bool
         Whether a GPU holds all rows, so that one block may be all of them, and `reduce_sample` takes rows of its own
         there, in place of those on the host.
@@ -84,7 +90,24 @@ class Passes:
         lambda reduction: fold(reduction, X, y, weight),
         len(X),
     )
+    target_dtype: Any = np.float64
+    sparse: bool = False
     resident: bool = False
+
+    def keep_dtype(self, estimator: Any, *names: str) -> None:
+        """Round fitted attributes to the dtype that scikit-learn gives them: float32 where `X` is.
+
+        Plain Python numbers, such as the intercept 0.0 of a model without one, stay.
+        """
+        if self.dtype == np.float32:
+            for name in names:
+                setattr(estimator, name, _to_float32(getattr(estimator, name)))
+
+
+def _to_float32(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_to_float32(part) for part in value]
+    return value.astype(np.float32) if isinstance(value, (np.ndarray, np.floating)) else value
 
 
 def namespace(array: Any) -> Any:

@@ -14,20 +14,23 @@ from scipy import linalg
 
 from skdist_gpu.engines.reductions.core.compressed import Compressed, compress
 from skdist_gpu.engines.reductions.core.protocol import Passes, too_few_rows
+from skdist_gpu.engines.reductions.entries import everywhere
 from skdist_gpu.engines.reductions.linear.penalised import keep_intercept
 
 EPS = np.finfo(np.float64).eps
+_ROUNDED = ("coef_", "intercept_", "alpha_", "lambda_", "sigma_", "X_offset_", "X_scale_")
 
 
 def fit_bayesian_ridge(estimator: Any, data: Passes) -> None:
     """Fit a scikit-learn ``BayesianRidge`` in place."""
     rows = compress(data, estimator.fit_intercept)
     y, n_samples, n_features = rows.y[:, 0], rows.weight, data.n_features
-    _, s, Vt = linalg.svd(rows.X, full_matrices=False)
-    eigenvalues, projected = s**2, Vt @ (rows.X.T @ y)
+    # all directions, those without data as well
+    _, s, Vt = linalg.svd(rows.X, full_matrices=len(rows.X) < n_features)
+    eigenvalues, projected = s**2, Vt[: len(s)] @ (rows.X.T @ y)
 
     def update(alpha: float, lambda_: float) -> tuple[np.ndarray, float]:
-        coef = Vt.T @ (projected / (eigenvalues + lambda_ / alpha))
+        coef = Vt[: len(s)].T @ (projected / (eigenvalues + lambda_ / alpha))
         return coef, float(np.sum((y - rows.X @ coef) ** 2))
 
     def log_likelihood(alpha: float, lambda_: float, coef: np.ndarray, errors: float) -> float:
@@ -57,11 +60,12 @@ def fit_bayesian_ridge(estimator: Any, data: Passes) -> None:
         scores.append(log_likelihood(alpha, lambda_, coef, errors))
     estimator.scores_ = np.array(scores) if estimator.compute_score else []
     estimator.n_iter_ = n_iterations
-    estimator.coef_, estimator.alpha_, estimator.lambda_ = coef, alpha, lambda_
-    sigma = np.eye(n_features) / lambda_
-    sigma += Vt.T @ ((1 / (alpha * eigenvalues + lambda_) - 1 / lambda_)[:, None] * Vt)
-    estimator.sigma_ = sigma
+    estimator.coef_, estimator.alpha_, estimator.lambda_ = coef, np.float64(alpha), np.float64(lambda_)
+    precisions = np.full(n_features, lambda_)
+    precisions[: len(s)] += alpha * eigenvalues
+    estimator.sigma_ = Vt.T @ (Vt / precisions[:, None])
     _keep_offsets(estimator, rows)
+    data.keep_dtype(estimator, "scores_", *_ROUNDED)
 
 
 def fit_ard(estimator: Any, data: Passes) -> None:
@@ -76,22 +80,26 @@ def fit_ard(estimator: Any, data: Passes) -> None:
     if rows.weight < 2:  # it takes no weights
         raise too_few_rows(1, data.n_features, 2, "ARDRegression")
     y, n_samples, n_features = rows.y[:, 0], rows.weight, data.n_features
-    gram, cross = rows.X.T @ rows.X, rows.X.T @ y
     alpha = float(1 / (_variance(rows, estimator.fit_intercept) + EPS))
     lambdas, coef = np.ones(n_features), np.zeros(n_features)
     kept = np.ones(n_features, dtype=bool)
 
-    def update() -> np.ndarray:
-        sigma = linalg.pinvh(np.diag(lambdas[kept]) + alpha * gram[np.ix_(kept, kept)])
-        coef[kept] = alpha * sigma @ cross[kept]
-        return sigma
+    def update() -> tuple[np.ndarray, np.ndarray]:
+        """Set the coefficients; return their covariance, and how much of each one the data determine."""
+        scale = np.sqrt(lambdas[kept])
+        U, s, Vt = linalg.svd(np.sqrt(alpha) * rows.X[:, kept] / scale, full_matrices=len(rows.X) < kept.sum())
+        precisions = np.ones(len(Vt))
+        precisions[: len(s)] += s**2
+        half = Vt / np.sqrt(precisions)[:, None] / scale
+        along = U[:, : len(s)].T @ (np.sqrt(alpha) * y)
+        coef[kept] = Vt[: len(s)].T @ (s / (1 + s**2) * along) / scale
+        return half.T @ half, (s**2 / (1 + s**2)) @ Vt[: len(s)] ** 2
 
     scores, previous, n_iterations = [], None, 0
     while n_iterations < estimator.max_iter:
         n_iterations += 1
-        sigma = update()
+        sigma, gamma = update()
         errors = float(np.sum((y - rows.X @ coef) ** 2))
-        gamma = 1 - lambdas[kept] * np.diag(sigma)
         lambdas[kept] = (gamma + 2 * estimator.lambda_1) / (coef[kept] ** 2 + 2 * estimator.lambda_2)
         alpha = float((n_samples - gamma.sum() + 2 * estimator.alpha_1) / (errors + 2 * estimator.alpha_2))
         kept = lambdas < estimator.threshold_lambda
@@ -106,10 +114,13 @@ def fit_ard(estimator: Any, data: Passes) -> None:
         previous = coef.copy()
         if not kept.any():
             break
-    estimator.sigma_ = update() if kept.any() else np.empty((0, 0))
+    estimator.sigma_ = update()[0]
     estimator.scores_, estimator.n_iter_ = scores, n_iterations
-    estimator.coef_, estimator.alpha_, estimator.lambda_ = coef, alpha, lambdas
+    estimator.coef_, estimator.alpha_, estimator.lambda_ = coef, np.float64(alpha), lambdas
     _keep_offsets(estimator, rows)
+    data.keep_dtype(estimator, "scores_", *_ROUNDED)
+    if not kept.any():
+        estimator.sigma_ = np.empty((0, 0))
 
 
 def _variance(rows: Compressed, centered: bool) -> float:
@@ -121,3 +132,9 @@ def _variance(rows: Compressed, centered: bool) -> float:
 def _keep_offsets(estimator: Any, rows: Compressed) -> None:
     estimator.X_offset_, estimator.X_scale_ = rows.x_mean, np.ones(len(rows.x_mean))
     keep_intercept(estimator, rows)
+
+
+ENTRIES = (
+    *everywhere("BayesianRidge", fit_bayesian_ridge, 2e5, multi_target=False),
+    *everywhere("ARDRegression", fit_ard, 2e5, weights=False, multi_target=False),
+)

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import warnings
 from functools import reduce as fold_left
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from sklearn.linear_model import enet_path
 from sklearn.model_selection import check_cv
+from sklearn.utils import check_scalar
 
 from skdist_gpu._compat.sklearn_classes import ElasticNet, Lasso
 from skdist_gpu.engines.reductions.core.compressed import Compressed, compress_moments
 from skdist_gpu.engines.reductions.core.moments import NOISE, Moments, MomentsReduction, check_moments
 from skdist_gpu.engines.reductions.core.protocol import Passes
+from skdist_gpu.engines.reductions.entries import everywhere, no_array
 from skdist_gpu.engines.reductions.linear.least_squares import ridge_by_svd
 from skdist_gpu.engines.reductions.linear.leave_one_out import fit_known, fit_leave_one_out
 from skdist_gpu.engines.reductions.linear.penalised import fit_rows
@@ -35,7 +38,7 @@ def fit_elastic_net_cv(estimator: Any, data: Passes) -> None:
         If a value is NaN or infinite.
     """
     lasso = not hasattr(estimator, "l1_ratio")
-    ratios = [1.0] if lasso else [float(r) for r in np.atleast_1d(estimator.l1_ratio)]
+    ratios = np.atleast_1d(1.0 if lasso else estimator.l1_ratio)
     folds = _moments_of_folds(data, estimator.cv)
     total = fold_left(Moments.merge, folds)
     rows = compress_moments(total, data.n_features, estimator.fit_intercept).per_row()
@@ -63,6 +66,9 @@ def fit_elastic_net_cv(estimator: Any, data: Passes) -> None:
     fit_rows(final, rows, target_ndim=1)
     for name in ("coef_", "intercept_", "dual_gap_", "n_iter_"):
         setattr(estimator, name, getattr(final, name))
+    data.keep_dtype(estimator, "coef_", "intercept_", "dual_gap_")
+    if data.target_dtype == np.float32:
+        data.keep_dtype(estimator, "mse_path_")
 
 
 def fit_ridge_cv(estimator: Any, data: Passes) -> None:
@@ -76,7 +82,7 @@ def fit_ridge_cv(estimator: Any, data: Passes) -> None:
     if np.isnan(scores).any():
         warnings.warn(f"One or more of the test scores are non-finite: {scores.mean(axis=0)}", stacklevel=2)
     best = int(np.argmax(scores.mean(axis=0)))
-    estimator.alpha_, estimator.best_score_ = alphas[best], scores.mean(axis=0)[best]
+    estimator.alpha_, estimator.best_score_ = np.atleast_1d(estimator.alphas)[best], scores.mean(axis=0)[best]
     fit_known(estimator, data, fold_left(Moments.merge, folds))
 
 
@@ -96,6 +102,8 @@ def _moments_of_folds(data: Passes, cv: Any) -> list[Moments]:
 def _alphas(estimator: Any, rows: Compressed, l1_ratio: float) -> np.ndarray:
     """Return the grid of penalties: the given ones, or from the smallest that leaves no coefficient."""
     if not isinstance(estimator.alphas, (int, np.integer)):
+        for index, alpha in enumerate(estimator.alphas):
+            check_scalar(alpha, f"alphas[{index}]", Real, min_val=0.0, include_boundaries="left")
         return np.sort(np.asarray(estimator.alphas, dtype=np.float64))[::-1]
     if l1_ratio == 0:
         raise ValueError(
@@ -151,3 +159,27 @@ def _ridge_scores(estimator: Any, data: Passes, folds: list[Moments], held_out: 
 
 def _columns(moments: Moments, columns: list[int]) -> Moments:
     return Moments(moments.n_rows, moments.weight, moments.mean[columns], moments.scatter[np.ix_(columns, columns)])
+
+
+def _contiguous_folds(cv: Any) -> bool:
+    """Whether folds are whole stretches of rows, whose sums need no row indices."""
+    return cv is None or type(cv) is int or (type(cv).__name__ == "KFold" and not cv.shuffle)
+
+
+_COORDINATE_DESCENT: dict[str, Any] = {
+    "accepts": {"precompute": no_array, "cv": _contiguous_folds},
+    "weights": False,
+    "multi_target": False,
+    "numbered_passes": lambda estimator: 1,
+}
+ENTRIES = (
+    *everywhere(
+        "RidgeCV",
+        fit_ridge_cv,
+        3e5,
+        accepts={"cv": _contiguous_folds, "scoring": (None,), "store_cv_results": (False,)},
+        numbered_passes=lambda ridge: int(ridge.cv is not None),
+    ),
+    *everywhere("LassoCV", fit_elastic_net_cv, 1e5, **_COORDINATE_DESCENT),
+    *everywhere("ElasticNetCV", fit_elastic_net_cv, 1e5, **_COORDINATE_DESCENT),
+)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from skdist_gpu.engines.reductions.core.protocol import Passes, namespace
+from skdist_gpu.engines.reductions.entries import few_passes
 from skdist_gpu.engines.reductions.linear.linear import Model, ScoreReduction, free_design, look_ahead
 
 
@@ -108,3 +109,15 @@ def fit_generalized_linear(estimator: Any, data: Passes) -> None:
     estimator.coef_ = coef[0].astype(dtype)
     estimator.intercept_ = intercept.astype(dtype)[0] if estimator.fit_intercept else 0.0
     estimator.n_iter_ = found.n_iter
+
+
+_OPTIONS: dict[str, Any] = {
+    "accepts": {"verbose": (0, False), "max_iter": lambda n: n > 0},
+    "multi_target": False,
+    "tolerance": 1e-6,
+}
+ENTRIES = (
+    *few_passes("PoissonRegressor", fit_generalized_linear, 3e5, **_OPTIONS),
+    *few_passes("GammaRegressor", fit_generalized_linear, 3e5, **_OPTIONS),
+    *few_passes("TweedieRegressor", fit_generalized_linear, 3e5, **_OPTIONS),
+)

@@ -17,6 +17,7 @@ from scipy import linalg
 
 from skdist_gpu.engines.reductions.core.moments import Moments, TriangleReduction, centred_table, finite_moments
 from skdist_gpu.engines.reductions.core.protocol import Passes, Reduce, dot, namespace
+from skdist_gpu.engines.reductions.entries import everywhere, measured
 
 # the answer loses as many digits as the (scaled) system's condition number has: 16 - 6 are left
 PRECISE_CONDITION = 1e6
@@ -110,8 +111,12 @@ def fit_linear_regression(estimator: Any, data: Passes) -> None:
     if coef is None:
         R, z = table.triangle(data.reduce)
         coef, _, rank, singular_values = linalg.lstsq(R, z, cond=estimator.tol)
-    estimator.rank_, estimator.singular_ = int(rank), singular_values
     _keep(estimator, coef, table, data.target_ndim)
+    if not data.sparse:
+        estimator.rank_, estimator.singular_ = int(rank), singular_values
+        data.keep_dtype(estimator, "coef_", "intercept_", "singular_")
+    elif estimator.fit_intercept:  # without one, scikit-learn leaves the coefficients of sparse rows as they are
+        data.keep_dtype(estimator, "coef_", "intercept_")
 
 
 def fit_ridge(estimator: Any, data: Passes) -> None:
@@ -128,7 +133,7 @@ def fit_ridge(estimator: Any, data: Passes) -> None:
     if alphas.size not in (1, n_targets):
         raise ValueError(f"Number of targets and number of penalties do not correspond: {alphas.size} != {n_targets}")
     coef = _solve(table, data, alphas) if estimator.solver != "svd" else None
-    estimator.solver_ = "cholesky" if coef is not None else "svd"
+    estimator.solver_ = "sparse_cg" if data.sparse else "cholesky" if coef is not None else "svd"
     if coef is None:
         coef = ridge_by_svd(*table.triangle(data.reduce), np.broadcast_to(alphas, n_targets))
     estimator.n_iter_ = None
@@ -136,6 +141,7 @@ def fit_ridge(estimator: Any, data: Passes) -> None:
     if n_targets == 1:
         # unlike LinearRegression's, also for y of shape (n_rows, 1)
         estimator.coef_ = coef[:, 0]
+    data.keep_dtype(estimator, "coef_", "intercept_")
 
 
 def _singular_values(gram: np.ndarray) -> np.ndarray:
@@ -210,7 +216,14 @@ def _keep(estimator: Any, coef: np.ndarray, table: Table, target_ndim: int) -> N
     intercept = y_mean - x_mean @ coef
     if target_ndim == 1:
         estimator.coef_ = coef[:, 0]
-        estimator.intercept_ = float(intercept[0]) if estimator.fit_intercept else 0.0
+        estimator.intercept_ = intercept[0] if estimator.fit_intercept else 0.0
     else:
         estimator.coef_ = np.ascontiguousarray(coef.T)
         estimator.intercept_ = intercept if estimator.fit_intercept else 0.0
+
+
+_SOLVERS = ("auto", "cholesky", "svd")
+ENTRIES = (
+    *measured(everywhere("LinearRegression", fit_linear_regression, 2e5, accepts={"positive": (False,)})),
+    *measured(everywhere("Ridge", fit_ridge, 2e6, accepts={"positive": (False,), "solver": _SOLVERS})),
+)

@@ -8,15 +8,21 @@ Lippert, "Notes on Regularized Least Squares", MIT-CSAIL-TR-2007-025.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from scipy import linalg
+from sklearn.utils import check_scalar
 
+from skdist_gpu._compat.sklearn import check_gcv_mode
 from skdist_gpu._compat.sklearn_classes import Ridge
 from skdist_gpu.engines.reductions.core.moments import Moments, MomentsReduction, finite_moments
 from skdist_gpu.engines.reductions.core.protocol import Passes, dot, namespace
 from skdist_gpu.engines.reductions.linear.least_squares import PRECISE_CONDITION, Table, fit_ridge
+
+_ABOVE_ZERO: Any = {"min_val": 0.0, "include_boundaries": "neither"}
 
 
 class LeaveOneOutErrors:
@@ -65,9 +71,14 @@ class LeaveOneOutErrors:
 
 def fit_leave_one_out(estimator: Any, data: Passes) -> None:
     """Fit a scikit-learn ``RidgeCV`` or ``RidgeClassifierCV`` with ``cv=None`` in place."""
+    check_gcv_mode(estimator, data.sparse)
     moments = finite_moments(data)
     table = Table(moments, data.n_features, estimator.fit_intercept)
-    alphas = np.atleast_1d(np.asarray(estimator.alphas, dtype=np.float64))
+    alphas = np.atleast_1d(estimator.alphas)
+    for index, alpha in enumerate(alphas.tolist()):
+        # scikit-learn reads the data of a RidgeClassifierCV first
+        check_scalar(alpha, f"alphas[{index}]" if len(alphas) > 1 else "alphas", Real, **_ABOVE_ZERO)
+    alphas = alphas.astype(np.float64)
     eigenvalues, vectors, projected = _decompose(table, data, alphas.min())
     shrinkage = 1 / (eigenvalues[:, None] + alphas)
     total = float(moments.weight) if estimator.fit_intercept else np.inf
@@ -79,7 +90,7 @@ def fit_leave_one_out(estimator: Any, data: Passes) -> None:
     else:
         best = int(np.argmax(scores.mean(axis=1)))
         estimator.best_score_ = scores.mean(axis=1)[best]
-    estimator.alpha_ = alphas[best]
+    estimator.alpha_ = alphas[best] if isinstance(best, np.ndarray) else float(alphas[best])
     fit_known(estimator, data, moments)
 
 
@@ -102,5 +113,5 @@ def fit_known(estimator: Any, data: Passes, moments: Moments) -> None:
         # the moments are known; only a badly conditioned system needs the rows again
         return moments if isinstance(reduction, MomentsReduction) else data.reduce(reduction)
 
-    fit_ridge(final, Passes(reduce, data.n_features, data.target_ndim, data.dtype))
+    fit_ridge(final, replace(data, reduce=reduce))
     estimator.coef_, estimator.intercept_ = final.coef_, final.intercept_

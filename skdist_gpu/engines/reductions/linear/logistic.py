@@ -15,6 +15,7 @@ from skdist_gpu.engines.reductions.classes.class_weights import check_classes, c
 from skdist_gpu.engines.reductions.core.newton import Sums
 from skdist_gpu.engines.reductions.core.protocol import Passes, Reduction, dot, namespace
 from skdist_gpu.engines.reductions.core.sample import narrow_slices
+from skdist_gpu.engines.reductions.entries import few_passes
 from skdist_gpu.engines.reductions.linear.absolute import AbsolutePenalty
 from skdist_gpu.engines.reductions.linear.linear import (
     Design,
@@ -135,9 +136,8 @@ def fit_logistic_regression(estimator: Any, data: Passes) -> None:
     Raises
     ------
     ValueError
-        scikit-learn's own, if there is one class only or the solver does not take the penalty.
+        scikit-learn's own, if there is one class only.
     """
-    check_penalty(estimator.solver, [0.0 if np.isinf(estimator.C) else estimator.l1_ratio])
     classes = check_classes(data)
     view, sample = look_ahead(data, len(classes))
     class_weight = class_weights(estimator.class_weight, classes, view)
@@ -157,19 +157,6 @@ def coefficients(design: Design, coef: np.ndarray) -> tuple[np.ndarray, np.ndarr
     """Return coefficients and intercepts for X itself, a row and a value for each score."""
     slopes, intercepts = design.by_row_of_X(coef.reshape(-1, design.n_columns))
     return slopes, intercepts if len(intercepts) == 1 else intercepts - intercepts.mean()
-
-
-def check_penalty(solver: str, l1_ratios: Any) -> None:
-    """Raise scikit-learn's own error where a solver does not take the penalty.
-
-    Raises
-    ------
-    ValueError
-        Naming both.
-    """
-    if any(ratio > 0 for ratio in l1_ratios) and solver != "saga":
-        penalty = "l1" if all(ratio == 1 for ratio in l1_ratios) else "elasticnet"
-        raise ValueError(f"Solver {solver} supports only 'l2' or None penalties, got {penalty} penalty.")
 
 
 def make_model(
@@ -211,3 +198,22 @@ def _fix_common_shift(hessian: np.ndarray, n_classes: int) -> np.ndarray:
     size = np.einsum("kjkj->j", by_class) / n_classes**2
     by_class[:, column, :, column] += np.where(size > 0, size, 1.0)[:, None, None]
     return hessian
+
+
+# all these solvers are after one answer, which sag and saga stop short of; liblinear penalises the intercept
+ACCEPTED: dict[str, Any] = {
+    "solver": ("lbfgs", "newton-cg", "newton-cholesky", "sag", "saga"),
+    "penalty": ("deprecated",),
+    "dual": (False,),
+    "verbose": (0, False),
+    "max_iter": lambda n: n > 0,
+}
+_ONE_FIT: dict[str, Any] = {"l1_ratio": lambda ratio: ratio is not None, "n_jobs": (None,)}
+ENTRIES = few_passes(
+    "LogisticRegression",
+    fit_logistic_regression,
+    1e6,
+    accepts=ACCEPTED | _ONE_FIT,
+    multi_target=False,
+    tolerance=1e-6,
+)

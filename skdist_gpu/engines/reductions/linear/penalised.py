@@ -12,6 +12,7 @@ from sklearn.base import clone
 
 from skdist_gpu.engines.reductions.core.compressed import Compressed, compress
 from skdist_gpu.engines.reductions.core.protocol import Passes
+from skdist_gpu.engines.reductions.entries import everywhere, no_array
 
 # columns whose squared distance is this share of their squares are the same but for rounding
 SAME = 1e-13
@@ -20,6 +21,7 @@ SAME = 1e-13
 def fit_mean_loss(estimator: Any, data: Passes) -> None:
     """Fit an estimator whose loss is the mean of squared errors, in place: Lasso, ElasticNet."""
     fit_rows(estimator, compress(data, estimator.fit_intercept).per_row(), data.target_ndim)
+    data.keep_dtype(estimator, "coef_", "intercept_", "dual_gap_")
 
 
 def fit_path(estimator: Any, data: Passes) -> None:
@@ -37,12 +39,15 @@ def fit_path(estimator: Any, data: Passes) -> None:
     if estimator.fit_path:
         paths = estimator.coef_path_  # a list where there are several targets
         estimator.coef_path_ = [path[:-1] for path in paths] if isinstance(paths, list) else paths[:-1]
+        data.keep_dtype(estimator, "coef_path_")
     keep_intercept(estimator, rows, data.target_ndim)
+    data.keep_dtype(estimator, "coef_", "intercept_", "alphas_")
 
 
 def fit_total_loss(estimator: Any, data: Passes) -> None:
     """Fit an estimator whose loss is the sum of squared errors, in place: OrthogonalMatchingPursuit."""
     fit_rows(estimator, compress(data, estimator.fit_intercept), data.target_ndim)
+    data.keep_dtype(estimator, "coef_", "intercept_")
 
 
 def fit_rows(estimator: Any, rows: Compressed, target_ndim: int) -> None:
@@ -58,7 +63,8 @@ def keep_intercept(estimator: Any, rows: Compressed, target_ndim: int = 1) -> No
     if not estimator.fit_intercept:
         estimator.intercept_ = 0.0
     else:
-        estimator.intercept_ = np.float64(intercept[0]) if target_ndim == 1 else intercept
+        number = target_ndim == 1 and estimator.coef_.ndim == 1  # LassoLars has a path of one row without `fit_path`
+        estimator.intercept_ = intercept[0] if number else intercept
 
 
 def _solve(estimator: Any, X: np.ndarray, y: np.ndarray, target_ndim: int) -> None:
@@ -76,3 +82,13 @@ def _repeated(X: np.ndarray, up_to_sign: bool) -> np.ndarray:
     both = squares[:, None] + squares
     distance = both - 2 * (np.abs(products) if up_to_sign else products)
     return np.triu(distance <= SAME * both, k=1).any(axis=0)
+
+
+_LARS: dict[str, Any] = {"precompute": no_array, "jitter": (None,)}
+ENTRIES = (
+    *everywhere("Lasso", fit_mean_loss, 1.5e6, accepts={"precompute": no_array}),
+    *everywhere("ElasticNet", fit_mean_loss, 1.5e6, accepts={"precompute": no_array}),
+    *everywhere("Lars", fit_path, 2.5e6, accepts=_LARS, weights=False),
+    *everywhere("LassoLars", fit_path, 2.5e6, accepts=_LARS, weights=False),
+    *everywhere("OrthogonalMatchingPursuit", fit_total_loss, 2.5e6, accepts={"precompute": no_array}, weights=False),
+)

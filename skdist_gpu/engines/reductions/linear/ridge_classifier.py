@@ -10,6 +10,7 @@ import numpy as np
 from skdist_gpu._compat.sklearn import remember_binarizer
 from skdist_gpu._compat.sklearn_classes import Ridge
 from skdist_gpu.engines.reductions.core.protocol import Passes, Reduction, namespace
+from skdist_gpu.engines.reductions.entries import everywhere
 from skdist_gpu.engines.reductions.linear.least_squares import fit_ridge
 from skdist_gpu.engines.reductions.linear.leave_one_out import fit_leave_one_out
 
@@ -97,3 +98,11 @@ def _on_indicators(estimator: Any, data: Passes) -> Passes:
         return data.reduce(OnIndicators(reduction, n_classes, class_weight))
 
     return replace(data, reduce=reduce, target_ndim=1 if n_classes == 2 else 2)
+
+
+_LEAVE_ONE_OUT: dict[str, Any] = {"cv": (None,), "scoring": (None,), "store_cv_results": (False,)}
+_RIDGE: dict[str, Any] = {"positive": (False,), "solver": ("auto", "cholesky", "svd")}
+ENTRIES = (
+    *everywhere("RidgeClassifier", fit_ridge_classifier, 2e5, accepts=_RIDGE, multi_target=False),
+    *everywhere("RidgeClassifierCV", fit_ridge_classifier_cv, 2e5, accepts=_LEAVE_ONE_OUT, multi_target=False),
+)

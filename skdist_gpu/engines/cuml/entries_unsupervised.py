@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from skdist_gpu.engines.cuml.info import DISTANCES, NEIGHBOURS, SPARSE_DISTANCES, SPARSE_NEIGHBOURS, cuml_row
+from skdist_gpu.engines.cuml.entries_supervised import (
+    DISTANCES,
+    NEIGHBOURS,
+    SPARSE_DISTANCES,
+    SPARSE_NEIGHBOURS,
+    cuml_entry,
+)
 from skdist_gpu.engines.entry import NEVER, Entry
 
 # what cuML's float32 sums were off on an H100, 100 standard normal columns, variances known
@@ -66,19 +72,19 @@ _CONTRIB_HDBSCAN: dict[str, Any] = {
     "cluster_selection_persistence": (0.0,),
 }
 
-ROWS: tuple[Entry, ...] = (
-    cuml_row("KMeans", 2e5, accepts={"init": _is_name}, tolerance=1e-2),
-    cuml_row("DBSCAN", 2e4, accepts=_DBSCAN, ignores={"metric_params": (None,)}, tolerance=0.0),
-    cuml_row("HDBSCAN", 8e3, accepts=_HDBSCAN, weights=False, tolerance=1e-2, source=_GRAPHS),
-    cuml_row("hdbscan.HDBSCAN", 8e3, accepts=_CONTRIB_HDBSCAN, weights=False, tolerance=1e-2, source=_GRAPHS),
-    cuml_row(
+ENTRIES: tuple[Entry, ...] = (
+    cuml_entry("KMeans", 2e5, accepts={"init": _is_name}, tolerance=1e-2),
+    cuml_entry("DBSCAN", 2e4, accepts=_DBSCAN, ignores={"metric_params": (None,)}, tolerance=0.0),
+    cuml_entry("HDBSCAN", 8e3, accepts=_HDBSCAN, weights=False, tolerance=1e-2, source=_GRAPHS),
+    cuml_entry("hdbscan.HDBSCAN", 8e3, accepts=_CONTRIB_HDBSCAN, weights=False, tolerance=1e-2, source=_GRAPHS),
+    cuml_entry(
         "SpectralClustering",
         2e4,
         accepts={**_NEAREST, "assign_labels": ("kmeans",)},
         weights=False,
         tolerance=1e-2,
     ),
-    cuml_row(
+    cuml_entry(
         "AgglomerativeClustering",
         2e5,
         accepts=_LINKAGE,
@@ -87,7 +93,7 @@ ROWS: tuple[Entry, ...] = (
         pair_bytes=8,
         source=_NOT_MEASURED,
     ),
-    cuml_row(
+    cuml_entry(
         "PCA",
         NEVER,
         accepts={"svd_solver": ("auto", "full", "covariance_eigh"), "n_components": _is_count},
@@ -98,12 +104,12 @@ ROWS: tuple[Entry, ...] = (
         drift=_VARIANCE_DRIFT,
         source="cuML's PCA was slower than scikit-learn's at every size measured, 1e3 to 1e8 values",
     ),
-    cuml_row("IncrementalPCA", NEVER, sparse=True, weights=False, tolerance=1e-4, source=_ONE_PASS),
-    cuml_row("TruncatedSVD", NEVER, weights=False, tolerance=1e-4, source=_ONE_PASS),
-    cuml_row("EmpiricalCovariance", NEVER, weights=False, tolerance=1e-6, source=_ONE_PASS),
-    cuml_row("LedoitWolf", NEVER, weights=False, tolerance=1e-6, source=_ONE_PASS),
-    cuml_row("StandardScaler", NEVER, weights=False, tolerance=1e-6, source=_ONE_PASS),
-    cuml_row(
+    cuml_entry("IncrementalPCA", NEVER, sparse=True, weights=False, tolerance=1e-4, source=_ONE_PASS),
+    cuml_entry("TruncatedSVD", NEVER, weights=False, tolerance=1e-4, source=_ONE_PASS),
+    cuml_entry("EmpiricalCovariance", NEVER, weights=False, tolerance=1e-6, source=_ONE_PASS),
+    cuml_entry("LedoitWolf", NEVER, weights=False, tolerance=1e-6, source=_ONE_PASS),
+    cuml_entry("StandardScaler", NEVER, weights=False, tolerance=1e-6, source=_ONE_PASS),
+    cuml_entry(
         "TSNE",
         2e4,
         accepts=_TSNE,
@@ -111,7 +117,7 @@ ROWS: tuple[Entry, ...] = (
         tolerance=1e-2,
         source="0.9 s for 3 000 x 8 on an H100, the first call, against some 3 s of scikit-learn",
     ),
-    cuml_row(
+    cuml_entry(
         "umap.UMAP",
         8e3,
         accepts=_UMAP,
@@ -121,8 +127,8 @@ ROWS: tuple[Entry, ...] = (
         tolerance=1e-2,
         source=_GRAPHS,
     ),
-    cuml_row("SpectralEmbedding", 2e5, accepts=_NEAREST, weights=False, tolerance=1e-2, source=_NOT_MEASURED),
-    cuml_row(
+    cuml_entry("SpectralEmbedding", 2e5, accepts=_NEAREST, weights=False, tolerance=1e-2, source=_NOT_MEASURED),
+    cuml_entry(
         "NearestNeighbors",
         2e4,
         accepts=NEIGHBOURS,
@@ -131,20 +137,19 @@ ROWS: tuple[Entry, ...] = (
         weights=False,
         tolerance=1e-4,
     ),
-    cuml_row(
+    cuml_entry(
         "KernelDensity", NEVER, tolerance=1e-6, source="scikit-learn fits its tree itself; the GPU scores CuPy rows"
     ),
-    cuml_row(
+    cuml_entry(
         "IsolationForest",
         NEVER,
-        accepts={"warm_start": (False,)},
         weights=False,
         tolerance=1e-2,
         memory=3.0,
         source="to convert 100 trees takes 1.2 s; scikit-learn fits them to 2e6 values in 0.4 s (H100 machine)",
     ),
     *(
-        cuml_row(
+        cuml_entry(
             name,
             NEVER,
             accepts={"compute_inverse_components": (False,)},

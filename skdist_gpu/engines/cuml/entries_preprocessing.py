@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from skdist_gpu.engines.cuml.info import cuml_row, is_number
+from skdist_gpu.engines.cuml.entries_supervised import cuml_entry, is_number
 from skdist_gpu.engines.entry import NEVER, ON_DEVICE, Entry
 
 _OURS = "the same statistics as our own in one pass"
@@ -33,12 +33,12 @@ _TARGET: dict[str, Any] = {"smooth": is_number, "categories": ("auto",), "target
 
 
 def _row(estimator: str, break_even: float, source: str, **options: Any) -> Entry:
-    return cuml_row(
+    return cuml_entry(
         estimator, break_even, source=source, weights=False, **({"multi_target": False, "tolerance": 1e-6} | options)
     )
 
 
-ROWS: tuple[Entry, ...] = (
+ENTRIES: tuple[Entry, ...] = (
     _row("MinMaxScaler", NEVER, _OURS),
     _row("MaxAbsScaler", NEVER, _OURS, sparse=True),
     _row("RobustScaler", NEVER, _OURS, accepts={"unit_variance": (False,)}),

@@ -14,7 +14,6 @@ _HISTOGRAMS: dict[str, Allowed] = {
     "scoring": ("loss",),
     "interaction_cst": (None,),
     "categorical_features": ("from_dtype", None),
-    "warm_start": (False,),
     "tol": (1e-7,),
 }
 _GRADIENT_BOOSTING: dict[str, Allowed] = {
@@ -26,29 +25,27 @@ _GRADIENT_BOOSTING: dict[str, Allowed] = {
     "init": (None,),
     "max_features": (None,),
     "max_leaf_nodes": (None,),
-    "warm_start": (False,),
     "ccp_alpha": (0.0,),
     "tol": (1e-4,),
 }
 
 
-def _rows(estimator: str, accepts: dict[str, Allowed]) -> list[Entry]:
-    common: dict[str, Any] = {"accepts": accepts, "explicit": _MODEL, "multi_target": False}
-    packages = ("xgboost",)
+def _entries(estimator: str, accepts: dict[str, Allowed]) -> list[Entry]:
+    common: dict[str, Any] = {"accepts": accepts, "explicit": _MODEL, "weights": True}
     return [
-        Entry(estimator, "xgboost", "gpu", packages=packages, **common),
-        Entry(estimator, "xgboost.external", "gpu", packages=(*packages, "cupy"), **common),
-        Entry(estimator, "xgboost.dask", "dask", packages=(*packages, "dask", "distributed"), **common),
-        Entry(estimator, "xgboost", "cpu", packages=packages, **common),
-        Entry(estimator, "xgboost.external", "cpu", packages=packages, **common),
+        Entry(estimator, "xgboost", "gpu", **common),
+        Entry(estimator, "xgboost.external", "gpu", **common),
+        Entry(estimator, "xgboost.dask", "dask", **common),
+        Entry(estimator, "xgboost", "cpu", **common),
+        Entry(estimator, "xgboost.external", "cpu", **common),
     ]
 
 
 _ONE_ROW: dict[str, Allowed] = {"min_samples_leaf": (1,)}
 _HISTOGRAM_CLASSES = _HISTOGRAMS | _ONE_ROW | {"class_weight": (None,)}
-ROWS: tuple[Entry, ...] = (
-    *_rows("HistGradientBoostingRegressor", _HISTOGRAMS),
-    *_rows("HistGradientBoostingClassifier", _HISTOGRAM_CLASSES),
-    *_rows("GradientBoostingRegressor", _GRADIENT_BOOSTING),
-    *_rows("GradientBoostingClassifier", _GRADIENT_BOOSTING | _ONE_ROW),
+ENTRIES: tuple[Entry, ...] = (
+    *_entries("HistGradientBoostingRegressor", _HISTOGRAMS),
+    *_entries("HistGradientBoostingClassifier", _HISTOGRAM_CLASSES),
+    *_entries("GradientBoostingRegressor", _GRADIENT_BOOSTING),
+    *_entries("GradientBoostingClassifier", _GRADIENT_BOOSTING | _ONE_ROW),
 )

@@ -1,0 +1,140 @@
+"""What cuML fits of regressors and classifiers; the parameters are those that cuML 26.10 converts.
+
+Where our own reductions fit an estimator, too, their entries come first in the catalogue.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skdist_gpu.engines.entry import NEVER, Entry, Rate
+
+_RATES = {"LinearRegression": Rate(3e-2, 3.0e-12), "Ridge": Rate(3e-2, 3.0e-12)}
+# what cuML's float32 sums were off on an H100: 20 normal columns to 1e6 rows, 100 with the truth known beyond
+_LEAST_SQUARES_DRIFT = ((1e5, 1.8e-5), (1e6, 4.5e-4), (2e6, 3.5e-3), (1e7, 4.3e-2), (2.1e7, 1.0e-1), (2.5e7, 1.7e-1))
+
+
+def cuml_entry(estimator: str, break_even: float, **options: Any) -> Entry:
+    """Return an entry for cuML on one GPU."""
+    source = options.pop("source", "crossover measured on an H100 with 16 cores")
+    taken = {"weights": True, "multi_target": True} | options
+    return Entry(estimator, "cuml", "gpu", break_even=break_even, source=source, rate=_RATES.get(estimator), **taken)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a parameter is one number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _no_count(value: Any) -> bool:
+    return value is None or isinstance(value, float)
+
+
+def _no_subsample(value: Any) -> bool:
+    return not isinstance(value, str) or value == "balanced"
+
+
+_LASSO: dict[str, Any] = {"positive": (False,), "precompute": (False,)}
+_LIBLINEAR: dict[str, Any] = {"intercept_scaling": (1,)}
+_KERNELS = ("linear", "poly", "rbf", "sigmoid")
+_PAIRWISE_KERNELS = (*_KERNELS, "polynomial", "cosine", "laplacian", "chi2", "additive_chi2")
+DISTANCES = ("minkowski", "euclidean", "l2", "manhattan", "l1", "cityblock", "chebyshev", "cosine", "correlation")
+NEIGHBOURS: dict[str, Any] = {"metric": DISTANCES, "metric_params": (None,), "p": is_number}
+# what scikit-learn computes between sparse rows, too
+SPARSE_DISTANCES = ("euclidean", "l2", "manhattan", "l1", "cityblock", "cosine")
+SPARSE_NEIGHBOURS: dict[str, Any] = {"metric": ("minkowski", *SPARSE_DISTANCES), "p": (1, 2)}
+_FOREST: dict[str, Any] = {
+    "ccp_alpha": (0.0,),
+    "min_weight_fraction_leaf": (0.0,),
+    "monotonic_cst": (None,),
+    "oob_score": (False,),
+    "max_samples": _no_count,
+}
+
+ENTRIES: tuple[Entry, ...] = (
+    cuml_entry(
+        "LinearRegression",
+        2e5,
+        accepts={"positive": (False,)},
+        sparse=True,
+        tolerance=1e-5,
+        drift=_LEAST_SQUARES_DRIFT,
+    ),
+    cuml_entry(
+        "Ridge",
+        2e6,
+        accepts={"positive": (False,), "solver": ("auto", "cholesky", "svd")},
+        sparse=True,
+        sparse_accepts={"solver": ("auto", "sparse_cg", "lsqr")},
+        tolerance=1e-5,
+        drift=_LEAST_SQUARES_DRIFT,
+    ),
+    cuml_entry("Lasso", 7e5, accepts=_LASSO, sparse=True, multi_target=False, weights=False, tolerance=1e-3),
+    cuml_entry(
+        "ElasticNet",
+        7e5,
+        accepts={**_LASSO, "l1_ratio": is_number},
+        sparse=True,
+        multi_target=False,
+        weights=False,
+        tolerance=1e-3,
+    ),
+    cuml_entry(
+        "LogisticRegression",
+        2e5,
+        accepts={"intercept_scaling": (1,), "dual": (False,)},
+        sparse=True,
+        # liblinear penalises the intercept, too; the other solvers have one answer
+        ignores={"solver": ("lbfgs", "newton-cg", "newton-cholesky", "sag", "saga")},
+        tolerance=1e-3,
+    ),
+    cuml_entry("LinearSVC", 2e6, accepts={**_LIBLINEAR, "multi_class": ("ovr",)}, tolerance=1e-2),
+    cuml_entry("LinearSVR", 1e5, accepts=_LIBLINEAR, multi_target=False, tolerance=1e-2),
+    cuml_entry(
+        "SVC",
+        2e4,
+        accepts={"kernel": _KERNELS, "probability": (False, "deprecated")},
+        sparse=True,
+        multi_target=False,
+        tolerance=1e-2,
+    ),
+    cuml_entry("SVR", 2e4, accepts={"kernel": _KERNELS}, sparse=True, multi_target=False, tolerance=1e-2),
+    cuml_entry(
+        "KernelRidge",
+        2e4,
+        accepts={"kernel": _PAIRWISE_KERNELS, "kernel_params": (None,)},
+        tolerance=1e-4,
+        pair_bytes=16,
+    ),
+    *(
+        cuml_entry(name, 5e6, accepts={**criteria, **_FOREST}, multi_target=False, tolerance=1e-2, memory=3.0)
+        for name, criteria in (
+            ("RandomForestClassifier", {"criterion": ("gini", "entropy"), "class_weight": _no_subsample}),
+            ("RandomForestRegressor", {"criterion": ("squared_error", "poisson")}),
+        )
+    ),
+    *(
+        cuml_entry(
+            name,
+            2e4,
+            accepts={"weights": ("uniform", "distance"), **NEIGHBOURS},
+            sparse=True,
+            sparse_accepts=SPARSE_NEIGHBOURS,
+            weights=False,
+            tolerance=1e-4,
+        )
+        for name in ("KNeighborsClassifier", "KNeighborsRegressor")
+    ),
+    *(
+        cuml_entry(
+            name,
+            NEVER,
+            sparse=name not in ("GaussianNB", "CategoricalNB"),  # as in scikit-learn
+            weights=name == "GaussianNB",
+            multi_target=False,
+            tolerance=1e-6,
+            source="the same counts as our own in one pass",
+        )
+        for name in ("GaussianNB", "MultinomialNB", "ComplementNB", "BernoulliNB", "CategoricalNB")
+    ),
+)

@@ -1,0 +1,117 @@
+"""Reduce data on several GPUs of a machine in one process: each has its share of the rows, and threads of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+import cupy
+import numpy as np
+
+from skdist_gpu.data.dataset import DatasetTable
+from skdist_gpu.data.shares import divide
+from skdist_gpu.engines.executors.gpu import GpuExecutor, devices
+from skdist_gpu.engines.executors.stream import StreamExecutor
+from skdist_gpu.engines.reductions.core.protocol import Reduce, Reduction, combine_all, part_bounds
+from skdist_gpu.progress import Progress
+
+
+class GpusExecutor:
+    """Run reductions on several GPUs over rows in main memory or files.
+
+    Each GPU reduces contiguous rows; their totals are combined on the host in the order of the rows, so that the
+    answer depends on the number of GPUs only. If one GPU fails, the others stop after the block that they compute.
+    """
+
+    resident = False
+
+    def __init__(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        n_cores: int,
+        memory_budget: int | None,
+        progress: Progress,
+        n_gpus: int,
+    ) -> None:
+        self.classes: np.ndarray | None = None
+        self.table = X if isinstance(X, DatasetTable) else None
+        self.n_cores, self.progress = n_cores, progress
+        self.n_passes = 0
+        numbers = devices(n_gpus)
+        each = max(1, n_cores // len(numbers))
+        self.starts, shares = _divide(X, y, sample_weight, len(numbers))
+        self.devices = [cupy.cuda.Device(number) for number in numbers[: len(shares)]]
+
+        def make(device: Any, share: tuple[Any, Any, Any]) -> GpuExecutor:
+            with device:
+                return GpuExecutor(*share, each, memory_budget, _Share(progress))
+
+        with ThreadPoolExecutor(len(shares)) as pool:
+            self.executors = list(pool.map(make, self.devices, shares))
+
+    def reduce(self, reduction: Reduction) -> Any:
+        """Return the total over all rows, on the host."""
+        if self.table is not None and getattr(reduction, "targets_only", False):
+            return self._on_host().reduce(reduction)
+        return self._totals(reduction, ())[0]
+
+    def reduce_parts(self, reduction: Reduction, n_parts: int) -> list[Any]:
+        """Return the total of each of so many contiguous parts of files, from one reading; None without rows."""
+        assert self.table is not None
+        return self._totals(reduction, part_bounds(self.table.count_rows(), n_parts)[1:-1])
+
+    def _totals(self, reduction: Reduction, bounds: Sequence[int]) -> list[Any]:
+        self.n_passes += 1
+        n_rows = None if self.table is not None else sum(executor.n_rows for executor in self.executors)
+        self.progress.start(f"pass {self.n_passes} on {len(self.executors)} GPUs", total=n_rows)
+
+        def run(device: Any, executor: GpuExecutor, start: int) -> list[Any]:
+            executor.classes = self.classes
+            try:
+                with device:
+                    return executor.totals(reduction, [bound - start for bound in bounds])
+            except BaseException:
+                for other in self.executors:
+                    other.stopped.set()
+                raise
+
+        with ThreadPoolExecutor(len(self.executors)) as pool:
+            shares = list(pool.map(run, self.devices, self.executors, self.starts))
+        return [combine_all(reduction, list(totals)) for totals in zip(*shares, strict=True)]
+
+    def reduce_sample(self, X: Any, y: Any, weight: Any) -> tuple[Reduce, int]:
+        """Return the `reduce` of sampled rows, which are few enough for the first GPU alone, and their number."""
+        return self.executors[0].reduce_sample(X, y, weight)
+
+    def find_classes(self) -> np.ndarray:
+        """Return the sorted labels of files, which may be text and are read on the host."""
+        return self._on_host().find_classes()
+
+    def _on_host(self) -> StreamExecutor:
+        assert self.table is not None
+        executor = StreamExecutor(self.table, self.n_cores, self.progress)
+        executor.classes = self.classes
+        return executor
+
+
+class _Share(Progress):
+    """The progress of a part of the rows, which moves the bar of the whole."""
+
+    def __init__(self, whole: Progress) -> None:
+        super().__init__()
+        self.advance = whole.advance  # type: ignore[method-assign]
+
+
+def _divide(X: Any, y: Any, sample_weight: Any, n_shares: int) -> tuple[list[int], list[tuple[Any, Any, Any]]]:
+    """Return the first row of each share of the data, and its X, y and weights; fewer where files cannot be divided."""
+    if isinstance(X, DatasetTable):
+        starts, tables = divide(X, n_shares)
+        return starts, [(table, None, None) for table in tables]
+    bounds = part_bounds(X.shape[0], min(n_shares, X.shape[0]))
+    rows = [slice(start, stop) for start, stop in pairwise(bounds)]
+    parts = [tuple(None if part is None else part[r] for part in (X, y, sample_weight)) for r in rows]
+    return bounds[:-1], parts  # type: ignore[return-value]

@@ -1,0 +1,252 @@
+// the kernels of gram_kernels.py, which gives the numbers in capitals
+using T = VALUE;
+constexpr int WIDTH = 16 * LINES, STRIDE = WIDTH + 4;
+constexpr int ODD = LINES % 2, ROLES = (LINES + 1) / 2, TILES = 2 * (LINES + 1 - ODD);
+constexpr int THREADS = 32 * ROLES * GROUPS, SLOT = ROLES * TILES * 128;
+
+struct Table {
+    const T* X;
+    long long row_step, column_step;     // in values
+    const void* y;
+    long long y_row_step, y_column_step;
+    const double* weight;
+    const double* shift;                 // the mean of a few rows if there is none
+    long long n_rows;
+    int n_features, n_targets;
+    bool wide_y, by_rows, flat;
+};
+
+__device__ __forceinline__ double target(const Table& table, long long row, int k) {
+    const long long at = row * table.y_row_step + k * table.y_column_step;
+    return table.wide_y ? ((const double*)table.y)[at] : (double)((const float*)table.y)[at];
+}
+
+template <int BYTES> __device__ __forceinline__ void copy(void* to, const void* from) {
+    const unsigned shared = (unsigned)__cvta_generic_to_shared(to);
+    if (BYTES == 16) asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" :: "r"(shared), "l"(from));
+    else asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" :: "r"(shared), "l"(from), "n"(BYTES));
+}
+
+// rows of X as they are, then targets, then weights
+__device__ __forceinline__ void bring(const Table& table, long long start, char* stage, int y_at, int weight_at) {
+    const int n_here = (int)min((long long)STEP, table.n_rows - start);
+    T* rows = (T*)stage;
+    if (table.flat && n_here == STEP) {
+        const char* from = (const char*)(table.X + start * table.row_step);
+        for (int i = 16 * threadIdx.x; i < STEP * table.n_features * (int)sizeof(T); i += 16 * THREADS)
+            copy<16>(stage + i, from + i);
+    } else if (table.by_rows) {
+        for (int i = threadIdx.x; i < n_here * WIDTH; i += THREADS) {
+            const int row = i / WIDTH, column = i % WIDTH;
+            if (column < table.n_features)
+                copy<sizeof(T)>(rows + row * table.n_features + column,
+                                table.X + (start + row) * table.row_step + column * table.column_step);
+        }
+    } else {
+        for (int i = threadIdx.x; i < STEP * table.n_features; i += THREADS) {
+            const int row = i % STEP, column = i / STEP;
+            if (row < n_here)
+                copy<sizeof(T)>(rows + column * (STEP + 1) + row,
+                                table.X + (start + row) * table.row_step + column * table.column_step);
+        }
+    }
+    for (int i = threadIdx.x; i < n_here * table.n_targets; i += THREADS) {
+        const long long at = (start + i / table.n_targets) * table.y_row_step
+            + i % table.n_targets * table.y_column_step;
+        if (table.wide_y) copy<8>(stage + y_at + 8 * i, (const double*)table.y + at);
+        else copy<4>(stage + y_at + 4 * i, (const float*)table.y + at);
+    }
+    if (table.weight)
+        for (int i = threadIdx.x; i < n_here; i += THREADS)
+            copy<8>(stage + weight_at + 8 * i, table.weight + start + i);
+}
+
+__device__ __forceinline__ void multiply_add(double (&sums)[4], const double* a, const double* b) {
+#if __CUDA_ARCH__ >= 900
+#if DEPTH == 4
+    asm("mma.sync.aligned.m16n8k4.row.col.f64.f64.f64.f64 {%0,%1,%2,%3}, {%4,%5}, {%6}, {%0,%1,%2,%3};"
+        : "+d"(sums[0]), "+d"(sums[1]), "+d"(sums[2]), "+d"(sums[3]) : "d"(a[0]), "d"(a[1]), "d"(b[0]));
+#elif DEPTH == 8
+    asm("mma.sync.aligned.m16n8k8.row.col.f64.f64.f64.f64 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+        : "+d"(sums[0]), "+d"(sums[1]), "+d"(sums[2]), "+d"(sums[3])
+        : "d"(a[0]), "d"(a[1]), "d"(a[2]), "d"(a[3]), "d"(b[0]), "d"(b[1]));
+#else
+    asm("mma.sync.aligned.m16n8k16.row.col.f64.f64.f64.f64 {%0,%1,%2,%3}, {%4,%5,%6,%7,%8,%9,%10,%11}, "
+        "{%12,%13,%14,%15}, {%0,%1,%2,%3};"
+        : "+d"(sums[0]), "+d"(sums[1]), "+d"(sums[2]), "+d"(sums[3])
+        : "d"(a[0]), "d"(a[1]), "d"(a[2]), "d"(a[3]), "d"(a[4]), "d"(a[5]), "d"(a[6]), "d"(a[7]),
+          "d"(b[0]), "d"(b[1]), "d"(b[2]), "d"(b[3]));
+#endif
+#else
+    #pragma unroll
+    for (int k = 0; k < DEPTH / 4; ++k)
+        #pragma unroll
+        for (int half = 0; half < 2; ++half)
+            asm("mma.sync.aligned.m8n8k4.row.col.f64.f64.f64.f64 {%0,%1}, {%2}, {%3}, {%0,%1};"
+                : "+d"(sums[2 * half]), "+d"(sums[2 * half + 1]) : "d"(a[2 * k + half]), "d"(b[k]));
+#endif
+}
+
+// a warp's own rows of the triangle: a long one, and a short one unless the long one is the longest of an odd number
+template <int ROLE> struct Lines {
+    static constexpr int LONG = LINES - 1 - ROLE, SHORT = ROLE - ODD;
+};
+
+template <int ROLE> __device__ __forceinline__ void multiply(double (&sums)[TILES][4], const double* tile, int group) {
+    constexpr int LONG = Lines<ROLE>::LONG, SHORT = Lines<ROLE>::SHORT;
+    const int lane = threadIdx.x % 32;
+    // the thread's own value of each 4 rows and 8 columns
+    const double* own = tile + lane % 4 * STRIDE + lane / 4;
+    #pragma unroll 1
+    for (int row = DEPTH * group; row < STEP; row += DEPTH * GROUPS) {
+        double of_long[DEPTH / 2], of_short[DEPTH / 2];
+        #pragma unroll
+        for (int k = 0; k < DEPTH / 2; ++k) {
+            const double* at = own + (row + k / 2 * 4) * STRIDE + k % 2 * 8;
+            of_long[k] = at[16 * LONG];
+            if (SHORT >= 0) of_short[k] = at[16 * SHORT];
+        }
+        #pragma unroll
+        for (int column = 0; column < 2 * LONG + 2; ++column) {
+            double values[DEPTH / 4];
+            #pragma unroll
+            for (int k = 0; k < DEPTH / 4; ++k) values[k] = own[(row + 4 * k) * STRIDE + 8 * column];
+            multiply_add(sums[column], of_long, values);
+            if (column < 2 * SHORT + 2) multiply_add(sums[2 * LONG + 2 + column], of_short, values);
+        }
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS_PER_PROCESSOR) gram(
+    const T* X, long long row_step, long long column_step, const void* y, long long y_row_step, long long y_column_step,
+    const double* weight, const double* given_shift, long long n_rows, int n_features, int n_targets,
+    bool wide_y, bool by_rows, bool flat, int stage_bytes, int y_at, int weight_at,
+    double* __restrict__ partials, double* __restrict__ pilot
+) {
+    const Table table{X, row_step, column_step, y, y_row_step, y_column_step, weight, given_shift, n_rows,
+                      n_features, n_targets, wide_y, by_rows, flat};
+    extern __shared__ __align__(16) char shared[];
+    char* stages = shared;                                        // [N_STAGES][stage_bytes]
+    double* tile = (double*)(stages + N_STAGES * stage_bytes);    // [STEP][STRIDE]
+    double* shift = tile + STEP * STRIDE;                         // [WIDTH]
+    double* scale = shift + WIDTH;                                // [STEP]
+    const int thread = threadIdx.x, role = thread / 32 % ROLES, group = thread / 32 / ROLES;
+    const int n_columns = table.n_features + table.n_targets;
+
+    long long start = (long long)blockIdx.x * STEP;
+    const long long hop = (long long)gridDim.x * STEP;
+    for (int stage = 0; stage < N_STAGES; ++stage) {
+        if (start + stage * hop < table.n_rows)
+            bring(table, start + stage * hop, stages + stage * stage_bytes, y_at, weight_at);
+        asm volatile("cp.async.commit_group;");
+    }
+    for (int column = thread; column < WIDTH; column += THREADS) {
+        double mean = 0.0;
+        if (table.shift) {
+            mean = column < n_columns ? table.shift[column] : 0.0;
+        } else if (column < n_columns) {
+            const int n_few = (int)min((long long)PILOT_ROWS, table.n_rows);
+            #pragma unroll 8
+            for (int k = 0; k < n_few; ++k) {
+                const long long row = table.n_rows * k / n_few;
+                mean += column < table.n_features
+                    ? (double)table.X[row * table.row_step + column * table.column_step]
+                    : target(table, row, column - table.n_features);
+            }
+            mean /= n_few;
+        }
+        shift[column] = mean;
+        if (blockIdx.x == 0 && column < n_columns) pilot[column] = mean;
+    }
+    for (int i = thread; i < STEP * STRIDE; i += THREADS) tile[i] = 0.0;
+
+    double sums[TILES][4];
+    #pragma unroll
+    for (int k = 0; k < TILES; ++k) sums[k][0] = sums[k][1] = sums[k][2] = sums[k][3] = 0.0;
+
+    const int a_step = table.by_rows ? table.n_features : 1, b_step = table.by_rows ? 1 : STEP + 1;
+    for (int stage = 0; start < table.n_rows; start += hop, stage = (stage + 1) % N_STAGES) {
+        const int n_here = (int)min((long long)STEP, table.n_rows - start);
+        char* arrived = stages + stage * stage_bytes;
+        asm volatile("cp.async.wait_group %0;" :: "n"(N_STAGES - 1));
+        __syncthreads();
+        if (table.weight) {
+            const double* weight_here = (const double*)(arrived + weight_at);
+            for (int row = thread; row < n_here; row += THREADS) scale[row] = sqrt(weight_here[row]);
+            __syncthreads();
+        }
+        const T* rows = (const T*)arrived;
+        #pragma unroll 4
+        for (int i = thread; i < STEP * WIDTH; i += THREADS) {
+            const int row = i / WIDTH, column = i % WIDTH;
+            if (column < table.n_features) {
+                double value = (double)rows[row * a_step + column * b_step] - shift[column];
+                if (table.weight) value *= scale[row];
+                tile[row * STRIDE + column] = row < n_here ? value : 0.0;
+            }
+        }
+        for (int i = thread; i < STEP * (table.n_targets + 1); i += THREADS) {
+            const int row = i % STEP, k = i / STEP, at = row * table.n_targets + k;
+            double value = 1.0;
+            if (k < table.n_targets)
+                value = (table.wide_y ? ((double*)(arrived + y_at))[at] : (double)((float*)(arrived + y_at))[at])
+                    - shift[table.n_features + k];
+            if (table.weight) value *= scale[row];
+            tile[row * STRIDE + table.n_features + k] = row < n_here ? value : 0.0;
+        }
+        __syncthreads();
+        if (start + N_STAGES * hop < table.n_rows) bring(table, start + N_STAGES * hop, arrived, y_at, weight_at);
+        asm volatile("cp.async.commit_group;");
+        if (role == 0) multiply<0>(sums, tile, group);
+#if LINES > 2
+        else if (role == 1) multiply<1>(sums, tile, group);
+#endif
+#if LINES > 4
+        else if (role == 2) multiply<2>(sums, tile, group);
+#endif
+#if LINES > 6
+        else multiply<3>(sums, tile, group);
+#endif
+    }
+    double* own = partials + ((long long)blockIdx.x * GROUPS + group) * SLOT + role * TILES * 128 + thread % 32;
+    #pragma unroll
+    for (int k = 0; k < TILES; ++k)
+        #pragma unroll
+        for (int c = 0; c < 4; ++c) own[(k * 4 + c) * 32] = sums[k][c];
+}
+
+// adds up the partial sums of 32 values, in slices of them and then the slices
+extern "C" __global__ void add_up(
+    const double* __restrict__ partials, int n_slots, int n_columns, double* __restrict__ products
+) {
+    __shared__ double slices[8][32];
+    const int lane = threadIdx.x % 32, slice = threadIdx.x / 32;
+    double sum = 0.0;
+    #pragma unroll 4
+    for (int slot = slice; slot < n_slots; slot += 8)
+        sum += partials[(long long)slot * SLOT + blockIdx.x * 32 + lane];
+    slices[slice][lane] = sum;
+    __syncthreads();
+    if (slice > 0) return;
+    sum = 0.0;
+    for (int k = 0; k < 8; ++k) sum += slices[k][lane];
+    const int value = blockIdx.x % 4, tile = blockIdx.x / 4 % TILES, role = blockIdx.x / 4 / TILES;
+    const int n_long = 2 * (LINES - role);
+    const int line = tile < n_long ? LINES - 1 - role : role - ODD, place = tile < n_long ? tile : tile - n_long;
+    const int i = 16 * line + lane / 4 + value / 2 * 8, j = 8 * place + lane % 4 * 2 + value % 2;
+    if (i < n_columns && j <= i) products[i * n_columns + j] = products[j * n_columns + i] = sum;
+}
+
+// what remains of the products of n columns and ones after the mean is taken away
+extern "C" __global__ void centre(
+    const double* __restrict__ products, const double* __restrict__ pilot, int n, double* __restrict__ moments
+) {
+    const int at = blockIdx.x * blockDim.x + threadIdx.x, i = at / n, j = at % n, stride = n + 1;
+    if (i >= n) return;
+    double weight = products[n * stride + n];
+    if (at == 0) moments[0] = weight;
+    if (weight == 0.0) weight = 1.0;
+    const double* sums = products + n * stride;
+    if (j == 0) moments[1 + i] = pilot[i] + sums[i] / weight;
+    moments[1 + n + at] = products[i * stride + j] - sums[i] * sums[j] / weight;
+}

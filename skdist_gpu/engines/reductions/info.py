@@ -1,0 +1,55 @@
+"""Our own exact block reductions: on threads, on one GPU, or over Dask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any
+
+from skdist_gpu.data.inspect import InputInfo
+from skdist_gpu.engines.entry import Entry
+from skdist_gpu.engines.protocol import EngineInfo
+from skdist_gpu.engines.reductions.core.protocol import GPU_STEP_BYTES, STEP_BYTES
+from skdist_gpu.engines.reductions.gpus import n_gpus
+
+if TYPE_CHECKING:
+    from skdist_gpu.hardware.detect import Resources
+
+# a module in one of them that has ENTRIES is found
+FOLDERS = ("linear", "columns", "classes", "clusters")
+_PLACES = {"gpu": "on the GPU", "dask": "where the Dask blocks are", "cpu": "on all cores"}
+
+
+class Reductions(EngineInfo):
+    """Exact sums over blocks of rows."""
+
+    name = "reductions"
+    rank = 10
+    packages = {"gpu": {"cupy": "14"}, "cpu": {}, "dask": {"dask": ""}}
+    extras = {"gpu": "gpu"}
+    reads = {"gpu": ("host", "gpu", "disk"), "cpu": ("host", "disk"), "dask": ("host", "dask")}
+
+    def entries(self) -> Iterable[Entry]:
+        for folder in FOLDERS:
+            package = import_module(f"skdist_gpu.engines.reductions.{folder}")
+            for module in iter_modules(package.__path__, f"{package.__name__}."):
+                yield from getattr(import_module(module.name), "ENTRIES", ())
+
+    def why(self, entry: Entry, estimator: Any, info: InputInfo, resources: Resources) -> list[str]:
+        place = _PLACES[entry.device]
+        if entry.device == "gpu" and (n := n_gpus(info, resources)) > 1:
+            place = f"on {n} GPUs, each with its share of {(info.n_bytes or 0) / 1e9:.1f} GB"
+        return [f"exact sums in float64 over blocks of rows, {place}"]
+
+    def peak_bytes(self, entry: Entry, info: InputInfo, resources: Resources) -> int:
+        """Blocks in work plus the sums: independent of the number of rows, but for what tells their folds."""
+        sums = 8 * ((info.n_features or 1) + info.n_targets) ** 2
+        if entry.device == "gpu":
+            return 4 * GPU_STEP_BYTES + 4 * sums
+        n_threads = resources.cluster.n_threads if resources.cluster else resources.n_cores
+        # rows as they are read, and in float64
+        return n_threads * (2 * STEP_BYTES + 3 * sums) + int(entry.row_bytes * (info.n_samples or 0))
+
+
+INFO = Reductions()

@@ -1,0 +1,135 @@
+"""A pytest plugin: scikit-learn's own tests, with this package's engines under scikit-learn's own classes.
+
+``fit`` of each class that the engine knows is replaced: an AutoScale estimator with the same parameters is fitted,
+and what it learned is copied to the object whose `fit` was called. Where the plan refuses, scikit-learn's own `fit`
+runs, as it would for a user. Subclasses keep theirs, since a plan never takes them for their parent.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from functools import wraps
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sklearn
+import yaml
+from sklearn.utils import all_estimators
+
+from skdist_gpu import autoscale, capabilities
+from skdist_gpu.exceptions import BackendError
+
+ROOT = Path(sklearn.__file__).parent
+REFUSED, ADDED = "fits that the plan left to scikit-learn", "fits by the engine"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of this plugin."""
+    group = parser.getgroup("autoscale", "scikit-learn's tests on the engines of skdist_gpu")
+    group.addoption("--autoscale-backend", default="reductions", help="engine to force, or 'auto'; 'none' for none")
+    group.addoption("--autoscale-floor", type=int, default=0, help="fail if fewer fits ran on the engine")
+    group.addoption("--autoscale-exceptions", type=Path, help="YAML file of tests that cannot apply, with reasons")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Replace `fit` in this process, which is one of several under pytest-xdist."""
+    backend = config.getoption("--autoscale-backend")
+    if backend != "none":
+        config.pluginmanager.register(Substitution(backend, config), "substitution")
+
+
+class Substitution:
+    """The replaced classes, what was counted, and the list of tests that cannot apply."""
+
+    def __init__(self, backend: str, config: pytest.Config) -> None:
+        self.backend = backend
+        self.counts: Counter[tuple[str, str]] = Counter()
+        self._inside = threading.local()
+        table, classes = capabilities(), dict(all_estimators())
+        of_engine = table if backend == "auto" else table[table.engine == backend.partition(":")[0]]
+        for name in of_engine.estimator.unique():
+            if name in classes:
+                self._replace_fit(classes[name])
+        file = config.getoption("--autoscale-exceptions")
+        groups = yaml.safe_load(file.read_text()) if file else None
+        self.reasons = {test: group["reason"] for group in groups or [] for test in group["tests"]}
+
+    def _replace_fit(self, cls: type[Any]) -> None:
+        original = cls.fit
+
+        @wraps(original)
+        def fit(estimator: Any, *args: Any, **kwargs: Any) -> Any:
+            nested = getattr(self._inside, "fit", False)
+            if type(estimator) is not cls or nested or not self._fit_on_engine(estimator, original, args, kwargs):
+                return original(estimator, *args, **kwargs)
+            return estimator
+
+        cls.fit = fit
+
+    def _fit_on_engine(self, estimator: Any, original: Any, args: Any, kwargs: Any) -> bool:
+        """Fit by the engine, and say whether it did not refuse."""
+        if getattr(estimator, "warm_start", False):
+            return False  # goes on from what `estimator` has learned, which a copy of it has not
+        given = signature(original).bind(estimator, *args, **kwargs).arguments
+        extra = given.pop("fit_params", {})
+        given = {name: value for name, value in list(given.items())[1:] if value is not None}
+        self._inside.fit = True
+        try:
+            plain = autoscale(estimator, backend=self.backend, fallback="raise").fit(**given, **extra).estimator_
+        except BackendError:
+            self.counts[REFUSED, type(estimator).__name__] += 1
+            return False
+        finally:
+            self._inside.fit = False
+        parameters = estimator.get_params(deep=False)
+        vars(estimator).update({name: value for name, value in vars(plain).items() if name not in parameters})
+        self.counts[ADDED, type(estimator).__name__] += 1
+        return True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Expect each listed test to fail, and none to be listed that is not there."""
+        missing, modules = dict(self.reasons), {_name(item).partition("::")[0] for item in items}
+        for item in items:
+            reason = missing.pop(_name(item), None)
+            if reason is not None:
+                item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+        unknown = [test for test in missing if test.partition("::")[0] in modules]
+        if unknown and not any("::" in argument for argument in config.args):
+            raise pytest.UsageError(f"listed as exceptions, but there are no such tests: {unknown}")
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Hand the counts of a worker of pytest-xdist to the process that reports, or judge them."""
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput["fits"] = [[*key, n] for key, n in self.counts.items()]
+        elif self._total(ADDED) < session.config.getoption("--autoscale-floor") and session.exitstatus == 0:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Add the counts of a worker of pytest-xdist."""
+        for what, name, n in getattr(node, "workeroutput", {}).get("fits", []):
+            self.counts[what, name] += n
+
+    def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
+        """Print how many fits ran on the engine, in all and of each class."""
+        terminalreporter.section(f"fits on {self.backend}")
+        floor = config.getoption("--autoscale-floor")
+        for what in (ADDED, REFUSED):
+            by_class = sorted((name, n) for (kind, name), n in self.counts.items() if kind == what)
+            terminalreporter.line(f"{self._total(what)} {what}: " + ", ".join(f"{name} {n}" for name, n in by_class))
+        if self._total(ADDED) < floor:
+            terminalreporter.line(f"FAILED: at least {floor} were expected", red=True)
+
+    def _total(self, what: str) -> int:
+        return sum(n for (kind, _), n in self.counts.items() if kind == what)
+
+
+def _name(item: pytest.Item) -> str:
+    """Return the file under scikit-learn's folder, and the test's name."""
+    file, _, test = item.nodeid.partition("::")
+    path = item.path
+    return f"{path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else file}::{test}"
