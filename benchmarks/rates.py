@@ -18,6 +18,7 @@ import sys
 import time
 import warnings
 from collections import defaultdict
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ from scipy.optimize import nnls
 from threadpoolctl import threadpool_limits
 from workloads import DENSE, FAMILIES, SPARSE, TAKE_SPARSE, Family, in_container, make_rows
 
+# how much the rates of all estimators of a form weigh beside the measurements of one
+PRIOR = 0.1
 CACHE = pathlib.Path("/dev/shm/skdist_gpu_rates")
 SCORED = (1_000, 10_000, 100_000, 1_000_000)
 
@@ -170,6 +173,15 @@ def kept_size(model: Any) -> int:
     return 1
 
 
+def read(path: pathlib.Path) -> list[dict[str, Any]]:
+    """Return the measurements in a file, less a line that was cut off when time was up."""
+    rows = []
+    for line in path.read_text().splitlines():
+        with suppress(json.JSONDecodeError):
+            rows.append(json.loads(line))
+    return rows
+
+
 def is_kept_out(row: dict[str, Any]) -> bool:
     """Whether a workload is one of the third that no rate is fitted to."""
     key = f"{row['estimator']} {row['container']} {row['rows']} {row['columns']}"
@@ -192,17 +204,35 @@ def terms_of(row: dict[str, Any]) -> dict[str, float]:
         return {term: amount for term, amount in found.items() if amount}
     found = amounts(estimator, info, to_device=to_device)
     assert found is not None
-    return {term: found[term] for term in (*FORMS[form_of(row["estimator"])], "copied") if found[term]}
+    # scikit-learn's solvers form products along the shorter side only
+    absent = ("gram", "solves") if row["engine"].startswith("sklearn") else ()
+    terms = (*FORMS[form_of(row["estimator"])], "copied")
+    return {term: found[term] for term in terms if found[term] and term not in absent}
 
 
-def fit_rates(rows: list[dict[str, Any]]) -> dict[str, float]:
-    """Return the seconds per unit of each term, by non-negative least squares of the relative error."""
+def fit_rates(rows: list[dict[str, Any]], prior: dict[str, float] | None = None) -> dict[str, float]:
+    """Return the seconds per unit of each term, by non-negative least squares.
+
+    What is made small is the square of (predicted - measured) / sqrt(predicted * measured), by reweighting, since half is
+    as wrong as double. A weak `prior`, the rates of all estimators of the same form, decides what few workloads leave
+    open.
+    """
     works = [terms_of(row) for row in rows]
     terms = sorted({term for work in works for term in work})
     seconds = np.array([row["seconds"] for row in rows])
-    table = np.array([[work.get(term, 0.0) for term in terms] for work in works]) / seconds[:, None]
-    scale = table.max(axis=0)
-    rates, _ = nnls(table / scale, np.ones(len(rows)))
+    work = np.array([[w.get(term, 0.0) for term in terms] for w in works])
+    scale = (work / seconds[:, None]).max(axis=0)
+    typical = np.exp(np.log(np.maximum(work / seconds[:, None] / scale, 1e-12)).mean(axis=0))
+    start = np.array([(prior or {}).get(term, 0.0) for term in terms])
+    if prior:
+        start *= np.exp(np.median(np.log(seconds / np.maximum(work @ start, 1e-12))))
+    strength = PRIOR * np.sqrt(len(rows)) * np.maximum(typical, 0.05) if prior else np.zeros(len(terms))
+    rates, guess = start * scale, seconds
+    for _ in range(12):
+        weight = 1 / np.sqrt(seconds * np.clip(guess, seconds / 30, seconds * 30))
+        table = np.vstack([work / scale * weight[:, None], np.diag(strength)])
+        rates, _ = nnls(table, np.concatenate([seconds * weight, strength * start * scale]), maxiter=1000)
+        guess = np.maximum(work / scale @ rates, 1e-9)
     return {term: float(f"{rate / s:.4g}") for term, rate, s in zip(terms, rates, scale, strict=True) if rate}
 
 
@@ -215,9 +245,8 @@ def fit(options: argparse.Namespace) -> None:
     """Fit the rates, print how well they predict, and write them."""
     from skdist_gpu.planning.cost import rate_key
 
-    rows = [json.loads(line) for path in options.files for line in path.read_text().splitlines()]
-    rows = [row for row in rows if "seconds" in row and (not options.cores or row["cores"] == options.cores)]
-    rows = [row for row in rows if (row["engine"].endswith(":gpu") or row["engine"] == "device") or not options.gpu_only]
+    rows = [row for path in options.files for row in read(path)]
+    rows = [row for row in rows if "seconds" in row and (options.gpu or row["cores"] == options.cores)]
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     pools: dict[str, list[dict[str, Any]]] = defaultdict(list)
     from skdist_gpu.planning.work import form_of
@@ -227,16 +256,20 @@ def fit(options: argparse.Namespace) -> None:
         groups[rate_key(row["estimator"], row["engine"], sparse, row["method"])].append(row)
         if row["method"] == "fit":
             pools[rate_key(f"*{form_of(row['estimator'])}", row["engine"], sparse)].append(row)
-    rates, errors = {}, {"fitted": [], "kept out": []}
+    rates: dict[str, dict[str, float]] = {}
+    errors: dict[str, list[tuple[float, str, dict[str, Any]]]] = {"fitted": [], "kept out": []}
+    priors = {key: fit_rates([row for row in members if not is_kept_out(row)] or members) for key, members in pools.items()}
     for key, members in groups.items():
         used = [row for row in members if not is_kept_out(row)]
         if len(used) < 3:
             used = members
-        trial = fit_rates(used)
+        row = members[0]
+        prior = priors.get(rate_key(f"*{form_of(row['estimator'])}", row["engine"], row["container"] == "csr"))
+        trial = fit_rates(used, prior if row["method"] == "fit" else None)
         for row in members:
             apart = is_kept_out(row) and len(used) < len(members)
             errors["kept out" if apart else "fitted"].append((predicted(trial, row) / row["seconds"], key, row))
-        rates[key] = fit_rates(members) if options.all else trial
+        rates[key] = fit_rates(members, prior if row["method"] == "fit" else None) if options.all else trial
     for key, members in pools.items():
         rates[key] = fit_rates(members)
     for what, found in errors.items():
@@ -246,8 +279,13 @@ def fit(options: argparse.Namespace) -> None:
     worst = sorted(errors["kept out"], key=lambda e: -abs(np.log(e[0])))[:20]
     for ratio, key, row in worst:
         print(f"  {ratio:8.2f} {key} {row['rows']}x{row['columns']} {row['seconds']:.4f}")
-    described = {"name": options.name, "date": time.strftime("%Y-%m-%d"), "n_cores": options.cores or 0}
-    described |= {"gpu": options.gpu, "probes": {}, "rates": dict(sorted(rates.items()))}
+    first: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        if "first" in row:
+            first[row["engine"]].append(row["first"])
+    started = {engine: float(f"{np.median(seconds):.3g}") for engine, seconds in first.items() if "@" not in engine}
+    described = {"name": options.name, "date": time.strftime("%Y-%m-%d"), "n_cores": options.cores}
+    described |= {"gpu": options.gpu, "probes": {}, "first": started, "rates": dict(sorted(rates.items()))}
     if options.output:
         options.output.write_text(json.dumps(described, indent=1) + "\n")
 
@@ -268,7 +306,6 @@ def main() -> None:
     fitted.add_argument("files", nargs="+", type=pathlib.Path)
     fitted.add_argument("--name", required=True)
     fitted.add_argument("--gpu", default="")
-    fitted.add_argument("--gpu-only", action="store_true")
     fitted.add_argument("--cores", type=int, default=0)
     fitted.add_argument("--all", action="store_true", help="fit to all workloads, once the third is judged")
     fitted.add_argument("--output", type=pathlib.Path)

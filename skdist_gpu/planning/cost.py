@@ -41,6 +41,8 @@ class Machine:
         Name of its GPU; empty without one.
     probes : dict
         Seconds that each probe took.
+    first : dict
+        ``"engine:device"`` -> seconds of the first small fit in a process: to load libraries, and to compile.
     rates : dict
         ``"estimator|engine:device|dense or sparse|method"`` -> term -> seconds per unit.
     """
@@ -50,6 +52,7 @@ class Machine:
     n_cores: int
     gpu: str = ""
     probes: dict[str, float] = field(default_factory=dict)
+    first: dict[str, float] = field(default_factory=dict)
     rates: dict[str, dict[str, float]] = field(default_factory=dict)
 
 

@@ -15,6 +15,7 @@ from skdist_gpu.data.inspect import InputInfo
 TERMS = {
     "calls": "fits or predictions: the fixed cost of one",
     "rows": "rows that are handled one by one",
+    "columns": "columns that are handled one by one",
     "values": "stored values of X that are read",
     "cells": "cells of X as a dense table",
     "products": "multiplications of a product of X with itself along its shorter side: n·d·min(n, d)",
@@ -31,11 +32,11 @@ TERMS = {
 
 # the terms of each form of work
 FORMS = {
-    "columns": ("calls", "rows", "values", "cells", "sorts"),
+    "columns": ("calls", "rows", "columns", "values", "cells", "sorts"),
     "moments": ("calls", "rows", "values", "cells", "products", "gram", "solves", "small_solves"),
     "passes": ("calls", "rows", "values", "cells", "gram", "solves"),
     "clusters": ("calls", "rows", "values", "cells", "gram"),
-    "pairs": ("calls", "rows", "values", "pairs"),
+    "pairs": ("calls", "rows", "values", "sorts", "pairs"),
     "trees": ("calls", "rows", "levels"),
 }
 _FORM_OF = {
@@ -101,6 +102,7 @@ def amounts(estimator: Any, info: InputInfo, *, to_device: bool = False) -> dict
     return {
         "calls": 1.0,
         "rows": n * times,
+        "columns": float(d),
         "values": stored * times,
         "cells": float(n) * d * times,
         "products": float(n) * d * shorter,
