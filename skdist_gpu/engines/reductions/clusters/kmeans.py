@@ -193,7 +193,7 @@ def fit_kmeans(estimator: Any, data: Passes) -> None:
     starter = estimator
     one_start = isinstance(estimator.init, str) and estimator.init == "k-means++" and estimator.n_init == "auto"
     if one_start and len(sample.X) < view.n_rows:
-        starter = clone(estimator).set_params(n_init=SAMPLE_STARTS)
+        starter = clone(estimator).set_params(n_init=SAMPLE_STARTS, random_state=estimator.random_state)
     start, n_iter = _start(starter, data, view, sample)
     centres = start - origin
     if n_iter == 0 or len(sample.X) < view.n_rows:
@@ -226,7 +226,6 @@ def fit_mini_batch_kmeans(estimator: Any, data: Passes) -> None:
     labels = _assign(estimator, data, centres, origin)
     if counts is None:
         counts = np.bincount(labels, weights=sample.weight, minlength=estimator.n_clusters)
-    # what partial_fit goes on from
     estimator._counts = counts.astype(estimator.cluster_centers_.dtype)
     estimator.n_iter_, estimator.n_steps_ = n_iter, n_iter * -(-view.n_rows // estimator.batch_size)
     if estimator.compute_labels:
@@ -296,9 +295,10 @@ def _start(estimator: Any, data: Passes, view: Overview, sample: Rows, given: bo
 
 
 def _fit_sample(estimator: Any, sample: Rows) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return clone(estimator).fit(sample.X, sample_weight=sample.weight)
+    # a generator is shared, not copied, so that the next start draws on
+    starter = clone(estimator).set_params(random_state=estimator.random_state)
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
+        return starter.fit(sample.X, sample_weight=sample.weight)
 
 
 def _with_outliers(found: Any, data: Passes, view: Overview, sample: Rows) -> Rows | None:
