@@ -246,7 +246,7 @@ def fit(options: argparse.Namespace) -> None:
     from skdist_gpu.planning.cost import rate_key
 
     rows = [row for path in options.files for row in read(path)]
-    rows = [row for row in rows if "seconds" in row and (options.gpu or row["cores"] == options.cores)]
+    rows = [row for row in rows if "seconds" in row and (options.gpu or row["cores"] in options.cores)]
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     pools: dict[str, list[dict[str, Any]]] = defaultdict(list)
     from skdist_gpu.planning.work import form_of
@@ -258,7 +258,9 @@ def fit(options: argparse.Namespace) -> None:
             pools[rate_key(f"*{form_of(row['estimator'])}", row["engine"], sparse)].append(row)
     rates: dict[str, dict[str, float]] = {}
     errors: dict[str, list[tuple[float, str, dict[str, Any]]]] = {"fitted": [], "kept out": []}
-    priors = {key: fit_rates([row for row in members if not is_kept_out(row)] or members) for key, members in pools.items()}
+    priors = {
+        key: fit_rates([row for row in members if not is_kept_out(row)] or members) for key, members in pools.items()
+    }
     for key, members in groups.items():
         used = [row for row in members if not is_kept_out(row)]
         if len(used) < 3:
@@ -284,7 +286,7 @@ def fit(options: argparse.Namespace) -> None:
         if "first" in row:
             first[row["engine"]].append(row["first"])
     started = {engine: float(f"{np.median(seconds):.3g}") for engine, seconds in first.items() if "@" not in engine}
-    described = {"name": options.name, "date": time.strftime("%Y-%m-%d"), "n_cores": options.cores}
+    described = {"name": options.name, "date": time.strftime("%Y-%m-%d"), "n_cores": options.cores[0]}
     described |= {"gpu": options.gpu, "probes": {}, "first": started, "rates": dict(sorted(rates.items()))}
     if options.output:
         options.output.write_text(json.dumps(described, indent=1) + "\n")
@@ -306,7 +308,7 @@ def main() -> None:
     fitted.add_argument("files", nargs="+", type=pathlib.Path)
     fitted.add_argument("--name", required=True)
     fitted.add_argument("--gpu", default="")
-    fitted.add_argument("--cores", type=int, default=0)
+    fitted.add_argument("--cores", type=int, nargs="+", required=True, help="of the measurements; the first is kept")
     fitted.add_argument("--all", action="store_true", help="fit to all workloads, once the third is judged")
     fitted.add_argument("--output", type=pathlib.Path)
     options = parser.parse_args()

@@ -14,7 +14,16 @@ import time
 from workloads import FAMILIES
 
 HERE = pathlib.Path(__file__).parent
-SLOW = ("RandomForest", "ExtraTrees", "LassoCV", "LogisticRegressionCV", "SVC", "SVR", "HistGradient", "GaussianMixture")
+SLOW = (
+    "RandomForest",
+    "ExtraTrees",
+    "LassoCV",
+    "LogisticRegressionCV",
+    "SVC",
+    "SVR",
+    "HistGradient",
+    "GaussianMixture",
+)
 
 
 def run(arguments: list[str], cores: str, out: pathlib.Path, patience: float) -> None:
@@ -26,7 +35,9 @@ def run(arguments: list[str], cores: str, out: pathlib.Path, patience: float) ->
             code = subprocess.run(program, stdout=file, stderr=log, timeout=max(1, patience)).returncode
         except subprocess.TimeoutExpired:
             code = -1
-        print(f"{time.time() - START:5.0f} s {cores} {' '.join(arguments[:2])} {time.time() - start:.0f} s {code or ''}")
+        print(
+            f"{time.time() - START:5.0f} s {cores} {' '.join(arguments[:2])} {time.time() - start:.0f} s {code or ''}"
+        )
         sys.stdout.flush()
 
 

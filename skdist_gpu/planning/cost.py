@@ -14,17 +14,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.planning.work import amounts, form_of
 
+if TYPE_CHECKING:
+    from skdist_gpu.hardware.detect import Resources
+
 FOLDER = Path(__file__).parent / "rates"
 # what an engine whose cost is a guess must beat scikit-learn's prediction by
 GUESS = 2.0
-# which probe scales which term; all others go with the speed of products
-_PROBE_OF = {"calls": "interpreter", "rows": "interpreter", "copied": "copies"}
-_PROBE_OF |= dict.fromkeys(("values", "cells", "sorts"), "bandwidth")
+# all threads are taken unless one is predicted to take less than this share of their time
+ONE_THREAD = 0.9
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,21 @@ class Machine:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Predicted seconds, and whether they are a guess from other estimators' rates."""
+    """What a fit is predicted to take.
+
+    Attributes
+    ----------
+    seconds : float
+        Duration.
+    guess : bool
+        Whether it comes from other estimators' rates, since this one was not measured.
+    threads : int or None
+        Number of BLAS and OpenMP threads that serves best; None for all.
+    """
 
     seconds: float
     guess: bool = False
+    threads: int | None = None
 
 
 def rate_key(estimator: str, engine: str, sparse: bool, method: str = "fit") -> str:
@@ -92,40 +105,59 @@ def _log_ratio(a: int, b: int) -> float:
     return math.log(max(1, a) / max(1, b))
 
 
-def predict_seconds(
-    estimator: Any, engine: str, info: InputInfo, n_cores: int, machines: tuple[Machine, ...] | None = None
+def predict(
+    estimator: Any,
+    engine: str,
+    info: InputInfo,
+    resources: Resources,
+    *,
+    started: bool = True,
+    machines: tuple[Machine, ...] | None = None,
 ) -> Prediction | None:
-    """Predict the duration of a fit.
+    """Predict the duration of a fit, with the number of threads that serves best.
 
     Parameters
     ----------
     estimator : estimator
         Unfitted; its class and parameters tell the work.
     engine : str
-        Engine and device, such as ``"reductions:cpu"``; ``"@1"`` after it means one thread.
+        Engine and device, such as ``"name:cpu"``.
     info : InputInfo
         The data.
-    n_cores : int
-        Cores of the machine.
+    resources : Resources
+        The machine.
+    started : bool, default=True
+        Whether this process has loaded the engine's library; if not, that is counted.
     machines : tuple of Machine, default=None
-        Measured machines; None for those shipped.
+        Measured machines; None for those shipped, and the user's own.
 
     Returns
     -------
     Prediction or None
         None where no rate of the engine was measured, or the number of columns is not known.
     """
-    name, device = type(estimator).__name__, engine.partition(":")[2].partition("@")[0]
-    machine = machine_for(device, n_cores, machines)
+    device = engine.partition(":")[2]
+    machine = machine_for(device, resources.n_cores, machines)
     work = amounts(estimator, info, to_device=device == "gpu" and info.location != "gpu")
     if machine is None or work is None:
         return None
-    for guess, who in ((False, name), (True, f"*{form_of(name)}")):
+    start = 0.0 if started else machine.first.get(engine, 0.0)
+    for guess, who in ((False, type(estimator).__name__), (True, f"*{form_of(type(estimator).__name__)}")):
         rates = machine.rates.get(rate_key(who, engine, info.sparse))
         if rates is not None:
-            seconds = sum(rate * work.get(term, 0.0) * _slowness(term, machine, n_cores) for term, rate in rates.items())
+            seconds = start + _sum(rates, work, machine, resources.n_cores)
+            alone = machine.rates.get(rate_key(who, f"{engine}@1", info.sparse))
+            if (
+                alone is not None
+                and (one := start + _sum(alone, work, machine, machine.n_cores)) < ONE_THREAD * seconds
+            ):
+                return Prediction(one, guess, 1)
             return Prediction(seconds, guess)
     return None
+
+
+def _sum(rates: Mapping[str, float], work: Mapping[str, float], machine: Machine, n_cores: int) -> float:
+    return sum(rate * work.get(term, 0.0) * _slowness(term, machine, n_cores) for term, rate in rates.items())
 
 
 def _slowness(term: str, machine: Machine, n_cores: int) -> float:

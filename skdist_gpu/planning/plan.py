@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
+from skdist_gpu.planning.cost import GUESS
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -25,6 +27,10 @@ class Candidate:
         Predicted peak of memory on the device, with the data.
     seconds : float or None
         Predicted duration; None where nothing was measured yet.
+    guess : bool
+        Whether the duration comes from the rates of other estimators, since this one's were not measured.
+    threads : int or None
+        Number of BLAS and OpenMP threads that serves best; None for all.
     """
 
     backend: str
@@ -33,6 +39,13 @@ class Candidate:
     reasons: tuple[str, ...] = ()
     n_bytes: int | None = None
     seconds: float | None = None
+    guess: bool = False
+    threads: int | None = None
+
+    @property
+    def price(self) -> float:
+        """Seconds that the choice counts: those of a guess twice; infinite where nothing was measured."""
+        return float("inf") if self.seconds is None else self.seconds * (GUESS if self.guess else 1.0)
 
     @property
     def name(self) -> str:
