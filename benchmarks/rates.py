@@ -76,31 +76,35 @@ def measure(options: argparse.Namespace) -> None:
 
     for name in options.names:
         family = FAMILIES[name]
-        last: dict[tuple[str, str], tuple[float, float]] = {}
+        known: dict[tuple[str, str], list[tuple[int, int, float]]] = defaultdict(list)  # rows, columns, seconds
         for container in options.containers:
             if container == "csr" and name not in TAKE_SPARSE:
                 continue
             shapes = SPARSE if container == "csr" else [(n, d, 0.0) for n, d in DENSE]
             for n, d, density in sorted(shapes, key=lambda s: s[0] * s[1] * (s[2] or 1) * min(s[:2]) ** 0.5):
-                size = n * d * (density or 1) * min(n, d) ** 0.5
                 X, y = in_container(*rows_of(family, n, d, density), container)
                 plan = autoscale(family.make()).plan(X, y)
                 engines = [c.name for c in plan.candidates if c.verdict != "refused"]
                 engines = [e for e in engines if e.partition(":")[2] in options.engines]
                 for engine in [f"{e}@1" for e in engines if e == "sklearn:cpu"] + engines:
-                    known = last.get((container, engine))
-                    if known and known[1] > 0.05 and known[1] * size / known[0] * 0.7 > options.seconds:
+                    measured = known[container, engine]
+                    smaller = [
+                        (n * d / (rows * columns)) ** 0.9 * took
+                        for rows, columns, took in measured
+                        if rows <= n and columns <= d and took > 0.02
+                    ]
+                    if max(smaller, default=0) > options.seconds:
                         continue
                     row = {"estimator": name, "container": container, "rows": n, "columns": d, "density": density}
                     row |= {"method": "fit", "engine": engine, "cores": len(os.sched_getaffinity(0))}
                     backend = engine.partition("@")[0]
 
-                    def fit(X: Any = X, y: Any = y, backend: str = backend) -> Any:
+                    def fit(X: Any = X, y: Any = y, backend: str = backend, family: Family = family) -> Any:
                         return autoscale(family.make(), backend=backend, fallback="raise").fit(X, y)
 
                     try:
                         with threadpool_limits(1 if engine.endswith("@1") else None):
-                            if known is None:
+                            if not measured:
                                 first = time.perf_counter()
                                 fit(X[:300], None if y is None else y[:300])
                                 wait()
@@ -109,7 +113,7 @@ def measure(options: argparse.Namespace) -> None:
                     except Exception as error:
                         print(json.dumps(row | {"error": f"{type(error).__name__}: {error}"[:200]}), flush=True)
                         continue
-                    last[container, engine] = (size, seconds)
+                    measured.append((n, d, seconds))
                     n_iter = np.max(getattr(model.estimator_, "n_iter_", 0))
                     print(json.dumps(row | {"seconds": seconds, "n_iter": int(n_iter or 0)}), flush=True)
 
@@ -213,9 +217,9 @@ def terms_of(row: dict[str, Any]) -> dict[str, float]:
 def fit_rates(rows: list[dict[str, Any]], prior: dict[str, float] | None = None) -> dict[str, float]:
     """Return the seconds per unit of each term, by non-negative least squares.
 
-    What is made small is the square of (predicted - measured) / sqrt(predicted * measured), by reweighting, since half is
-    as wrong as double. A weak `prior`, the rates of all estimators of the same form, decides what few workloads leave
-    open.
+    What is made small is the square of (predicted - measured) / sqrt(predicted * measured), by reweighting, since half
+    is as wrong as double. A weak `prior`, the rates of all estimators of the same form, decides what few workloads
+    leave open.
     """
     works = [terms_of(row) for row in rows]
     terms = sorted({term for work in works for term in work})
@@ -258,9 +262,7 @@ def fit(options: argparse.Namespace) -> None:
             pools[rate_key(f"*{form_of(row['estimator'])}", row["engine"], sparse)].append(row)
     rates: dict[str, dict[str, float]] = {}
     errors: dict[str, list[tuple[float, str, dict[str, Any]]]] = {"fitted": [], "kept out": []}
-    priors = {
-        key: fit_rates([row for row in members if not is_kept_out(row)] or members) for key, members in pools.items()
-    }
+    priors = {key: fit_rates([row for row in rows if not is_kept_out(row)] or rows) for key, rows in pools.items()}
     for key, members in groups.items():
         used = [row for row in members if not is_kept_out(row)]
         if len(used) < 3:

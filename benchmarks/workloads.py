@@ -1,4 +1,4 @@
-"""The workloads that rates are fitted to and that the choice is judged by: estimators × sizes × containers × methods."""
+"""The workloads that rates are fitted to and that the choice is judged by: estimators, sizes, containers, methods."""
 
 from __future__ import annotations
 

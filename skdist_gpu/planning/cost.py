@@ -82,8 +82,8 @@ def rate_key(estimator: str, engine: str, sparse: bool, method: str = "fit") -> 
 
     Examples
     --------
-    >>> rate_key("Ridge", "sklearn:cpu", False)
-    'Ridge|sklearn:cpu|dense|fit'
+    >>> rate_key("Ridge", "engine:cpu", False)
+    'Ridge|engine:cpu|dense|fit'
     """
     return f"{estimator}|{engine}|{'sparse' if sparse else 'dense'}|{method}"
 

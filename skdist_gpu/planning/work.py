@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from skdist_gpu.data.inspect import InputInfo
 
 # what each term counts, in its unit
@@ -36,7 +38,9 @@ FORMS = {
     "moments": ("calls", "rows", "values", "cells", "products", "gram", "solves", "small_solves"),
     "passes": ("calls", "rows", "values", "cells", "gram", "solves"),
     "clusters": ("calls", "rows", "values", "cells", "gram"),
-    "pairs": ("calls", "rows", "values", "sorts", "pairs"),
+    "pairs": ("calls", "rows", "pairs"),
+    "kernels": ("calls", "pairs"),
+    "neighbours": ("calls", "values", "sorts"),
     "trees": ("calls", "rows", "levels"),
 }
 _FORM_OF = {
@@ -53,10 +57,13 @@ _FORM_OF = {
     ),
     "clusters": "KMeans MiniBatchKMeans BisectingKMeans GaussianMixture BayesianGaussianMixture",
     "pairs": (
-        "SVC SVR NuSVC NuSVR OneClassSVM DBSCAN HDBSCAN OPTICS AgglomerativeClustering SpectralClustering "
-        "KNeighborsClassifier KNeighborsRegressor NearestNeighbors RadiusNeighborsClassifier RadiusNeighborsRegressor "
-        "LocalOutlierFactor KernelDensity TSNE UMAP SpectralEmbedding MeanShift AffinityPropagation "
-        "GaussianProcessRegressor GaussianProcessClassifier"
+        "DBSCAN HDBSCAN OPTICS AgglomerativeClustering SpectralClustering LocalOutlierFactor TSNE UMAP "
+        "SpectralEmbedding MeanShift AffinityPropagation GaussianProcessRegressor GaussianProcessClassifier"
+    ),
+    "kernels": "SVC SVR NuSVC NuSVR OneClassSVM",
+    "neighbours": (
+        "KNeighborsClassifier KNeighborsRegressor NearestNeighbors RadiusNeighborsClassifier "
+        "RadiusNeighborsRegressor KernelDensity"
     ),
     "trees": (
         "RandomForestClassifier RandomForestRegressor ExtraTreesClassifier ExtraTreesRegressor DecisionTreeClassifier "
@@ -74,7 +81,7 @@ def form_of(estimator: str) -> str:
     Examples
     --------
     >>> form_of("Ridge"), form_of("SVC"), form_of("LogisticRegression")
-    ('moments', 'pairs', 'passes')
+    ('moments', 'kernels', 'passes')
     """
     return _FORMS_BY_NAME.get(estimator, "passes")
 
@@ -134,7 +141,7 @@ def _number(estimator: Any, *names: str) -> float:
         value = getattr(estimator, name, None)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return float(value)
-        if isinstance(value, (list, tuple)) or getattr(value, "ndim", 0) == 1:
+        if isinstance(value, (list, tuple, np.ndarray)):
             return float(len(value))
     return 0.0
 
