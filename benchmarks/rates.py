@@ -82,6 +82,8 @@ def measure(options: argparse.Namespace) -> None:
                 continue
             shapes = SPARSE if container == "csr" else [(n, d, 0.0) for n, d in DENSE]
             for n, d, density in sorted(shapes, key=lambda s: s[0] * s[1] * (s[2] or 1) * min(s[:2]) ** 0.5):
+                if n * d > options.most_values:
+                    continue
                 X, y = in_container(*rows_of(family, n, d, density), container)
                 plan = autoscale(family.make()).plan(X, y)
                 engines = [c.name for c in plan.candidates if c.verdict != "refused"]
@@ -186,6 +188,16 @@ def read(path: pathlib.Path) -> list[dict[str, Any]]:
     return rows
 
 
+def is_cold(row: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
+    """Whether more rows and columns took less than an eighth: then something was compiled or loaded meanwhile."""
+    same = ("estimator", "engine", "container", "method", "cores")
+    return any(
+        other["seconds"] < row["seconds"] / 8
+        for other in rows
+        if other["rows"] >= row["rows"] and other["columns"] >= row["columns"] and all(other[k] == row[k] for k in same)
+    )
+
+
 def is_kept_out(row: dict[str, Any]) -> bool:
     """Whether a workload is one of the third that no rate is fitted to."""
     key = f"{row['estimator']} {row['container']} {row['rows']} {row['columns']}"
@@ -251,6 +263,7 @@ def fit(options: argparse.Namespace) -> None:
 
     rows = [row for path in options.files for row in read(path)]
     rows = [row for row in rows if "seconds" in row and (options.gpu or row["cores"] in options.cores)]
+    rows = [row for row in rows if not is_cold(row, rows)]
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     pools: dict[str, list[dict[str, Any]]] = defaultdict(list)
     from skdist_gpu.planning.work import form_of
@@ -303,6 +316,7 @@ def main() -> None:
         one = parts.add_parser(part)
         one.add_argument("names", nargs="*", default=list(FAMILIES))
         one.add_argument("--seconds", type=float, default=1)
+        one.add_argument("--most-values", type=float, default=1e9)
         one.add_argument("--containers", nargs="+", default=["numpy", "csr"])
         one.add_argument("--engines", nargs="+", default=["cpu"])
         one.add_argument("--ways", nargs="+", default=["plain", "threads"])

@@ -12,6 +12,7 @@ from scipy.sparse import random_array
 
 # rows × columns of dense tables: tall, square and wide
 DENSE = (
+    (100, 10),
     (1_000, 10),
     (1_000, 100),
     (100, 1_000),
@@ -31,7 +32,7 @@ DENSE = (
     (5_000_000, 20),
 )
 # rows, columns and the share of values that are stored
-SPARSE = ((2_000, 500, 0.02), (20_000, 2_000, 0.02), (60_000, 1_000, 0.02), (200_000, 200, 0.05))
+SPARSE = ((200, 50, 0.1), (2_000, 500, 0.02), (20_000, 2_000, 0.02), (60_000, 1_000, 0.02), (200_000, 200, 0.05))
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ def _families() -> Iterator[Family]:
 
 FAMILIES = {family.name: family for family in _families()}
 TAKE_SPARSE = (
+    (200, 50, 0.1),
     *("LinearRegression", "Ridge", "Lasso", "PoissonRegressor", "LogisticRegression", "RidgeClassifier", "LinearSVC"),
     *("MultinomialNB", "KMeans", "TruncatedSVD", "SVC", "KNeighborsClassifier", "RandomForestClassifier"),
     *("SGDClassifier", "SelectKBest", "SimpleImputer"),

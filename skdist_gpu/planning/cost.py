@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -142,11 +142,19 @@ def predict(
     if machine is None or work is None:
         return None
     start = 0.0 if started else machine.first.get(engine, 0.0)
-    for guess, who in ((False, type(estimator).__name__), (True, f"*{form_of(type(estimator).__name__)}")):
-        rates = machine.rates.get(rate_key(who, engine, info.sparse))
+    name = type(estimator).__name__
+    known = [(False, name, info.sparse), (True, f"*{form_of(name)}", info.sparse)]
+    if info.sparse:
+        # as if the stored values were a dense table of as many rows
+        known += [(True, name, False), (True, f"*{form_of(name)}", False)]
+    for guess, who, sparse in known:
+        rates = machine.rates.get(rate_key(who, engine, sparse))
         if rates is not None:
+            if info.sparse and not sparse:
+                dense = replace(info, sparse=False, n_stored=None, n_features=max(1, _columns_stored(info)))
+                work = amounts(estimator, dense, to_device=device == "gpu" and info.location != "gpu") or work
             seconds = start + _sum(rates, work, machine, resources.n_cores)
-            alone = machine.rates.get(rate_key(who, f"{engine}@1", info.sparse))
+            alone = machine.rates.get(rate_key(who, f"{engine}@1", sparse))
             if (
                 alone is not None
                 and (one := start + _sum(alone, work, machine, machine.n_cores)) < ONE_THREAD * seconds
@@ -154,6 +162,11 @@ def predict(
                 return Prediction(one, guess, 1)
             return Prediction(seconds, guess)
     return None
+
+
+def _columns_stored(info: InputInfo) -> int:
+    """Return how many columns a dense table of the stored values would have."""
+    return round((info.n_values or 0) / max(1, info.n_samples or 1))
 
 
 def _sum(rates: Mapping[str, float], work: Mapping[str, float], machine: Machine, n_cores: int) -> float:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
-from skdist_gpu.planning.cost import GUESS
-
 
 @dataclass(frozen=True)
 class Candidate:
@@ -41,11 +39,6 @@ class Candidate:
     seconds: float | None = None
     guess: bool = False
     threads: int | None = None
-
-    @property
-    def price(self) -> float:
-        """Seconds that the choice counts: those of a guess twice; infinite where nothing was measured."""
-        return float("inf") if self.seconds is None else self.seconds * (GUESS if self.guess else 1.0)
 
     @property
     def name(self) -> str:

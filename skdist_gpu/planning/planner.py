@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sklearn.utils.fixes import parse_version
@@ -14,6 +14,7 @@ from skdist_gpu.engines.protocol import EngineInfo
 from skdist_gpu.engines.registry import engines, entries_for, matches
 from skdist_gpu.exceptions import BackendError
 from skdist_gpu.hardware.detect import Resources
+from skdist_gpu.planning.choice import choose
 from skdist_gpu.planning.cost import Prediction, predict
 from skdist_gpu.planning.memory import memory_refusals, predict_bytes
 from skdist_gpu.planning.plan import Candidate, Plan, format_bytes
@@ -47,8 +48,6 @@ class Request:
     all_gpus: bool = False
 
 
-# prices that differ by less are as good as equal
-TIE = 1.15
 _PLACES = {"host": "in memory", "gpu": "on the GPU", "disk": "on this machine's disk", "dask": "in Dask"}
 
 
@@ -68,7 +67,7 @@ def make_plan(estimator: Any, info: InputInfo, resources: Resources, request: Re
         estimator=type(estimator).__name__,
         data=str(info),
         machine=_describe(resources),
-        candidates=tuple(_choose(candidates, spread, info)),
+        candidates=tuple(choose(candidates, info.location, spread)),
     )
 
 
@@ -141,50 +140,6 @@ def _verdict(
     if slower:
         return "slower", [slower]
     return "possible", _why(engine, entry, estimator, info, resources, request)
-
-
-def _choose(candidates: list[Candidate], spread: set[str], info: InputInfo) -> list[Candidate]:
-    """Mark the cheapest candidate as chosen, and return all: it, those that can run by time, the refused.
-
-    What hands the data to all GPUs where that pays goes first, and for Dask's blocks what leaves them where they are,
-    if its time is not known. Within 15 % the choice goes to where the data are, then to the engine that fits anything.
-    """
-    possible = [c for c in candidates if c.verdict == "possible"] or [c for c in candidates if c.verdict == "slower"]
-    if not possible:
-        return candidates
-    place = {"host": "cpu", "disk": "cpu"}.get(info.location, info.location)
-    best = min(_price(c, spread, place) for c in possible)
-    tied = [c for c in possible if _price(c, spread, place) <= TIE * best]
-
-    def preference(candidate: Candidate) -> tuple[bool, bool, float]:
-        away = candidate.device != place
-        return away, not engines()[candidate.backend].fits_anything, _price(candidate, spread, place)
-
-    chosen = min(tied, key=preference)
-    others = [_beside(c, chosen) for c in candidates if c is not chosen and c.verdict != "refused"]
-    others.sort(key=lambda c: (c.verdict != "possible", _price(c, spread, place)))
-    return [replace(chosen, verdict="chosen"), *others, *(c for c in candidates if c.verdict == "refused")]
-
-
-def _price(candidate: Candidate, spread: set[str], place: str) -> float:
-    """Return the seconds that the choice counts; 0 for what goes first, infinite for what nobody measured."""
-    if candidate.name in spread:
-        return 0.0
-    if candidate.seconds is None:
-        return 0.0 if candidate.device == place == "dask" else float("inf")
-    return candidate.price
-
-
-def _beside(candidate: Candidate, chosen: Candidate) -> Candidate:
-    """Return a candidate that can run with its time beside that of the chosen one."""
-    if candidate.verdict != "possible" or candidate.seconds is None or not chosen.seconds:
-        return candidate
-    ratio = candidate.seconds / chosen.seconds
-    guess = ", a guess from other estimators, which counts twice" if candidate.guess else ""
-    reason = f"{candidate.seconds:.2g} s predicted, {ratio:.2g} × the chosen engine's{guess}"
-    return replace(
-        candidate, verdict="slower" if candidate.price > TIE * chosen.price else "possible", reasons=(reason,)
-    )
 
 
 def machine_refusals(entry: Entry, resources: Resources) -> list[str]:

@@ -38,7 +38,7 @@ FORMS = {
     "moments": ("calls", "rows", "values", "cells", "products", "gram", "solves", "small_solves"),
     "passes": ("calls", "rows", "values", "cells", "gram", "solves"),
     "clusters": ("calls", "rows", "values", "cells", "gram"),
-    "pairs": ("calls", "rows", "pairs"),
+    "pairs": ("calls", "pairs"),
     "kernels": ("calls", "pairs"),
     "neighbours": ("calls", "values", "sorts"),
     "trees": ("calls", "rows", "levels"),
@@ -47,8 +47,7 @@ _FORM_OF = {
     "moments": (
         "LinearRegression Ridge RidgeCV RidgeClassifier RidgeClassifierCV Lasso ElasticNet LassoCV ElasticNetCV Lars "
         "LassoLars OrthogonalMatchingPursuit BayesianRidge ARDRegression PCA IncrementalPCA TruncatedSVD "
-        "EmpiricalCovariance ShrunkCovariance LedoitWolf OAS LinearDiscriminantAnalysis QuadraticDiscriminantAnalysis "
-        "KernelRidge"
+        "EmpiricalCovariance ShrunkCovariance LedoitWolf OAS LinearDiscriminantAnalysis QuadraticDiscriminantAnalysis"
     ),
     "columns": (
         "StandardScaler MinMaxScaler MaxAbsScaler RobustScaler QuantileTransformer PowerTransformer SimpleImputer "
@@ -57,7 +56,7 @@ _FORM_OF = {
     ),
     "clusters": "KMeans MiniBatchKMeans BisectingKMeans GaussianMixture BayesianGaussianMixture",
     "pairs": (
-        "DBSCAN HDBSCAN OPTICS AgglomerativeClustering SpectralClustering LocalOutlierFactor TSNE UMAP "
+        "KernelRidge DBSCAN HDBSCAN OPTICS AgglomerativeClustering SpectralClustering LocalOutlierFactor TSNE UMAP "
         "SpectralEmbedding MeanShift AffinityPropagation GaussianProcessRegressor GaussianProcessClassifier"
     ),
     "kernels": "SVC SVR NuSVC NuSVR OneClassSVM",
