@@ -51,8 +51,9 @@ _FORM_OF = {
     ),
     "columns": (
         "StandardScaler MinMaxScaler MaxAbsScaler RobustScaler QuantileTransformer PowerTransformer SimpleImputer "
-        "OneHotEncoder OrdinalEncoder KBinsDiscretizer VarianceThreshold SelectKBest SelectPercentile GaussianNB "
-        "MultinomialNB BernoulliNB ComplementNB CategoricalNB NearestCentroid Normalizer Binarizer TargetEncoder"
+        "OneHotEncoder OrdinalEncoder TargetEncoder KBinsDiscretizer PolynomialFeatures TfidfTransformer Normalizer "
+        "Binarizer VarianceThreshold SelectKBest SelectPercentile GaussianNB MultinomialNB BernoulliNB ComplementNB "
+        "CategoricalNB NearestCentroid"
     ),
     "clusters": "KMeans MiniBatchKMeans BisectingKMeans GaussianMixture BayesianGaussianMixture",
     "pairs": (
