@@ -10,11 +10,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
+
+from skdist_gpu.data.containers import find
 
 # what the rows of one step take in float64: little enough for a cache, and enough for threads not to wait for the
 # interpreter, which each operation needs for a moment
@@ -187,19 +187,8 @@ def part_bounds(n_rows: int, n_parts: int) -> list[int]:
 
 
 def take_rows(table: Any, rows: slice) -> Any:
-    """Return rows of an array or a pandas frame, counted from its first row."""
-    return table.iloc[rows] if hasattr(table, "iloc") else table[rows]
-
-
-def one_blas_thread() -> Any:
-    """Return a context in which BLAS uses one thread, because other threads are the parallelism."""
-    return _blas().limit(limits=1)
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    # to look through the loaded libraries takes milliseconds
-    return ThreadpoolController()
+    """Return rows of an array or a frame, counted from its first row."""
+    return find(table).rows(table, rows)
 
 
 def rows_per_step(n_columns: int, n_bytes: int) -> int:
