@@ -124,7 +124,7 @@ def score(options: argparse.Namespace) -> None:
     """Print a line of JSON for each method × number of rows × way to call it."""
     from joblib import Parallel, delayed
 
-    from skdist_gpu.scoring.methods import BlockMethod
+    from skdist_gpu.engines.block_method import BlockMethod
 
     for name in options.names:
         family = FAMILIES[name]
@@ -164,9 +164,9 @@ def on_device(function: Any, rows: Any) -> Any:
     """Call a method of a model's copy on the GPU, with rows from main memory, and fetch the result."""
     import cupy
 
-    from skdist_gpu.engines.cuml.score import call_on_gpu
+    from skdist_gpu.scoring.methods import apply_to_block
 
-    result = call_on_gpu(function, cupy.asarray(rows))
+    result = apply_to_block(function, cupy.asarray(rows))
     parts = result if isinstance(result, (tuple, list)) else [result]
     return [part.get() if hasattr(part, "get") else part for part in parts]
 

@@ -28,7 +28,7 @@ SERVER, LAPTOP = make_resources(gpus=1), make_resources(cpus=8, memory="16GB")
     [
         (LinearRegression(), (10**3, 20), SERVER, "sklearn:cpu"),
         (LinearRegression(), (10**6, 100), SERVER, "reductions:cpu"),  # no copy to the GPU
-        (LinearRegression(), (300, 3000), SERVER, "sklearn:cpu"),
+        (LinearRegression(), (300, 3000), LAPTOP, "sklearn:cpu"),
         (LinearRegression(), (10**6, 100), LAPTOP, "reductions:cpu"),
         (LogisticRegression(), (10**3, 20), SERVER, "sklearn:cpu"),
         (LogisticRegression(), (10**6, 100), SERVER, "reductions:gpu"),
