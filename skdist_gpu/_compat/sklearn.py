@@ -187,6 +187,14 @@ def remember_solver(estimator: Any, solver: str) -> None:
     estimator._fit_svd_solver = solver
 
 
+def check_clusters(estimator: Any, n_rows: int, variances: Any) -> None:
+    """Raise or warn as a KMeans does where its parameters do not fit the rows; keep what it derives from them."""
+    from scipy.sparse import csc_array
+
+    estimator._check_params_vs_input(csc_array((n_rows, len(variances))))
+    estimator._tol = estimator.tol * float(np.mean(variances))
+
+
 def remember_loss(regressor: Any) -> Any:
     """Give a generalised linear model the loss that its `score` reads, and return it."""
     regressor._base_loss = regressor._get_loss()
@@ -316,6 +324,7 @@ def transform_output(estimator: Any) -> str:
 
 
 __all__ = [
+    "check_clusters",
     "check_feature_names",
     "check_gcv_mode",
     "check_sample_weight",
