@@ -17,6 +17,7 @@ from skdist_gpu.data.convert import result_to_host
 from skdist_gpu.data.dataset import READ_AHEAD, DatasetTable, cut, in_threads, together
 from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.data.labels import codes_of
+from skdist_gpu.engines.executors.cluster_kernels import ClustersOnGpu
 from skdist_gpu.engines.executors.kernels import map_block, reads_in_place
 from skdist_gpu.engines.executors.stream import StreamExecutor
 from skdist_gpu.engines.reductions.core.protocol import GPU_STEP_BYTES as STEP_BYTES
@@ -110,6 +111,14 @@ class GpuExecutor:
                 if self.stopped.is_set():
                     break
             return [result_to_host(total) for total in totals]
+
+    @property
+    def clusters(self) -> ClustersOnGpu | None:
+        """The rows, to take Lloyd's steps with; None if they are not all on the device."""
+        X, _, weight = self._arguments(self.parts)
+        return ClustersOnGpu(X, weight) if self.resident else None
+
+    clusters_of = staticmethod(ClustersOnGpu.of)
 
     def reduce_sample(self, X: Any, y: Any, weight: Any) -> tuple[Reduce, int]:
         """Return the `reduce` of sampled rows, sent to the device once; of more of them, where all rows are there."""

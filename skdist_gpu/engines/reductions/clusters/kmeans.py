@@ -8,6 +8,7 @@ the sample.
 from __future__ import annotations
 
 import warnings
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from scipy.spatial.distance import pdist
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array
+from sklearn.utils import check_array, check_random_state
 
 from skdist_gpu._compat.sklearn import lloyd_step
 from skdist_gpu.engines.reductions.core.protocol import Passes, dot, namespace
@@ -57,6 +58,37 @@ class ClusterSums:
     def plus(self, other: ClusterSums) -> ClusterSums:
         """Return the sums of both sets of rows."""
         return ClusterSums(self.weight + other.weight, self.row + other.row)
+
+
+@dataclass
+class Steps:
+    """Where Lloyd's steps have led.
+
+    Attributes
+    ----------
+    centres : ndarray of shape (n_clusters, n_columns)
+        The centres, less the origin.
+    n_iter : int
+        Steps taken.
+    weight : ndarray of shape (n_clusters,)
+        Weights of the rows next to each centre.
+    stay : bool
+        Whether the last step moved them by no more than the tolerance.
+    """
+
+    centres: np.ndarray
+    n_iter: int
+    weight: np.ndarray
+    stay: bool
+
+
+@dataclass
+class Found:
+    """Clusters of a sample, by the names that scikit-learn's KMeans has for them."""
+
+    cluster_centers_: np.ndarray
+    inertia_: float
+    n_iter_: int
 
 
 @dataclass
@@ -288,17 +320,48 @@ def _start(estimator: Any, data: Passes, view: Overview, sample: Rows, given: bo
             )
         if given:
             return centres, 0
-    found = _fit_sample(estimator, sample)
+    found = _fit_sample(estimator, sample, data)
     if len(sample.X) < view.n_rows:
         extended = _with_outliers(found, data, view, sample)
-        found = found if extended is None else _fit_sample(estimator, extended)
+        found = found if extended is None else _fit_sample(estimator, extended, data)
     return found.cluster_centers_.astype(np.float64), found.n_iter_
 
 
-def _fit_sample(estimator: Any, sample: Rows) -> Any:
+def _fit_sample(estimator: Any, sample: Rows, data: Passes) -> Any:
+    found = _fit_sample_on_device(estimator, sample, data) if data.clusters_of else None
+    if found is not None:
+        return found
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return clone(estimator).fit(sample.X, sample_weight=sample.weight)
+
+
+def _fit_sample_on_device(estimator: Any, sample: Rows, data: Passes) -> Found | None:
+    """Return what scikit-learn would find, from the same random numbers; None where it has to do it itself.
+
+    That is with other ways to begin than k-means++, for as many clusters as no kernel takes, and where one lost all
+    of its rows.
+    """
+    assert data.clusters_of is not None
+    n_clusters, n_init = estimator.n_clusters, 1 if estimator.n_init == "auto" else estimator.n_init
+    rows = data.clusters_of(sample.X, sample.weight)
+    if not (isinstance(estimator.init, str) and estimator.init == "k-means++" and rows.takes(n_clusters)):
+        return None
+    random_state = check_random_state(deepcopy(estimator.random_state))
+    chances = sample.weight / sample.weight.sum()
+    tolerance = estimator.tol * sample.X.var(axis=0, dtype=np.float64).mean()
+    origin = sample.X.mean(axis=0, dtype=np.float64)
+    best = None
+    for _ in range(n_init):
+        first = random_state.choice(len(sample.X), p=chances)
+        uniform = random_state.uniform(size=(n_clusters - 1, 2 + int(np.log(n_clusters))))
+        start = rows.rows(rows.seed(first, uniform)) - origin
+        steps = rows.steps(start, origin, estimator.max_iter, tolerance)
+        if not steps.weight.all():
+            return None
+        found = Found(steps.centres + origin, rows.inertia(steps.centres, origin), steps.n_iter)
+        best = found if best is None or found.inertia_ < best.inertia_ else best
+    return best
 
 
 def _with_outliers(found: Any, data: Passes, view: Overview, sample: Rows) -> Rows | None:
@@ -345,6 +408,11 @@ def _lloyd(
     coarse = data.dtype == np.float32
     n_iter = 0
     while True:
+        if data.clusters is not None and data.clusters.takes(len(centres)):
+            steps = data.clusters.steps(centres, origin, max_iter - n_iter, tolerance)
+            centres, n_iter, coarse = steps.centres, n_iter + steps.n_iter, False
+            if steps.stay or n_iter >= max_iter:
+                return centres, n_iter, steps.weight
         coarse = coarse and n_iter + 1 < max_iter and _float32_tells_apart(centres, squares)
         sums = data.reduce(LloydReduction(centres, origin, np.float32 if coarse else np.float64))
         weight, row = sums.weight, sums.row
