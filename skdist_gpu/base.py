@@ -13,8 +13,9 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
 from skdist_gpu._compat.cuml import without_proxy
-from skdist_gpu._compat.sklearn import unfitted, validate_params
-from skdist_gpu.config import DEFAULTS, get_config
+from skdist_gpu._compat.questions import answer_with_the_plain
+from skdist_gpu._compat.sklearn import parameter_names, unfitted, validate_params
+from skdist_gpu.config import DEFAULTS, check_option, get_config, parse_bytes
 from skdist_gpu.data.inspect import described_input, inspect_input
 from skdist_gpu.delegation import FitMethod
 from skdist_gpu.engines.entry import Entry
@@ -23,14 +24,11 @@ from skdist_gpu.engines.registry import engines, entries_for, matches
 from skdist_gpu.exceptions import BackendError, EngineRefusal, FallbackWarning
 from skdist_gpu.hardware.cluster import find_machine, outside_the_pool, with_cluster
 from skdist_gpu.hardware.detect import Resources, current_client, detect_resources
-from skdist_gpu.hardware.fake import parse_bytes
 from skdist_gpu.info.report import Explanation, Report
 from skdist_gpu.planning.plan import Candidate, Plan
 from skdist_gpu.planning.planner import Request, gains_from_all_gpus, make_plan, parameter_refusals
 from skdist_gpu.progress import Progress
 from skdist_gpu.scoring.mixin import ScoringMixin
-
-CHOICES = {"fallback": ("warn", "silent", "raise"), "precision": ("auto", "float32")}
 
 
 class AutoScaleBase(ScoringMixin, BaseEstimator):
@@ -64,6 +62,10 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
         """Return the estimator to fit: the user's own, or the default; not yet cloned."""
         return without_proxy(self._default_estimator() if self.estimator is None else self.estimator)
 
+    def _plain_estimator(self) -> Any:
+        """Return what scikit-learn is told where it decides by the class of an estimator."""
+        return self.__dict__["estimator_"] if "estimator_" in self.__dict__ else self._make_estimator()
+
     def _takes_weights(self) -> bool:
         return has_fit_parameter(self._make_estimator(), "sample_weight") and any(e.weights for e in self._entries())
 
@@ -89,7 +91,12 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
         tags.array_api_support = False
         return tags
 
+    def __sklearn_clone__(self) -> Any:
+        answer_with_the_plain()  # scikit-learn's meta-estimators clone before they ask for the class
+        return super().__sklearn_clone__()
+
     def __sklearn_is_fitted__(self) -> bool:
+        answer_with_the_plain()  # or ask this, of one that they do not clone
         return "estimator_" in self.__dict__
 
     def __getattr__(self, name: str) -> Any:
@@ -97,7 +104,8 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
         text = f"{type(self).__name__!r} object has no attribute {name!r}"
         if not name.startswith("_") and "estimator_" in self.__dict__:
             plain, answers = self.__dict__["estimator_"], self.__dict__.get("_answers", {})
-            if name.endswith("_") or name.startswith("get_"):
+            # scikit-learn reads some parameters, such as `penalty`, of a fitted estimator
+            if name.endswith("_") or name.startswith("get_") or name in parameter_names(plain.__class__):
                 return answers[name] if name in answers else getattr(plain, name)
             if hasattr(plain, name):
                 text += f"; the fitted {type(plain).__name__} in estimator_ has one"
@@ -199,9 +207,8 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
             del self.classes_
 
     def _check_parameters(self, estimator: Any) -> None:
-        for name, known in CHOICES.items():
-            if self._option(name) not in known:
-                raise ValueError(f"{name}={self._option(name)!r} is not known. Choose one of {known}.")
+        for name in ("fallback", "precision", "memory_budget"):
+            check_option(name, self._option(name))
         kind = get_tags(estimator).estimator_type
         if self._kind is not None and kind != self._kind:
             raise TypeError(
@@ -273,7 +280,8 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
         self._check_parameters(estimator)
         info = inspect_input(X, y, sample_weight) if shape is None else described_input(shape, dtype)
         request = self._request({})
-        resources = resources or detect_resources(current_client(get_config()["client"]))
+        on_dask = info.location == "dask"
+        resources = resources or detect_resources(current_client(get_config()["client"]), cluster_needed=on_dask)
         gains = partial(gains_from_all_gpus, estimator, info, request)
         return make_plan(estimator, info, with_cluster(info, request.backend, gains, resources), request)
 

@@ -18,7 +18,13 @@ DEFAULTS: dict[str, Any] = {
     "allow_ignored_parameters": False,
     "collect_limit": "1GB",
 }
-AUTO_CLUSTER = ("auto", "on", "off")
+CHOICES: dict[str, tuple[str, ...]] = {
+    "fallback": ("warn", "silent", "raise"),
+    "precision": ("auto", "float32"),
+    "auto_cluster": ("auto", "on", "off"),
+}
+_UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40, "B": 1}
 _CONFIG: ContextVar[dict[str, Any]] = ContextVar("skdist_gpu_config", default=DEFAULTS)
 
 
@@ -60,7 +66,7 @@ def set_config(**options: Any) -> None:
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If an option, or its value, does not exist.
 
     Examples
@@ -82,7 +88,7 @@ def config_context(**options: Any) -> Iterator[None]:
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If an option, or its value, does not exist.
 
     Examples
@@ -103,6 +109,53 @@ def _merge(options: dict[str, Any]) -> dict[str, Any]:
     unknown = set(options) - set(DEFAULTS)
     if unknown:
         raise ValueError(f"Unknown option {', '.join(sorted(unknown))}. Known are {', '.join(DEFAULTS)}.")
-    if options.get("auto_cluster", "auto") not in AUTO_CLUSTER:
-        raise ValueError(f"auto_cluster={options['auto_cluster']!r} is not known. Choose one of {AUTO_CLUSTER}.")
+    for name, value in options.items():
+        check_option(name, value)
     return {**_CONFIG.get(), **options}
+
+
+def check_option(name: str, value: Any) -> None:
+    """Raise for a value that an option cannot have; estimators check their own parameters with it, too."""
+    if name in CHOICES:
+        if value not in CHOICES[name]:
+            raise ValueError(f"{name}={value!r} is not known. Choose one of {CHOICES[name]}.")
+    elif name == "backend":
+        from skdist_gpu.planning.planner import check_backend
+
+        check_backend(value)
+    elif name == "collect_limit" or (name == "memory_budget" and value is not None):
+        parse_bytes(value, name)
+    elif name == "allow_ignored_parameters" and not isinstance(value, bool):
+        raise TypeError(f"{name}={value!r} is neither True nor False.")
+    elif name == "max_gpus" and value is not None and (type(value) is not int or value < 0):
+        raise ValueError(f"{name}={value!r} is neither a whole number from 0 on nor None for all.")
+    elif name == "client" and value is not None and not hasattr(value, "scheduler"):
+        raise TypeError(
+            f"client={value!r} is no Dask client. Give a distributed.Client, such as distributed.Client(address), or "
+            "None for the current one."
+        )
+
+
+def parse_bytes(text: str | int | float, name: str = "") -> int:
+    """Return the number of bytes in a text such as ``"80GB"`` or ``"4 GiB"``; errors name the option `name`.
+
+    Raises
+    ------
+    ValueError
+        If the text is no number above zero with a unit of bytes.
+
+    Examples
+    --------
+    >>> parse_bytes("80GB"), parse_bytes("1.5 KiB"), parse_bytes(12)
+    (80000000000, 1536, 12)
+    """
+    number = str(text).strip().rstrip("BbKkMmGgTtIi ")
+    unit = str(text).strip()[len(number) :].strip().upper() or "B"
+    try:
+        n_bytes = int(float(number) * _UNITS[unit])
+    except (KeyError, ValueError, OverflowError):
+        n_bytes = 0
+    if n_bytes <= 0:
+        what = f"{name}={text!r}" if name else repr(text)
+        raise ValueError(f"{what} is no number of bytes above zero. Write it as in '80GB' or '512 MiB'.")
+    return n_bytes

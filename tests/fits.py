@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from sklearn.base import clone
 
 from skdist_gpu import autoscale
-from skdist_gpu.engines.reductions.core import protocol
+from skdist_gpu.engines.executors import threads
 from skdist_gpu.testing import assert_ran_on
 
 PLACES = ["reductions:cpu", "reductions:dask"]
@@ -17,9 +17,44 @@ BLOCKS = (1, 0, 1200, 0, 799, 1000)
 N_ROWS = sum(BLOCKS)
 
 
+STEP_BYTES = 2**12
+# rows that several threads share, each in several steps
+MANY_ROWS = 1000
+
+
+class Counted:
+    """A reduction that counts how often two partial results become one."""
+
+    def __init__(self, reduction):
+        self.reduction, self.n_combined = reduction, 0
+
+    def __getattr__(self, name):
+        return getattr(self.reduction, name)
+
+    def combine(self, a, b):
+        self.n_combined += 1
+        return self.reduction.combine(a, b)
+
+
+class SmallSteps(threads.ThreadsExecutor):
+    """Three threads, each of which takes a few hundred rows a step."""
+
+    n_made = 0
+
+    def __init__(self, X, y, sample_weight, n_threads, progress):
+        super().__init__(X, y, sample_weight, 3, progress, STEP_BYTES)
+        SmallSteps.n_made += 1
+
+    def reduce(self, reduction):
+        counted = Counted(reduction)
+        total = super().reduce(counted)
+        assert counted.n_combined >= 2 or self.data[0].shape[0] < MANY_ROWS, "no partial results were combined"
+        return total
+
+
 def use_small_steps(monkeypatch):
-    """Let a few thousand rows take several steps on several threads."""
-    monkeypatch.setattr(protocol, "STEP_BYTES", 2**12)
+    """Let a few thousand rows in memory take several steps on several threads."""
+    monkeypatch.setattr(threads, "ThreadsExecutor", SmallSteps)
 
 
 def make_classes(n_columns=6, n_classes=3, offset=1000.0, seed=0):
@@ -41,8 +76,11 @@ def fit_there(estimator, backend, X, y=None, **weights):
         X = da.from_array(X, chunks=(BLOCKS, (X.shape[1],)))
         y = None if y is None else da.from_array(y, chunks=(BLOCKS,))
         weights = {name: da.from_array(w, chunks=(BLOCKS,)) for name, w in weights.items()}
+    made = SmallSteps.n_made
     model = autoscale(estimator, backend=backend).fit(X, y, **weights)
     assert_ran_on(model, backend)
+    if threads.ThreadsExecutor is SmallSteps and backend == "reductions:cpu":
+        assert SmallSteps.n_made > made, "the engine did not take the small steps"
     return model
 
 

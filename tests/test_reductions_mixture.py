@@ -60,6 +60,43 @@ def test_more_rows_than_the_sample_has_and_several_starts(kind):
     assert model.lower_bound_ >= reference.lower_bound_ - 1e-2
 
 
+PRECISIONS = {
+    "full": np.stack([s * np.eye(4) + 0.1 for s in (1.0, 2.0, 0.5)]),
+    "tied": 0.7 * np.eye(4) + 0.1,
+    "diag": np.full((3, 4), 0.6),
+    "spherical": np.array([1.0, 0.5, 2.0]),
+}
+
+
+@pytest.mark.parametrize("backend", PLACES)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("given", [(), ("means",), ("weights",), ("precisions",), ("means", "weights", "precisions")])
+def test_given_starts_and_several_keep_scikit_learns_order(given, kind, backend):
+    X = make_data()
+    starts = {"means_init": X[[5, 700, 1500]], "weights_init": [0.2, 0.3, 0.5], "precisions_init": PRECISIONS[kind]}
+    starts = {name: value for name, value in starts.items() if name.removesuffix("_init") in given}
+    several = {} if given else {"n_init": 3}
+    estimator = GaussianMixture(3, covariance_type=kind, tol=1e-6, max_iter=500, random_state=1, **starts, **several)
+    reference = clone(estimator).fit(X)
+    model = autoscale(estimator, backend=backend).fit(X)
+    assert_ran_on(model, backend)
+    assert model.n_iter_ == reference.n_iter_
+    for name in ARRAYS:
+        assert_allclose(getattr(model, name), getattr(reference, name), rtol=1e-5, atol=1e-8)
+
+
+def test_bad_starts_are_refused_in_scikit_learns_words():
+    X = make_data(n_rows=500)
+    for starts, words in (
+        ({"means_init": X[:2]}, "parameter 'means' should have the shape"),
+        ({"weights_init": [0.5, 0.6, 0.1]}, "'weights' should be normalized"),
+        ({"precisions_init": -PRECISIONS["full"]}, "symmetric, positive-definite"),
+    ):
+        for backend in ("sklearn", "reductions:cpu"):
+            with pytest.raises(ValueError, match=words):
+                autoscale(GaussianMixture(3, **starts), backend=backend).fit(X)
+
+
 def test_uneven_blocks_and_float32():
     X = make_data(n_rows=1000)
     dX = da.from_array(X, chunks=((1, 0, 600, 0, 399), (3, 1)))

@@ -25,13 +25,23 @@ _PLAIN = frozenset({type(None), bool, int, float, str})
 
 
 def unfitted(estimator: Any) -> Any:
-    """Return what ``clone`` does; for scikit-learn's own with plain parameters in a fifth of the time."""
+    """Return what ``clone`` does, with the user's own callbacks; for plain parameters in a fifth of the time."""
     cls = estimator.__class__
     if cls.__module__.startswith("sklearn.") and _CARRIED.isdisjoint(vars(estimator)):
         values = _parameters(estimator)
         if _PLAIN.issuperset(map(type, values.values())):
             return cls(**values)
-    return clone(estimator)
+    return _with_callbacks_of(estimator, clone(estimator))
+
+
+def _with_callbacks_of(estimator: Any, copy: Any) -> Any:
+    """Return a copy that calls the user's own callbacks: what they have seen of a fit, the user reads from them."""
+    if hasattr(estimator, "get_params") and not isinstance(estimator, type):
+        params = estimator.get_params()
+        callbacks = {n: v for n, v in params.items() if n.rpartition("__")[2] == "callbacks" and v is not None}
+        if callbacks:
+            copy.set_params(**callbacks)
+    return copy
 
 
 def has_callbacks(estimator: Any) -> bool:
@@ -53,7 +63,7 @@ def _parameters(estimator: Any) -> dict[str, Any]:
 @cache
 def parameter_names(cls: Any) -> tuple[str, ...]:
     """Return the names of an estimator's parameters, read from its signature once."""
-    return tuple(cls._get_param_names())
+    return tuple(cls._get_param_names()) if hasattr(cls, "_get_param_names") else ()
 
 
 def remember_binarizer(estimator: Any, classes: Any) -> None:
@@ -154,7 +164,8 @@ def learn_categories(encoder: Any, n_rows: int, counted: list[tuple[Any, Any]]) 
     def counts_of(categories: Any, values: Any, counts: Any) -> Any:
         known = _check_unknown(values, categories, return_mask=True)[1]
         found = np.zeros(len(categories), dtype=np.int64)
-        found[_encode(values[known], uniques=categories, check_unknown=False)] = counts[known]
+        if known.any():
+            found[_encode(values[known], uniques=categories, check_unknown=False)] = counts[known]
         return found
 
     class Told(type(encoder)):  # type: ignore[misc]
@@ -169,6 +180,25 @@ def learn_categories(encoder: Any, n_rows: int, counted: list[tuple[Any, Any]]) 
 
     names = getattr(encoder, "feature_names_in_", None)
     return Told(**encoder.get_params()).fit(pd.DataFrame(np.empty((1, len(counted))), columns=names))
+
+
+def in_words_of(estimator: Any, error: ValueError) -> ValueError:
+    """Return an error about data as the estimator itself words it: an imputer names its strategy."""
+    if "could not convert" in str(error) and hasattr(estimator, "missing_values") and hasattr(estimator, "strategy"):
+        return ValueError(f"Cannot use {estimator.strategy} strategy with non-numeric data:\n{error}")
+    return error
+
+
+def check_starts(mixture: Any, n_features: int) -> None:
+    """Raise scikit-learn's own error for starts given to a GaussianMixture; keep them as arrays, as it does."""
+    mixture._check_parameters(np.empty((0, n_features)), xp=np)
+
+
+def roots_of_precisions(precisions: Any, covariance_type: str) -> Any:
+    """Return the triangular roots of precisions that a GaussianMixture is given, float64."""
+    from sklearn.mixture._gaussian_mixture import _compute_precision_cholesky_from_precisions
+
+    return _compute_precision_cholesky_from_precisions(precisions.astype(np.float64), covariance_type, xp=np)
 
 
 def value_mask(values: Any, missing: Any) -> Any:
@@ -201,8 +231,10 @@ __all__ = [
     "check_gcv_mode",
     "check_sample_weight",
     "check_selection",
+    "check_starts",
     "handle_zeros",
     "has_callbacks",
+    "in_words_of",
     "infer_dimension",
     "learn_categories",
     "lloyd_step",
@@ -213,6 +245,7 @@ __all__ = [
     "remember_components",
     "remember_solver",
     "response_method",
+    "roots_of_precisions",
     "safe_scale",
     "smallest_of",
     "smooth_counts",

@@ -56,20 +56,20 @@ def autoscale(obj: Any, **options: Any) -> Any:
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import FeatureUnion, Pipeline
 
-    if obj is None or isinstance(obj, (str, AutoScaleBase)):  # "passthrough", "drop"
+    if isinstance(obj, AutoScaleBase):
         return obj
     if isinstance(obj, Pipeline):
         *firsts, last = obj.steps
         steps = [(name, _transformer(step, **options)) for name, step in firsts]
-        return clone(obj).set_params(steps=[*steps, (last[0], autoscale(last[1], **options))])
+        return clone(obj).set_params(steps=[*steps, (last[0], _step(last[1], **options))])
     if isinstance(obj, FeatureUnion):
         parts = [(name, _transformer(part, **options)) for name, part in obj.transformer_list]
         return clone(obj).set_params(transformer_list=parts)
     if isinstance(obj, ColumnTransformer):
         columns = [(name, _transformer(part, **options), where) for name, part, where in obj.transformers]
         return clone(obj).set_params(transformers=columns)
-    if not hasattr(obj, "fit") or not hasattr(obj, "get_params"):
-        raise TypeError(f"autoscale() takes a scikit-learn estimator, not {type(obj).__name__}.")
+    if isinstance(obj, type) or not hasattr(obj, "fit") or not hasattr(obj, "get_params"):
+        raise TypeError(f"autoscale() takes a scikit-learn estimator, not {type(obj).__name__}: {obj!r:.80}.")
     if type(obj).__name__ in ("OneVsRestClassifier", "OneVsOneClassifier"):
         return clone(obj).set_params(estimator=autoscale(obj.estimator, **options))
     if _is_search(obj):
@@ -83,9 +83,14 @@ def autoscale(obj: Any, **options: Any) -> Any:
     return with_requests_of(obj, _wrapper(obj, tags.estimator_type)(copy, **options))
 
 
+def _step(step: Any, **options: Any) -> Any:
+    """Wrap a step of a pipeline, unless it is ``"passthrough"``, ``"drop"`` or None."""
+    return step if step is None or isinstance(step, str) else autoscale(step, **options)
+
+
 def _transformer(step: Any, **options: Any) -> Any:
     """Wrap a step whose `transform` is called: some predict, too, as LinearDiscriminantAnalysis does."""
-    wrapped = autoscale(step, **options)
+    wrapped = _step(step, **options)
     if hasattr(step, "transform") and not hasattr(wrapped, "transform"):
         return with_requests_of(step, AutoScaleTransformer(unfitted(step), **options))
     return wrapped

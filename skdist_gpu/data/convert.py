@@ -12,6 +12,7 @@ from sklearn.utils.validation import validate_data
 
 from skdist_gpu._compat.sklearn import check_sample_weight
 from skdist_gpu.data.kinds import DASK, GPU, container_of
+from skdist_gpu.data.text import with_nan_in_text
 from skdist_gpu.exceptions import MisalignedBlocksError
 
 
@@ -19,7 +20,7 @@ def to_host(data: Any) -> Any:
     """Return data as scikit-learn takes them: host containers as they are, others copied."""
     container = container_of(data)
     if container in DASK:
-        return to_host(data.compute())
+        return with_nan_in_text(to_host(data.compute()))
     if container in ("cupy", "cupy.sparse"):
         return data.get()
     if container in ("cudf", "cudf.series"):

@@ -30,7 +30,9 @@ _started: dict[int, Any] = {}
 def find_machine(info: InputInfo, backend: str, gains: Gains) -> tuple[Resources, Any]:
     """Return the machine and the Dask client to use, after starting a cluster where one is wanted."""
     client = current_client(get_config()["client"])
-    resources = detect_resources(client)
+    resources = detect_resources(client, cluster_needed=info.location == "dask")
+    if resources.cluster is None:  # none, or none that answers
+        client = None
     if client is None and wants_cluster(info, backend, gains, resources, get_config()["auto_cluster"]):
         client = start_cluster(visible_devices(len(resources.gpus)))
         resources = detect_resources(client)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
 from typing import Any
@@ -15,9 +16,13 @@ from urllib.parse import urlsplit
 import joblib
 import psutil
 
+from skdist_gpu._compat.dask_client import is_of_this_process
 from skdist_gpu.config import get_config
+from skdist_gpu.hardware.memory import memory_of
 
 MEMORY_SECONDS = 0.1
+# how long a scheduler may take to answer: one that is asked in passing, and one that has the data
+LOOK_SECONDS, NEEDED_SECONDS = 2.0, 30.0
 
 
 @dataclass(frozen=True)
@@ -95,15 +100,24 @@ class Resources:
     packages: Packages = Packages()
 
 
-def detect_resources(client: Any = None) -> Resources:
-    """Describe this machine; `client` is the Dask client to use, None for the current one."""
+def detect_resources(client: Any = None, *, cluster_needed: bool = False) -> Resources:
+    """Describe this machine; `client` is the Dask client to use, None for the current one.
+
+    With `cluster_needed`, since the data are in Dask, a scheduler that does not answer is an error; else it is as if
+    there were none.
+
+    Raises
+    ------
+    ConnectionError
+        If the cluster is needed and cannot be reached.
+    """
     total, available = _memory()
     return Resources(
         n_cores=_n_cores(),
         memory_bytes=total,
         available_bytes=available,
         gpus=_gpus()[: get_config()["max_gpus"]],
-        cluster=_cluster(client),
+        cluster=_cluster(client, cluster_needed),
         packages=Installed(),
     )
 
@@ -135,47 +149,86 @@ def _memory() -> tuple[int, int]:
 
 @lru_cache(maxsize=1)
 def _memory_in(interval: int) -> tuple[int, int]:
-    """Total and available bytes; a container's limit counts when it is below the machine's."""
-    memory = psutil.virtual_memory()
-    total, available = memory.total, memory.available
-    try:
-        with open("/sys/fs/cgroup/memory.max") as limit, open("/sys/fs/cgroup/memory.current") as used:
-            cgroup_limit = int(limit.read())
-            cgroup_free = cgroup_limit - int(used.read())
-    except (OSError, ValueError):  # no cgroup, or no limit ("max")
-        return total, available
-    return min(total, cgroup_limit), min(available, cgroup_free)
-
-
-def _visible(index: int, uuid: str) -> bool:
-    """Whether CUDA_VISIBLE_DEVICES shows this GPU to the process."""
-    setting = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if setting is None:
-        return True
-    names = [name.strip() for name in setting.split(",")]
-    return str(index) in names or any(n.startswith("GPU-") and uuid.startswith(n) for n in names)
+    return memory_of()
 
 
 def _gpus() -> tuple[Gpu, ...]:
-    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1") or not _start_nvml(os.getpid()):
+    setting = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if setting in ("", "-1") or not _start_nvml(os.getpid()):
         return ()
     import pynvml
 
     found = []
-    for index, (handle, uuid, name) in enumerate(_devices(os.getpid())):
-        if _visible(index, uuid):
-            memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-            found.append(Gpu(name, int(memory.total), int(memory.free)))
+    for device in visible(_devices(os.getpid()), setting):
+        # what other processes hold is not free
+        memory = pynvml.nvmlDeviceGetMemoryInfo(device.handle)
+        found.append(Gpu(device.name, int(memory.total), int(memory.free)))
     return tuple(found)
 
 
+@dataclass(frozen=True)
+class Device:
+    """A GPU, or an instance of a divided one (MIG), as NVML names it; `index` is that of the whole GPU."""
+
+    handle: Any
+    index: int
+    uuid: str
+    name: str
+    is_instance: bool = False
+
+
 @lru_cache(maxsize=1)
-def _devices(pid: int) -> tuple[tuple[Any, str, str], ...]:
-    """Return NVML's handle, UUID and name of each GPU, asked once a process: free memory alone changes."""
+def _devices(pid: int) -> tuple[Device, ...]:
+    """Return the devices, asked once a process: free memory alone changes."""
     import pynvml
 
-    handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
-    return tuple((h, pynvml.nvmlDeviceGetUUID(h), pynvml.nvmlDeviceGetName(h)) for h in handles)
+    return tuple(devices_of(pynvml))
+
+
+def devices_of(nvml: Any) -> Iterator[Device]:
+    """Yield the GPUs that NVML, which was started, knows; of a divided one its instances."""
+    for index in range(nvml.nvmlDeviceGetCount()):
+        gpu = nvml.nvmlDeviceGetHandleByIndex(index)
+        instances = list(_instances(nvml, gpu))
+        for handle in instances or [gpu]:
+            uuid, name = nvml.nvmlDeviceGetUUID(handle), nvml.nvmlDeviceGetName(handle)
+            yield Device(handle, index, uuid, name, bool(instances))
+
+
+def _instances(nvml: Any, gpu: Any) -> Iterator[Any]:
+    """Yield the instances of a divided GPU; none of a whole one."""
+    try:
+        if nvml.nvmlDeviceGetMigMode(gpu)[0] != nvml.NVML_DEVICE_MIG_ENABLE:
+            return
+        for i in range(nvml.nvmlDeviceGetMaxMigDeviceCount(gpu)):
+            try:
+                yield nvml.nvmlDeviceGetMigDeviceHandleByIndex(gpu, i)
+            except nvml.NVMLError:  # numbers need not be consecutive
+                continue
+    except nvml.NVMLError:  # a GPU that cannot be divided
+        return
+
+
+def visible(devices: Sequence[Device], setting: str | None) -> list[Device]:
+    """Return the devices that CUDA shows for a value of CUDA_VISIBLE_DEVICES, in its order; None shows all.
+
+    A process sees either whole GPUs or one instance of a divided one.
+    """
+    if setting is None:
+        shown = list(devices)
+    else:
+        shown = []
+        for name in setting.split(","):
+            match = [d for d in devices if _is_named(d, name.strip())]
+            if not match:  # CUDA ignores what follows a name that it does not know
+                break
+            shown.append(match[0])
+    instances = [device for device in shown if device.is_instance]
+    return instances[:1] or shown
+
+
+def _is_named(device: Device, name: str) -> bool:
+    return name == str(device.index) or (name.startswith(("GPU-", "MIG-")) and device.uuid.startswith(name))
 
 
 @lru_cache(maxsize=1)
@@ -205,6 +258,8 @@ def driver_versions() -> dict[str, str]:
 def current_client(client: Any = None) -> Any:
     """Return `client`, or the current Dask client, or None; imports nothing.
 
+    A client that was made before this process was forked has no thread here that could serve it, and counts for none.
+
     Raises
     ------
     RuntimeError
@@ -216,7 +271,9 @@ def current_client(client: Any = None) -> Any:
             client = distributed.get_client()
         except ValueError:  # no client in this process
             return None
-    if client is not None and client.asynchronous:
+    if client is None or not is_of_this_process(client):
+        return None
+    if client.asynchronous:
         raise RuntimeError(
             "The Dask client is asynchronous, and its event loop cannot wait for the workers itself. Nothing was done. "
             "Call from a thread of its own, for example `await asyncio.to_thread(model.fit, X, y)`."
@@ -224,14 +281,31 @@ def current_client(client: Any = None) -> Any:
     return client
 
 
-def _cluster(client: Any) -> Cluster | None:
+def _cluster(client: Any, needed: bool) -> Cluster | None:
+    """Describe the cluster; None without one, and where it does not answer in time, unless it is needed."""
     client = current_client(client)
     if client is None:
         return None
+    seconds = NEEDED_SECONDS if needed else LOOK_SECONDS
+    try:
+        if client.status != "running":
+            raise ConnectionError(f"its status is {client.status!r}")
+        return _look(client, seconds)
+    except (OSError, RuntimeError) as error:  # TimeoutError and ConnectionError are OSErrors, CommClosedError one, too
+        if not needed:
+            return None
+        why = f"no answer within {seconds:.0f} s" if isinstance(error, TimeoutError) else str(error)
+        raise ConnectionError(
+            f"The data are in Dask, and the scheduler of the client {client!r} cannot be reached: {why}. Nothing was "
+            "computed. Make a new distributed.Client, or close this one to compute in this process."
+        ) from error
+
+
+def _look(client: Any, seconds: float) -> Cluster:
     # asked directly: a refresh in the background may empty what client.scheduler_info() returns
-    identity = client.sync(client.scheduler.identity, n_workers=-1)
+    identity = client.sync(client.scheduler.identity, n_workers=-1, callback_timeout=seconds)
     workers = identity["workers"]
-    n_gpus = _count_gpus(client, identity["id"], tuple(workers))
+    n_gpus = _count_gpus(client, identity["id"], tuple(workers), seconds)
     return Cluster(
         n_workers=len(workers),
         n_threads=sum(w["nthreads"] for w in workers.values()),
@@ -248,11 +322,11 @@ def _own_addresses() -> frozenset[str]:
     return frozenset(["", "localhost", "127.0.0.1", *(a.address for addresses in found for a in addresses)])
 
 
-# (scheduler, workers) -> GPUs: asking the workers takes milliseconds
+# (scheduler, workers) -> GPUs: asking the workers takes milliseconds. A scheduler's name is its own in all processes.
 _counted: dict[tuple[str, tuple[str, ...]], int] = {}
 
 
-def _count_gpus(client: Any, scheduler: str, workers: tuple[str, ...]) -> int:
+def _count_gpus(client: Any, scheduler: str, workers: tuple[str, ...], seconds: float) -> int:
     """Count the different GPUs that the workers have as their first.
 
     The workers tell by their environment, as dask-cuda sets it: they report a GPU to the scheduler only
@@ -260,8 +334,9 @@ def _count_gpus(client: Any, scheduler: str, workers: tuple[str, ...]) -> int:
     """
     key = (scheduler, workers)
     if key not in _counted:
+        ask = partial(client.run, os.getenv, "CUDA_VISIBLE_DEVICES", asynchronous=True)
+        settings = client.sync(ask, callback_timeout=seconds)
         _counted.clear()
-        settings = client.run(os.getenv, "CUDA_VISIBLE_DEVICES")
         devices = {
             (urlsplit(address).hostname, setting.partition(",")[0]) for address, setting in settings.items() if setting
         }

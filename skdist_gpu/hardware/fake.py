@@ -2,34 +2,10 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
+from skdist_gpu.config import parse_bytes
 from skdist_gpu.hardware.detect import Cluster, Gpu, Packages, Resources
-
-_UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-_UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40, "B": 1}
-
-
-def parse_bytes(text: str | int | float) -> int:
-    """Return the number of bytes in a text such as ``"80GB"`` or ``"4 GiB"``.
-
-    Raises
-    ------
-    ValueError
-        If the text is no number above zero with a unit of bytes.
-
-    Examples
-    --------
-    >>> parse_bytes("80GB"), parse_bytes("1.5 KiB"), parse_bytes(12)
-    (80000000000, 1536, 12)
-    """
-    number = str(text).strip().rstrip("BbKkMmGgTtIi ")
-    unit = str(text).strip()[len(number) :].strip().upper() or "B"
-    try:
-        n_bytes = int(float(number) * _UNITS[unit])
-    except (KeyError, ValueError, OverflowError):
-        n_bytes = 0
-    if n_bytes <= 0:
-        raise ValueError(f"{text!r} is no number of bytes above zero. Write it as in '80GB' or '512 MiB'.")
-    return n_bytes
 
 
 def make_resources(
@@ -59,12 +35,20 @@ def make_resources(
     -------
     Resources
 
+    Raises
+    ------
+    ValueError
+        If there are no cores or no memory, or a number of GPUs or workers is negative.
+
     Examples
     --------
     >>> machine = make_resources(gpus=8)
     >>> len(machine.gpus), machine.gpus[0].free_bytes
     (8, 80000000000)
     """
+    for name, number, least in (("cpus", cpus, 1), ("gpus", gpus, 0), ("workers", workers, 0)):
+        if not isinstance(number, Integral) or isinstance(number, bool) or number < least:
+            raise ValueError(f"{name}={number!r} is no whole number from {least} on.")
     memory_bytes, gpu_bytes = parse_bytes(memory), parse_bytes(gpu_memory)
     cluster = None
     if workers:

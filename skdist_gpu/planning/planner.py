@@ -80,8 +80,8 @@ def check_backend(backend: str) -> None:
     """Raise :class:`BackendError` for a name that no engine has."""
     if backend == "auto":
         return
-    name, _, device = str(backend).partition(":")
-    if name not in engines() or device not in ("", "cpu", "gpu", "dask"):
+    name, colon, device = str(backend).partition(":")
+    if name not in engines() or (colon and device not in ("cpu", "gpu", "dask")):
         known = ", ".join(repr(b) for b in ("auto", *engines()))
         raise BackendError(
             f"backend={backend!r} is not known. Choose one of {known}, with ':cpu', ':gpu' or ':dask' "

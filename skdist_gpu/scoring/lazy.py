@@ -13,6 +13,7 @@ from skdist_gpu._compat.dask import example_rows
 from skdist_gpu.data.convert import aligned, place_like
 from skdist_gpu.data.examples import with_known_categories
 from skdist_gpu.data.kinds import GPU, container_of
+from skdist_gpu.data.text import with_nan_in_text
 from skdist_gpu.scoring.methods import BlockMethod, apply_to_block, column_names
 
 
@@ -28,6 +29,9 @@ def map_rows(function: BlockMethod, X: Any) -> Any:
         function, margin = function.with_margin(None), aligned(margin, X, "base_margin")
     if container_of(X) == "dask.array":
         return _map_array(function, X, margin)
+    like = with_nan_in_text(X._meta)
+    if like is not X._meta:
+        X = X.map_partitions(with_nan_in_text, meta=like)
     return _map_frame(function, X, margin)
 
 

@@ -21,6 +21,7 @@ from skdist_gpu._compat.dask import call_of, stored_blocks
 from skdist_gpu.data.convert import place_like, to_host
 from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.data.labels import codes_of, labels_in
+from skdist_gpu.data.text import with_nan_in_text
 from skdist_gpu.engines.reductions.core.protocol import Reduction, combine_all, fold, one_blas_thread, part_bounds
 from skdist_gpu.exceptions import MisalignedBlocksError
 from skdist_gpu.progress import Progress
@@ -283,7 +284,7 @@ def _map_block(reduction: Reduction, classes: np.ndarray | None, index: int, X: 
     if classes is not None:
         y = place_like(codes_of(y, classes), X)
     if getattr(reduction, "takes_tables", False):
-        return fold(reduction, to_host(X), None, None)
+        return fold(reduction, with_nan_in_text(to_host(X)), None, None)
     if container_of(X) in GPU and len(X):
         from skdist_gpu.engines.executors.gpu import GpuExecutor, release_memory
 

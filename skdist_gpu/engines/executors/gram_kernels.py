@@ -97,9 +97,13 @@ def moments(X: Any, y: Any, sample_weight: Any) -> Moments:
     return Moments(X.shape[0], found[0], found[1 : 1 + n_columns], found[1 + n_columns :].reshape(n_columns, n_columns))
 
 
-def weighted_products(X: Any, weight: Any, shift: Any) -> Any:
-    """Return the sum of weight times the outer product of each row of X less the shift, and a one behind it."""
-    return _products(X, None, weight, shift)[0]
+def weighted_products(X: Any, weight: Any, constant: float) -> Any:
+    """Return the sum of weight times the outer product of each row of X and a constant behind it."""
+    sums, _ = _products(X, None, weight, cupy.zeros(X.shape[1]))
+    if constant not in (0, 1):
+        sums[-1] *= constant
+        sums[:, -1] *= constant
+    return sums
 
 
 def _products(X: Any, y: Any, weight: Any, shift: Any) -> tuple[Any, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 import cupy
 import numpy as np
 
+from skdist_gpu.engines.executors.sums import add_up
 from skdist_gpu.engines.reductions.clusters.kmeans import Assignment, AssignReduction, ClusterSums, LloydReduction
 
 # shared memory of a block of threads, so that two of them run on a processor at once
@@ -153,7 +154,7 @@ def map_rows(reduction: Any, X: Any, sample_weight: Any) -> ClusterSums | Assign
     centres = cupy.asarray(np.vstack([reduction.centres, reduction.origin]))
     assigns = type(reduction) is AssignReduction
     sums, labels = launch(X, sample_weight, centres, assigns)
-    total = sums.sum(axis=0)
+    total = add_up(sums)
     if assigns:
         return Assignment([labels], total[-1], total[:-1] > 0)
     total = total.reshape(len(centres) - 1, -1)

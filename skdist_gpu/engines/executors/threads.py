@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from skdist_gpu.engines.reductions.core.protocol import (
-    THREAD_BYTES,
+    STEP_BYTES,
     Reduction,
     combine_all,
     fold,
@@ -16,17 +16,29 @@ from skdist_gpu.engines.reductions.core.protocol import (
 )
 from skdist_gpu.progress import Progress
 
+# the share of a step that is worth a thread
+WORTH_A_THREAD = 1 / 4
+
 
 class ThreadsExecutor:
     """Run reductions over arrays in main memory.
 
     Each thread folds its own contiguous rows, so that the answer depends on the number of threads
-    only, never on their timing.
+    only, never on their timing. `step_bytes` is what the rows of one step take in float64.
     """
 
-    def __init__(self, X: Any, y: Any, sample_weight: Any, n_threads: int, progress: Progress) -> None:
-        self.data = (X, y, sample_weight)
-        self.n_threads = max(1, min(n_threads, X.shape[0] // rows_per_step(X.shape[1], THREAD_BYTES)))
+    def __init__(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        n_threads: int,
+        progress: Progress,
+        step_bytes: int = STEP_BYTES,
+    ) -> None:
+        self.data, self.step_bytes = (X, y, sample_weight), step_bytes
+        rows_a_thread = rows_per_step(X.shape[1], int(step_bytes * WORTH_A_THREAD))
+        self.n_threads = max(1, min(n_threads, X.shape[0] // rows_a_thread))
         self.progress = progress
         self.n_passes = 0
 
@@ -41,7 +53,8 @@ class ThreadsExecutor:
 
         def reduce_rows(piece: int) -> Any:
             rows = slice(bounds[piece], bounds[piece + 1])
-            total = fold(reduction, *(None if part is None else take_rows(part, rows) for part in self.data))
+            X, y, weight = (None if part is None else take_rows(part, rows) for part in self.data)
+            total = fold(reduction, X, y, weight, self.step_bytes)
             self.progress.advance(bounds[piece + 1] - bounds[piece])
             return total
 

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils import assert_all_finite, get_tags
 
+from skdist_gpu._compat.sklearn import in_words_of
 from skdist_gpu.data.convert import (
     check_gpu_input,
     check_lazy_input,
@@ -25,7 +26,7 @@ from skdist_gpu.data.kinds import DASK, GPU, HOST, container_of
 from skdist_gpu.data.labels import encode
 from skdist_gpu.engines.parameters import check_as_scikit_learn
 from skdist_gpu.engines.protocol import FitJob, Fitted
-from skdist_gpu.engines.reductions.core.protocol import Passes, Reduction, part_bounds, too_few_rows
+from skdist_gpu.engines.reductions.core.protocol import Passes, Reduction, part_bounds, sums_of_any_values, too_few_rows
 from skdist_gpu.engines.reductions.gpus import n_gpus
 from skdist_gpu.engines.reductions.info import INFO
 from skdist_gpu.engines.registry import entries_for
@@ -45,7 +46,10 @@ def fit(job: FitJob) -> Fitted:
 
 def _fit(job: FitJob) -> Fitted:
     check_as_scikit_learn(job)
-    X, y, sample_weight = _checked(job)
+    try:
+        X, y, sample_weight = _checked(job)
+    except ValueError as error:
+        raise in_words_of(job.estimator, error) from None
     classes = None
     if _takes_labels(job.estimator):
         if container_of(y) in DASK or job.info.location == "disk":
@@ -97,6 +101,8 @@ def _passes(job: FitJob, X: Any, y: Any, sample_weight: Any, classes: np.ndarray
         n_features=X.shape[1],
         target_ndim=_target_ndim(X, y),
         dtype=getattr(X, "dtype", np.dtype(np.float64)),
+        input_dtype=_input_dtype(job),
+        weighted=job.info.weighted,
         target_dtype=getattr(y, "dtype", np.dtype(np.float64)),
         sparse=job.info.sparse,
         classes=classes,
@@ -105,6 +111,15 @@ def _passes(job: FitJob, X: Any, y: Any, sample_weight: Any, classes: np.ndarray
         relabel=relabel if numbered else None,
         **elsewhere,
     )
+
+
+def _input_dtype(job: FitJob) -> np.dtype:
+    """Return the dtype of the numbers that the user gave; float64 for columns of several."""
+    try:
+        dtype = np.dtype(job.info.dtype)
+    except TypeError:
+        return np.dtype(np.float64)
+    return dtype if dtype.kind in "biuf" else np.dtype(np.float64)
 
 
 def _target_ndim(X: Any, y: Any) -> int:
@@ -122,7 +137,7 @@ def _takes_labels(estimator: Any) -> bool:
 def _takes_tables(estimator: Any) -> bool:
     """Whether a fit counts values of any kind, text among them."""
     encodes = type(estimator).__name__ in ("OneHotEncoder", "OrdinalEncoder")
-    return encodes or getattr(estimator, "strategy", "") == "most_frequent"
+    return encodes or getattr(estimator, "strategy", "") in ("most_frequent", "constant")
 
 
 def _checked(job: FitJob) -> tuple[Any, Any, Any]:
@@ -141,7 +156,8 @@ def _checked(job: FitJob) -> tuple[Any, Any, Any]:
     if container in DASK:
         return check_lazy_input(*data, labels=_takes_labels(job.estimator), text=tables)
     if tables:
-        X = check_table(job.estimator, job.X)
+        with sums_of_any_values():
+            X = check_table(job.estimator, job.X)
         return to_dask(X) if job.device == "dask" else X, None, None
     if container in GPU:
         return check_gpu_input(*data, labels=_takes_labels(job.estimator))

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_array, check_consistent_length, check_X_y
-from xgboost.callback import TrainingCallback
+from xgboost.callback import EarlyStopping, TrainingCallback
 from xgboost.core import XGBoostError
 
 from skdist_gpu._compat.sklearn import check_sample_weight
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.dataset import is_read_from_files, load, table_of
+from skdist_gpu.data.fragments import require_columns
 from skdist_gpu.data.kinds import FRAMES, GPU, container_of
 from skdist_gpu.engines.protocol import FitJob
 from skdist_gpu.engines.xgboost.stand_in import stand_in
@@ -32,6 +33,8 @@ def fit_arguments(job: FitJob) -> dict[str, Any]:
     scikit-learn's gradient boosting is replaced by XGBoost's. Files to evaluate on are read into memory.
     """
     stand_in(job)
+    if container_of(job.X) == "arrow.dataset":
+        require_columns(job.X, table_of(job.X, job.y, job.sample_weight).features)
     arguments = dict(job.fit_params)
     if "xgb_model" in arguments:
         arguments["xgb_model"] = getattr(arguments["xgb_model"], "estimator_", arguments["xgb_model"])
@@ -45,6 +48,24 @@ def fit_arguments(job: FitJob) -> dict[str, Any]:
 def is_ranker(estimator: Any) -> bool:
     """Whether an estimator of XGBoost ranks the rows of queries."""
     return type(estimator).__name__ == "XGBRanker"
+
+
+def queries_of(X: Any, qid: Any) -> tuple[Any, Any]:
+    """Return `X` and the query of each row, which may be its column ``qid``, as XGBoost's ranker takes it."""
+    if "qid" not in getattr(X, "columns", ()):
+        return X, qid
+    if qid is not None:
+        raise ValueError(
+            "Found both the special column `qid` in `X` and the `qid` from the `fit` method. Nothing was fitted. "
+            "Please remove one of them."
+        )
+    return X.drop("qid") if container_of(X) == "polars" else X.drop("qid", axis=1), X["qid"]
+
+
+def codes_of_queries(qid: Any) -> np.ndarray:
+    """Return the queries as whole numbers: of others, such as text, their place in the sorted order."""
+    qid = np.asarray(qid).ravel()
+    return qid if qid.dtype.kind in "iu" else np.unique(qid, return_inverse=True)[1].astype(np.uint32)
 
 
 def rows_of(column: Any, which: Any) -> Any:
@@ -166,7 +187,11 @@ def with_memory_errors(function: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def lend(estimator: Any) -> dict[str, Any]:
-    """Return the parameters of the user that an engine may change during the fit."""
+    """Return the parameters of the user that an engine may change during the fit; callbacks begin anew."""
+    for callback in estimator.callbacks or ():
+        if type(callback) is EarlyStopping:
+            # a second fit would go on counting the rounds of the first
+            callback.stopping_history, callback.best_scores, callback.current_rounds = {}, {}, 0
     names = ("device", "n_jobs", "callbacks", "early_stopping_rounds")
     return {name: getattr(estimator, name) for name in names}
 

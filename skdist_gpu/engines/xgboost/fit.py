@@ -20,9 +20,11 @@ from skdist_gpu.engines.xgboost.arguments import (
     bring_home,
     check_classes,
     checked_in_memory,
+    codes_of_queries,
     fit_arguments,
     is_ranker,
     lend,
+    queries_of,
     require_gpu,
     rows_of,
     with_memory_errors,
@@ -40,6 +42,9 @@ def fit(job: FitJob) -> Fitted:
     wanted = lend(estimator)
     if job.info.location == "disk":
         job = _loaded(job, arguments)
+    if is_ranker(estimator):
+        job.X, arguments["qid"] = queries_of(job.X, arguments.get("qid"))
+        _take_queries_of_evaluation(arguments)
     X, y, sample_weight = checked_in_memory(job)
     classes = given = arguments.pop("classes", None)
     if is_classifier(estimator):
@@ -71,6 +76,16 @@ def fit(job: FitJob) -> Fitted:
         require_gpu(estimator.get_booster())
     bring_home(estimator, wanted)
     return Fitted(estimator, classes)
+
+
+def _take_queries_of_evaluation(arguments: dict[str, Any]) -> None:
+    """Move the column of queries, or their names, of what ``eval_set`` gives to ``eval_qid``, as numbers."""
+    if arguments.get("eval_set"):
+        given = arguments.get("eval_qid") or [None] * len(arguments["eval_set"])
+        found = [queries_of(X, qid) for (X, _), qid in zip(arguments["eval_set"], given, strict=True)]
+        arguments["eval_set"] = [(X, y) for (X, _), (_, y) in zip(found, arguments["eval_set"], strict=True)]
+        if any(qid is not None for _, qid in found):
+            arguments["eval_qid"] = [None if qid is None else codes_of_queries(to_host(qid)) for _, qid in found]
 
 
 def _hold_out(estimator: Any, fraction: float | int, arguments: dict[str, Any]) -> None:
@@ -117,10 +132,11 @@ def _by_query(X: Any, y: Any, arguments: dict[str, Any]) -> tuple[Any, Any]:
     if arguments.get("qid") is None:
         arguments["qid"] = np.zeros(X.shape[0], dtype=np.uint32)
         return X, y
-    qid = np.asarray(to_host(arguments["qid"]))
+    qid = codes_of_queries(to_host(arguments["qid"]))
     if len(qid) != X.shape[0]:
         raise ValueError(f"Found input variables with inconsistent numbers of samples: {[X.shape[0], len(qid)]}")
     if not (qid[1:] < qid[:-1]).any():
+        arguments["qid"] = qid
         return X, y
     order = np.argsort(qid, kind="stable")
     arguments["qid"] = qid[order]

@@ -13,7 +13,15 @@ from skdist_gpu.data.convert import place_like, to_gpu, to_host
 from skdist_gpu.data.inspect import inspect_input
 from skdist_gpu.data.kinds import FRAMES, container_of
 from skdist_gpu.engines.xgboost import nvforest as xgboost_nvforest
-from skdist_gpu.engines.xgboost.arguments import CHECKS, check_columns, rows_of, with_known_categories
+from skdist_gpu.engines.xgboost.arguments import (
+    CHECKS,
+    check_columns,
+    codes_of_queries,
+    is_ranker,
+    queries_of,
+    rows_of,
+    with_known_categories,
+)
 from skdist_gpu.scoring.methods import BlockMethod
 
 # rows that a thread of XGBoost takes at a time: for fewer, the other threads only wait, on busy cores for long
@@ -44,6 +52,8 @@ class XGBoostMethod(BlockMethod):
 
 
 def _checked_rows(estimator: Any, X: Any) -> Any:
+    if is_ranker(estimator) and "qid" not in (estimator.get_booster().feature_names or ()):
+        X = queries_of(X, None)[0]  # a column of queries is no feature
     info = inspect_input(X)
     if info.container in FRAMES and (info.dtype == "object" or not all(isinstance(n, str) for n in X.columns)):
         check_columns(X)
@@ -182,8 +192,9 @@ def ranking_metric(estimator: Any, X: Any, y: Any, qid: Any = None) -> float:
     """Return a fitted ranker's last metric over queries; all rows are one query if none are named."""
     import xgboost
 
-    X = _checked_rows(estimator, with_known_categories(to_host(X)))
-    qid = np.zeros(X.shape[0], np.uint32) if qid is None else np.asarray(to_host(qid))
+    X, qid = queries_of(to_host(X), qid)
+    X = _checked_rows(estimator, with_known_categories(X))
+    qid = np.zeros(X.shape[0], np.uint32) if qid is None else codes_of_queries(to_host(qid))
     order = np.argsort(qid, kind="stable")
     booster = estimator.get_booster()
     matrix = xgboost.DMatrix(

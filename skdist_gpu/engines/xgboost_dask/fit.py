@@ -19,6 +19,7 @@ from skdist_gpu.engines.xgboost.arguments import (
     fit_arguments,
     is_ranker,
     lend,
+    queries_of,
     require_gpu,
     with_memory_errors,
 )
@@ -70,7 +71,7 @@ def fit(job: FitJob) -> Fitted:
         begun.data = []
         return trainer, classes, derived
 
-    (trainer, classes, derived), begun = train(job.client, job.progress, attempt)
+    (trainer, classes, derived), begun = train(job.client, job.progress, attempt, estimator.callbacks or ())
     job.progress.finish()
 
     booster = trainer.get_booster()
@@ -117,6 +118,8 @@ def _partitions(job: FitJob, arguments: dict[str, Any]) -> Partitions:
     lazy = container_of(job.X) in DASK
     X, y, sample_weight = (job.X, job.y, job.sample_weight) if lazy else checked_in_memory(job)
     X = X.to_pandas() if container_of(X) == "polars" else X  # Dask knows no other frames
+    if is_ranker(job.estimator):
+        X, arguments["qid"] = queries_of(X, arguments.get("qid"))
     columns = {"X": X, "y": y, "sample_weight": sample_weight}
     columns |= {name: arguments.pop(name, None) for name in ("base_margin", "qid")}
     if is_ranker(job.estimator) and columns["qid"] is None:
@@ -147,7 +150,7 @@ def _trainer(estimator: Any, derived: dict[str, Any], begun: Progressed, checkpo
     params = estimator.get_params()
     if params["feature_weights"] is not None:
         params["feature_weights"] = da.from_array(np.asarray(params["feature_weights"]))
-    params["callbacks"] = [*(params["callbacks"] or ()), checkpoint]
+    params["callbacks"] = [*checkpoint.callbacks, checkpoint]
     if begun.rounds:
         derived = derived | {"random_state": (estimator.random_state or 0) + begun.rounds}  # no draw twice
         if estimator.early_stopping_rounds:

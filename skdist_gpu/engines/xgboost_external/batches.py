@@ -20,7 +20,7 @@ from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.dataset import READ_AHEAD, DatasetTable, as_table, in_threads, table_of
 from skdist_gpu.data.kinds import DASK, container_of
 from skdist_gpu.engines.protocol import FitJob
-from skdist_gpu.engines.xgboost.arguments import checked_in_memory, rows_of
+from skdist_gpu.engines.xgboost.arguments import checked_in_memory, is_ranker, rows_of
 from skdist_gpu.engines.xgboost_dask.partitions import Coding, Part, check_part, lazy_blocks, look_at, unite
 from skdist_gpu.engines.xgboost_external.info import BATCH_BYTES, GPU_BATCH_BYTES
 
@@ -142,6 +142,9 @@ Rows = FileRows | MemoryRows | DaskRows
 
 def rows_for(job: FitJob, arguments: dict[str, Any], folder: Path) -> Rows:
     """Return the job's rows, with what `arguments` say of them."""
+    if is_ranker(job.estimator) and arguments.get("qid") is None and job.info.location == "disk":
+        names = table_of(job.X, job.y, job.sample_weight).features
+        arguments["qid"] = "qid" if "qid" in names else None
     further = {name: arguments.pop(name) for name in FURTHER if arguments.get(name) is not None}
     size = GPU_BATCH_BYTES if job.device == "gpu" else BATCH_BYTES
     batch_rows = max(1, size // (4 * max(1, job.info.n_features or 1)))

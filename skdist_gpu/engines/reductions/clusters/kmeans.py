@@ -8,7 +8,6 @@ the sample.
 from __future__ import annotations
 
 import warnings
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +17,10 @@ from scipy.spatial.distance import pdist
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_array
 
 from skdist_gpu._compat.sklearn import lloyd_step
+from skdist_gpu.engines.reductions.clusters.on_device import fit_sample
 from skdist_gpu.engines.reductions.core.protocol import Passes, dot, namespace
 from skdist_gpu.engines.reductions.core.sample import Overview, Rows, look, narrow_slices
 from skdist_gpu.engines.reductions.entries import few_passes
@@ -58,37 +58,6 @@ class ClusterSums:
     def plus(self, other: ClusterSums) -> ClusterSums:
         """Return the sums of both sets of rows."""
         return ClusterSums(self.weight + other.weight, self.row + other.row)
-
-
-@dataclass
-class Steps:
-    """Where Lloyd's steps have led.
-
-    Attributes
-    ----------
-    centres : ndarray of shape (n_clusters, n_columns)
-        The centres, less the origin.
-    n_iter : int
-        Steps taken.
-    weight : ndarray of shape (n_clusters,)
-        Weights of the rows next to each centre.
-    stay : bool
-        Whether the last step moved them by no more than the tolerance.
-    """
-
-    centres: np.ndarray
-    n_iter: int
-    weight: np.ndarray
-    stay: bool
-
-
-@dataclass
-class Found:
-    """Clusters of a sample, by the names that scikit-learn's KMeans has for them."""
-
-    cluster_centers_: np.ndarray
-    inertia_: float
-    n_iter_: int
 
 
 @dataclass
@@ -225,7 +194,7 @@ def fit_kmeans(estimator: Any, data: Passes) -> None:
     starter = estimator
     one_start = isinstance(estimator.init, str) and estimator.init == "k-means++" and estimator.n_init == "auto"
     if one_start and len(sample.X) < view.n_rows:
-        starter = clone(estimator).set_params(n_init=SAMPLE_STARTS)
+        starter = clone(estimator).set_params(n_init=SAMPLE_STARTS, random_state=estimator.random_state)
     start, n_iter = _start(starter, data, view, sample)
     centres = start - origin
     if n_iter == 0 or len(sample.X) < view.n_rows:
@@ -258,7 +227,6 @@ def fit_mini_batch_kmeans(estimator: Any, data: Passes) -> None:
     labels = _assign(estimator, data, centres, origin)
     if counts is None:
         counts = np.bincount(labels, weights=sample.weight, minlength=estimator.n_clusters)
-    # what partial_fit goes on from
     estimator._counts = counts.astype(estimator.cluster_centers_.dtype)
     estimator.n_iter_, estimator.n_steps_ = n_iter, n_iter * -(-view.n_rows // estimator.batch_size)
     if estimator.compute_labels:
@@ -328,40 +296,13 @@ def _start(estimator: Any, data: Passes, view: Overview, sample: Rows, given: bo
 
 
 def _fit_sample(estimator: Any, sample: Rows, data: Passes) -> Any:
-    found = _fit_sample_on_device(estimator, sample, data) if data.clusters_of else None
+    found = fit_sample(estimator, sample, data.clusters_of) if data.clusters_of else None
     if found is not None:
         return found
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return clone(estimator).fit(sample.X, sample_weight=sample.weight)
-
-
-def _fit_sample_on_device(estimator: Any, sample: Rows, data: Passes) -> Found | None:
-    """Return what scikit-learn would find, from the same random numbers; None where it has to do it itself.
-
-    That is with other ways to begin than k-means++, for as many clusters as no kernel takes, and where one lost all
-    of its rows.
-    """
-    assert data.clusters_of is not None
-    n_clusters, n_init = estimator.n_clusters, 1 if estimator.n_init == "auto" else estimator.n_init
-    rows = data.clusters_of(sample.X, sample.weight)
-    if not (isinstance(estimator.init, str) and estimator.init == "k-means++" and rows.takes(n_clusters)):
-        return None
-    random_state = check_random_state(deepcopy(estimator.random_state))
-    chances = sample.weight / sample.weight.sum()
-    tolerance = estimator.tol * sample.X.var(axis=0, dtype=np.float64).mean()
-    origin = sample.X.mean(axis=0, dtype=np.float64)
-    best = None
-    for _ in range(n_init):
-        first = random_state.choice(len(sample.X), p=chances)
-        uniform = random_state.uniform(size=(n_clusters - 1, 2 + int(np.log(n_clusters))))
-        start = rows.rows(rows.seed(first, uniform)) - origin
-        steps = rows.steps(start, origin, estimator.max_iter, tolerance)
-        if not steps.weight.all():
-            return None
-        found = Found(steps.centres + origin, rows.inertia(steps.centres, origin), steps.n_iter)
-        best = found if best is None or found.inertia_ < best.inertia_ else best
-    return best
+    # a generator is shared, not copied, so that the next start draws on
+    starter = clone(estimator).set_params(random_state=estimator.random_state)
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
+        return starter.fit(sample.X, sample_weight=sample.weight)
 
 
 def _with_outliers(found: Any, data: Passes, view: Overview, sample: Rows) -> Rows | None:

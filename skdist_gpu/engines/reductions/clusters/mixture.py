@@ -16,6 +16,7 @@ from scipy import linalg
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from skdist_gpu._compat.sklearn import check_starts, roots_of_precisions
 from skdist_gpu._compat.sklearn_classes import KMeans
 from skdist_gpu.engines.reductions.clusters.kmeans import Centres, fit_kmeans
 from skdist_gpu.engines.reductions.core.protocol import Passes, column_sums, dot, namespace, too_few_rows
@@ -154,10 +155,10 @@ def fit_gaussian_mixture(estimator: Any, data: Passes) -> None:
             f"Expected n_samples >= n_components but got n_components = {estimator.n_components}, "
             f"n_samples = {view.n_rows}"
         )
-    seeds = [estimator.random_state]
-    if estimator.n_init > 1:
-        seeds = list(check_random_state(estimator.random_state).randint(2**31 - 1, size=estimator.n_init))
-    runs = [_run(estimator, data, view.columns.mean, view.n_rows, seed) for seed in seeds]
+    check_starts(estimator, data.n_features)
+    # all starts draw from one generator, one after the other, so that components stand in scikit-learn's order
+    generator = check_random_state(estimator.random_state)
+    runs = [_run(estimator, data, view.columns.mean, view.n_rows, generator) for _ in range(estimator.n_init)]
     mixture, bounds, converged = max(runs, key=lambda run: run[1][-1])
     if not converged:
         warnings.warn(
@@ -167,29 +168,50 @@ def fit_gaussian_mixture(estimator: Any, data: Passes) -> None:
             stacklevel=2,
         )
     estimator.converged_, estimator.n_iter_ = converged, len(bounds)
-    estimator.lower_bound_, estimator.lower_bounds_ = bounds[-1], bounds
-    _keep(estimator, mixture, np.float32 if data.dtype == np.float32 else np.float64)
+    dtype = np.float32 if data.dtype == np.float32 else np.float64
+    estimator.lower_bounds_ = [dtype(bound) for bound in bounds]
+    estimator.lower_bound_ = estimator.lower_bounds_[-1]
+    _keep(estimator, mixture, dtype)
 
 
-def _run(estimator: Any, data: Passes, center: np.ndarray, n_rows: int, seed: Any) -> tuple[Mixture, list[Any], bool]:
+def _run(
+    estimator: Any, data: Passes, center: np.ndarray, n_rows: int, generator: np.random.RandomState
+) -> tuple[Mixture, list[float], bool]:
     """Return the mixture from one start, the mean log-likelihood of each step, and whether it settled."""
-    clusters = KMeans(estimator.n_components, n_init=1, random_state=seed)
-    fit_kmeans(clusters, data)
-    means = clusters.cluster_centers_.astype(np.float64) - center
-    start = Mixture(estimator.covariance_type, center, np.ones(len(means)), means)
-    mixture = _maximised(start, data.reduce(MixtureReduction(start)), estimator.reg_covar)
-    bounds: list[Any] = []
+    mixture = _start(estimator, data, center, generator)
+    bounds: list[float] = []
     for _ in range(estimator.max_iter):
         sums = data.reduce(MixtureReduction(mixture))
         mixture = _maximised(mixture, sums, estimator.reg_covar)
-        bounds.append(np.float64(sums.log_likelihood / n_rows))
+        bounds.append(float(sums.log_likelihood / n_rows))
         if len(bounds) > 1 and abs(bounds[-1] - bounds[-2]) < estimator.tol:
             return mixture, bounds, True
     return mixture, bounds, False
 
 
-def _maximised(mixture: Mixture, sums: MixtureSums, reg_covar: float) -> Mixture:
-    """Return the mixture that makes the shared rows most likely."""
+def _start(estimator: Any, data: Passes, center: np.ndarray, generator: np.random.RandomState) -> Mixture:
+    """Return the mixture that the first step begins with: what is given, and the rest from clusters of the rows."""
+    weights, means, precisions = estimator.weights_init, estimator.means_init, estimator.precisions_init
+    mixture = Mixture(estimator.covariance_type, center, np.ones(estimator.n_components), np.empty(0))
+    if weights is None or means is None or precisions is None:
+        clusters = KMeans(estimator.n_components, n_init=1, random_state=generator)
+        fit_kmeans(clusters, data)
+        mixture = replace(mixture, means=clusters.cluster_centers_.astype(np.float64) - center)
+        sums = data.reduce(MixtureReduction(mixture))
+        # where precisions are given, covariances may be singular
+        find_roots = precisions is None
+        mixture = _maximised(mixture, sums, estimator.reg_covar, find_roots)
+    if weights is not None:
+        mixture = replace(mixture, weights=weights.astype(np.float64))
+    if means is not None:
+        mixture = replace(mixture, means=means.astype(np.float64) - center)
+    if precisions is not None:
+        mixture = replace(mixture, roots=roots_of_precisions(precisions, estimator.covariance_type))
+    return mixture
+
+
+def _maximised(mixture: Mixture, sums: MixtureSums, reg_covar: float, find_roots: bool = True) -> Mixture:
+    """Return the mixture that makes the shared rows most likely, its roots only if they are wanted."""
     weight = sums.share + 10 * np.finfo(np.float64).eps
     shift = sums.row / weight[:, None]
     means = mixture.means + shift if mixture.kind == "full" else shift
@@ -203,11 +225,11 @@ def _maximised(mixture: Mixture, sums: MixtureSums, reg_covar: float) -> Mixture
     else:
         covariances = sums.square / weight[:, None] - means**2 + reg_covar
         covariances = covariances if mixture.kind == "diag" else covariances.mean(axis=1)
-    roots = _roots_of_precisions(covariances, mixture.kind)
+    roots = _roots_of_inverse(covariances, mixture.kind) if find_roots else None
     return replace(mixture, weights=weight / weight.sum(), means=means, covariances=covariances, roots=roots)
 
 
-def _roots_of_precisions(covariances: np.ndarray, kind: str) -> np.ndarray:
+def _roots_of_inverse(covariances: np.ndarray, kind: str) -> np.ndarray:
     """Return the Cholesky factors of the inverse covariances, as scikit-learn keeps them."""
     if kind in ("diag", "spherical"):
         if not (covariances > 0).all():
@@ -234,9 +256,6 @@ def _keep(estimator: Any, mixture: Mixture, dtype: Any) -> None:
 
 _ACCEPTED: dict[str, Any] = {
     "init_params": ("kmeans",),
-    "weights_init": (None,),
-    "means_init": (None,),
-    "precisions_init": (None,),
     "verbose": (0, False),
     "max_iter": lambda n: n > 0,
 }

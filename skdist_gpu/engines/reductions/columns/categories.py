@@ -97,6 +97,45 @@ def fit_most_frequent(estimator: Any, data: Passes) -> None:
     learn_from(estimator, np.array([filling, holes], dtype=dtype))
 
 
+@dataclass
+class Gaps:
+    """How many values of each column are missing, of so many rows, and the dtype of all."""
+
+    n_rows: int
+    n_missing: np.ndarray
+    dtype: np.dtype
+
+
+class GapsReduction:
+    """Reduce rows of any container to :class:`Gaps`; `missing` is the value that stands for none."""
+
+    takes_tables = True
+    rows_at_once = TallyReduction.rows_at_once
+
+    def __init__(self, missing: Any) -> None:
+        self.missing = missing
+
+    def map(self, X: Any, y: Any, sample_weight: Any) -> Gaps:
+        """Return the gaps of a block."""
+        table = check_array(X, dtype=None, ensure_all_finite="allow-nan")
+        return Gaps(len(table), value_mask(table, self.missing).sum(axis=0), table.dtype)
+
+    def combine(self, a: Gaps, b: Gaps) -> Gaps:
+        """Add the counts."""
+        return Gaps(a.n_rows + b.n_rows, a.n_missing + b.n_missing, np.result_type(a.dtype, b.dtype))
+
+
+def fit_constant(estimator: Any, data: Passes) -> None:
+    """Fit a scikit-learn ``SimpleImputer(strategy="constant")`` in place; parameters as in :func:`fit_encoder`."""
+    gaps = total(data, GapsReduction(estimator.missing_values))
+    # a value of the kind, beside one that is missing wherever the data miss one
+    kept = np.array([0 if gaps.dtype.kind in "biuf" else "0"] * len(gaps.n_missing), dtype=gaps.dtype)
+    filling, holes = kept.copy(), kept.copy()
+    if gaps.n_missing.any():
+        filling[gaps.n_missing == gaps.n_rows] = holes[gaps.n_missing > 0] = estimator.missing_values
+    learn_from(estimator, np.array([filling, holes], dtype=gaps.dtype))
+
+
 def count_each(block: Any) -> list[Counts]:
     """Count the values of each column, whose dtypes may differ in a frame, as scikit-learn's encoders take them."""
     if not hasattr(block, "iloc"):

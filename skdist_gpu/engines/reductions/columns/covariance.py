@@ -148,7 +148,8 @@ def _keep(estimator: Any, location: np.ndarray, covariance: np.ndarray, data: Pa
         location = location if centered else location.astype(np.float32)
         # subtracting a location of float64 widens, NumPy's cov does always
         covariance = covariance.astype(np.float32) if shrinks != centered else covariance
-        if shrinks and not centered:
+        # where it is held at an end, it is a number of Python
+        if shrinks and not centered and isinstance(estimator.shrinkage_, np.floating):
             estimator.shrinkage_ = np.float32(estimator.shrinkage_)
     estimator.location_, estimator.covariance_, estimator.precision_ = location, covariance, None
     if estimator.store_precision:

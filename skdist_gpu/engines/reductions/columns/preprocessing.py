@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skdist_gpu.engines.reductions.columns.categories import fit_most_frequent
+from skdist_gpu.engines.reductions.columns.categories import fit_constant, fit_most_frequent
 from skdist_gpu.engines.reductions.columns.columns import (
     ColumnReduction,
     ExtremaReduction,
@@ -34,6 +34,8 @@ def fit_simple_imputer(estimator: Any, data: Passes) -> None:
     """
     if estimator.strategy == "most_frequent":
         return fit_most_frequent(estimator, data)
+    if estimator.strategy == "constant":
+        return fit_constant(estimator, data)
     moments = column_moments(data, allow_nan=True)
     dtype = np.float32 if data.dtype == np.float32 else np.float64
     filling = np.where(moments.weight > 0, moments.mean, np.nan)
@@ -56,11 +58,8 @@ def fit_k_bins_discretizer(estimator: Any, data: Passes) -> None:
     """
     moments, found = total(data, Together(ColumnReduction(weighted=False), ExtremaReduction()))
     check_finite(moments.scatter, data)
-    learn_from(estimator, np.array([found.low, found.high]))
-
-
-def _number(value: Any) -> bool:
-    return value is None or isinstance(value, (int, float))
+    # the dtype of the input is the output's where no other is asked for
+    learn_from(estimator, np.array([found.low, found.high], dtype=data.input_dtype))
 
 
 def _not_a_number(value: Any) -> bool:
@@ -68,9 +67,9 @@ def _not_a_number(value: Any) -> bool:
 
 
 def _imputer(device: str) -> dict[str, Any]:
-    """Values are counted on the host only."""
-    strategies = ("mean", "median", "constant", *(() if device == "gpu" else ("most_frequent",)))
-    return {"strategy": strategies, "missing_values": _not_a_number, "fill_value": _number}
+    """Values, and gaps in values of any kind, are counted on the host only."""
+    counted = () if device == "gpu" else ("most_frequent", "constant")
+    return {"strategy": ("mean", "median", *counted), "missing_values": _not_a_number}
 
 
 ENTRIES = (

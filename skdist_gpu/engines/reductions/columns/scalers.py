@@ -38,7 +38,7 @@ def fit_standard_scaler(estimator: Any, data: Passes) -> None:
     learns = estimator.with_mean or estimator.with_std
     moments = column_moments(data, allow_nan=True, weighted=learns)
     # scikit-learn counts in the dtype of what it sums
-    seen = moments.weight if learns else moments.weight.astype(np.int64)
+    seen = moments.weight if learns else moments.weight.astype(data.dtype if data.weighted else np.int64)
     estimator.n_samples_seen_ = seen[0] if np.ptp(seen) == 0 else seen
     estimator.mean_ = estimator.var_ = estimator.scale_ = None
     if learns:

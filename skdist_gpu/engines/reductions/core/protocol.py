@@ -21,8 +21,6 @@ from threadpoolctl import ThreadpoolController
 STEP_BYTES = 8 * 2**20
 # a float64 copy of this size keeps a GPU busy and leaves room on small ones
 GPU_STEP_BYTES = 2**29
-# rows that are worth a thread
-THREAD_BYTES = 2 * 2**20
 
 
 class Reduction(Protocol):
@@ -57,6 +55,10 @@ class Passes:
         Dimensions of `y`; 0 without `y`.
     dtype : numpy.dtype
         dtype of the blocks of `X`, float32 or float64; integers of Dask blocks are left as they are.
+    input_dtype : numpy.dtype
+        dtype of `X` as it was given, such as int64 where `dtype` is float64; float64 for mixed columns.
+    weighted : bool
+        Whether rows have weights.
     classes : ndarray or None
         The sorted labels of a classifier; its blocks of `y` hold codes 0 … n-1 into them.
     n_rows : int or None
@@ -86,6 +88,8 @@ class Passes:
     n_features: int
     target_ndim: int
     dtype: Any
+    input_dtype: Any = np.float64
+    weighted: bool = False
     classes: np.ndarray | None = None
     n_rows: int | None = None
     reduce_parts: Callable[[Reduction, int], list[Any]] | None = None
@@ -159,10 +163,10 @@ def sums_of_any_values() -> Any:
     return np.errstate(invalid="ignore", over="ignore")
 
 
-def fold(reduction: Reduction, X: Any, y: Any, sample_weight: Any, step: int | None = None) -> Any:
-    """Reduce rows that one thread or task holds, step by step; None if there are none."""
+def fold(reduction: Reduction, X: Any, y: Any, sample_weight: Any, step_bytes: int = STEP_BYTES) -> Any:
+    """Reduce rows that one thread or task holds, in steps of so many bytes; None if there are none."""
     n_rows, n_columns = X.shape
-    step = step or getattr(reduction, "rows_at_once", None) or rows_per_step(n_columns)
+    step = getattr(reduction, "rows_at_once", None) or rows_per_step(n_columns, step_bytes)
     total = None
     with sums_of_any_values():
         for start in range(0, n_rows, step):
@@ -204,6 +208,6 @@ def _blas() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def rows_per_step(n_columns: int, n_bytes: int = STEP_BYTES) -> int:
-    """Rows whose float64 copy takes so many bytes, and enough of them for a good product."""
+def rows_per_step(n_columns: int, n_bytes: int) -> int:
+    """Return the number of rows whose float64 copy takes so many bytes, and enough of them for a good product."""
     return max(256, n_bytes // (8 * max(1, n_columns)))
