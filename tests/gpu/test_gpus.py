@@ -20,7 +20,7 @@ from sklearn.preprocessing import RobustScaler, StandardScaler
 
 from skdist_gpu import autoscale
 from skdist_gpu.engines.executors import gpu as gpu_executor
-from skdist_gpu.engines.executors import gpus as gpus_executor
+from skdist_gpu.engines.executors import pool
 from skdist_gpu.engines.reductions import gpus
 from skdist_gpu.testing import assert_ran_on
 
@@ -147,7 +147,7 @@ def test_only_visible_gpus_work():
 
 
 def test_shares_are_as_many_as_gpus():
-    assert len(gpus_executor.devices(8)) == cupy.cuda.runtime.getDeviceCount()
+    assert len(pool.devices(8)) == cupy.cuda.runtime.getDeviceCount()
     with cupy.cuda.Device(1):
-        assert gpus_executor.devices(8)[0] == 1
-        assert gpus_executor.devices(1) == [1]
+        assert pool.devices(8)[0] == 1
+        assert pool.devices(1) == [1]

@@ -14,6 +14,7 @@ import cupy
 import numpy as np
 
 from skdist_gpu.engines.executors import lloyd_kernels
+from skdist_gpu.engines.executors.pool import from_pool
 from skdist_gpu.engines.executors.sums import add_up
 from skdist_gpu.engines.reductions.clusters.on_device import Steps
 
@@ -43,6 +44,7 @@ class ClustersOnGpu:
         self.X, self.sample_weight = X, sample_weight
 
     @staticmethod
+    @from_pool
     def of(X: np.ndarray, sample_weight: np.ndarray) -> ClustersOnGpu:
         """Send rows to the current GPU."""
         return ClustersOnGpu(cupy.asarray(X), cupy.asarray(sample_weight, dtype=cupy.float64))
@@ -51,6 +53,7 @@ class ClustersOnGpu:
         """Whether there is a kernel for so many clusters of such rows."""
         return lloyd_kernels.takes(self.X, n_clusters)
 
+    @from_pool
     def seed(self, first: int, uniform: np.ndarray) -> np.ndarray:
         """Return the rows that k-means++ chooses."""
         X, (n_rows, n_columns) = self.X, self.X.shape
@@ -75,6 +78,7 @@ class ClustersOnGpu:
             before, after = after, before
         return self.X[chosen].get().astype(np.float64)
 
+    @from_pool
     def steps(self, centres: np.ndarray, origin: np.ndarray, max_iter: int, tolerance: float) -> Steps:
         """Move the centres until they stay or one has no rows, and ask the device after several steps only."""
         n_clusters, n_columns = centres.shape
@@ -93,6 +97,7 @@ class ClustersOnGpu:
         weight = sums.reshape(n_clusters, -1)[:, -1].get()
         return Steps(on_device[:-1].get(), n_iter, weight, how_it_stands == STAYS)
 
+    @from_pool
     def inertia(self, centres: np.ndarray, origin: np.ndarray) -> float:
         """Return the weighted sum of the squared distances of the rows to their centres."""
         on_device = cupy.asarray(np.vstack([centres, origin]))

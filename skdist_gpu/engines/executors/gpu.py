@@ -19,6 +19,7 @@ from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.data.labels import codes_of
 from skdist_gpu.engines.executors.cluster_kernels import ClustersOnGpu
 from skdist_gpu.engines.executors.kernels import map_block, reads_in_place
+from skdist_gpu.engines.executors.pool import POOL
 from skdist_gpu.engines.executors.stream import StreamExecutor
 from skdist_gpu.engines.reductions.core.protocol import GPU_STEP_BYTES as STEP_BYTES
 from skdist_gpu.engines.reductions.core.protocol import Reduce, Reduction, part_bounds
@@ -36,26 +37,6 @@ FILE_BLOCK_BYTES = 2**27
 MOST_AHEAD = 32
 # sampled rows that the device computes in a few milliseconds
 RESIDENT_SAMPLE = 250_000
-
-# RAPIDS' default allocator asks the driver each time, which takes longer than many a pass
-POOL = cupy.cuda.MemoryPool()
-# share of the device that may stay in the pool between fits
-KEPT = 1 / 32
-
-
-def release_memory(n_gpus: int = 1) -> None:
-    """Give memory back to the devices, but for a small share that spares the next fit to ask for it."""
-    for device in devices(n_gpus):
-        with cupy.cuda.Device(device):
-            if POOL.total_bytes() > KEPT * cupy.cuda.runtime.memGetInfo()[1]:
-                POOL.free_all_blocks()
-
-
-def devices(n_gpus: int) -> list[int]:
-    """Return the numbers of so many visible GPUs, the current one first; of fewer where there are fewer."""
-    current = cupy.cuda.runtime.getDevice()
-    others = (device for device in range(cupy.cuda.runtime.getDeviceCount()) if device != current)
-    return [current, *others][:n_gpus]
 
 
 class GpuExecutor:

@@ -74,7 +74,7 @@ def map_rows(reduction: Any, X: Any, y: Any, sample_weight: Any) -> Sums:
     if reduction.every:
         some, share = some_rows(reduction.every, X, y, sample_weight)
         if gram_kernels.has_kernel(X, None):
-            sums.hessian = share * _sums(reduction, *some, with_hessian=True).hessian
+            sums.hessian = share * _sums(reduction, some[0], some[1], some[2], with_hessian=True).hessian
         else:
             curvature = ScoreReduction(reduction.loss, reduction.design, reduction.coef, every=1)
             sums.hessian = share * curvature.map(*some).hessian

@@ -39,7 +39,7 @@ def fit(job: FitJob) -> Fitted:
         return _fit(job)
     finally:
         if job.device == "gpu":
-            from skdist_gpu.engines.executors.gpu import release_memory
+            from skdist_gpu.engines.executors.pool import release_memory
 
             release_memory(n_gpus(job.info, job.resources))
 

@@ -19,7 +19,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 
-from skdist_gpu._compat.sklearn import lloyd_step
+from skdist_gpu._compat.sklearn import keep_kmeans_state, lloyd_step
 from skdist_gpu.engines.reductions.clusters.on_device import fit_sample
 from skdist_gpu.engines.reductions.core.protocol import Passes, dot, namespace
 from skdist_gpu.engines.reductions.core.sample import Overview, Rows, look, narrow_slices
@@ -200,7 +200,7 @@ def fit_kmeans(estimator: Any, data: Passes) -> None:
     if n_iter == 0 or len(sample.X) < view.n_rows:
         tolerance = estimator.tol * float(np.mean(view.columns.scatter)) / view.n_rows
         centres, n_iter, _ = _lloyd(data, view, centres, origin, estimator.max_iter, tolerance)
-    _keep_private_state(estimator, start)
+    keep_kmeans_state(estimator, start)
     estimator.n_iter_ = n_iter
     estimator.labels_ = _assign(estimator, data, centres, origin)
 
@@ -223,7 +223,7 @@ def fit_mini_batch_kmeans(estimator: Any, data: Passes) -> None:
     if len(sample.X) < view.n_rows:
         n_steps = min(MINI_BATCH_STEPS, estimator.max_iter)
         centres, n_iter, counts = _lloyd(data, view, centres, origin, n_steps, tolerance=0.0)
-    _keep_private_state(estimator, start)
+    keep_kmeans_state(estimator, start)
     labels = _assign(estimator, data, centres, origin)
     if counts is None:
         counts = np.bincount(labels, weights=sample.weight, minlength=estimator.n_clusters)
@@ -323,17 +323,6 @@ def _with_outliers(found: Any, data: Passes, view: Overview, sample: Rows) -> Ro
         return None
     X = np.concatenate([sample.X, (rows + mean).astype(sample.X.dtype)])
     return Rows(X, None, np.concatenate([sample.weight, weights]), view.n_rows)
-
-
-def _keep_private_state(estimator: Any, centres: np.ndarray) -> None:
-    """Set what scikit-learn's own methods read beside the fitted attributes."""
-    brief = clone(estimator).set_params(init=centres, n_init=1, max_iter=1)
-    if hasattr(brief, "compute_labels"):
-        brief.compute_labels = True  # without, MiniBatchKMeans fails where the first step is the last
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        fitted = brief.fit(centres)
-    vars(estimator).update({name: value for name, value in vars(fitted).items() if name.startswith("_")})
 
 
 def _lloyd(
