@@ -24,7 +24,11 @@ DASK = {"dask", "distributed", "dask_expr"}
 MAY_IMPORT = {  # folder or file -> what it may import beside what all may
     "engines/": BACKENDS | DASK,
     "_compat/": BACKENDS | DASK,
-    "data/convert.py": {"cupy", "cupyx", "cudf"} | DASK,
+    "data/containers/base.py": {"cupy"},
+    "data/containers/cupy.py": {"cupy", "cupyx"},
+    "data/containers/dask.py": DASK,
+    "data/convert.py": DASK,
+    "data/weights.py": DASK,
     "data/labels.py": {"cupy"},
     "scoring/lazy.py": {"cupy", "cudf"} | DASK,
     "hardware/cluster.py": DASK,

@@ -5,11 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from dask._task_spec import Alias, Task, TaskRef
-from dask.dataframe.utils import meta_nonempty
+
+
+def meta_of(collection: Any) -> Any:
+    """Return the empty block that tells what the blocks of a Dask collection are."""
+    return collection._meta
 
 
 def example_rows(frame: Any) -> Any:
     """Return a made-up row with the columns and dtypes of a Dask frame; in further ones Dask puts missing values."""
+    from dask.dataframe.utils import meta_nonempty
+
     return meta_nonempty(frame._meta).iloc[:1]
 
 

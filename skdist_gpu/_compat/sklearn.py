@@ -216,6 +216,14 @@ def smallest_of(values: Any) -> Any:
     return _safe_min(list(values))
 
 
+def check_feature_names(estimator: Any, names: list[str]) -> None:
+    """Raise scikit-learn's error for rows that do not have the columns that an estimator was fitted to."""
+    import pandas as pd
+    from sklearn.utils.validation import _check_feature_names
+
+    _check_feature_names(estimator, pd.DataFrame(columns=names), reset=False)
+
+
 def parts_of_scorer(scorer: Any) -> tuple[Any, int, dict[str, Any]]:
     """Return the function of a scorer, its sign and its further arguments."""
     return scorer._score_func, scorer._sign, scorer._kwargs
@@ -229,6 +237,7 @@ def response_method(estimator: Any, scorer: Any) -> str:
 
 
 __all__ = [
+    "check_feature_names",
     "check_gcv_mode",
     "check_sample_weight",
     "check_selection",

@@ -2,61 +2,39 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_regressor
+from sklearn.base import is_classifier, is_regressor
+from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import check_array, get_tags
 from sklearn.utils.validation import validate_data
 
-from skdist_gpu._compat.sklearn import check_sample_weight
-from skdist_gpu.data.kinds import DASK, GPU, container_of
-from skdist_gpu.data.text import with_nan_in_text
+from skdist_gpu.data.containers import DASK, container_of, find
+from skdist_gpu.data.containers.dtypes import check_numbers, numpy_name
+from skdist_gpu.data.weights import (
+    check_lazy_weights,
+    check_shape,
+    checked_weights,
+    constant_weights,
+    extremes_of,
+    full_of,
+    is_one_number,
+    judge,
+)
 from skdist_gpu.exceptions import MisalignedBlocksError
 
 
 def to_host(data: Any) -> Any:
     """Return data as scikit-learn takes them: host containers as they are, others copied."""
-    container = container_of(data)
-    if container in DASK:
-        return with_nan_in_text(to_host(data.compute()))
-    if container in ("cupy", "cupy.sparse"):
-        return data.get()
-    if container in ("cudf", "cudf.series"):
-        return data.to_pandas()
-    if container == "polars.lazy":
-        return data.collect()
-    if container == "arrow":
-        return data.to_pandas()
-    if container == "arrow.array":
-        return data.to_numpy()
-    return data
+    return find(data).to_host(data)
 
 
 def to_gpu(data: Any) -> Any:
     """Return a CuPy array of the data, or CuPy's CSR matrix, integers as float64; no copy if it is one already."""
-    import cupy
-
-    container = container_of(data)
-    if container in ("cupy.sparse", "scipy.sparse"):
-        return _sparse_to_gpu(data)
-    if container in ("cudf", "cudf.series"):
-        data = data.to_cupy()
-    elif container not in GPU:
-        data = cupy.asarray(np.asarray(data))
-    return _floating(data)
-
-
-def _sparse_to_gpu(data: Any) -> Any:
-    """Return CuPy's CSR matrix, each value stored once; the user's own matrix is left as it is."""
-    from cupyx.scipy.sparse import csr_matrix
-
-    matrix = csr_matrix(_floating(data))  # CuPy holds no sparse integers
-    if not matrix.has_canonical_format:
-        matrix = matrix.copy()
-        matrix.sum_duplicates()
-    return matrix
+    return _floating(find(data).to_gpu(data))
 
 
 def validate(
@@ -84,9 +62,9 @@ def validate(
     else:
         options |= {"multi_output": multi_target, "y_numeric": is_regressor(estimator)}
         X, y = validate_data(estimator, X, to_host(y), **options)
-        y = _floating(y) if is_regressor(estimator) else y
+        y = _floating(y) if is_regressor(estimator) else one_target(estimator, y)
     if sample_weight is not None:
-        sample_weight = check_sample_weight(to_host(sample_weight), X, dtype=np.float64, ensure_non_negative=True)
+        sample_weight = checked_weights(estimator, to_host(sample_weight), X)
     return _floating(X), y, sample_weight
 
 
@@ -121,11 +99,24 @@ def remember_features(estimator: Any, X: Any, y: Any) -> None:
     Raises
     ------
     ValueError
-        scikit-learn's own, if `X` is no table, or `y` is missing and the estimator needs it.
+        scikit-learn's own, if `X` is no table or has no columns, or `y` is missing and the estimator needs it.
     """
     if len(X.shape) != 2:
-        raise ValueError(f"Expected 2D array, got {len(X.shape)}D array instead.")
-    empty: Any = np.empty((0, X.shape[1]))
+        raise ValueError(
+            f"Expected 2D array, got {len(X.shape)}D array instead. Reshape your data either using "
+            "array.reshape(-1, 1) if your data has a single feature or array.reshape(1, -1) if it contains a single "
+            "sample."
+        )
+    n_rows, n_columns = X.shape
+    if n_columns == 0:
+        shape = f"({n_rows if isinstance(n_rows, (int, np.integer)) else '?'}, 0)"
+        by = type(estimator).__name__
+        raise ValueError(f"Found array with 0 feature(s) (shape={shape}) while a minimum of 1 is required by {by}.")
+    if isinstance(n_rows, (int, np.integer)) and n_rows == 0:
+        by = type(estimator).__name__
+        shape = f"(0, {n_columns})"
+        raise ValueError(f"Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is required by {by}.")
+    empty: Any = np.empty((0, n_columns))
     if hasattr(X, "columns"):
         import pandas as pd
 
@@ -145,6 +136,9 @@ def aligned(part: Any, X: Any, name: str = "y") -> Any:
     """
     if container_of(part) not in DASK:
         return _cut_like(part, X, name)
+    if name == "sample_weight":
+        n_rows = find(X).shape(X)[0]
+        check_shape(part, n_rows)
     if _same_range(part, X):
         return part if part.divisions == X.divisions else part.repartition(divisions=X.divisions)
     x_blocks, blocks = _row_blocks(X), _row_blocks(part)
@@ -169,9 +163,7 @@ def _same_range(part: Any, X: Any) -> bool:
 
 
 def _row_blocks(data: Any) -> tuple[int | None, ...]:
-    if container_of(data) == "dask.array":
-        return tuple(None if np.isnan(n) else int(n) for n in data.chunks[0])
-    return (None,) * data.npartitions
+    return find(data).block_sizes(data)
 
 
 def _blocks_text(blocks: tuple[int | None, ...]) -> str:
@@ -194,15 +186,7 @@ def result_to_host(result: Any) -> Any:
 
 def place_like(values: np.ndarray, like: Any) -> Any:
     """Return an array with its dtype where another is: on the GPU for CuPy and cuDF, in the blocks of a Dask array."""
-    if container_of(like) == "dask.array":
-        import dask.array
-
-        return dask.array.from_array(values, chunks=(like.chunks[0], *values.shape[1:]))
-    if container_of(like) not in GPU:
-        return values
-    import cupy
-
-    return cupy.asarray(values)
+    return find(like).place(values, like)
 
 
 def check_gpu_input(
@@ -219,7 +203,12 @@ def check_gpu_input(
     """
     remember_features(estimator, X, y)
     X, y = to_gpu(X), y if y is None or labels else to_gpu(y)
-    sample_weight = None if sample_weight is None else to_gpu(sample_weight)
+    y = one_target(estimator, y)
+    if sample_weight is not None:
+        one = is_one_number(sample_weight)
+        sample_weight = full_of(X, float(sample_weight)) if one else to_gpu(sample_weight)
+        check_shape(sample_weight, X.shape[0])
+        judge(estimator, extremes_of(sample_weight))
     lengths = [
         part.shape[0] if hasattr(part, "shape") else len(part) for part in (X, y, sample_weight) if part is not None
     ]
@@ -231,11 +220,18 @@ def check_gpu_input(
 
 
 def check_lazy_input(
-    estimator: Any, X: Any, y: Any, sample_weight: Any, *, labels: bool = False, text: bool = False
+    estimator: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    *,
+    labels: bool = False,
+    text: bool = False,
+    client: Any = None,
 ) -> tuple[Any, Any, Any]:
     """Return Dask collections whose blocks line up; the estimator learns its features.
 
-    With `labels`, `y` may hold text; with `text`, `X` may.
+    With `labels`, `y` may hold text; with `text`, `X` may. Weights are checked, for which they are computed.
 
     Raises
     ------
@@ -247,50 +243,96 @@ def check_lazy_input(
     if not text:
         _check_numbers(X, "X")
     remember_features(estimator, X, y)
+    if is_one_number(sample_weight):
+        sample_weight = constant_weights(sample_weight, X)
     parts = [X]
-    for part, name in ((y, "y"), (sample_weight, "sample_weight")):
+    for part, name in ((one_target(estimator, y), "y"), (sample_weight, "sample_weight")):
         if part is not None:
             part = aligned(part, X, name)
             if not (labels and name == "y"):
                 _check_numbers(part, name)
         parts.append(part)
+    if parts[2] is not None:
+        check_lazy_weights(estimator, parts[2], client)
     return parts[0], parts[1], parts[2]
+
+
+def one_target(estimator: Any, y: Any) -> Any:
+    """Return `y` in one dimension where the estimator takes one target and `y` is a column of it, warning as
+    scikit-learn does; any other `y` as it is."""
+    if y is None:
+        return None
+    container = find(y)
+    shape = container.shape(y)
+    several = get_tags(estimator).target_tags.multi_output and not is_classifier(estimator)
+    if several or len(shape) != 2 or shape[1] != 1:
+        return y
+    warnings.warn(
+        "A column-vector y was passed when a 1d array was expected. Please change the shape of y to (n_samples,), for "
+        "example using ravel().",
+        DataConversionWarning,
+        stacklevel=2,
+    )
+    return container.first_column(y)
 
 
 def count_rows(X: Any) -> int:
     """Return the number of rows of a Dask collection of unknown length, reading each block for it."""
-    if container_of(X) == "dask.array":
-        import dask
-
-        blocks = X.rechunk({1: -1}) if X.ndim == 2 and X.numblocks[1] > 1 else X
-        return sum(dask.compute(*(dask.delayed(lambda block: block.shape[0])(b) for b in blocks.to_delayed().ravel())))
-    return len(X)
+    return sum(block_lengths(X))
 
 
 def _cut_like(part: Any, X: Any, name: str) -> Any:
-    """Cut data in memory into the blocks of `X`."""
+    """Cut data in memory into the blocks of `X`, whose sizes are counted where nobody knows them.
+
+    Raises
+    ------
+    ValueError
+        In scikit-learn's words, if there are not as many rows.
+    """
     import dask.array
 
     values, blocks = np.asarray(to_host(part)), _row_blocks(X)
     if values.ndim == 0:
         raise ValueError(f"{name}={part!r} has no rows. Columns of files have names; give frame[{part!r}] here.")
-    if None in blocks or sum(b for b in blocks if b is not None) != len(values):
+    if None in blocks:
+        blocks = block_lengths(X)
+    n_rows = sum(b for b in blocks if b is not None)
+    if name == "sample_weight":
+        check_shape(values, n_rows)
+    if n_rows != len(values):
         raise MisalignedBlocksError(
-            f"{name} has {len(values)} rows in memory, X has {_blocks_text(blocks)}. Nothing was computed. "
-            f"Give {name} as a Dask collection with the blocks of X."
+            f"Found input variables with inconsistent numbers of samples: {[n_rows, len(values)]}. {name} has "
+            f"{len(values)} rows in memory, X has {_blocks_text(blocks)}. Nothing was fitted."
         )
     return dask.array.from_array(values, chunks=(blocks, *((n,) for n in values.shape[1:])))
 
 
+def block_lengths(X: Any) -> tuple[int, ...]:
+    """Return the rows of each block of a Dask collection, reading of a frame one column."""
+    import dask
+
+    X = X[list(X.columns[:1])] if container_of(X) == "dask.dataframe" and len(X.columns) else X
+    blocks = find(X).delayed_blocks(X)
+    return tuple(dask.compute(*(dask.delayed(_length)(block) for block in blocks)))
+
+
+def _length(block: Any) -> int:
+    return int(block.shape[0])
+
+
 def _check_numbers(data: Any, name: str) -> None:
-    dtypes = getattr(data, "dtypes", None) if container_of(data) == "dask.dataframe" else None
-    columns = dict(dtypes) if dtypes is not None else {name: data.dtype}
-    text = [str(column) for column, dtype in columns.items() if getattr(dtype, "kind", "O") not in "biuf"]
-    if text:
-        raise ValueError(
-            f"could not convert string to float: {name} has columns that are not numbers: {', '.join(text[:8])}. "
-            "Nothing was computed. Encode them first, for example with OrdinalEncoder."
-        )
+    """Raise for columns of text; objects may be numbers, and are converted block by block."""
+    frame = container_of(data) == "dask.dataframe"
+    pairs = list(zip(data.columns, data.dtypes, strict=True)) if frame else [(name, data.dtype)]
+    # scikit-learn reads nothing but dates as whole numbers
+    if not all(getattr(dtype, "kind", "O") in "mM" for _, dtype in pairs):
+        check_numbers({column: dtype for column, dtype in pairs if not _may_be_numbers(dtype)}, name)
+
+
+def _may_be_numbers(dtype: Any) -> bool:
+    """Whether scikit-learn would read values of a dtype as numbers if they are."""
+    categories = getattr(getattr(dtype, "categories", None), "dtype", None)
+    return dtype == np.dtype(object) or (categories is not None and numpy_name(categories) != "object")
 
 
 # rows of a block when data in memory are handed to an engine for Dask

@@ -15,8 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from skdist_gpu._compat.arrow import files_and_filter
-from skdist_gpu.data.kinds import container_of
+from skdist_gpu._compat.arrow import files_and_filter, index_columns_of
+from skdist_gpu._compat.polars import index_columns_of_query
+from skdist_gpu.data.containers import container_of, find
+from skdist_gpu.data.containers.dtypes import check_numbers
 
 # rows of a block; Arrow reads a few blocks ahead, and larger ones take memory without saving time
 BLOCK_ROWS = 16_384
@@ -250,13 +252,26 @@ def is_read_from_files(X: Any, y: Any) -> bool:
 
 
 def schema_of(source: Any) -> dict[str, str]:
-    """Return the columns of a dataset or lazy frame and their NumPy dtypes, ``"object"`` for text."""
+    """Return the columns of a dataset or lazy frame and their NumPy dtypes, ``"object"`` for what is no number."""
+    container = find(source)
+    dtypes = (name if np.dtype(name).kind in "biuf" else "object" for name in container.dtypes(source))
+    return dict(zip(container.names(source) or (), dtypes, strict=True))
+
+
+def features_schema(source: Any) -> dict[str, str]:
+    """Return the columns that may be features: all but those in which pandas has written its index.
+
+    ``pandas.read_parquet`` and Dask make an index of them again, by what pandas notes in the file's schema.
+    """
+    index = index_columns(source)
+    return {name: dtype for name, dtype in schema_of(source).items() if name not in index}
+
+
+def index_columns(source: Any) -> set[str]:
+    """Return the names of the columns that hold the index of a pandas frame."""
     if container_of(source) == "polars.lazy":
-        types = source.collect_schema()
-        return {
-            name: str(t).lower() if t.is_numeric() or str(t) == "Boolean" else "object" for name, t in types.items()
-        }
-    return {field.name: _numpy_name(field.type) for field in source.schema}
+        return index_columns_of_query(source)
+    return index_columns_of(source.schema)
 
 
 def arrow_schema_of(source: Any) -> Any:
@@ -311,15 +326,12 @@ def table_of(dataset: Any, y: Any, sample_weight: Any, as_frames: bool = False) 
                 f"X is read from files, so that {what} must name columns of it. Its columns are "
                 f"{', '.join(names[:8])}{', …' if len(names) > 8 else ''}. Nothing was read."
             )
-    features = tuple(name for name in names if name not in (*chosen, sample_weight))
+    features = tuple(name for name in names if name not in (*chosen, sample_weight, *index_columns(dataset)))
     if not features:
         raise ValueError("Found array with 0 feature(s) while a minimum of 1 is required. Nothing was read.")
-    text = [name for name in features if schema[name] == "object"]
-    if text and not as_frames:
-        raise ValueError(
-            f"could not convert string to float: X has columns that are not numbers: {', '.join(text[:8])}. "
-            "Nothing was read. Leave them out, or encode them first."
-        )
+    if not as_frames:
+        types = arrow_schema_of(dataset)
+        check_numbers({name: types.field(name).type for name in features if schema[name] == "object"})
     return DatasetTable(dataset, features, target, sample_weight, as_frames)
 
 
@@ -327,17 +339,11 @@ def load(table: DatasetTable) -> tuple[Any, Any, Any]:
     """Return X as a pandas frame, y and weights, all in memory."""
     lazy = container_of(table.dataset) == "polars.lazy"
     frame = table.dataset.collect().to_pandas() if lazy else table.dataset.to_table().to_pandas()
+    if not {*table._targets, *([table.weight] if table.weight else [])} <= set(frame.columns):
+        frame = frame.reset_index()  # a target that was written as the index
     target = list(table.target) if isinstance(table.target, tuple) else table.target
     X = frame[list(table.features)]
     return X, None if target is None else frame[target], None if table.weight is None else frame[table.weight]
-
-
-def _numpy_name(arrow_type: Any) -> str:
-    try:
-        dtype = np.dtype(arrow_type.to_pandas_dtype())
-    except (NotImplementedError, TypeError):
-        return "object"
-    return dtype.name if dtype.kind in "biuf" else "object"
 
 
 def _matrix(batch: Any, names: tuple[str, ...], dtype: Any = None) -> np.ndarray:

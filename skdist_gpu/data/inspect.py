@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from skdist_gpu.data.dataset import is_read_from_files, most_rows, schema_of
-from skdist_gpu.data.kinds import container_of, location_of
+from skdist_gpu.data.containers import container_of, find
+from skdist_gpu.data.containers.dtypes import common_dtype
+from skdist_gpu.data.dataset import features_schema, is_read_from_files, most_rows
+
+SPARSE = ("scipy.sparse", "cupy.sparse")
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class InputInfo:
     Attributes
     ----------
     container : str
-        Name from :mod:`skdist_gpu.data.kinds`, such as ``"numpy"`` or ``"dask.array"``.
+        Name from :mod:`skdist_gpu.data.containers`, such as ``"numpy"`` or ``"dask.array"``.
     n_samples, n_features : int or None
         Shape of `X`; None where it is not known without computing.
     dtype : str
@@ -108,29 +110,22 @@ def inspect_input(X: Any, y: Any = None, sample_weight: Any = None) -> InputInfo
     >>> info.n_samples, info.n_features, info.dtype, info.n_bytes, info.n_targets
     (4, 3, 'float32', 48, 1)
     """
-    container = container_of(X)
     if is_read_from_files(X, y):
         return _inspect_files(X, y, sample_weight)
-    n_samples, n_features = _shape(X)
-    dtype, backing = _dtype(X), container
-    block_sizes: tuple[int | None, ...] = ()
-    if container == "dask.array":
-        backing = container_of(X._meta)
-        block_sizes = tuple(None if math.isnan(n) else int(n) for n in X.chunks[0])
-    elif container == "dask.dataframe":
-        backing = container_of(X._meta)
-        block_sizes = (None,) * X.npartitions
-    sparse = container in ("scipy.sparse", "cupy.sparse") or backing in ("scipy.sparse", "cupy.sparse")
+    container = find(X)
+    n_samples, n_features = (*container.shape(X), None, None)[:2]
+    backing = container.backing(X)
+    sparse = container.is_sparse or backing in SPARSE
     return InputInfo(
-        container=container,
+        container=container.name,
         n_samples=n_samples,
         n_features=n_features,
-        dtype=dtype,
-        location=location_of(container),
+        dtype=_dtype(container.dtypes(X)),
+        location=container.location,
         backing=backing,
         sparse=sparse,
-        n_stored=int(X.nnz) if sparse and hasattr(X, "nnz") else None,
-        block_sizes=block_sizes,
+        n_stored=container.n_stored(X) if sparse else None,
+        block_sizes=container.block_sizes(X),
         n_targets=_n_targets(y),
         weighted=sample_weight is not None,
     )
@@ -153,12 +148,12 @@ def described_input(shape: tuple[int, int], dtype: Any) -> InputInfo:
 def _inspect_files(source: Any, y: Any, sample_weight: Any) -> InputInfo:
     """Describe files by their schema and footers; `y` and weights are names of columns. A filter is not applied."""
     targets = [y] if isinstance(y, str) else list(y) if isinstance(y, (list, tuple)) else []
-    schema = {n: t for n, t in schema_of(source).items() if n not in targets and n != sample_weight}
+    schema = {n: t for n, t in features_schema(source).items() if n not in targets and n != sample_weight}
     return InputInfo(
         container=container_of(source),
         n_samples=most_rows(source),
         n_features=len(schema),
-        dtype=_common_dtype(list(schema.values())),
+        dtype=common_dtype(list(schema.values())),
         location="disk",
         backing="arrow",
         n_targets=len(targets),
@@ -166,70 +161,13 @@ def _inspect_files(source: Any, y: Any, sample_weight: Any) -> InputInfo:
     )
 
 
-def _known(n: Any) -> int | None:
-    """An axis length, or None where it is lazy or NaN."""
-    if isinstance(n, (int, np.integer)):
-        return int(n)
-    return None
-
-
-def _shape(X: Any) -> tuple[int | None, int | None]:
-    if container_of(X) == "polars.lazy":
-        return None, len(X.collect_schema())
-    shape = getattr(X, "shape", None)
-    if isinstance(shape, tuple) and len(shape) == 2:
-        return _known(shape[0]), _known(shape[1])
-    if isinstance(shape, tuple) and len(shape) == 1:
-        return _known(shape[0]), None
-    if isinstance(X, (list, tuple)):
-        n_features = len(X[0]) if len(X) and isinstance(X[0], (list, tuple)) else None
-        return len(X), n_features
-    return None, None
-
-
-def _dtype(X: Any) -> str:
-    container = container_of(X)
-    if container == "arrow":
-        return _common_dtype([_arrow_dtype(t) for t in X.schema.types])
-    if container == "polars.lazy":
-        return _common_dtype([_numpy_name(t) for t in X.collect_schema().dtypes()])
-    dtype = getattr(X, "dtype", None)
-    if dtype is not None:
-        return _numpy_name(dtype)
-    dtypes = getattr(X, "dtypes", None)
-    if dtypes is not None:
-        return _common_dtype([_numpy_name(t) for t in dtypes])
-    return "float64"
-
-
-def _numpy_name(dtype: Any) -> str:
-    """Name NumPy's dtype for NumPy, pandas, Polars and cuDF dtypes alike."""
-    if isinstance(dtype, np.dtype):
-        return dtype.name
-    name = str(dtype).lower()
-    try:
-        return np.dtype(name).name
-    except TypeError:
-        return name
-
-
-def _arrow_dtype(arrow_type: Any) -> str:
-    try:
-        return np.dtype(arrow_type.to_pandas_dtype()).name
-    except (NotImplementedError, TypeError):
-        return "object"
-
-
-def _common_dtype(names: list[str]) -> str:
-    try:
-        dtype = np.result_type(*names) if names else np.dtype(np.float64)
-    except TypeError:
-        return "object"
-    return dtype.name if dtype.kind in "biufc" else "object"
+def _dtype(names: list[str]) -> str:
+    """Return the dtype of all columns; that of one alone stays what it is."""
+    return names[0] if len(names) == 1 else common_dtype(names)
 
 
 def _n_targets(y: Any) -> int:
     if y is None:
         return 0
-    shape = getattr(y, "shape", None)
-    return int(shape[1]) if isinstance(shape, tuple) and len(shape) == 2 else 1
+    shape = find(y).shape(y)
+    return (shape[1] or 1) if len(shape) == 2 else 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skdist_gpu.data.dataset import arrow_schema_of, schema_of
+from skdist_gpu.data.dataset import arrow_schema_of, features_schema
 from skdist_gpu.data.examples import with_known_categories
 from skdist_gpu.scoring.methods import BlockMethod, column_names, features_of, joined, method_of, scored_batches
 
@@ -37,7 +37,7 @@ class ScoredDataset:
     def __init__(self, function: BlockMethod, source: Any, keep: Sequence[str] | None = None) -> None:
         self.function, self.source = function, source
         self._features = features_of(function, source, keep or ())
-        unseen = [name for name in schema_of(source) if name not in self._features]
+        unseen = [name for name in features_schema(source) if name not in self._features]
         self._kept = list(keep) if keep is not None else unseen if function.method == "transform" else []
 
     @cached_property
@@ -78,7 +78,11 @@ class ScoredDataset:
 
     def collect(self) -> Any:
         """Return the result alone, as the method gives it for rows in memory."""
-        return joined([result for _, result in scored_batches(self.function, self.source, self._features)])
+        results = [result for _, result in scored_batches(self.function, self.source, self._features)]
+        if not results:
+            by, shape = type(self.function.estimator).__name__, (0, len(self._features))
+            raise ValueError(f"Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is required by {by}.")
+        return joined(results)
 
     def _columns(self, rows: Any, result: Any, kept: Sequence[str]) -> dict[str, Any]:
         return {name: rows[name] for name in kept} | _columns(self.function, result)

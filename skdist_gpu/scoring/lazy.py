@@ -9,7 +9,7 @@ from typing import Any
 import dask
 import numpy as np
 
-from skdist_gpu._compat.dask import example_rows
+from skdist_gpu._compat.dask import example_rows, meta_of
 from skdist_gpu.data.convert import aligned, place_like
 from skdist_gpu.data.examples import with_known_categories
 from skdist_gpu.data.kinds import GPU, container_of
@@ -29,8 +29,8 @@ def map_rows(function: BlockMethod, X: Any) -> Any:
         function, margin = function.with_margin(None), aligned(margin, X, "base_margin")
     if container_of(X) == "dask.array":
         return _map_array(function, X, margin)
-    like = with_nan_in_text(X._meta)
-    if like is not X._meta:
+    like = with_nan_in_text(meta_of(X))
+    if like is not meta_of(X):
         X = X.map_partitions(with_nan_in_text, meta=like)
     return _map_frame(function, X, margin)
 

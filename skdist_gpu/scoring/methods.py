@@ -10,8 +10,9 @@ import joblib
 import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
 
+from skdist_gpu._compat.sklearn import check_feature_names
 from skdist_gpu.data.convert import to_host
-from skdist_gpu.data.dataset import in_threads, read_batches, schema_of
+from skdist_gpu.data.dataset import features_schema, in_threads, read_batches, schema_of
 from skdist_gpu.data.kinds import DASK, GPU, container_of
 from skdist_gpu.engines.reductions.core.protocol import one_blas_thread
 
@@ -132,7 +133,12 @@ def features_of(function: BlockMethod, source: Any, keep: Sequence[str] = ()) ->
     """Name the columns of files that an estimator was fitted to; all but those to keep, where it knows no names."""
     known = getattr(function.estimator, "feature_names_in_", None)
     others = {*keep, margin_column(function)}
-    return [name for name in schema_of(source) if name not in others] if known is None else list(known)
+    if known is None:
+        return [name for name in features_schema(source) if name not in others]
+    names = schema_of(source)
+    if any(name not in names for name in known):
+        check_feature_names(function.estimator, [name for name in names if name in known])
+    return list(known)
 
 
 def margin_column(function: BlockMethod) -> str | None:

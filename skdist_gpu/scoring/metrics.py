@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from scipy.special import xlogy
 from sklearn import metrics
+from sklearn.utils import assert_all_finite
 
 from skdist_gpu._compat.sklearn import parts_of_scorer
 from skdist_gpu.config import get_config, parse_bytes
@@ -294,7 +295,21 @@ def _map_block(metric: Metric, index: int, predicted: Any, y: Any, weight: Any) 
                 f"Block {index} has {len(predicted)} rows of X and {len(part)} of {name}. The partitions of X and "
                 f"{name} do not line up; take both from one frame, or repartition one like the other."
             )
-    return metric.map(y, predicted, weight) if len(predicted) else None
+    return contribution(metric, y, predicted, weight) if len(predicted) else None
+
+
+def contribution(metric: Metric, y: Any, predicted: Any, weight: Any) -> Any:
+    """Return what rows in memory contribute to a metric.
+
+    Raises
+    ------
+    ValueError
+        scikit-learn's own, for a target or weights with values that are missing or infinite.
+    """
+    for part, name in ((y, ""), (weight, "sample_weight")):
+        if part is not None:
+            assert_all_finite(part, input_name=name)
+    return metric.map(y, predicted, weight)
 
 
 def _takes_weights(name: str) -> bool:

@@ -22,6 +22,7 @@ from skdist_gpu.scoring.metrics import (
     DevianceShare,
     Metric,
     SampleScores,
+    contribution,
     merge_batches,
     metric_of,
     one_probability,
@@ -93,7 +94,7 @@ def _scored_files(metric: Metric, function: BlockMethod, source: Any, y: Any, we
     for batch, result in scored_batches(function, source, features_of(function, source, named), named):
         columns = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in named}
         target = columns[y] if isinstance(y, str) else np.column_stack([columns[n] for n in targets]) if y else None
-        yield metric.map(target, np.asarray(result), None if weight is None else columns[weight])
+        yield contribution(metric, target, np.asarray(result), None if weight is None else columns[weight])
 
 
 def collected(X: Any) -> Any:

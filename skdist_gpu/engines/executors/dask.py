@@ -18,10 +18,10 @@ from dask.highlevelgraph import HighLevelGraph
 from sklearn.utils.multiclass import check_classification_targets
 
 from skdist_gpu._compat.dask import call_of, stored_blocks
-from skdist_gpu.data.convert import place_like, to_host
-from skdist_gpu.data.kinds import GPU, container_of
+from skdist_gpu.data.containers import GPU, container_of, find
+from skdist_gpu.data.containers.dask import block_to_host
+from skdist_gpu.data.convert import place_like
 from skdist_gpu.data.labels import codes_of, labels_in
-from skdist_gpu.data.text import with_nan_in_text
 from skdist_gpu.engines.reductions.core.protocol import Reduction, combine_all, fold, one_blas_thread, part_bounds
 from skdist_gpu.exceptions import MisalignedBlocksError
 from skdist_gpu.progress import Progress
@@ -263,14 +263,7 @@ def _union(*labels: np.ndarray) -> np.ndarray:
 
 
 def delayed_blocks(data: Any) -> list[Any]:
-    if data is None:
-        return []
-    if container_of(data) == "dask.array":
-        if data.ndim == 2 and data.numblocks[1] > 1:
-            data = data.rechunk({1: -1})
-        return list(data.to_delayed().ravel())
-    # optimising X and y apart could fuse their partitions differently
-    return list(data.to_delayed(optimize_graph=False))
+    return [] if data is None else find(data).delayed_blocks(data)
 
 
 def _map_block(reduction: Reduction, classes: np.ndarray | None, index: int, X: Any, y: Any, sample_weight: Any) -> Any:
@@ -284,7 +277,7 @@ def _map_block(reduction: Reduction, classes: np.ndarray | None, index: int, X: 
     if classes is not None:
         y = place_like(codes_of(y, classes), X)
     if getattr(reduction, "takes_tables", False):
-        return fold(reduction, with_nan_in_text(to_host(X)), None, None)
+        return fold(reduction, block_to_host(X), None, None)
     if container_of(X) in GPU and len(X):
         from skdist_gpu.engines.executors.gpu import GpuExecutor
         from skdist_gpu.engines.executors.pool import release_memory
@@ -296,18 +289,5 @@ def _map_block(reduction: Reduction, classes: np.ndarray | None, index: int, X: 
 
 
 def _values(block: Any) -> Any:
-    """Return a block as an array: CuPy for cuDF, NumPy for pandas; arrays and sparse as they are."""
-    if block is None:
-        return None
-    container = container_of(block)
-    if container in ("cudf", "cudf.series"):
-        return block.to_cupy()
-    if container in ("pandas", "pandas.series"):
-        return block.to_numpy(dtype=None if _floating(block) else np.float64)
-    return block
-
-
-def _floating(block: Any) -> bool:
-    """Whether all columns share a floating dtype, which the block may keep."""
-    dtypes = [block.dtype] if container_of(block) == "pandas.series" else list(block.dtypes)
-    return len(set(map(str, dtypes))) == 1 and str(dtypes[0]) in ("float32", "float64")
+    """Return a block as an array of numbers: CuPy for cuDF, NumPy for pandas; arrays and sparse as they are."""
+    return None if block is None else find(block).numbers(block)

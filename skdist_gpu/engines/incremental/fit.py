@@ -159,7 +159,8 @@ class DaskBlocks:
             )
         # a clone, since the first partial_fit is told by what the estimator does not have yet
         labels = is_classifier(job.estimator)
-        X, y, weight = check_lazy_input(clone(job.estimator), job.X, job.y, job.sample_weight, labels=labels)
+        data = (clone(job.estimator), job.X, job.y, job.sample_weight)
+        X, y, weight = check_lazy_input(*data, labels=labels, client=job.client)
         self.executor = DaskExecutor(X, y, weight, job.client, job.progress)
         self.client = job.client
         self.n_blocks = len(self.executor.parts[0])

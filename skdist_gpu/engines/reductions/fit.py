@@ -154,7 +154,7 @@ def _checked(job: FitJob) -> tuple[Any, Any, Any]:
         remember_features(job.estimator, table, y)
         return table if y is not None else replace(table, target=None), None, None
     if container in DASK:
-        return check_lazy_input(*data, labels=_takes_labels(job.estimator), text=tables)
+        return check_lazy_input(*data, labels=_takes_labels(job.estimator), text=tables, client=job.client)
     if tables:
         with sums_of_any_values():
             X = check_table(job.estimator, job.X)

@@ -159,10 +159,16 @@ def check_moments(moments: Moments | None, data: Passes) -> Moments:
 
 
 def raise_not_finite(data: Passes, allow_nan: bool = False) -> None:
-    """Say which input holds infinity, NaN unless `X` may, or weights below zero."""
+    """Say which input holds infinity, NaN unless `X` may, or weights below zero, or that the sums overflow."""
     for fault, count in data.reduce(_Faults()).items():
         if count and not (allow_nan and fault == "Input X contains NaN."):
             raise NotFiniteError(fault)
+    if allow_nan:
+        return
+    raise NotFiniteError(
+        "Sums over the rows exceed the largest float64 although all values are finite: values beyond 1e150 have "
+        "squares that are. Nothing was fitted. Scale the columns down, or choose backend='sklearn'."
+    )
 
 
 def _pilot(X: Any, y: Any) -> Any:

@@ -81,6 +81,14 @@ class Minimum:
             return 0.0
         return _hidden_decrease(self.curvature, self.slopes) / self.scale
 
+    @property
+    def is_singular(self) -> bool:
+        """Whether the objective is flat in some direction, but for rounding."""
+        if self.curvature is None:
+            return False
+        scaled, _ = _scaled(self.curvature)
+        return _clear_factor(scaled) is None and not _directions(scaled)[2].all()
+
 
 # yields what to evaluate, the arguments of an objective, and is sent the sums
 Search = Generator[tuple[np.ndarray, int], Sums, Minimum]

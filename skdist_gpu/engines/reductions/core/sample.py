@@ -14,8 +14,7 @@ import numpy as np
 
 from skdist_gpu.engines.reductions.columns.columns import ColumnReduction
 from skdist_gpu.engines.reductions.core.moments import check_weight, raise_not_finite
-from skdist_gpu.engines.reductions.core.protocol import Passes, dot, namespace, too_few_rows
-from skdist_gpu.exceptions import NotFiniteError
+from skdist_gpu.engines.reductions.core.protocol import Passes, dot, namespace, sums_of_any_values, too_few_rows
 
 # a GPU counts so many classes faster one by one than when all rows add to the same few numbers
 FEW_CLASSES = 32
@@ -163,7 +162,9 @@ def look(data: Passes, n_sampled: int, n_classes: int = 0, columns: bool = False
         raise too_few_rows(0, data.n_features)
     sample = view.sample()
     scatter = None if view.columns is None else view.columns.scatter
-    sums = (view.weight, view.weighted_target, scatter, sample.X.sum(dtype=np.float64))
+    with sums_of_any_values():
+        squares = np.einsum("ij,ij->", sample.X, sample.X, dtype=np.float64)
+    sums = (view.weight, view.weighted_target, scatter, squares)
     if not all(np.isfinite(s).all() for s in sums if s is not None):
         raise_not_finite(data)
     check_weight(view.weight)
@@ -182,7 +183,6 @@ def check_finite(value: float, data: Passes) -> None:
     """
     if not np.isfinite(value):
         raise_not_finite(data)
-        raise NotFiniteError("The sums over the rows of X overflow float64. Scale the columns of X down.")
 
 
 def narrow_slices(n_rows: int, widening: float) -> Iterator[slice]:

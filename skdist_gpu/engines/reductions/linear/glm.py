@@ -13,6 +13,7 @@ import numpy as np
 from skdist_gpu.engines.reductions.core.protocol import Passes, namespace
 from skdist_gpu.engines.reductions.entries import few_passes
 from skdist_gpu.engines.reductions.linear.linear import Model, ScoreReduction, free_design, look_ahead
+from skdist_gpu.engines.reductions.linear.shortest import shorten
 
 
 class TweedieLoss:
@@ -105,6 +106,7 @@ def fit_generalized_linear(estimator: Any, data: Passes) -> None:
     model = Model(lambda coef, every: ScoreReduction(loss, design, coef, every), float(view.weight), penalty, start)
     found = model.fit(data, sample, estimator.max_iter, estimator.tol)
     coef, intercept = design.by_row_of_X(found.coef[None])
+    coef, intercept = shorten(estimator, data, found, coef, intercept, penalised=estimator.alpha > 0)
     dtype = np.float32 if data.dtype == np.float32 else np.float64
     estimator.coef_ = coef[0].astype(dtype)
     estimator.intercept_ = intercept.astype(dtype)[0] if estimator.fit_intercept else 0.0

@@ -110,6 +110,8 @@ def fit_huber(estimator: Any, data: Passes) -> None:
         float(view.weight),
         penalty,
         start,
+        # rows that lie on a plane leave no scale
+        inside=lambda unknowns: np.append(unknowns[:-1], max(unknowns[-1], SMALLEST_SCALE)),
     )
     if view.n_rows > ROWS_PER_UNKNOWN * len(start):
         found = model.fit(data, sample, estimator.max_iter, estimator.tol)

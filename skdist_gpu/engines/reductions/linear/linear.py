@@ -225,6 +225,8 @@ class Model:
         Makes second derivatives definite where the objective is flat by construction.
     absolute : AbsolutePenalty or None
         The penalty of absolute coefficients.
+    inside : callable
+        Moves what a search over the sample found to where the objective is defined.
     """
 
     make: Callable[[np.ndarray, int], Reduction]
@@ -233,6 +235,7 @@ class Model:
     start: np.ndarray
     make_definite: Callable[[np.ndarray], np.ndarray] | None = None
     absolute: AbsolutePenalty | None = None
+    inside: Callable[[np.ndarray], np.ndarray] = lambda coef: coef
 
     def objective(self, reduce: Reduce) -> Objective:
         """Return the objective over what `reduce` reads."""
@@ -275,7 +278,7 @@ class Model:
         every = max(CURVATURE_FROM, sample.n_rows // CURVATURE_ROWS, len(self.start) // CHEAP_UNKNOWNS)
         # worth it where these rows are many more than the sample
         every = every if sample.n_rows > MANY_MORE * every * n_sampled else 0
-        found = self.minimise(objective, warm.coef, max_iter, tol, scale, warm.curvature, every)
+        found = self.minimise(objective, self.inside(warm.coef), max_iter, tol, scale, warm.curvature, every)
         warn_if_hidden(found)
         warn_if_unfinished(found, max_iter, tol)
         return found

@@ -25,6 +25,7 @@ from skdist_gpu.engines.reductions.linear.linear import (
     look_ahead,
     some_rows,
 )
+from skdist_gpu.engines.reductions.linear.shortest import shorten
 
 
 class BinomialLoss:
@@ -147,6 +148,7 @@ def fit_logistic_regression(estimator: Any, data: Passes) -> None:
     model = make_model(class_weight, design, n_scores, float(total), 1 / (estimator.C * total), estimator.l1_ratio)
     found = model.fit(data, sample, estimator.max_iter, estimator.tol)
     coef, intercept = coefficients(design, found.coef)
+    coef, intercept = shorten(estimator, data, found, coef, intercept, penalised=np.isfinite(estimator.C))
     dtype = np.float32 if data.dtype == np.float32 else np.float64
     estimator.classes_ = classes
     estimator.coef_, estimator.intercept_ = coef.astype(dtype), intercept.astype(dtype)

@@ -1,0 +1,123 @@
+"""Dask arrays, frames and columns: described by their graphs, computed only when they are moved."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from skdist_gpu.data.containers.base import Container
+from skdist_gpu.data.containers.dtypes import numpy_name
+from skdist_gpu.data.containers.registry import find, register
+from skdist_gpu.data.text import with_nan_in_text
+
+
+class DaskArray(Container):
+    """``dask.array.Array``."""
+
+    name = "dask.array"
+    location = "dask"
+    types = (("dask.array", "Array"),)
+
+    def shape(self, data: Any) -> tuple[int | None, ...]:
+        return tuple(None if math.isnan(n) else int(n) for n in data.shape)
+
+    def backing(self, data: Any) -> str:
+        return find(example_of(data)).name
+
+    def block_sizes(self, data: Any) -> tuple[int | None, ...]:
+        return tuple(None if math.isnan(n) else int(n) for n in data.chunks[0])
+
+    def to_host(self, data: Any) -> Any:
+        return block_to_host(data.compute())
+
+    def delayed_blocks(self, data: Any) -> list[Any]:
+        """Return one delayed object for each block of rows, with all columns."""
+        if data.ndim == 2 and data.numblocks[1] > 1:
+            data = data.rechunk({1: -1})
+        return list(data.to_delayed(optimize_graph=False).ravel())
+
+    def map_rows(self, data: Any, function: Any, *arguments: Any) -> Any:
+        """Return a lazy number for each row, by a function of a block."""
+        data = data.rechunk({1: -1}) if data.ndim == 2 else data
+        return data.map_blocks(function, *arguments, drop_axis=1 if data.ndim == 2 else None, dtype=np.float64)
+
+    def first_column(self, data: Any) -> Any:
+        return data[:, 0]
+
+    def place(self, values: np.ndarray, like: Any) -> Any:
+        import dask.array
+
+        return dask.array.from_array(values, chunks=(like.chunks[0], *values.shape[1:]))
+
+
+class DaskFrame(Container):
+    """``dask.dataframe.DataFrame``, of pandas or cuDF partitions."""
+
+    name = "dask.dataframe"
+    location = "dask"
+    types = (("dask.dataframe", "DataFrame"),)
+    has_columns = True
+
+    def shape(self, data: Any) -> tuple[int | None, ...]:
+        return (None, len(data.columns))
+
+    def dtypes(self, data: Any) -> list[str]:
+        return [numpy_name(dtype) for dtype in data.dtypes]
+
+    def backing(self, data: Any) -> str:
+        return find(example_of(data)).name
+
+    def block_sizes(self, data: Any) -> tuple[int | None, ...]:
+        return (None,) * data.npartitions
+
+    def to_host(self, data: Any) -> Any:
+        return block_to_host(data.compute())
+
+    def map_rows(self, data: Any, function: Any, *arguments: Any) -> Any:
+        """Return a lazy number for each row, by a function of a block."""
+        import pandas as pd
+
+        def column(block: Any) -> Any:
+            return pd.Series(np.asarray(function(block, *arguments)), index=range(len(block)))
+
+        return data.map_partitions(column, meta=pd.Series(dtype=np.float64), enforce_metadata=False)
+
+    def first_column(self, data: Any) -> Any:
+        return data[data.columns[0]]
+
+    def delayed_blocks(self, data: Any) -> list[Any]:
+        """Return one delayed object for each partition; to optimise X and y apart could fuse theirs differently."""
+        return list(data.to_delayed(optimize_graph=False))
+
+
+class DaskSeries(DaskFrame):
+    """``dask.dataframe.Series``."""
+
+    name = "dask.series"
+    types = (("dask.dataframe", "Series"),)
+    has_columns = False
+
+    def shape(self, data: Any) -> tuple[int | None, ...]:
+        return (None,)
+
+    def dtypes(self, data: Any) -> list[str]:
+        return [numpy_name(data.dtype)]
+
+
+def example_of(data: Any) -> Any:
+    """Return an empty block of a collection."""
+    from skdist_gpu._compat.dask import meta_of
+
+    return meta_of(data)
+
+
+def block_to_host(block: Any) -> Any:
+    """Return a computed block as scikit-learn takes it."""
+    return with_nan_in_text(find(block).to_host(block))
+
+
+register(DaskArray())
+register(DaskFrame())
+register(DaskSeries())
