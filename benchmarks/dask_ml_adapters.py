@@ -9,7 +9,8 @@ import dask_ml.wrappers
 from sklearn.base import BaseEstimator, clone
 
 from skdist_gpu import autoscale, get_scorer
-from skdist_gpu.scoring.methods import apply_to, method_of
+from skdist_gpu.scoring.apply import apply_to
+from skdist_gpu.scoring.methods import method_of
 
 
 class ParallelPostFit(BaseEstimator):

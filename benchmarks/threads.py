@@ -14,9 +14,9 @@ import numpy as np
 from measure import report, timed
 
 from skdist_gpu.engines.executors.threads import ThreadsExecutor
-from skdist_gpu.engines.reductions.core.protocol import one_blas_thread
 from skdist_gpu.engines.reductions.linear.linear import Design, ScoreReduction
 from skdist_gpu.engines.reductions.linear.logistic import BinomialLoss
+from skdist_gpu.hardware.threads import one_blas_thread
 from skdist_gpu.progress import Progress
 
 COLUMNS, REPEATS, MEGABYTES = (20, 100), 5, (1, 2, 4, 8, 16)

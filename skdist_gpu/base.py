@@ -18,6 +18,7 @@ from skdist_gpu._compat.sklearn import parameter_names, unfitted, validate_param
 from skdist_gpu.config import DEFAULTS, check_option, get_config, parse_bytes
 from skdist_gpu.data.inspect import described_input, inspect_input
 from skdist_gpu.delegation import FitMethod
+from skdist_gpu.engines.block_method import ModelCopies
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.registry import engines, entries_for, matches
@@ -111,6 +112,9 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
                 text += f"; the fitted {type(plain).__name__} in estimator_ has one"
         raise AttributeError(text)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items() if name != "_copies"}
+
     # --- fit -------------------------------------------------------------------------------
 
     @FitMethod
@@ -200,6 +204,7 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
         self.backend_ = candidate.backend
         self.report_ = Report(candidate, seconds, tuple(failures))
         self._labels = fitted.classes
+        self._copies = ModelCopies()
         self._answers = fitted.answers
         if fitted.classes is not None:
             self.classes_ = fitted.classes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -114,15 +114,27 @@ def _merge(options: dict[str, Any]) -> dict[str, Any]:
     return {**_CONFIG.get(), **options}
 
 
+# option -> what raises for a value of it, of modules that know more than this one
+_CHECKS: dict[str, Callable[[Any], None]] = {}
+
+
+def checks(name: str) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
+    """Make a function the check of an option's values, as a decorator."""
+
+    def register(check: Callable[[Any], None]) -> Callable[[Any], None]:
+        _CHECKS[name] = check
+        return check
+
+    return register
+
+
 def check_option(name: str, value: Any) -> None:
     """Raise for a value that an option cannot have; estimators check their own parameters with it, too."""
     if name in CHOICES:
         if value not in CHOICES[name]:
             raise ValueError(f"{name}={value!r} is not known. Choose one of {CHOICES[name]}.")
-    elif name == "backend":
-        from skdist_gpu.planning.planner import check_backend
-
-        check_backend(value)
+    elif name in _CHECKS:
+        _CHECKS[name](value)
     elif name == "collect_limit" or (name == "memory_budget" and value is not None):
         parse_bytes(value, name)
     elif name == "allow_ignored_parameters" and not isinstance(value, bool):
@@ -159,3 +171,17 @@ def parse_bytes(text: str | int | float, name: str = "") -> int:
         what = f"{name}={text!r}" if name else repr(text)
         raise ValueError(f"{what} is no number of bytes above zero. Write it as in '80GB' or '512 MiB'.")
     return n_bytes
+
+
+def format_bytes(n_bytes: float) -> str:
+    """Write a number of bytes for people.
+
+    Examples
+    --------
+    >>> format_bytes(31_200_000_000), format_bytes(512)
+    ('31.2 GB', '512 B')
+    """
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.1f} {unit}"
+    return f"{n_bytes:.0f} B"

@@ -12,6 +12,7 @@ from skdist_gpu.base import AutoScaleBase
 from skdist_gpu.data.convert import place_like, to_host
 from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.delegation import estimator_has
+from skdist_gpu.scoring.output import lazy_output
 
 PARAMETERS = """
     Parameters
@@ -228,8 +229,9 @@ class AutoScaleTransformer(TransformerMixin, AutoScaleBase):
         return self._fitted().get_feature_names_out(input_features)
 
 
-# the gates are set last: scikit-learn wraps these methods for set_output, which shows them where there are none
+# set last, over scikit-learn's wrapping of these methods for set_output, which collects and shows what is not there
 _if_transforms = available_if(estimator_has("transform"))
-AutoScaleTransformer.transform = _if_transforms(AutoScaleTransformer.transform)  # type: ignore[method-assign]
-AutoScaleClusterer.transform = _if_transforms(AutoScaleClusterer.transform)  # type: ignore[method-assign]
-AutoScaleClusterer.fit_transform = _if_transforms(AutoScaleClusterer.fit_transform)  # type: ignore[method-assign]
+AutoScaleTransformer.transform = _if_transforms(lazy_output(AutoScaleTransformer.transform))  # type: ignore[method-assign]
+AutoScaleTransformer.fit_transform = lazy_output(AutoScaleTransformer.fit_transform)  # type: ignore[method-assign]
+AutoScaleClusterer.transform = _if_transforms(lazy_output(AutoScaleClusterer.transform))  # type: ignore[method-assign]
+AutoScaleClusterer.fit_transform = _if_transforms(lazy_output(AutoScaleClusterer.fit_transform))  # type: ignore[method-assign]

@@ -86,5 +86,5 @@ def test_predict_names_a_model_that_is_none(tmp_path):
     table = tmp_path / "table.parquet"
     pq.write_table(pa.table({"a": [1.0, 2.0]}), table)
     done = _run("predict", str(table), str(table), str(tmp_path / "out.parquet"))
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "table.parquet is no file of skops" in done.output

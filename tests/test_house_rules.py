@@ -161,3 +161,70 @@ def test_what_runs_on_other_machines_imports_names_that_are_there():
         for module, names in _imports(path)
         if module.partition(".")[0] == "skdist_gpu" and not set(names) <= _exported(module)
     ]
+
+
+def _arrows() -> dict[str, set[str]]:
+    """Return of each file of the package, by its module's name, the modules of the package that it imports."""
+    names = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path in FILES}
+    modules = {name.removesuffix(".__init__"): path for name, path in names.items()}
+    arrows: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        tree = ast.parse(path.read_text())
+        hidden = {
+            inner
+            for node in ast.walk(tree)
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+            for inner in ast.walk(node)
+        }
+        found = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module and node not in hidden:
+                found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+            elif isinstance(node, ast.Import) and node not in hidden:
+                found |= {alias.name for alias in node.names}
+        arrows[name] = found & modules.keys() - {name}
+    return arrows
+
+
+def _circle(arrows: dict[str, set[str]]) -> list[str]:
+    """Return names that cannot be put in an order in which each comes after what it imports; none if all can."""
+    left = {name: set(targets) for name, targets in arrows.items()}
+    while free := [name for name, targets in left.items() if not targets & left.keys()]:
+        for name in free:
+            del left[name]
+    # what only leads to a circle is no part of it
+    while outside := [name for name in left if not any(name in targets for targets in left.values())]:
+        for name in outside:
+            del left[name]
+    return sorted(left)
+
+
+def test_no_files_import_each_other_in_a_circle():
+    """Imports within functions count, those for types alone do not."""
+    arrows = _arrows()
+    for targets in arrows.values():
+        targets.discard("skdist_gpu")  # loaded before any of its modules
+    assert not _circle(arrows)
+
+
+def test_no_packages_import_each_other_in_a_circle():
+    arrows: dict[str, set[str]] = {}
+    for name, targets in _arrows().items():
+        package = ".".join(name.split(".")[:2])
+        arrows.setdefault(package, set()).update(".".join(target.split(".")[:2]) for target in targets)
+    for package, targets in arrows.items():
+        targets -= {package, "skdist_gpu"}
+    assert not _circle(arrows)
+
+
+def test_scoring_names_no_engine():
+    folders = {path.name for path in (PACKAGE / "engines").iterdir() if (path / "info.py").exists()}
+    found = [
+        f"{_name(path)}: {module}"
+        for path in FILES
+        if _name(path).startswith("scoring/")
+        for module, names in _imports(path)
+        for name in [module, *(f"{module}.{n}" for n in names)]
+        if name.startswith("skdist_gpu.engines.") and name.split(".")[2] in folders
+    ]
+    assert not found

@@ -66,6 +66,9 @@ def _outcome(fit: Any) -> tuple[set[tuple[type, str]], tuple[type, str] | None]:
         (RidgeCV(gcv_mode="svd"), (SPARSE, Y)),
         (RidgeClassifierCV(alphas=(1.0, -1.0)), (X, LABELS)),
         (Ridge(alpha=(1.0, 2.0, 3.0)), (X, TWO)),
+        (RidgeClassifierCV(alphas=(1, 1.0, "1")), (X, LABELS)),
+        (Ridge(solver="cholesky"), (SPARSE, Y)),
+        (Ridge(solver="svd", fit_intercept=False), (SPARSE, Y)),
         (LassoCV(alphas=(1, -1, -100), cv=3), (X, Y)),
         (ElasticNetCV(alphas=(1, -1), cv=3), (X, Y)),
         (ElasticNetCV(alphas=("1", "2"), cv=3), (X, Y)),
@@ -104,3 +107,9 @@ def test_a_check_of_parameters_reads_no_data_and_raises_nothing():
                 check_as_scikit_learn(FitJob(cls(), X, LABELS, None, job_data, make_resources()))
             seen += 1
     assert seen > 40
+
+
+def test_folds_that_are_a_generator_are_used_up_as_by_scikit_learn():
+    folds = [(np.arange(60), np.arange(60, 120)), (np.arange(60, 120), np.arange(60))]
+    ours = autoscale(RidgeCV(alphas=(0.1, 100.0), cv=iter(folds))).fit(X, Y)
+    assert ours.alpha_ == RidgeCV(alphas=(0.1, 100.0), cv=iter(folds)).fit(X, Y).alpha_

@@ -6,8 +6,6 @@ import sys
 from importlib import import_module
 from typing import Any
 
-from skdist_gpu.engines.entry import catalogue_name
-
 # cuML module -> classes of scikit-learn that have a twin of the same name there
 _MODULES = {
     "cuml.linear_model": ("LinearRegression", "Ridge", "Lasso", "ElasticNet", "LogisticRegression"),
@@ -67,7 +65,10 @@ _FIT_OPTIONS: dict[str, dict[str, Any]] = {"DBSCAN": {"out_dtype": "int64"}}
 
 def cuml_class(estimator: Any) -> Any:
     """Return cuML's class for a scikit-learn estimator; None if there is none."""
-    module, name = _TWINS.get(catalogue_name(type(estimator)), (None, ""))
+    cls = type(estimator)
+    package = cls.__module__.partition(".")[0]
+    known = cls.__name__ if package == "sklearn" else f"{package}.{cls.__name__}"
+    module, name = _TWINS.get(known, (None, ""))
     return None if module is None else getattr(import_module(module), name)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from copy import deepcopy
 from functools import cache
 from typing import Any
@@ -26,12 +27,17 @@ _PLAIN = frozenset({type(None), bool, int, float, str})
 
 
 def unfitted(estimator: Any) -> Any:
-    """Return what ``clone`` does, with the user's own callbacks; for plain parameters in a fifth of the time."""
+    """Return what ``clone`` does, with the user's own callbacks; for plain parameters in a fifth of the time.
+
+    A generator, such as of folds, has no copy; it is the user's own, which scikit-learn's `fit` uses up as well.
+    """
     cls = estimator.__class__
     if cls.__module__.startswith("sklearn.") and _CARRIED.isdisjoint(vars(estimator)):
         values = _parameters(estimator)
         if _PLAIN.issuperset(map(type, values.values())):
             return cls(**values)
+        if any(isinstance(value, Iterator) for value in values.values()):
+            return cls(**{k: v if isinstance(v, Iterator) else clone(v, safe=False) for k, v in values.items()})
     return _with_callbacks_of(estimator, clone(estimator))
 
 
@@ -236,6 +242,13 @@ def response_method(estimator: Any, scorer: Any) -> str:
     return _check_response_method(estimator, scorer._response_method).__name__
 
 
+def transform_output(estimator: Any) -> str:
+    """Return what kind of frame an estimator is to transform to: its own setting, or the configured one."""
+    from sklearn.utils._set_output import _get_output_config
+
+    return _get_output_config("transform", estimator)["dense"]
+
+
 __all__ = [
     "check_feature_names",
     "check_gcv_mode",
@@ -259,6 +272,7 @@ __all__ = [
     "safe_scale",
     "smallest_of",
     "smooth_counts",
+    "transform_output",
     "unfitted",
     "validate_params",
     "value_mask",

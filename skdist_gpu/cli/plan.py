@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from skdist_gpu.cli.errors import CommandError
+
 
 class Shape(click.ParamType):
     """Rows and columns, as in ``1000000x100``, ``1000000,100`` or ``1e6x100``."""
@@ -46,16 +48,12 @@ def plan(shape: tuple[int, int], dtype: str, path: str, backend: str, **machine:
     them it is for a machine of 16 cores with 128GB, no GPU (of 80GB), apart from what is given.
     """
     from skdist_gpu import autoscale
-    from skdist_gpu.exceptions import BackendError
     from skdist_gpu.testing import make_resources
 
     given = {name: value for name, value in machine.items() if value is not None}
-    try:
-        resources = make_resources(**given) if given else None
-        model = autoscale(find_estimator(path)(), backend=backend)
-        click.echo(str(model.plan(shape=shape, dtype=dtype, resources=resources)))
-    except (BackendError, TypeError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
+    resources = make_resources(**given) if given else None
+    model = autoscale(find_estimator(path)(), backend=backend)
+    click.echo(str(model.plan(shape=shape, dtype=dtype, resources=resources)))
 
 
 def find_estimator(path: str) -> type:
@@ -63,13 +61,16 @@ def find_estimator(path: str) -> type:
 
     Raises
     ------
-    click.ClickException
+    CommandError
         If the library is not installed or has no such class.
     """
     module, _, name = path.rpartition(".")
     if module.partition(".")[0] not in ("sklearn", "xgboost"):
-        raise click.ClickException(f"{path!r} is not in sklearn or xgboost. Write sklearn.linear_model.Ridge.")
+        raise CommandError(f"{path!r} is not in sklearn or xgboost. Write sklearn.linear_model.Ridge.")
     try:
-        return getattr(import_module(module), name)
+        found = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise click.ClickException(f"{path!r} was not found: {error}.") from error
+        raise CommandError(f"{path!r} was not found: {error}.") from error
+    if not (isinstance(found, type) and hasattr(found, "fit")):
+        raise CommandError(f"{path!r} is no estimator.")
+    return found

@@ -71,7 +71,10 @@ def autoscale(obj: Any, **options: Any) -> Any:
     if isinstance(obj, type) or not hasattr(obj, "fit") or not hasattr(obj, "get_params"):
         raise TypeError(f"autoscale() takes a scikit-learn estimator, not {type(obj).__name__}: {obj!r:.80}.")
     if type(obj).__name__ in ("OneVsRestClassifier", "OneVsOneClassifier"):
-        return clone(obj).set_params(estimator=autoscale(obj.estimator, **options))
+        from skdist_gpu.compose import multiclass
+
+        parameters = clone(obj).get_params(deep=False) | {"estimator": autoscale(obj.estimator, **options)}
+        return with_requests_of(obj, getattr(multiclass, type(obj).__name__)(**parameters))
     if _is_search(obj):
         inner = autoscale(obj.estimator, **options)
         return clone(obj).set_params(estimator=inner, **_renamed_grid(obj, inner))

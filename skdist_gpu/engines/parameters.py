@@ -10,8 +10,8 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 import scipy.sparse
-from sklearn.base import clone
 
+from skdist_gpu._compat.sklearn import unfitted
 from skdist_gpu.engines.protocol import FitJob
 
 
@@ -51,4 +51,4 @@ def check_as_scikit_learn(job: FitJob) -> None:
     y = None if job.y is None else _Unread()
     arguments = {} if job.sample_weight is None else {"sample_weight": _Unread()}
     with suppress(_FirstLook):
-        clone(job.estimator).fit(X, y, **arguments)
+        unfitted(job.estimator).fit(X, y, **arguments)

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skdist_gpu.data.inspect import InputInfo
+from skdist_gpu.engines.block_method import BlockMethod
 from skdist_gpu.engines.entry import NEVER, Entry
 from skdist_gpu.progress import Progress
 
 if TYPE_CHECKING:
     from skdist_gpu.hardware.detect import Resources
+
+# what `EngineInfo.scores` says of an engine that scores estimators of every package
+ANY_PACKAGE = "*"
 
 
 @dataclass
@@ -71,6 +75,8 @@ class EngineInfo:
         Device -> the extra of this package that installs them.
     reads : dict
         Device -> where data may be that it takes: ``"host"``, ``"gpu"``, ``"dask"``, ``"disk"``.
+    scores : dict
+        Device -> packages whose fitted estimators its ``score.py`` scores for rows there, `ANY_PACKAGE` for all.
     takes_fit_arguments, continues, calls_callbacks : bool
         Whether it takes further arguments of `fit`, goes on from an earlier fit with ``warm_start=True``, and
         calls the callbacks that an estimator was given with `set_callbacks`.
@@ -83,6 +89,7 @@ class EngineInfo:
     packages: Mapping[str, Mapping[str, str]] = {}
     extras: Mapping[str, str] = {}
     reads: Mapping[str, tuple[str, ...]] = {}
+    scores: Mapping[str, tuple[str, ...]] = {}
     takes_fit_arguments: bool = False
     continues: bool = False
     calls_callbacks: bool = False
@@ -106,8 +113,15 @@ class EngineInfo:
         MemoryError
             If memory ran out; the next candidate takes over.
         """
+        return self._module("fit").fit(job)
+
+    def method_class(self, device: str) -> type[BlockMethod]:
+        """Return what calls a method of a fitted estimator for rows on a device, one of those in `scores`."""
+        return self._module("score").METHODS[device]
+
+    def _module(self, name: str) -> Any:
         folder = type(self).__module__.rpartition(".")[0]
-        return import_module(f"{folder}.fit").fit(job)
+        return import_module(f"{folder}.{name}")
 
     # --- what the planner asks, of one entry --------------------------------------------------
 

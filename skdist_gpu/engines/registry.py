@@ -11,8 +11,9 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
+from skdist_gpu.engines.block_method import BlockMethod
 from skdist_gpu.engines.entry import Entry, catalogue_name
-from skdist_gpu.engines.protocol import EngineInfo
+from skdist_gpu.engines.protocol import ANY_PACKAGE, EngineInfo
 
 # folders in skdist_gpu.engines
 BUILT_IN = (
@@ -60,7 +61,7 @@ def unregister(name: str) -> None:
 
 
 def _forget() -> None:
-    for known in (engines, catalogue, entries_named):
+    for known in (engines, catalogue, entries_named, _method_class):
         known.cache_clear()
 
 
@@ -94,3 +95,18 @@ def matches(entry: Entry, backend: str) -> bool:
     if backend == "auto":
         return not entry.explicit
     return entry.backend == name and device in ("", entry.device)
+
+
+def method_class(estimator: Any, device: str) -> type[BlockMethod]:
+    """Return the class that calls methods of a fitted estimator for rows on a device: an engine's, or the plain one."""
+    return _method_class(type(estimator).__module__.partition(".")[0], device)
+
+
+@cache
+def _method_class(package: str, device: str) -> type[BlockMethod]:
+    ranked = sorted(engines().values(), key=lambda info: info.rank)
+    for wanted in (package, ANY_PACKAGE):
+        for info in ranked:
+            if wanted in info.scores.get(device, ()):
+                return info.method_class(device)
+    return BlockMethod

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from skdist_gpu.planning.plan import Candidate, Plan, format_bytes
+from skdist_gpu.config import format_bytes
+from skdist_gpu.planning.plan import Candidate, Plan
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,9 @@ import platform
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from typing import Any
 
-from skdist_gpu.config import get_config
+from skdist_gpu.config import format_bytes, get_config
 from skdist_gpu.engines.registry import engines
 from skdist_gpu.hardware.detect import Cluster, current_client, detect_resources, driver_versions
-from skdist_gpu.planning.plan import format_bytes
 
 # import names; those that engines need follow
 PACKAGES = ("skdist_gpu", "sklearn", "numpy", "scipy", "pandas", "polars", "pyarrow", "narwhals", "joblib", "skops")

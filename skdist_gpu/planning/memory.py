@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from skdist_gpu.config import format_bytes
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.registry import engines
 from skdist_gpu.hardware.detect import Resources
-from skdist_gpu.planning.plan import format_bytes
 
 _PLACES = {"gpu": "on GPU 0", "dask": "in the cluster's memory", "cpu": "in main memory"}
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
+from skdist_gpu.config import format_bytes
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -115,17 +117,3 @@ def _prediction(candidate: Candidate) -> str:
     if candidate.n_bytes is not None:
         parts.append(format_bytes(candidate.n_bytes))
     return ", ".join(parts)
-
-
-def format_bytes(n_bytes: float) -> str:
-    """Write a number of bytes for people.
-
-    Examples
-    --------
-    >>> format_bytes(31_200_000_000), format_bytes(512)
-    ('31.2 GB', '512 B')
-    """
-    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if n_bytes >= size:
-            return f"{n_bytes / size:.1f} {unit}"
-    return f"{n_bytes:.0f} B"

@@ -8,6 +8,7 @@ from typing import Any
 from sklearn.utils.fixes import parse_version
 
 from skdist_gpu._compat.sklearn import has_callbacks
+from skdist_gpu.config import checks, format_bytes
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.entry import NEVER, ON_DEVICE, Allowed, Entry
 from skdist_gpu.engines.protocol import EngineInfo
@@ -16,7 +17,7 @@ from skdist_gpu.exceptions import BackendError
 from skdist_gpu.hardware.detect import Resources
 from skdist_gpu.planning.cost import predict_seconds
 from skdist_gpu.planning.memory import memory_refusals, predict_bytes
-from skdist_gpu.planning.plan import Candidate, Plan, format_bytes
+from skdist_gpu.planning.plan import Candidate, Plan
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ def gains_from_all_gpus(estimator: Any, info: InputInfo, request: Request, resou
     return request.backend == "auto" and any(candidate.verdict == "possible" for candidate in judged)
 
 
+@checks("backend")
 def check_backend(backend: str) -> None:
     """Raise :class:`BackendError` for a name that no engine has."""
     if backend == "auto":

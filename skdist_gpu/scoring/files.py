@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skdist_gpu.data.dataset import arrow_schema_of, features_schema
+from skdist_gpu.data.dataset import arrow_schema_of, features_schema, schema_of
 from skdist_gpu.data.examples import with_known_categories
-from skdist_gpu.scoring.methods import BlockMethod, column_names, features_of, joined, method_of, scored_batches
+from skdist_gpu.data.kinds import container_of
+from skdist_gpu.engines.block_method import BlockMethod
+from skdist_gpu.publish import published
+from skdist_gpu.scoring.methods import column_names, features_of, joined, method_of, scored_batches
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,7 +38,16 @@ class ScoredDataset:
     """
 
     def __init__(self, function: BlockMethod, source: Any, keep: Sequence[str] | None = None) -> None:
+        if container_of(source) not in ("arrow.dataset", "polars.lazy"):
+            raise TypeError(
+                f"Files are scored as a pyarrow.dataset.Dataset or a polars.LazyFrame, not a {type(source).__name__}. "
+                f"Nothing was computed. estimator.{function.method}(X) scores rows in memory."
+            )
         self.function, self.source = function, source
+        names = list(schema_of(source))
+        unknown = [name for name in keep or () if name not in names]
+        if unknown:
+            raise ValueError(f"The columns to keep, {unknown}, are not in the data, which have {names[:8]}.")
         self._features = features_of(function, source, keep or ())
         unseen = [name for name in features_schema(source) if name not in self._features]
         self._kept = list(keep) if keep is not None else unseen if function.method == "transform" else []
@@ -45,13 +57,20 @@ class ScoredDataset:
         """Names and types of the columns, learned from a made-up row; reads no file."""
         import pyarrow as pa
 
+        row = self._made_up_row([*self._features, *self._kept])
+        return pa.table(self._columns(row, self._result_of(row), self._kept)).schema
+
+    def _made_up_row(self, names: Sequence[str]) -> pa.Table:
+        import pyarrow as pa
+
         source = arrow_schema_of(self.source)
-        made_up = {name: _made_up(source.field(name).type) for name in [*self._features, *self._kept]}
-        row = with_known_categories(self.function.estimator, pa.table(made_up).select(self._features).to_pandas())
-        result = self.function.with_margin(None)(
-            row if hasattr(self.function.estimator, "feature_names_in_") else row.to_numpy()
-        )
-        return pa.table(self._columns(made_up, result, self._kept)).schema
+        return pa.table({name: _made_up(source.field(name).type) for name in names})
+
+    def _result_of(self, row: pa.Table) -> Any:
+        """Return what the method gives for a made-up row."""
+        estimator = self.function.estimator
+        frame = with_known_categories(estimator, row.select(self._features).to_pandas())
+        return self.function.with_margin(None)(frame if hasattr(estimator, "feature_names_in_") else frame.to_numpy())
 
     def to_batches(
         self, columns: Sequence[str] | None = None, batch_size: int | None = None, **_: Any
@@ -68,7 +87,11 @@ class ScoredDataset:
         """Return all rows, in memory."""
         import pyarrow as pa
 
-        return pa.Table.from_batches(self.to_batches(columns))
+        batches = list(self.to_batches(columns))
+        if batches:
+            return pa.Table.from_batches(batches)
+        names = self.schema.names if columns is None else columns
+        return pa.schema([self.schema.field(name) for name in names]).empty_table()
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         return self.to_batches()
@@ -114,8 +137,10 @@ def predict_batches(
 
     Raises
     ------
+    ValueError
+        If the source lacks a column: scikit-learn's own error for one that the estimator was fitted to.
     TypeError
-        If the method gives a list of arrays, as probabilities of several targets are.
+        If the source is in memory, or the method gives a list of arrays, as probabilities of several targets are.
 
     Examples
     --------
@@ -150,7 +175,11 @@ def predict_to_parquet(
     Raises
     ------
     ValueError
-        If the source has no rows.
+        If the source has no rows, or lacks a column.
+    TypeError
+        As :func:`predict_batches` does.
+    OSError
+        If the path is a folder, or its folder is not there or may not be written to; no row is scored then.
 
     Examples
     --------
@@ -168,17 +197,24 @@ def predict_to_parquet(
     """
     import pyarrow.parquet as pq
 
-    batches = predict_batches(estimator, source, method=method, keep=keep)
-    first = next(batches, None)
-    if first is None:
-        raise ValueError("The input has no rows. Nothing was written.")
-    unfinished, n_rows = Path(f"{path}.unfinished"), first.num_rows
-    with pq.ParquetWriter(unfinished, first.schema) as writer:
-        writer.write_batch(first)
-        for batch in batches:
-            writer.write_batch(batch)
-            n_rows += batch.num_rows
-    unfinished.replace(path)
+    return write_batches(predict_batches(estimator, source, method=method, keep=keep), path, pq.ParquetWriter)
+
+
+def write_batches(batches: Iterator[pa.RecordBatch], path: str | Path, open_writer: Callable[..., Any]) -> int:
+    """Write record batches to a file that appears once it is complete; return the number of rows.
+
+    `open_writer` is one of Arrow's writers, as a function of a path and a schema.
+    """
+    with published(path) as hidden:
+        first = next(batches, None)
+        if first is None:
+            raise ValueError("The input has no rows. Nothing was written.")
+        n_rows = first.num_rows
+        with open_writer(hidden, first.schema) as writer:
+            writer.write_batch(first)
+            for batch in batches:
+                writer.write_batch(batch)
+                n_rows += batch.num_rows
     return n_rows
 
 

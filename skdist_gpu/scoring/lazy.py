@@ -14,7 +14,8 @@ from skdist_gpu.data.convert import aligned, place_like
 from skdist_gpu.data.examples import with_known_categories
 from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.data.text import with_nan_in_text
-from skdist_gpu.scoring.methods import BlockMethod, apply_to_block, column_names
+from skdist_gpu.engines.block_method import BlockMethod
+from skdist_gpu.scoring.methods import apply_to_block, column_names
 
 
 def map_rows(function: BlockMethod, X: Any) -> Any:
@@ -150,6 +151,25 @@ def _as_frame(margin: Any) -> Any:
     from dask.dataframe import from_dask_array
 
     return from_dask_array(margin) if container_of(margin) == "dask.array" else margin
+
+
+def as_named_frame(result: Any, estimator: Any) -> Any:
+    """Return a Dask array as a Dask frame with the names of the output features.
+
+    Raises
+    ------
+    ValueError
+        In scikit-learn's words, where the blocks are sparse.
+    """
+    from dask.dataframe import from_dask_array
+
+    if container_of(result._meta) == "scipy.sparse":
+        raise ValueError(
+            "Pandas output does not support sparse data. Set sparse_output=False to output pandas dataframes or "
+            "disable Pandas output via `ohe.set_output(transform='default')`. Nothing was computed."
+        )
+    names = estimator.get_feature_names_out() if hasattr(estimator, "get_feature_names_out") else None
+    return from_dask_array(result, columns=None if names is None else list(names))
 
 
 def _score_frame(block: Any, margin: Any = None, *, function: BlockMethod, frame: Any, empty: Any) -> Any:

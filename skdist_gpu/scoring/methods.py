@@ -1,9 +1,8 @@
-"""Call a method of a fitted estimator on data in any container, lazily for lazy data."""
+"""Call a method of a fitted estimator on rows in memory, and on batches of rows in files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import joblib
@@ -11,10 +10,12 @@ import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
 
 from skdist_gpu._compat.sklearn import check_feature_names
+from skdist_gpu.data.containers import GPU, container_of
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.dataset import features_schema, in_threads, read_batches, schema_of
-from skdist_gpu.data.kinds import DASK, GPU, container_of
-from skdist_gpu.engines.reductions.core.protocol import one_blas_thread
+from skdist_gpu.engines.block_method import BlockMethod, ModelCopies
+from skdist_gpu.engines.registry import method_class
+from skdist_gpu.hardware.threads import one_blas_thread
 
 # rows of a block that one thread scores in memory, and of a batch of files, which takes no more bytes than these
 BLOCK_ROWS = 8192
@@ -42,40 +43,12 @@ SERIAL_METHODS = {
 }
 
 
-@dataclass(frozen=True)
-class BlockMethod:
-    """A method of a plain estimator as a function of one block of rows.
-
-    `labels` turn the codes that XGBoost predicts into the classes of the user.
-    """
-
-    estimator: Any
-    method: str
-    labels: np.ndarray | None = None
-    params: dict[str, Any] = field(default_factory=dict)
-
-    def __call__(self, block: Any) -> Any:
-        return self.decode(getattr(self.estimator, self.method)(block, **self.params))
-
-    def decode(self, result: Any) -> Any:
-        """Return labels for codes; anything else as it is."""
-        if self.labels is None or self.method != "predict":
-            return result
-        return self.labels[np.asarray(result).astype(np.intp)]
-
-    def with_margin(self, margin: Any) -> BlockMethod:
-        """Return the method with other margins of its rows, which XGBoost's estimators add to; None for none."""
-        params = {name: value for name, value in self.params.items() if name != "base_margin"}
-        return replace(self, params=params if margin is None else params | {"base_margin": margin})
-
-
-def block_method(estimator: Any, method: str, labels: np.ndarray | None, params: dict[str, Any]) -> BlockMethod:
-    """Return the method as a function of a block; XGBoost's check their rows first."""
-    if type(estimator).__module__.startswith("xgboost."):
-        from skdist_gpu.engines.xgboost.score import XGBoostMethod
-
-        return XGBoostMethod(estimator, method, labels, params)
-    return BlockMethod(estimator, method, labels, params)
+def block_method(
+    estimator: Any, method: str, labels: Any = None, params: Any = None, copies: ModelCopies | None = None
+) -> BlockMethod:
+    """Return a method of a plain fitted estimator as a function of a block of rows in main memory."""
+    cls = method_class(estimator, "cpu")
+    return cls(estimator, method, labels, params or {}, copies or ModelCopies())
 
 
 def method_of(estimator: Any, name: str) -> BlockMethod:
@@ -83,31 +56,13 @@ def method_of(estimator: Any, name: str) -> BlockMethod:
     if not hasattr(estimator, name):
         raise AttributeError(f"{type(estimator).__name__} has no method {name!r}.")
     own = getattr(estimator, "_block_method", None)
-    return own(name) if own else block_method(estimator, name, None, {})
-
-
-def apply_to(function: BlockMethod, X: Any) -> Any:
-    """Return the method's result for `X`: lazy for Dask and files, on the GPU for CuPy and cuDF."""
-    container = container_of(X)
-    if container in DASK:
-        from skdist_gpu.scoring.lazy import map_rows
-
-        return map_rows(function, X)
-    if container in ("arrow.dataset", "polars.lazy"):
-        from skdist_gpu.scoring.files import ScoredDataset
-
-        return ScoredDataset(function, X)
-    if container in ("numpy", "pandas"):
-        return apply_in_threads(function, X)
-    return apply_to_block(function, X)
+    return own(name) if own else block_method(estimator, name)
 
 
 def apply_to_block(function: BlockMethod, block: Any) -> Any:
     """Return the method's result for data in the memory of this machine or of its GPU."""
     if container_of(block) in GPU:
-        from skdist_gpu.engines.cuml.score import call_on_gpu
-
-        return call_on_gpu(function, block)
+        return function.as_class(method_class(function.estimator, "gpu"))(block)
     return function(to_host(block))
 
 

@@ -19,12 +19,11 @@ from sklearn import metrics
 from sklearn.utils import assert_all_finite
 
 from skdist_gpu._compat.sklearn import parts_of_scorer
-from skdist_gpu.config import get_config, parse_bytes
+from skdist_gpu.config import format_bytes, get_config, parse_bytes
 from skdist_gpu.data.convert import aligned, to_host
 from skdist_gpu.exceptions import CollectLimitError, MisalignedBlocksError
 from skdist_gpu.hardware.cluster import outside_the_pool
 from skdist_gpu.hardware.detect import current_client
-from skdist_gpu.planning.plan import format_bytes
 from skdist_gpu.progress import Progress
 
 # scorer -> scikit-learn's function, which is a mean over rows, and its sign

@@ -11,7 +11,9 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 
 from skdist_gpu.delegation import estimator_has
-from skdist_gpu.scoring.methods import BlockMethod, apply_to, block_method
+from skdist_gpu.engines.block_method import BlockMethod, ModelCopies
+from skdist_gpu.scoring.apply import apply_to
+from skdist_gpu.scoring.methods import block_method
 
 # values of an array that go to the estimator without a look at how to score them best
 SMALL = 2**16
@@ -36,7 +38,8 @@ class ScoringMixin:
 
     def _block_method(self, method: str, **params: Any) -> BlockMethod:
         """Return a method of the plain fitted estimator as a function of a block of rows."""
-        return block_method(self._fitted(), method, self.__dict__.get("_labels"), params)
+        copies = self.__dict__.setdefault("_copies", ModelCopies())
+        return block_method(self._fitted(), method, self.__dict__.get("_labels"), params, copies)
 
     def _call(self, method: str, X: Any, **params: Any) -> Any:
         """Call a method of the plain estimator on data in any container."""

@@ -11,7 +11,7 @@ from skdist_gpu.data.labels import encode
 from skdist_gpu.engines.executors import gram_kernels, lloyd_kernels
 from skdist_gpu.engines.executors.cluster_kernels import ClustersOnGpu
 from skdist_gpu.engines.executors.kernels import map_block
-from skdist_gpu.engines.reductions.clusters.kmeans import AssignReduction, LloydReduction
+from skdist_gpu.engines.reductions.clusters.steps import AssignReduction, LloydReduction
 from skdist_gpu.engines.reductions.core.moments import MomentsReduction
 from skdist_gpu.engines.reductions.linear.linear import Design, ScoreReduction
 from skdist_gpu.engines.reductions.linear.linear_svm import SquaredEpsilonInsensitive, SquaredHinge

@@ -13,7 +13,6 @@ import scipy.sparse as sp
 
 from skdist_gpu import AutoScaleClassifier, AutoScaleXGBClassifier, AutoScaleXGBRegressor
 from skdist_gpu.engines.xgboost import nvforest as xgboost_nvforest
-from skdist_gpu.engines.xgboost import score as xgboost_scoring
 from skdist_gpu.testing import assert_ran_on
 
 pytestmark = pytest.mark.gpu
@@ -130,7 +129,7 @@ def test_nvforest_gives_what_xgboost_does(cupy, data, case, monkeypatch):
     expected = score(rows)
     monkeypatch.setattr(xgboost_nvforest, "NVFOREST_ROWS", 1000)
     found = score(rows)
-    assert "nvforest" in xgboost_scoring._copies[model.estimator_]
+    assert "nvforest" in model._copies
     assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
     np.testing.assert_allclose(found.get(), expected.get(), **ROUNDING)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from skdist_gpu.engines.cuml import entries_preprocessing, entries_supervised, entries_unsupervised
 from skdist_gpu.engines.entry import Entry
-from skdist_gpu.engines.protocol import EngineInfo
+from skdist_gpu.engines.protocol import ANY_PACKAGE, EngineInfo
 
 
 class CuML(EngineInfo):
@@ -17,6 +17,7 @@ class CuML(EngineInfo):
     packages = {"gpu": {"cuml": "26.10", "cupy": "14"}}
     extras = {"gpu": "gpu"}
     reads = {"gpu": ("host", "gpu", "dask")}
+    scores = {"gpu": (ANY_PACKAGE,)}
 
     def entries(self) -> Iterable[Entry]:
         return (*entries_supervised.ENTRIES, *entries_unsupervised.ENTRIES, *entries_preprocessing.ENTRIES)

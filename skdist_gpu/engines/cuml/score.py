@@ -3,40 +3,42 @@
 from __future__ import annotations
 
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from scipy.sparse import issparse
 
 from skdist_gpu.data.convert import place_like, to_gpu, to_host
 from skdist_gpu.data.kinds import container_of
+from skdist_gpu.engines.block_method import BlockMethod, FittedState
 from skdist_gpu.engines.cuml.fit import FORESTS, to_cuml
 from skdist_gpu.engines.registry import entries_for
-from skdist_gpu.scoring.methods import BlockMethod
 
 # linear models need no more than one product
 _LINEAR = {"LinearRegression", "Ridge", "Lasso", "ElasticNet"}
-_device_copies: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
 
-def call_on_gpu(function: BlockMethod, X: Any) -> Any:
-    """Return the method's result as a CuPy array, or as labels on the host where they are text."""
-    estimator = function.estimator
-    if type(estimator).__module__.startswith("xgboost"):
-        from skdist_gpu.engines.xgboost.score import predict_on_gpu
+class CuMLMethod(BlockMethod):
+    """A method of a fitted scikit-learn estimator for rows on the GPU.
 
-        return predict_on_gpu(function, X)
-    if container_of(X) == "cudf" and any(dtype.kind not in "biuf" for dtype in X.dtypes):
-        return _on_gpu(function(to_host(X)), X)  # CuPy holds no text
-    values = to_gpu(X)
-    if type(estimator).__name__ in _LINEAR and function.method == "predict":
-        return values @ to_gpu(estimator.coef_).T + to_gpu(estimator.intercept_)
-    model = _device_copy(estimator)
-    if model is None or not hasattr(model, function.method) or not _takes(estimator, values):
-        return _on_gpu(function(to_host(X)), values)
-    if type(estimator).__name__ in FORESTS:
-        values = values.astype("float32")
-    return _on_gpu(getattr(model, function.method)(values, **function.params), values)
+    The result is a CuPy array, or labels on the host where they are text.
+    """
+
+    def __call__(self, X: Any) -> Any:
+        estimator = self.estimator
+        if container_of(X) == "cudf" and any(dtype.kind not in "biuf" for dtype in X.dtypes):
+            return _on_gpu(super().__call__(to_host(X)), X)  # CuPy holds no text
+        values = to_gpu(X)
+        if type(estimator).__name__ in _LINEAR and self.method == "predict":
+            return values @ to_gpu(estimator.coef_).T + to_gpu(estimator.intercept_)
+        model = self.copies.get("cuml", FittedState(estimator), lambda: to_cuml(estimator))
+        if model is None or not hasattr(model, self.method) or not _takes(estimator, values):
+            return _on_gpu(super().__call__(to_host(X)), values)
+        if type(estimator).__name__ in FORESTS:
+            values = values.astype("float32")
+        return _on_gpu(getattr(model, self.method)(values, **self.params), values)
+
+
+METHODS = {"gpu": CuMLMethod}
 
 
 def _takes(estimator: Any, values: Any) -> bool:
@@ -51,10 +53,3 @@ def _on_gpu(result: Any, values: Any) -> Any:
     """Return numbers as a CuPy array, text and sparse matrices as they are."""
     numbers = isinstance(result, np.ndarray) and result.dtype.kind in "biuf"
     return place_like(result, values) if numbers else result
-
-
-def _device_copy(estimator: Any) -> Any:
-    """Return cuML's twin of a fitted estimator; None if cuML has none."""
-    if estimator not in _device_copies:
-        _device_copies[estimator] = to_cuml(estimator)
-    return _device_copies[estimator]

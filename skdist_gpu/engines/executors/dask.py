@@ -22,8 +22,9 @@ from skdist_gpu.data.containers import GPU, container_of, find
 from skdist_gpu.data.containers.dask import block_to_host
 from skdist_gpu.data.convert import place_like
 from skdist_gpu.data.labels import codes_of, labels_in
-from skdist_gpu.engines.reductions.core.protocol import Reduction, combine_all, fold, one_blas_thread, part_bounds
+from skdist_gpu.engines.reductions.core.protocol import Reduction, combine_all, fold, part_bounds
 from skdist_gpu.exceptions import MisalignedBlocksError
+from skdist_gpu.hardware.threads import one_blas_thread
 from skdist_gpu.progress import Progress
 
 # partial results that one task combines

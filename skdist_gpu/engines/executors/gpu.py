@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from queue import SimpleQueue
 from threading import Event
 from typing import Any
@@ -26,7 +27,7 @@ from skdist_gpu.engines.reductions.core.protocol import Reduce, Reduction, part_
 from skdist_gpu.progress import Progress
 
 N_BUFFERS = 3
-MOST_THREADS = 10
+MOST_THREADS = 16
 CARRIED_BYTES = 8 * 2**20
 FILE_THREADS = 6
 FILE_BATCH_BYTES = 2**25
@@ -208,9 +209,9 @@ class _HostStream:
         with ThreadPoolExecutor(self.n_threads, initializer=cupy.cuda.Device().use) as pool:
             ahead = deque(self._upload(pool, i, starts[i]) for i in range(min(len(self.buffers), len(starts))))
             for index in range(len(starts)):
-                block, pieces = ahead.popleft()
-                for piece in pieces:
-                    compute_stream.wait_event(piece.result())
+                block, strips = ahead.popleft()
+                for arrived in chain.from_iterable(strip.result() for strip in strips):
+                    compute_stream.wait_event(arrived)
                 yield block
                 self.computed[index % len(self.buffers)].record(compute_stream)
                 following = index + len(self.buffers)
@@ -219,7 +220,7 @@ class _HostStream:
         compute_stream.synchronize()
 
     def _upload(self, pool: ThreadPoolExecutor, index: int, start: int) -> tuple[list[Any], list[Any]]:
-        """Let the threads send a block; return it, and what tells when each piece of it has arrived."""
+        """Let the threads send a block; return it, and what tells when each strip of it has arrived."""
         if index in self.cache:
             return self.cache[index], []
         stop = min(self.n_rows, start + self.step)
@@ -231,22 +232,28 @@ class _HostStream:
             free = cupy.cuda.get_current_stream().record()
         else:
             block = [buffer[: stop - start] for buffer in self.buffers[index % len(self.buffers)]]
-        pieces = []
+        strips = []
         for part, target in zip(self.parts, block, strict=True):
             n_carried = max(1, CARRIED_BYTES // part[:1].nbytes)
-            for a in range(start, stop, n_carried):
-                b = min(stop, a + n_carried)
-                pieces.append(pool.submit(self._send, part[a:b], target[a - start : b - start], free))
-        return block, pieces
+            # a strip for each thread, since to hand each piece to a thread takes the interpreter longer than to send it
+            n_strip = -(-(stop - start) // (self.n_threads * n_carried)) * n_carried
+            for a in range(start, stop, n_strip):
+                b = min(stop, a + n_strip)
+                strips.append(pool.submit(self._send, part[a:b], target[a - start : b - start], n_carried, free))
+        return block, strips
 
-    def _send(self, rows: np.ndarray, target: Any, free: Any) -> Any:
-        """Send rows with the carrier that has been free for longest; return the event of their arrival."""
-        carrier = self.carriers.get()
-        try:
-            carrier.send(rows, target, free)
-            return carrier.sent
-        finally:
-            self.carriers.put(carrier)
+    def _send(self, rows: np.ndarray, target: Any, n_carried: int, free: Any) -> list[Any]:
+        """Send rows with the carriers that have been free for longest; return the events of their arrival."""
+        arrivals = []
+        for start in range(0, len(rows), n_carried):
+            piece = slice(start, start + n_carried)
+            carrier = self.carriers.get()
+            try:
+                carrier.send(rows[piece], target[piece], free)
+                arrivals.append(carrier.sent)
+            finally:
+                self.carriers.put(carrier)
+        return arrivals
 
 
 class _FileStream:

@@ -2,7 +2,7 @@
 using T = VALUE;
 constexpr int WIDTH = 16 * LINES, STRIDE = WIDTH + 4;
 constexpr int ODD = LINES % 2, ROLES = (LINES + 1) / 2, TILES = 2 * (LINES + 1 - ODD);
-constexpr int THREADS = 32 * ROLES * GROUPS, SLOT = ROLES * TILES * 128;
+constexpr int OWN = TILES / SPLIT, THREADS = 32 * ROLES * SPLIT * GROUPS, SLOT = ROLES * TILES * 128;
 
 struct Table {
     const T* X;
@@ -92,7 +92,9 @@ template <int ROLE> struct Lines {
     static constexpr int LONG = LINES - 1 - ROLE, SHORT = ROLE - ODD;
 };
 
-template <int ROLE> __device__ __forceinline__ void multiply(double (&sums)[TILES][4], const double* tile, int group) {
+// it has every SPLIT-th tile of them, from the tile of its PART on
+template <int ROLE, int PART>
+__device__ __forceinline__ void multiply(double (&sums)[OWN][4], const double* tile, int group) {
     constexpr int LONG = Lines<ROLE>::LONG, SHORT = Lines<ROLE>::SHORT;
     const int lane = threadIdx.x % 32;
     // the thread's own value of each 4 rows and 8 columns
@@ -107,13 +109,23 @@ template <int ROLE> __device__ __forceinline__ void multiply(double (&sums)[TILE
             if (SHORT >= 0) of_short[k] = at[16 * SHORT];
         }
         #pragma unroll
-        for (int column = 0; column < 2 * LONG + 2; ++column) {
+        for (int k = 0; k < (2 * LONG + 2) / SPLIT; ++k) {
+            const int column = SPLIT * k + PART;
             double values[DEPTH / 4];
             #pragma unroll
-            for (int k = 0; k < DEPTH / 4; ++k) values[k] = own[(row + 4 * k) * STRIDE + 8 * column];
-            multiply_add(sums[column], of_long, values);
-            if (column < 2 * SHORT + 2) multiply_add(sums[2 * LONG + 2 + column], of_short, values);
+            for (int i = 0; i < DEPTH / 4; ++i) values[i] = own[(row + 4 * i) * STRIDE + 8 * column];
+            multiply_add(sums[k], of_long, values);
+            if (column < 2 * SHORT + 2) multiply_add(sums[(2 * LONG + 2) / SPLIT + k], of_short, values);
         }
+    }
+}
+
+// the numbers of tiles have to be known to the compiler
+template <int ROLE, int PART>
+__device__ __forceinline__ void multiply_own(double (&sums)[OWN][4], const double* tile, int which, int group) {
+    if constexpr (ROLE < ROLES) {
+        if (which == SPLIT * ROLE + PART) multiply<ROLE, PART>(sums, tile, group);
+        else multiply_own<ROLE + (PART + 1) / SPLIT, (PART + 1) % SPLIT>(sums, tile, which, group);
     }
 }
 
@@ -130,7 +142,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS_PER_PROCESSOR) gram
     double* tile = (double*)(stages + N_STAGES * stage_bytes);    // [STEP][STRIDE]
     double* shift = tile + STEP * STRIDE;                         // [WIDTH]
     double* scale = shift + WIDTH;                                // [STEP]
-    const int thread = threadIdx.x, role = thread / 32 % ROLES, group = thread / 32 / ROLES;
+    const int thread = threadIdx.x, warp = thread / 32;
+    const int role = warp % ROLES, part = warp / ROLES % SPLIT, group = warp / (ROLES * SPLIT);
     const int n_columns = table.n_features + table.n_targets;
 
     long long start = (long long)blockIdx.x * STEP;
@@ -160,9 +173,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS_PER_PROCESSOR) gram
     }
     for (int i = thread; i < STEP * STRIDE; i += THREADS) tile[i] = 0.0;
 
-    double sums[TILES][4];
+    double sums[OWN][4];
     #pragma unroll
-    for (int k = 0; k < TILES; ++k) sums[k][0] = sums[k][1] = sums[k][2] = sums[k][3] = 0.0;
+    for (int k = 0; k < OWN; ++k) sums[k][0] = sums[k][1] = sums[k][2] = sums[k][3] = 0.0;
 
     const int a_step = table.by_rows ? table.n_features : 1, b_step = table.by_rows ? 1 : STEP + 1;
     for (int stage = 0; start < table.n_rows; start += hop, stage = (stage + 1) % N_STAGES) {
@@ -197,22 +210,13 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS_PER_PROCESSOR) gram
         __syncthreads();
         if (start + N_STAGES * hop < table.n_rows) bring(table, start + N_STAGES * hop, arrived, y_at, weight_at);
         asm volatile("cp.async.commit_group;");
-        if (role == 0) multiply<0>(sums, tile, group);
-#if LINES > 2
-        else if (role == 1) multiply<1>(sums, tile, group);
-#endif
-#if LINES > 4
-        else if (role == 2) multiply<2>(sums, tile, group);
-#endif
-#if LINES > 6
-        else multiply<3>(sums, tile, group);
-#endif
+        multiply_own<0, 0>(sums, tile, SPLIT * role + part, group);
     }
     double* own = partials + ((long long)blockIdx.x * GROUPS + group) * SLOT + role * TILES * 128 + thread % 32;
     #pragma unroll
-    for (int k = 0; k < TILES; ++k)
+    for (int k = 0; k < OWN; ++k)
         #pragma unroll
-        for (int c = 0; c < 4; ++c) own[(k * 4 + c) * 32] = sums[k][c];
+        for (int c = 0; c < 4; ++c) own[((SPLIT * k + part) * 4 + c) * 32] = sums[k][c];
 }
 
 // adds up the partial sums of 32 values, in slices of them and then the slices

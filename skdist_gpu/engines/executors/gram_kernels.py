@@ -35,10 +35,11 @@ _SOURCE = Path(__file__).with_suffix(".cu")
 
 @dataclass(frozen=True)
 class _Shape:
-    """How a block of threads divides its work: lines of 16 columns, rows at a time, and warps for the same tiles."""
+    """How a block of threads divides its work: lines of 16 columns, rows of a product, warps for the tiles of lines."""
 
     lines: int
     depth: int = 8
+    split: int = 1
 
     @property
     def step(self) -> int:
@@ -47,18 +48,18 @@ class _Shape:
 
     @property
     def roles(self) -> int:
-        """Warps that share the triangle."""
+        """Pairs of lines, or single ones, that have as many tiles."""
         return (self.lines + 1) // 2
 
     @property
     def groups(self) -> int:
-        """How often; each takes its share of the rows."""
-        return max(1, 4 // self.roles)
+        """How many warps have the same tiles; each takes its share of the rows."""
+        return max(1, 4 // (self.roles * self.split))
 
     @property
     def threads(self) -> int:
         """Threads of a block."""
-        return 32 * self.roles * self.groups
+        return 32 * self.roles * self.split * self.groups
 
     @property
     def slot(self) -> int:
@@ -167,6 +168,7 @@ def _kernels(device: int, dtype: str, shape: _Shape) -> Any:
     numbers = {
         "VALUE": _C_TYPES[dtype],
         "LINES": shape.lines,
+        "SPLIT": shape.split,
         "GROUPS": shape.groups,
         "STEP": shape.step,
         "DEPTH": shape.depth,

@@ -13,7 +13,7 @@ import cupy
 import numpy as np
 
 from skdist_gpu.engines.executors.sums import add_up
-from skdist_gpu.engines.reductions.clusters.kmeans import Assignment, AssignReduction, ClusterSums, LloydReduction
+from skdist_gpu.engines.reductions.clusters.steps import Assignment, AssignReduction, ClusterSums, LloydReduction
 
 # shared memory of a block of threads, so that two of them run on a processor at once
 MOST_SHARED_BYTES = 110_000

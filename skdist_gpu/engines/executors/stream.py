@@ -13,10 +13,10 @@ from skdist_gpu.data.labels import codes_of, labels_in
 from skdist_gpu.engines.reductions.core.protocol import (
     Reduction,
     fold,
-    one_blas_thread,
     part_bounds,
     sums_of_any_values,
 )
+from skdist_gpu.hardware.threads import one_blas_thread
 from skdist_gpu.progress import Progress
 
 

@@ -10,10 +10,10 @@ from skdist_gpu.engines.reductions.core.protocol import (
     Reduction,
     combine_all,
     fold,
-    one_blas_thread,
     rows_per_step,
     take_rows,
 )
+from skdist_gpu.hardware.threads import one_blas_thread
 from skdist_gpu.progress import Progress
 
 # the share of a step that is worth a thread

@@ -163,7 +163,9 @@ def _checked(job: FitJob) -> tuple[Any, Any, Any]:
         return check_gpu_input(*data, labels=_takes_labels(job.estimator))
     # the sums tell whether all values are finite
     tags = get_tags(job.estimator)
-    sparse, several = tags.input_tags.sparse and job.device != "gpu", tags.target_tags.multi_output
+    # scikit-learn's ridge has an error of its own for solvers that do not take sparse rows
+    sparse = tags.input_tags.sparse or type(job.estimator).__name__ in ("Ridge", "RidgeClassifier")
+    sparse, several = sparse and job.device != "gpu", tags.target_tags.multi_output
     X, y, sample_weight = validate(*data, sparse=sparse, multi_target=several, finite=False)
     if y is not None and y.dtype == object and not _takes_labels(job.estimator):
         y = y.astype(np.float64)

@@ -6,13 +6,13 @@ from contextlib import AbstractContextManager, nullcontext
 
 import joblib
 
+from skdist_gpu.config import format_bytes
 from skdist_gpu.data.convert import count_rows, to_host
 from skdist_gpu.data.dataset import load, table_of
 from skdist_gpu.data.inspect import itemsize
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.sklearn.info import joblib_goes_to_dask
 from skdist_gpu.exceptions import EngineRefusal
-from skdist_gpu.planning.plan import format_bytes
 
 
 def fit(job: FitJob) -> Fitted:

@@ -21,8 +21,8 @@ from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.labels import codes_of
 from skdist_gpu.engines.incremental.fit import DaskBlocks, blocks_of
 from skdist_gpu.engines.protocol import FitJob, Fitted
-from skdist_gpu.engines.reductions.core.protocol import one_blas_thread
 from skdist_gpu.engines.voting.info import BLOCK_ROWS
+from skdist_gpu.hardware.threads import one_blas_thread
 
 # number of the block, the model, and how many rows it speaks for
 Voter = tuple[int, Any, float]

@@ -27,6 +27,7 @@ class XGBoost(EngineInfo):
     packages = {"gpu": {"xgboost": LOWEST}, "cpu": {"xgboost": LOWEST}}
     extras = {"gpu": "gpu", "cpu": "cpu"}
     reads = {"gpu": ("host", "gpu", "dask", "disk"), "cpu": ("host", "gpu", "dask", "disk")}
+    scores = {"cpu": ("xgboost",), "gpu": ("xgboost",)}
     takes_fit_arguments = True
 
     def entries(self) -> Iterable[Entry]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from sklearn.utils.validation import validate_data
@@ -12,7 +12,8 @@ from sklearn.utils.validation import validate_data
 from skdist_gpu.data.convert import place_like, to_gpu, to_host
 from skdist_gpu.data.inspect import inspect_input
 from skdist_gpu.data.kinds import FRAMES, container_of
-from skdist_gpu.engines.xgboost import nvforest as xgboost_nvforest
+from skdist_gpu.engines.block_method import BlockMethod
+from skdist_gpu.engines.xgboost import nvforest
 from skdist_gpu.engines.xgboost.arguments import (
     CHECKS,
     check_columns,
@@ -22,7 +23,6 @@ from skdist_gpu.engines.xgboost.arguments import (
     rows_of,
     with_known_categories,
 )
-from skdist_gpu.scoring.methods import BlockMethod
 
 # rows that a thread of XGBoost takes at a time: for fewer, the other threads only wait, on busy cores for long
 ONE_BLOCK = 64
@@ -39,8 +39,9 @@ class XGBoostMethod(BlockMethod):
     def __call__(self, block: Any) -> Any:
         rows = block if _plainly_fine(self.estimator, block) else _checked_rows(self.estimator, block)
         few = rows.shape[0] <= ONE_BLOCK and container_of(rows) in ("numpy", "pandas")
-        if few and _works_in_place(self):
-            return predict_in_place(self, rows, _copy_of(self.estimator, nthread=1))
+        copy = _copy_of(self, self.copies.get_from_second_call, nthread=1) if few and _works_in_place(self) else None
+        if copy is not None:
+            return predict_in_place(self, rows, copy)
         return super().__call__(rows)
 
     def decode(self, result: Any) -> Any:
@@ -99,37 +100,46 @@ def _values(categories: Any) -> list[Any]:
 
 # --- prediction with a copy of the booster -------------------------------------------------
 
-_copies: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
+
+class XGBoostOnGPU(XGBoostMethod):
+    """The same for CuPy and cuDF rows, as a CuPy array; labels that are text are on the host."""
+
+    def __call__(self, X: Any) -> Any:
+        if not _works_in_place(self) or container_of(X) == "cupy.sparse":
+            result = super().__call__(to_host(X))
+            return to_gpu(result) if result.dtype.kind in "fiub" else result
+        if container_of(X) == "cudf":
+            X = _with_seen_categories(self.estimator, X)
+        if not self.params and nvforest.serves(self.estimator, X):
+            return _answer(self, _forest_of(self)(X))
+        return predict_in_place(self, X, _copy_of(self, self.copies.get, device="cuda"))
 
 
-def _copy_of(estimator: Any, **param: Any) -> Any:
+METHODS = {"cpu": XGBoostMethod, "gpu": XGBoostOnGPU}
+
+
+def _copy_of(function: BlockMethod, get: Callable[..., Any], **param: Any) -> Any:
     """Return the copy of an estimator's booster with another device or number of threads."""
-    copies = _copies.setdefault(estimator, {})
-    [name] = param
-    if name not in copies:
-        copies[name] = estimator.get_booster().copy()
-        copies[name].set_param(param)
-    return copies[name]
+    booster = function.estimator.get_booster()
+
+    def make() -> Any:
+        copy = booster.copy()
+        copy.set_param(param)
+        return copy
+
+    return get(f"booster {param}", _state_of(function.estimator, booster), make)
 
 
-def predict_on_gpu(function: BlockMethod, X: Any) -> Any:
-    """Return the method's result for CuPy or cuDF rows as a CuPy array; labels that are text on the host."""
-    if not _works_in_place(function) or container_of(X) == "cupy.sparse":
-        result = function(to_host(X))
-        return to_gpu(result) if result.dtype.kind in "fiub" else result
-    if container_of(X) == "cudf":
-        X = _with_seen_categories(function.estimator, X)
-    if not function.params and xgboost_nvforest.serves(function.estimator, X):
-        return _answer(function, _forest_of(function.estimator)(X))
-    return predict_in_place(function, X, _copy_of(function.estimator, device="cuda"))
-
-
-def _forest_of(estimator: Any) -> Any:
+def _forest_of(function: BlockMethod) -> Any:
     """Return nvForest's copy of an estimator's trees."""
-    copies = _copies.setdefault(estimator, {})
-    if "nvforest" not in copies:
-        copies["nvforest"] = xgboost_nvforest.load_forest(_best_booster(estimator))
-    return copies["nvforest"]
+    estimator = function.estimator
+    state = (_state_of(estimator, estimator.get_booster()), _best_iterations(estimator))
+    return function.copies.get("nvforest", state, lambda: nvforest.load_forest(_best_booster(estimator)))
+
+
+def _state_of(estimator: Any, booster: Any) -> tuple[Any, ...]:
+    """Return what tells a trained booster from one that was trained on, or loaded into, in place; cheap for one row."""
+    return booster, booster.num_boosted_rounds(), booster.attributes(), str(estimator.base_score)
 
 
 def _works_in_place(function: BlockMethod) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 from xgboost import ExtMemQuantileDMatrix, config_context
 
 from skdist_gpu._compat.xgboost import fit_from
+from skdist_gpu.config import format_bytes
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.xgboost.arguments import (
     bring_home,
@@ -38,7 +39,6 @@ from skdist_gpu.engines.xgboost_external.batches import (
 )
 from skdist_gpu.engines.xgboost_external.info import GPU_BATCH_BYTES
 from skdist_gpu.exceptions import EngineRefusal
-from skdist_gpu.planning.plan import format_bytes
 
 # bytes on disk for each value: its bin, by row and by column
 CACHE_BYTES = 2.5

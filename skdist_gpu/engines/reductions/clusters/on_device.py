@@ -62,11 +62,18 @@ class Found:
     n_iter_: int
 
 
-def fit_sample(estimator: Any, sample: Rows, place: Callable[[np.ndarray, np.ndarray], RowsOnDevice]) -> Found | None:
+def fit_sample(
+    estimator: Any,
+    sample: Rows,
+    place: Callable[[np.ndarray, np.ndarray], RowsOnDevice],
+    origin: np.ndarray,
+    tolerance: float,
+) -> Found | None:
     """Return what scikit-learn would find; None where it has to do it itself.
 
     That is with other ways to begin than k-means++, for as many clusters as the device does not take, and where one
-    lost all of its rows. `place` sends rows and weights to the device.
+    lost all of its rows. `place` sends rows and weights to the device, `origin` is amid the rows, and squared moves
+    of the centres up to the tolerance end the steps.
     """
     X, weight, n_clusters = sample.X, sample.weight.astype(sample.X.dtype), estimator.n_clusters
     rows = place(X, weight)
@@ -74,8 +81,6 @@ def fit_sample(estimator: Any, sample: Rows, place: Callable[[np.ndarray, np.nda
         return None
     random_state = check_random_state(estimator.random_state)
     before = random_state.get_state()
-    tolerance = estimator.tol * X.var(axis=0, dtype=np.float64).mean()
-    origin = X.mean(axis=0, dtype=np.float64)
     best = None
     for _ in range(1 if estimator.n_init == "auto" else estimator.n_init):
         first = random_state.choice(len(X), p=weight / weight.sum())

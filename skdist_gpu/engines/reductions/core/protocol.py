@@ -10,11 +10,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 # what the rows of one step take in float64: little enough for a cache, and enough for threads not to wait for the
 # interpreter, which each operation needs for a moment
@@ -195,17 +193,6 @@ def part_bounds(n_rows: int, n_parts: int) -> list[int]:
 def take_rows(table: Any, rows: slice) -> Any:
     """Return rows of an array or a pandas frame, counted from its first row."""
     return table.iloc[rows] if hasattr(table, "iloc") else table[rows]
-
-
-def one_blas_thread() -> Any:
-    """Return a context in which BLAS uses one thread, because other threads are the parallelism."""
-    return _blas().limit(limits=1)
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    # to look through the loaded libraries takes milliseconds
-    return ThreadpoolController()
 
 
 def rows_per_step(n_columns: int, n_bytes: int) -> int:

@@ -127,6 +127,8 @@ def fit_ridge(estimator: Any, data: Passes) -> None:
     ValueError
         If there are neither one nor `n_targets` penalties.
     """
+    if data.sparse:
+        _check_sparse(estimator)
     table = Table(finite_moments(data), data.n_features, estimator.fit_intercept)
     n_targets = table.cross.shape[1]
     alphas = np.asarray(estimator.alpha, dtype=np.float64).ravel()
@@ -142,6 +144,17 @@ def fit_ridge(estimator: Any, data: Passes) -> None:
         # unlike LinearRegression's, also for y of shape (n_rows, 1)
         estimator.coef_ = coef[:, 0]
     data.keep_dtype(estimator, "coef_", "intercept_")
+
+
+def _check_sparse(estimator: Any) -> None:
+    """Raise scikit-learn's own error for a solver that does not take sparse rows."""
+    if estimator.fit_intercept and estimator.solver in ("cholesky", "svd"):
+        raise ValueError(
+            f"solver='{estimator.solver}' does not support fitting the intercept on sparse data. Please set the solver "
+            "to 'auto' or 'lsqr', 'sparse_cg', 'sag', 'lbfgs' or set `fit_intercept=False`"
+        )
+    if estimator.solver == "svd":
+        raise TypeError("SVD solver does not support sparse inputs currently")
 
 
 def _singular_values(gram: np.ndarray) -> np.ndarray:

@@ -74,11 +74,11 @@ def fit_leave_one_out(estimator: Any, data: Passes) -> None:
     check_gcv_mode(estimator, data.sparse)
     moments = finite_moments(data)
     table = Table(moments, data.n_features, estimator.fit_intercept)
-    alphas = np.atleast_1d(estimator.alphas)
-    for index, alpha in enumerate(alphas.tolist()):
+    given = np.atleast_1d(np.asarray(estimator.alphas, dtype=object))
+    for index, alpha in enumerate(given):
         # scikit-learn reads the data of a RidgeClassifierCV first
-        check_scalar(alpha, f"alphas[{index}]" if len(alphas) > 1 else "alphas", Real, **_ABOVE_ZERO)
-    alphas = alphas.astype(np.float64)
+        check_scalar(alpha, f"alphas[{index}]" if len(given) > 1 else "alphas", Real, **_ABOVE_ZERO)
+    alphas = given.astype(np.float64)
     eigenvalues, vectors, projected = _decompose(table, data, alphas.min())
     shrinkage = 1 / (eigenvalues[:, None] + alphas)
     total = float(moments.weight) if estimator.fit_intercept else np.inf

@@ -22,10 +22,10 @@ from skdist_gpu.engines.reductions.core.protocol import (
     column_sums,
     dot,
     namespace,
-    one_blas_thread,
 )
 from skdist_gpu.engines.reductions.core.sample import Overview, Rows, check_finite, look
 from skdist_gpu.engines.reductions.linear.absolute import AbsolutePenalty, by_split_gradients
+from skdist_gpu.hardware.threads import one_blas_thread
 
 # means this many standard deviations from zero are subtracted
 FAR_FROM_ZERO = 100.0

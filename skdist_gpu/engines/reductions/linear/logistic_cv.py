@@ -16,7 +16,7 @@ from sklearn.model_selection import check_cv
 
 from skdist_gpu.engines.reductions.classes.class_weights import check_classes, class_weights
 from skdist_gpu.engines.reductions.core.newton import MOST_UNKNOWNS, Minimum, Search, Sums, minimise_together, search
-from skdist_gpu.engines.reductions.core.protocol import Passes, fold, one_blas_thread
+from skdist_gpu.engines.reductions.core.protocol import Passes, fold
 from skdist_gpu.engines.reductions.core.sample import Rows, check_finite, look
 from skdist_gpu.engines.reductions.entries import few_passes
 from skdist_gpu.engines.reductions.linear.linear import (
@@ -35,6 +35,7 @@ from skdist_gpu.engines.reductions.linear.logistic_folds import (
     TrainingReduction,
 )
 from skdist_gpu.exceptions import EngineRefusal
+from skdist_gpu.hardware.threads import one_blas_thread
 
 # second derivatives of all models together
 MOST_BYTES = 2**30
