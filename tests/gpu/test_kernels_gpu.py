@@ -72,7 +72,7 @@ def check_moments(X, y, weight, on_gpu=None):
 
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("n_columns", [1, 14, 15, 31, 46, 50, 63, 78, 95, 100, 126])
+@pytest.mark.parametrize("n_columns", [1, 14, 31, 46, 50, 63, 78, 95, 100, 126, 127, 128, 150, 191, 200, 254])
 def test_moments_of_a_block(n_columns, dtype, order):
     generator = np.random.default_rng(n_columns)
     X = np.asarray(generator.normal(1e4, 2.0, (4_321, n_columns)), dtype, order=order)
@@ -94,6 +94,8 @@ def test_moments_of_several_targets_and_of_rows_cut_from_a_table():
     cut = [whole[3::2, 1:], wide[3::2, 4], cupy.asarray(weight)[3::2]]
     check_moments(X[3::2, 1:], Y[3::2, 4], weight[3::2], cut)
     check_moments(X[:, ::-1], None, None, [whole[:, ::-1], None, None])
+    many = generator.normal(7.0, size=(5_000, 130))
+    check_moments(X[:5_000], many, weight[:5_000])
 
 
 def test_moments_pass_nan_on():
@@ -104,9 +106,9 @@ def test_moments_pass_nan_on():
 
 
 def test_wider_rows_are_left_to_products():
-    assert not gram_kernels.has_kernel(cupy.empty((10, 128)), None)
-    assert not gram_kernels.has_kernel(cupy.empty((10, 126)), cupy.empty((10, 2)))
-    assert gram_kernels.has_kernel(cupy.empty((10, 126)), cupy.empty(10))
+    assert not gram_kernels.has_kernel(cupy.empty((10, 256)), None)
+    assert not gram_kernels.has_kernel(cupy.empty((10, 254)), cupy.empty((10, 2)))
+    assert gram_kernels.has_kernel(cupy.empty((10, 254)), cupy.empty(10))
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -1,8 +1,12 @@
 // the kernels of gram_kernels.py, which gives the numbers in capitals
 using T = VALUE;
-constexpr int WIDTH = 16 * LINES, STRIDE = WIDTH + 4;
-constexpr int ODD = LINES % 2, ROLES = (LINES + 1) / 2, TILES = 2 * (LINES + 1 - ODD);
-constexpr int OWN = TILES / SPLIT, THREADS = 32 * ROLES * SPLIT * GROUPS, SLOT = ROLES * TILES * 128;
+// the triangle of the products of LINES lines of 16 columns; or, for an OBLONG, all products of the first OBLONG lines
+// with the others
+constexpr int WIDTH = 16 * LINES, STRIDE = WIDTH + 4, FIRST = OBLONG ? 16 * OBLONG : WIDTH;
+constexpr int ODD = LINES % 2, ROLES = OBLONG ? OBLONG : (LINES + 1) / 2;
+constexpr int TILES = OBLONG ? 2 * (LINES - OBLONG) : 2 * (LINES + 1 - ODD);
+constexpr int FACING = OBLONG ? FIRST : 0, OWN = TILES / SPLIT;
+constexpr int THREADS = 32 * ROLES * SPLIT * GROUPS, SLOT = ROLES * TILES * 128;
 
 struct Table {
     const T* X;
@@ -12,8 +16,17 @@ struct Table {
     const double* weight;
     const double* shift;                 // the mean of a few rows if there is none
     long long n_rows;
-    int n_features, n_targets;
+    int n_features, n_targets, first, second;
     bool wide_y, by_rows, flat;
+
+    // the columns of [X y] begin at `first` and, for an OBLONG, go on at `second`
+    __device__ __forceinline__ int column(int place) const {
+        return OBLONG && place >= FIRST ? place - FIRST + second : place + first;
+    }
+    __device__ __forceinline__ int place(int column) const {
+        if (column >= first && column < first + FIRST) return column - first;
+        return OBLONG && column >= second && column < second + WIDTH - FIRST ? column - second + FIRST : -1;
+    }
 };
 
 __device__ __forceinline__ double target(const Table& table, long long row, int k) {
@@ -37,16 +50,16 @@ __device__ __forceinline__ void bring(const Table& table, long long start, char*
             copy<16>(stage + i, from + i);
     } else if (table.by_rows) {
         for (int i = threadIdx.x; i < n_here * WIDTH; i += THREADS) {
-            const int row = i / WIDTH, column = i % WIDTH;
+            const int row = i / WIDTH, place = i % WIDTH, column = table.column(place);
             if (column < table.n_features)
-                copy<sizeof(T)>(rows + row * table.n_features + column,
+                copy<sizeof(T)>(rows + row * WIDTH + place,
                                 table.X + (start + row) * table.row_step + column * table.column_step);
         }
     } else {
-        for (int i = threadIdx.x; i < STEP * table.n_features; i += THREADS) {
-            const int row = i % STEP, column = i / STEP;
-            if (row < n_here)
-                copy<sizeof(T)>(rows + column * (STEP + 1) + row,
+        for (int i = threadIdx.x; i < STEP * WIDTH; i += THREADS) {
+            const int row = i % STEP, place = i / STEP, column = table.column(place);
+            if (row < n_here && column < table.n_features)
+                copy<sizeof(T)>(rows + place * (STEP + 1) + row,
                                 table.X + (start + row) * table.row_step + column * table.column_step);
         }
     }
@@ -87,15 +100,12 @@ __device__ __forceinline__ void multiply_add(double (&sums)[4], const double* a,
 #endif
 }
 
-// a warp's own rows of the triangle: a long one, and a short one unless the long one is the longest of an odd number
-template <int ROLE> struct Lines {
-    static constexpr int LONG = LINES - 1 - ROLE, SHORT = ROLE - ODD;
-};
-
+// a warp's own lines of the triangle: a long one, and a short one unless the long one is the longest of an odd number;
 // it has every SPLIT-th tile of them, from the tile of its PART on
 template <int ROLE, int PART>
 __device__ __forceinline__ void multiply(double (&sums)[OWN][4], const double* tile, int group) {
-    constexpr int LONG = Lines<ROLE>::LONG, SHORT = Lines<ROLE>::SHORT;
+    constexpr int LONG = OBLONG ? ROLE : LINES - 1 - ROLE, SHORT = OBLONG ? -1 : ROLE - ODD;
+    constexpr int IN_LONG = OBLONG ? TILES : 2 * LONG + 2, IN_SHORT = 2 * SHORT + 2;
     const int lane = threadIdx.x % 32;
     // the thread's own value of each 4 rows and 8 columns
     const double* own = tile + lane % 4 * STRIDE + lane / 4;
@@ -109,13 +119,13 @@ __device__ __forceinline__ void multiply(double (&sums)[OWN][4], const double* t
             if (SHORT >= 0) of_short[k] = at[16 * SHORT];
         }
         #pragma unroll
-        for (int k = 0; k < (2 * LONG + 2) / SPLIT; ++k) {
+        for (int k = 0; k < IN_LONG / SPLIT; ++k) {
             const int column = SPLIT * k + PART;
             double values[DEPTH / 4];
             #pragma unroll
-            for (int i = 0; i < DEPTH / 4; ++i) values[i] = own[(row + 4 * i) * STRIDE + 8 * column];
+            for (int i = 0; i < DEPTH / 4; ++i) values[i] = own[(row + 4 * i) * STRIDE + FACING + 8 * column];
             multiply_add(sums[k], of_long, values);
-            if (column < 2 * SHORT + 2) multiply_add(sums[(2 * LONG + 2) / SPLIT + k], of_short, values);
+            if (column < IN_SHORT) multiply_add(sums[IN_LONG / SPLIT + k], of_short, values);
         }
     }
 }
@@ -131,12 +141,13 @@ __device__ __forceinline__ void multiply_own(double (&sums)[OWN][4], const doubl
 
 extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS_PER_PROCESSOR) gram(
     const T* X, long long row_step, long long column_step, const void* y, long long y_row_step, long long y_column_step,
-    const double* weight, const double* given_shift, long long n_rows, int n_features, int n_targets,
+    const double* weight, const double* given_shift, long long n_rows,
+    int n_features, int n_targets, int first, int second,
     bool wide_y, bool by_rows, bool flat, int stage_bytes, int y_at, int weight_at,
     double* __restrict__ partials, double* __restrict__ pilot
 ) {
     const Table table{X, row_step, column_step, y, y_row_step, y_column_step, weight, given_shift, n_rows,
-                      n_features, n_targets, wide_y, by_rows, flat};
+                      n_features, n_targets, first, second, wide_y, by_rows, flat};
     extern __shared__ __align__(16) char shared[];
     char* stages = shared;                                        // [N_STAGES][stage_bytes]
     double* tile = (double*)(stages + N_STAGES * stage_bytes);    // [STEP][STRIDE]
@@ -153,7 +164,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS_PER_PROCESSOR) gram
             bring(table, start + stage * hop, stages + stage * stage_bytes, y_at, weight_at);
         asm volatile("cp.async.commit_group;");
     }
-    for (int column = thread; column < WIDTH; column += THREADS) {
+    for (int place = thread; place < WIDTH; place += THREADS) {
+        const int column = table.column(place);
         double mean = 0.0;
         if (table.shift) {
             mean = column < n_columns ? table.shift[column] : 0.0;
@@ -168,7 +180,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS_PER_PROCESSOR) gram
             }
             mean /= n_few;
         }
-        shift[column] = mean;
+        shift[place] = mean;
         if (blockIdx.x == 0 && column < n_columns) pilot[column] = mean;
     }
     for (int i = thread; i < STEP * STRIDE; i += THREADS) tile[i] = 0.0;
@@ -177,7 +189,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS_PER_PROCESSOR) gram
     #pragma unroll
     for (int k = 0; k < OWN; ++k) sums[k][0] = sums[k][1] = sums[k][2] = sums[k][3] = 0.0;
 
-    const int a_step = table.by_rows ? table.n_features : 1, b_step = table.by_rows ? 1 : STEP + 1;
+    const int row_hop = table.flat ? table.n_features : table.by_rows ? WIDTH : 1;
+    const int place_hop = table.by_rows ? 1 : STEP + 1;
     for (int stage = 0; start < table.n_rows; start += hop, stage = (stage + 1) % N_STAGES) {
         const int n_here = (int)min((long long)STEP, table.n_rows - start);
         char* arrived = stages + stage * stage_bytes;
@@ -191,21 +204,23 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS_PER_PROCESSOR) gram
         const T* rows = (const T*)arrived;
         #pragma unroll 4
         for (int i = thread; i < STEP * WIDTH; i += THREADS) {
-            const int row = i / WIDTH, column = i % WIDTH;
-            if (column < table.n_features) {
-                double value = (double)rows[row * a_step + column * b_step] - shift[column];
+            const int row = i / WIDTH, place = i % WIDTH;
+            if (table.column(place) < table.n_features) {
+                double value = (double)rows[row * row_hop + place * place_hop] - shift[place];
                 if (table.weight) value *= scale[row];
-                tile[row * STRIDE + column] = row < n_here ? value : 0.0;
+                tile[row * STRIDE + place] = row < n_here ? value : 0.0;
             }
         }
         for (int i = thread; i < STEP * (table.n_targets + 1); i += THREADS) {
             const int row = i % STEP, k = i / STEP, at = row * table.n_targets + k;
+            const int place = table.place(table.n_features + k);
+            if (place < 0) continue;
             double value = 1.0;
             if (k < table.n_targets)
                 value = (table.wide_y ? ((double*)(arrived + y_at))[at] : (double)((float*)(arrived + y_at))[at])
-                    - shift[table.n_features + k];
+                    - shift[place];
             if (table.weight) value *= scale[row];
-            tile[row * STRIDE + table.n_features + k] = row < n_here ? value : 0.0;
+            tile[row * STRIDE + place] = row < n_here ? value : 0.0;
         }
         __syncthreads();
         if (start + N_STAGES * hop < table.n_rows) bring(table, start + N_STAGES * hop, arrived, y_at, weight_at);
@@ -221,7 +236,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS_PER_PROCESSOR) gram
 
 // adds up the partial sums of 32 values, in slices of them and then the slices
 extern "C" __global__ void add_up(
-    const double* __restrict__ partials, int n_slots, int n_columns, double* __restrict__ products
+    const double* __restrict__ partials, int n_slots, int n_columns, int first, int second,
+    double* __restrict__ products
 ) {
     __shared__ double slices[8][32];
     const int lane = threadIdx.x % 32, slice = threadIdx.x / 32;
@@ -235,10 +251,12 @@ extern "C" __global__ void add_up(
     sum = 0.0;
     for (int k = 0; k < 8; ++k) sum += slices[k][lane];
     const int value = blockIdx.x % 4, tile = blockIdx.x / 4 % TILES, role = blockIdx.x / 4 / TILES;
-    const int n_long = 2 * (LINES - role);
-    const int line = tile < n_long ? LINES - 1 - role : role - ODD, place = tile < n_long ? tile : tile - n_long;
-    const int i = 16 * line + lane / 4 + value / 2 * 8, j = 8 * place + lane % 4 * 2 + value % 2;
-    if (i < n_columns && j <= i) products[i * n_columns + j] = products[j * n_columns + i] = sum;
+    const int n_long = OBLONG ? TILES : 2 * (LINES - role);
+    const int line = OBLONG ? role : tile < n_long ? LINES - 1 - role : role - ODD;
+    const int i = first + 16 * line + lane / 4 + value / 2 * 8;
+    const int j = (OBLONG ? second : first) + 8 * (tile % n_long) + lane % 4 * 2 + value % 2;
+    if (i < n_columns && j < n_columns && (OBLONG || j <= i))
+        products[i * n_columns + j] = products[j * n_columns + i] = sum;
 }
 
 // what remains of the products of n columns and ones after the mean is taken away
