@@ -46,9 +46,11 @@ __device__ __forceinline__ void bring(const Table& table, long long start, char*
     T* rows = (T*)stage;
     if (table.flat && n_here == STEP) {
         const char* from = (const char*)(table.X + start * table.row_step);
+        #pragma unroll 1
         for (int i = 16 * threadIdx.x; i < STEP * table.n_features * (int)sizeof(T); i += 16 * THREADS)
             copy<16>(stage + i, from + i);
     } else if (table.by_rows) {
+        #pragma unroll 1
         for (int i = threadIdx.x; i < n_here * WIDTH; i += THREADS) {
             const int row = i / WIDTH, place = i % WIDTH, column = table.column(place);
             if (column < table.n_features)
@@ -56,6 +58,7 @@ __device__ __forceinline__ void bring(const Table& table, long long start, char*
                                 table.X + (start + row) * table.row_step + column * table.column_step);
         }
     } else {
+        #pragma unroll 1
         for (int i = threadIdx.x; i < STEP * WIDTH; i += THREADS) {
             const int row = i % STEP, place = i / STEP, column = table.column(place);
             if (row < n_here && column < table.n_features)
@@ -63,6 +66,7 @@ __device__ __forceinline__ void bring(const Table& table, long long start, char*
                                 table.X + (start + row) * table.row_step + column * table.column_step);
         }
     }
+    #pragma unroll 1
     for (int i = threadIdx.x; i < n_here * table.n_targets; i += THREADS) {
         const long long at = (start + i / table.n_targets) * table.y_row_step
             + i % table.n_targets * table.y_column_step;
@@ -70,6 +74,7 @@ __device__ __forceinline__ void bring(const Table& table, long long start, char*
         else copy<4>(stage + y_at + 4 * i, (const float*)table.y + at);
     }
     if (table.weight)
+        #pragma unroll 1
         for (int i = threadIdx.x; i < n_here; i += THREADS)
             copy<8>(stage + weight_at + 8 * i, table.weight + start + i);
 }
@@ -171,7 +176,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS_PER_PROCESSOR) gram
             mean = column < n_columns ? table.shift[column] : 0.0;
         } else if (column < n_columns) {
             const int n_few = (int)min((long long)PILOT_ROWS, table.n_rows);
-            #pragma unroll 8
+            #pragma unroll 4
             for (int k = 0; k < n_few; ++k) {
                 const long long row = table.n_rows * k / n_few;
                 mean += column < table.n_features
@@ -198,6 +203,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS_PER_PROCESSOR) gram
         __syncthreads();
         if (table.weight) {
             const double* weight_here = (const double*)(arrived + weight_at);
+            #pragma unroll 1
             for (int row = thread; row < n_here; row += THREADS) scale[row] = sqrt(weight_here[row]);
             __syncthreads();
         }
@@ -211,6 +217,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS_PER_PROCESSOR) gram
                 tile[row * STRIDE + place] = row < n_here ? value : 0.0;
             }
         }
+        #pragma unroll 1
         for (int i = thread; i < STEP * (table.n_targets + 1); i += THREADS) {
             const int row = i % STEP, k = i / STEP, at = row * table.n_targets + k;
             const int place = table.place(table.n_features + k);
