@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+# a worker of pytest-xdist is one of several processes on these cores
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 pytest_plugins = ["pytester"]
 collect_ignore = ["docs/conf.py"]

@@ -14,4 +14,4 @@ def test_example_runs(capsys):
 
 def test_two_commands():
     commands = [line for line in README.splitlines() if line.startswith("python3 -m venv")]
-    assert [command.split()[-1] for command in commands] == ["demo", "pytest"]
+    assert [command.split("&& ")[-1].split("skdist-gpu ")[-1] for command in commands] == ["demo", "pytest -n logical"]

@@ -71,8 +71,10 @@ def test_missing_values_are_left_out(estimator, dtype, backend):
 def test_weights(estimator, gaps, backend):
     X = make_gaps() if gaps else make_classes()[0]
     X[:, 3] = make_weights(2)  # scikit-learn's weighted variance of a constant column is rounding noise
-    if estimator.with_mean or estimator.with_std:
-        assert_same_as_scikit_learn(estimator, backend, X, sample_weight=make_weights())
+    plain, _ = assert_same_as_scikit_learn(estimator, backend, X, sample_weight=make_weights())
+    # a scaler that learns nothing counts rows, whatever they weigh
+    if not estimator.with_mean and not estimator.with_std:
+        assert np.max(plain.n_samples_seen_) == N_ROWS
 
 
 @pytest.mark.parametrize("backend", PLACES)
@@ -177,6 +179,25 @@ def test_sparse_dask_blocks(estimator):
     for name in ("scale_", "variances_", "scores_"):
         if hasattr(reference, name):
             np.testing.assert_allclose(getattr(model, name), getattr(reference, name), rtol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "float32", "float64"])
+def test_bins_have_the_dtype_of_the_input(dtype):
+    X = np.random.default_rng(0).integers(0, 9, (N_ROWS, 3)).astype(dtype)
+    for encode in ("onehot", "ordinal"):
+        estimator = KBinsDiscretizer(4, encode=encode, strategy="uniform", subsample=None)
+        reference = KBinsDiscretizer(**estimator.get_params()).fit_transform(X)
+        assert fit_there(estimator, "reductions:cpu", X).transform(X).dtype == reference.dtype
+
+
+@pytest.mark.parametrize("backend", PLACES)
+def test_a_constant_fills_values_of_any_kind(backend):
+    X = np.random.default_rng(0).integers(0, 9, (N_ROWS, 3))
+    assert_same_as_scikit_learn(SimpleImputer(strategy="constant", add_indicator=True), backend, X)
+    text = np.where(X > 7, None, X.astype(str)).astype(object)
+    estimator = SimpleImputer(strategy="constant", missing_values=np.nan)
+    gaps = np.where(X > 7, np.nan, text).astype(object)
+    assert list(fit_there(estimator, backend, gaps).statistics_) == list(estimator.fit(gaps).statistics_)
 
 
 def test_no_column_left():

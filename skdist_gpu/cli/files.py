@@ -37,12 +37,14 @@ def open_table(path: str) -> Any:
     return dataset
 
 
-def check_columns(table: Any, wanted: Iterable[str | None]) -> None:
-    """Raise for a column that a table does not have."""
-    unknown = [name for name in wanted if name is not None and name not in table.schema.names]
-    if unknown:
-        columns = ", ".join(table.schema.names[:8]) + (", …" if len(table.schema.names) > 8 else "")
-        raise CommandError(f"The table has no column {', '.join(map(repr, unknown))}; it has {columns}.")
+def check_columns(table: Any, **wanted: Iterable[str | None]) -> None:
+    """Raise for a column that a table does not have; the arguments say what needs which."""
+    names = table.schema.names
+    for what, columns in wanted.items():
+        unknown = [name for name in columns if name is not None and name not in names]
+        if unknown:
+            known = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+            raise CommandError(f"{what} must name columns of the table, not {unknown}; it has {known}.")
 
 
 def writer_for(path: str) -> Callable[..., Any]:
@@ -103,7 +105,7 @@ def fit(estimator: str, table: str, model: str, target: str | None, weight: str 
     unfitted = find_estimator(estimator)(**dict(map(parameter, options["params"])))
     wrapped = autoscale(unfitted, backend=options["backend"])
     rows = open_table(table)
-    check_columns(rows, (target, weight))
+    check_columns(rows, y=[target], sample_weight=[weight])
     wrapped.fit(rows, target, **({} if weight is None else {"sample_weight": weight}))
     save(_without_wrapper(wrapped), model)
     click.echo(f"{wrapped.explain()}\nwritten to {model}")
@@ -136,7 +138,7 @@ def predict(model: str, table: str, output: str, method: str, keep: tuple[str, .
 
     check_target(output)
     open_writer, rows = writer_for(output), open_table(table)
-    check_columns(rows, keep)
+    check_columns(rows, keep=keep)
     try:
         fitted = load(model, trust)
     except BadZipFile as error:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from numbers import Number
 from typing import Any
 
+import numpy as np
 from sklearn.utils.fixes import parse_version
 
-from skdist_gpu._compat.sklearn import has_callbacks
+from skdist_gpu._compat.sklearn import goes_on, has_callbacks
 from skdist_gpu.config import checks, format_bytes
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.entry import NEVER, ON_DEVICE, Allowed, Entry
@@ -48,6 +51,8 @@ class Request:
     all_gpus: bool = False
 
 
+# characters of a parameter's value in a reason
+MOST_SHOWN = 80
 _PLACES = {"host": "in memory", "gpu": "on the GPU", "disk": "on this machine's disk", "dask": "in Dask"}
 
 
@@ -164,7 +169,7 @@ def _slower_with(entry: Entry, estimator: Any, info: InputInfo) -> str | None:
     """Say for which parameter scikit-learn is faster on data in memory; None if for none."""
     for name, is_slower in entry.slower_with.items():
         if info.location == "host" and is_slower(getattr(estimator, name)):
-            return f"with {name}={getattr(estimator, name)!r} scikit-learn reads fewer rows"
+            return f"with {name}={_shown(getattr(estimator, name))} scikit-learn reads fewer rows"
     return None
 
 
@@ -192,11 +197,34 @@ def _outside(allowed_values: dict[str, Allowed], estimator: Any) -> list[tuple[s
             continue
         value = getattr(estimator, name)
         if callable(allowed):
-            if not allowed(value):
-                found.append((f"{name}={value!r}", ""))
-        elif not any(value is a or (type(value) is not bool and value == a) for a in allowed):
-            found.append((f"{name}={value!r}", f", only {' or '.join(repr(a) for a in allowed)}"))
+            if not _meets(allowed, value):
+                found.append((f"{name}={_shown(value)}", ""))
+        elif not any(_equals(value, a) for a in allowed):
+            found.append((f"{name}={_shown(value)}", f", only {' or '.join(repr(a) for a in allowed)}"))
     return found
+
+
+def _meets(condition: Callable[[Any], bool], value: Any) -> bool:
+    """Whether a parameter meets a condition; a value of another kind, such as an array for a number, does not."""
+    try:
+        return bool(condition(value))
+    except (TypeError, ValueError):
+        return False
+
+
+def _equals(value: Any, allowed: Any) -> bool:
+    """Whether a parameter has a value that the catalogue names; an array or any other object has none of them."""
+    is_scalar = isinstance(value, (str, Number, np.bool_)) and type(value) is not bool
+    return value is allowed or (is_scalar and bool(value == allowed))
+
+
+def _shown(value: Any) -> str:
+    """Write a parameter for a sentence: arrays and whatever else takes more than that by their type."""
+    text = repr(value)
+    if len(text) <= MOST_SHOWN and "\n" not in text:
+        return text
+    shape = getattr(value, "shape", None)
+    return type(value).__name__ + (f" of shape {tuple(shape)}" if shape is not None else "")
 
 
 def _precision_refusals(entry: Entry, info: InputInfo, request: Request) -> list[str]:
@@ -218,7 +246,7 @@ def _known_drift(entry: Entry, info: InputInfo) -> str:
 def _state_refusals(engine: EngineInfo, estimator: Any) -> list[str]:
     """Tell what the estimator carries beside its parameters and the engine would ignore."""
     refusals = []
-    if getattr(estimator, "warm_start", False) and not engine.continues:
+    if goes_on(estimator) and not engine.continues:
         refusals.append("warm_start=True goes on from the last fit, which it cannot")
     if has_callbacks(estimator) and not engine.calls_callbacks:
         refusals.append("calls no callbacks, which the estimator was given by set_callbacks()")
