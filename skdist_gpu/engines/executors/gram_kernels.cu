@@ -54,7 +54,7 @@ __device__ __forceinline__ void bring(const Table& table, long long start, char*
         for (int i = threadIdx.x; i < n_here * WIDTH; i += THREADS) {
             const int row = i / WIDTH, place = i % WIDTH, column = table.column(place);
             if (column < table.n_features)
-                copy<sizeof(T)>(rows + row * WIDTH + place,
+                copy<sizeof(T)>(rows + row * (table.flat ? table.n_features : WIDTH) + place,
                                 table.X + (start + row) * table.row_step + column * table.column_step);
         }
     } else {

@@ -21,7 +21,7 @@ from skdist_gpu.engines.reductions.core.moments import PILOT_ROWS, Moments
 # columns of [X y] and of a column of ones behind them
 MOST_COLUMNS = 256
 # columns of a triangle, and lines of 16 columns of an oblong beside it
-WIDEST, OBLONG = 128, 4
+WIDEST, MOST_LINES = 128, 4
 # the first chips with tensor cores for float64
 FIRST_CAPABILITY = 80
 SHARED_BYTES = 227 * 1024
@@ -96,10 +96,12 @@ def _parts(n_columns: int) -> list[_Part]:
     """Divide the products of [X y] and the ones: triangles of up to 128 columns, and oblongs between them."""
     found = []
     for first in range(0, n_columns + 1, WIDEST):
-        found.append(_Part(-(-(min(n_columns + 1 - first, WIDEST)) // 16), first))
+        lines = -(-(min(n_columns + 1 - first, WIDEST)) // 16)
+        found.append(_Part(lines, first))
         for second in range(0, first, WIDEST):
-            for upper in range(first, min(n_columns + 1, first + WIDEST), 64):
-                found.append(_Part(OBLONG + WIDEST // 16, upper, OBLONG, second))
+            for line in range(0, lines, MOST_LINES):
+                oblong = min(MOST_LINES, lines - line)
+                found.append(_Part(oblong + WIDEST // 16, first + 16 * line, oblong, second))
     return found
 
 
