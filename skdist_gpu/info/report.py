@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from skdist_gpu.config import format_bytes
 from skdist_gpu.planning.plan import Candidate, Plan
@@ -10,7 +11,7 @@ from skdist_gpu.planning.plan import Candidate, Plan
 
 @dataclass(frozen=True)
 class Report:
-    """What happened in `fit`.
+    """What happened in `fit`, or in a call of another method.
 
     Attributes
     ----------
@@ -20,19 +21,33 @@ class Report:
         Measured duration of the engine's work.
     failures : tuple of str
         The engines tried before it, and why they failed.
+    method : str
+        Name of the method.
+    copies : ModelCopies or None
+        The copies of the fitted model, of a fit.
     """
 
     candidate: Candidate
     seconds: float
     failures: tuple[str, ...] = ()
+    method: str = "fit"
+    copies: Any = field(default=None, compare=False, repr=False)
+
+    @property
+    def last_call(self) -> Report | None:
+        """The last call of a method that was planned; None before one, and where rows are few and need no plan."""
+        return getattr(self.copies, "last_call", None)
 
     def __str__(self) -> str:
         lines = [f"ran on {self.candidate.name} in {self.seconds:.3g} s"]
+        if self.method != "fit":
+            lines[0] = f"{self.method} {lines[0]}"
         if self.candidate.seconds is not None:
             lines[0] += f" (predicted {self.candidate.seconds:.2g} s)"
         if self.candidate.n_bytes is not None:
             lines.append(f"predicted memory beside the data: {format_bytes(self.candidate.n_bytes)}")
-        return "\n".join([*lines, *self.failures])
+        last = self.last_call
+        return "\n".join([*lines, *self.failures, *([] if last is None else [str(last)])])
 
 
 class Explanation(str):
