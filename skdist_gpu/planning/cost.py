@@ -139,32 +139,50 @@ def predict(
     Prediction or None
         None where no rate of the engine was measured, or the number of columns is not known.
     """
-    device = engine.partition(":")[2]
+    backend, _, device = engine.partition(":")
+    if device == "dask":
+        # the same work on the same cores, where no worker has a GPU
+        if resources.cluster is not None and resources.cluster.n_gpus:
+            return None
+        engine = f"{backend}:cpu"
     machine = machine_for(device, resources.n_cores, machines)
-    work = amounts(estimator, info, to_device=device == "gpu" and info.location != "gpu")
-    if machine is None or work is None:
+    if machine is None:
         return None
     start = 0.0 if started else machine.first.get(engine, 0.0)
-    name = type(estimator).__name__
-    known = [(False, name, info.sparse), (True, f"*{form_of(name)}", info.sparse)]
+    for rates_of in _rates_in_question(type(estimator).__name__, info):
+        rates = machine.rates.get(rates_of.key(engine))
+        work = amounts(estimator, rates_of.info, to_device=device == "gpu" and info.location != "gpu")
+        if rates is not None and work is not None:
+            alone = machine.rates.get(rates_of.key(f"{engine}@1"), {})
+            seconds = start + _sum(rates, work, machine, resources.n_cores)
+            one = start + _sum(alone, work, machine, machine.n_cores) if alone else seconds
+            best = (one, 1) if one < ONE_THREAD * seconds else (seconds, None)
+            return Prediction(best[0], rates_of.guess, best[1])
+    return None
+
+
+@dataclass(frozen=True)
+class _RatesOf:
+    """Whose rates predict a fit, for the data as those rates count them."""
+
+    who: str
+    info: InputInfo
+    guess: bool
+
+    def key(self, engine: str) -> str:
+        return rate_key(self.who, engine, self.info.sparse)
+
+
+def _rates_in_question(estimator: str, info: InputInfo) -> list[_RatesOf]:
+    """Return the estimator's own rates, then those of all estimators of its form, then those of dense data."""
+    form = f"*{form_of(estimator)}"
+    found = [_RatesOf(estimator, info, False), _RatesOf(form, info, True)]
     if info.sparse:
         # as if the stored values were a dense table of as many rows
-        known += [(True, name, False), (True, f"*{form_of(name)}", False)]
-    for guess, who, sparse in known:
-        rates = machine.rates.get(rate_key(who, engine, sparse))
-        if rates is not None:
-            if info.sparse and not sparse:
-                dense = replace(info, sparse=False, n_stored=None, n_features=max(1, _columns_stored(info)))
-                work = amounts(estimator, dense, to_device=device == "gpu" and info.location != "gpu") or work
-            seconds = start + _sum(rates, work, machine, resources.n_cores)
-            alone = machine.rates.get(rate_key(who, f"{engine}@1", sparse))
-            if (
-                alone is not None
-                and (one := start + _sum(alone, work, machine, machine.n_cores)) < ONE_THREAD * seconds
-            ):
-                return Prediction(one, guess, 1)
-            return Prediction(seconds, guess)
-    return None
+        n_columns = max(1, round((info.n_values or 0) / max(1, info.n_samples or 1)))
+        dense = replace(info, sparse=False, n_stored=None, n_features=n_columns)
+        found += [_RatesOf(estimator, dense, True), _RatesOf(form, dense, True)]
+    return found
 
 
 def predict_scoring(
@@ -222,11 +240,6 @@ def scoring_rates(machine: Machine, estimator: str, way: str) -> dict[str, dict[
     """Return the rates of an estimator's methods in one way of calling them, by method."""
     keys = {method: rate_key(estimator, way, False, method) for method in SCORING}
     return {method: machine.rates[key] for method, key in keys.items() if key in machine.rates}
-
-
-def _columns_stored(info: InputInfo) -> int:
-    """Return how many columns a dense table of the stored values would have."""
-    return round((info.n_values or 0) / max(1, info.n_samples or 1))
 
 
 def _sum(rates: Mapping[str, float], work: Mapping[str, float], machine: Machine, n_cores: int) -> float:
