@@ -36,7 +36,17 @@ def has_kernel(X: Any, y: Any) -> bool:
         and (y is None or y.dtype.name in _C_TYPES)
         and X.shape[1] + _n_targets(y) < MOST_COLUMNS
         and _capability(X.device.id) >= FIRST_CAPABILITY
-        and _shared_bytes(X.device.id) >= LEAST_SHARED_BYTES
+        and _shared_bytes(X.device.id) >= max(LEAST_SHARED_BYTES, _most_bytes(X, _n_targets(y)))
+    )
+
+
+def _most_bytes(X: Any, n_targets: int) -> int:
+    """Return the most shared memory that a block may need for such rows."""
+    n_features, itemsize = X.shape[1], X.dtype.itemsize
+    options = {"by_rows": False, "flat": False, "weighted": True}
+    return max(
+        part.fixed_bytes + N_STAGES * part.layout(n_features, n_targets, itemsize, **options)[0]
+        for part in parts_of(n_features + n_targets)
     )
 
 
