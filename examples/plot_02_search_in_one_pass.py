@@ -2,7 +2,8 @@
 A search in one pass
 ====================
 
-The sums of a table answer for every penalty and, kept apart for each fold, for every fold. RidgeCV with 50 penalties and five folds
+The sums of a table answer for every penalty and, kept apart for each fold, for every fold. RidgeCV with 50
+penalties and five folds
 reads the rows once, where a search fits 250 models.
 """
 

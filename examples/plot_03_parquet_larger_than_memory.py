@@ -2,7 +2,8 @@
 Parquet larger than memory
 ==========================
 
-A folder of Parquet files is `X`, the name of a column is `y`. A few blocks of rows are in memory at a time, so that the table may
+A folder of Parquet files is `X`, the name of a column is `y`. A few blocks of rows are in memory at a time, so
+that the table may
 be larger than what the fit is allowed.
 """
 

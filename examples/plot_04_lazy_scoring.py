@@ -2,7 +2,8 @@
 Dask in, lazy Dask out
 ======================
 
-A model that was fitted to an array scores Dask collections without computing them: the result is as lazy as the input, with its
+A model that was fitted to an array scores Dask collections without computing them: the result is as lazy as the
+input, with its
 blocks. A score brings back a few sums.
 """
 

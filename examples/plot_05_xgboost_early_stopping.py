@@ -2,7 +2,8 @@
 XGBoost with early stopping, inside a pipeline
 ==============================================
 
-``validation_fraction`` holds rows out to stop early, where a pipeline or a cross-validation cannot hand an ``eval_set`` through.
+``validation_fraction`` holds rows out to stop early, where a pipeline or a cross-validation cannot hand an
+``eval_set`` through.
 """
 
 from sklearn.datasets import load_breast_cancer

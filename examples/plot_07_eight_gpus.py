@@ -2,7 +2,8 @@
 A plan for eight GPUs that are not there
 ========================================
 
-Is it worth to rent the large machine? A plan is pure: it takes the shape of data that do not exist and a machine that you describe.
+Is it worth to rent the large machine? A plan is pure: it takes the shape of data that do not exist and a machine
+that you describe.
 """
 
 from matplotlib import pyplot as plt

@@ -2,7 +2,8 @@
 Float32 rows, float64 sums
 ==========================
 
-Rows in float32 are half as large. But sums of float32 products lose digits as columns lie further from zero. Here sums are taken in
+Rows in float32 are half as large. But sums of float32 products lose digits as columns lie further from zero. Here
+sums are taken in
 float64, and shifted by a mean first.
 """
 

@@ -2,7 +2,8 @@
 Predicted and measured seconds
 ==============================
 
-Plans price engines with rates that were measured on some machines. How well do they fit yours? ``skdist-gpu calibrate`` scales them by
+Plans price engines with rates that were measured on some machines. How well do they fit yours? ``skdist-gpu
+calibrate`` scales them by
 a few probes; this program shows how far they are off.
 """
 
@@ -25,7 +26,7 @@ for estimator in (LinearRegression(), LogisticRegression(), GaussianNB(), PCA(n_
         if report.candidate.seconds is not None:
             name = type(estimator).__name__
             points.setdefault(name, []).append((report.candidate.seconds, report.seconds))
-            print(f"{name:<20} {n_rows:>7} rows: {report.candidate.name:<15} {report.candidate.seconds:.4f} {report.seconds:.4f}")
+            print(f"{name:<20} {n_rows:>7} rows: {report.candidate.seconds:.4f} s, {report.seconds:.4f} s measured")
 
 # %%
 # On the line the prediction is right; between the dotted ones it is within a factor of three.

@@ -2,7 +2,8 @@
 From which size does it pay?
 ============================
 
-The predicted seconds of every engine over the number of rows, on this machine. Where two lines cross, the choice changes.
+The predicted seconds of every engine over the number of rows, on this machine. Where two lines cross, the choice
+changes.
 """
 
 from matplotlib import pyplot as plt

@@ -1,8 +1,8 @@
 """Draw the charts of the documentation from ``benchmarks/results`` while it is built.
 
-Every chart is an SVG in ``docs/generated/charts`` beside a piece of text, ``<name>.txt``, with what it shows, the machine,
-the date and the script that measures it again. Pages include the text. A chart whose results are not there is an
-error: no page shows a figure that was not measured.
+Every chart is an SVG in ``docs/generated/charts`` beside a piece of text, ``<name>.txt``, with what it shows, the
+machine, the date and the script that measures it again. Pages include the text. A chart whose results are not there
+is an error: no page shows a figure that was not measured.
 """
 
 from __future__ import annotations
@@ -75,7 +75,12 @@ def bars(labels: Iterable[str], values: dict[str, list[float]], unit: str, log: 
 
 @chart
 def landing() -> tuple[str, list[str]]:
-    files = ["least_squares_cpu_2cores", "penalised_cpu_2cores", "few_pass_cpu_2cores", "one_pass_cpu_2000000x100_2cores"]
+    files = [
+        "least_squares_cpu_2cores",
+        "penalised_cpu_2cores",
+        "few_pass_cpu_2cores",
+        "one_pass_cpu_2000000x100_2cores",
+    ]
     chosen = ["Ridge", "LinearRegression", "Lasso(alpha=0.1)", "LogisticRegression()", "StandardScaler()", "LassoCV()"]
     found: dict[str, dict[str, Any]] = {}
     for row in (row for name in files for row in read(name)):
@@ -83,7 +88,11 @@ def landing() -> tuple[str, list[str]]:
             found.setdefault(row["estimator"], row)
     rows = [found[name] for name in chosen if name in found]
     times = {"skdist_gpu": "reductions_seconds", "scikit-learn": "sklearn_seconds"}
-    bars([row["estimator"] for row in rows], {who: [row[key] for row in rows] for who, key in times.items()}, "seconds of fit")
+    bars(
+        [row["estimator"] for row in rows],
+        {who: [row[key] for row in rows] for who, key in times.items()},
+        "seconds of fit",
+    )
     return "2 000 000 × 100 float64 in memory, the same answer, on two cores without a GPU.", files
 
 
@@ -109,15 +118,20 @@ def ten_gigabytes() -> tuple[str, list[str]]:
         bar.set_color(INK if "limit" in who else OURS if "skdist" in who else THEIRS)
     error = by_place["CuPy"]["cuml_largest_error"]
     text = (
-        "LinearRegression on 10 GB, 25 000 000 × 100 float32. Grey bars are physical limits. The columns have large means: "
-        f"the largest error of a coefficient is below 1e-6 here and {error:.2g} with cuML, whose sums are in float32."
+        "LinearRegression on 10 GB, 25 000 000 × 100 float32. Grey bars are physical limits. The columns have large "
+        f"means: the largest error of a coefficient is below 1e-6 here and {error:.2g} with cuML, whose sums are in float32."
     )
     return text, ["least_squares_gpu_h100", "out_of_core_gpu_h100"]
 
 
 @chart
 def against_scikit_learn() -> tuple[str, list[str]]:
-    files = ["least_squares_cpu_2cores", "one_pass_cpu_2000000x100_2cores", "penalised_cpu_2cores", "few_pass_cpu_2cores"]
+    files = [
+        "least_squares_cpu_2cores",
+        "one_pass_cpu_2000000x100_2cores",
+        "penalised_cpu_2cores",
+        "few_pass_cpu_2cores",
+    ]
     best: dict[str, float] = {}
     for row in (row for name in files for row in read(name)):
         if row.get("sklearn_seconds") and row.get("reductions_seconds"):
@@ -126,8 +140,8 @@ def against_scikit_learn() -> tuple[str, list[str]]:
     bars(ordered, {"times": list(ordered.values())}, "times as fast as scikit-learn")
     plt.axvline(1, color=INK, lw=1)
     text = (
-        "Exact sums on two cores against scikit-learn on the same two: how many times as fast a fit is. 1 000 000 × 20 to "
-        "10 000 000 × 20 and 2 000 000 × 100 float64 rows. Below 1, the plan takes scikit-learn itself."
+        "Exact sums on two cores against scikit-learn on the same two: how many times as fast a fit is. 1 000 000 × 20 "
+        "to 10 000 000 × 20 and 2 000 000 × 100 float64 rows. Below 1, the plan takes scikit-learn itself."
     )
     return text, files
 
@@ -137,7 +151,11 @@ def against_cuml() -> tuple[str, list[str]]:
     rows = [row for row in read("resident_gpu_h100") if row.get("cuml_seconds") and row.get("reductions_seconds")]
     rows.sort(key=lambda row: row["reductions_seconds"] / row["cuml_seconds"])
     times = {"skdist_gpu": "reductions_seconds", "cuML": "cuml_seconds"}
-    bars([short(row["estimator"]) for row in rows], {w: [row[k] for row in rows] for w, k in times.items()}, "seconds of fit")
+    bars(
+        [short(row["estimator"]) for row in rows],
+        {w: [row[k] for row in rows] for w, k in times.items()},
+        "seconds of fit",
+    )
     return "Our sums and cuML, called directly, on 4 000 000 × 50 rows that the GPU holds.", ["resident_gpu_h100"]
 
 
@@ -146,7 +164,11 @@ def against_cuml_accel() -> tuple[str, list[str]]:
     rows = [row for row in read("cuml_rows_overhead_gpu_h100") if row.get("accel_seconds_from_numpy")]
     rows.sort(key=lambda row: row["our_seconds_from_numpy"] / row["accel_seconds_from_numpy"])
     times = {"skdist_gpu": "our_seconds_from_numpy", "cuml.accel": "accel_seconds_from_numpy"}
-    bars([short(row["estimator"]) for row in rows], {w: [row[k] for row in rows] for w, k in times.items()}, "seconds of fit")
+    bars(
+        [short(row["estimator"]) for row in rows],
+        {w: [row[k] for row in rows] for w, k in times.items()},
+        "seconds of fit",
+    )
     return "From NumPy arrays: this package and cuml.accel on one GPU.", ["cuml_rows_overhead_gpu_h100"]
 
 
@@ -154,7 +176,11 @@ def against_cuml_accel() -> tuple[str, list[str]]:
 def against_dask_ml() -> tuple[str, list[str]]:
     rows = [row for row in read("dask_ml_answers_2cores") if row.get("dask_ml_seconds") and row.get("ours_seconds")]
     times = {"skdist_gpu": "ours_seconds", "dask_ml": "dask_ml_seconds"}
-    bars([short(row["estimator"]) for row in rows], {w: [row[k] for row in rows] for w, k in times.items()}, "seconds of fit")
+    bars(
+        [short(row["estimator"]) for row in rows],
+        {w: [row[k] for row in rows] for w, k in times.items()},
+        "seconds of fit",
+    )
     return "200 000 rows in Dask blocks: our sums over the blocks and dask_ml.", ["dask_ml_answers_2cores"]
 
 
@@ -166,8 +192,8 @@ def against_cuml_dask() -> tuple[str, list[str]]:
     bars(labels, {who: [row[key] for row in rows] for who, key in times.items()}, "seconds of fit")
     worst = max(row["cuml_dask_largest_error"] for row in rows)
     text = (
-        "LinearRegression on blocks that workers hold, with the same number of rows for each GPU. The largest error of a "
-        f"coefficient is below 1e-9 here and {worst:.2g} with cuml.dask."
+        "LinearRegression on blocks that workers hold, with the same number of rows for each GPU. The largest error of "
+        f"a coefficient is below 1e-9 here and {worst:.2g} with cuml.dask."
     )
     return text, ["multi_gpu_h200_x2"]
 
@@ -196,7 +222,7 @@ def crossover() -> tuple[str, list[str]]:
     axes.axhline(1, color=INK, lw=1)
     axes.set(xscale="log", yscale="log", xlabel="rows", ylabel="times as fast as scikit-learn")
     axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
-    text = "Where one GPU pays: cuML on an H100 against scikit-learn on 16 cores. Below the line at 1, scikit-learn is faster."
+    text = "Where one GPU pays: cuML on an H100 against scikit-learn on 16 cores, which is faster below the line at 1."
     return text, files
 
 
@@ -213,7 +239,9 @@ def agreement() -> tuple[str, list[str]]:
     axes.set_yticks(places, [short(row["estimator"]) for row in rows], fontsize=7)
     axes.invert_yaxis()
     axes.set(xscale="log", xlabel="largest relative difference from scikit-learn in float64")
-    axes.legend(loc="upper left", bbox_to_anchor=(0, 1 + 0.5 / figure.get_figheight()), ncols=4, frameon=False, fontsize=8)
+    axes.legend(
+        loc="upper left", bbox_to_anchor=(0, 1 + 0.5 / figure.get_figheight()), ncols=4, frameon=False, fontsize=8
+    )
     return "How far the answers are from scikit-learn's, by who summed the rows.", ["agreement_cpu_2cores"]
 
 
@@ -240,7 +268,8 @@ def caption(name: str, text: str, files: list[str]) -> str:
         sources.append(f"``benchmarks/results/{file}.json`` ({machine}, {facts['date']}, ``benchmarks/{script}.py``)")
     where = "; ".join(sources)
     # the path is relative to the pages, which all lie in the folder of conf.py
-    return f".. figure:: /generated/charts/{name}.svg\n   :alt: {text}\n   :width: 100%\n\n   {text}\n   Measured: {where}.\n"
+    options = f"   :alt: {text}\n   :width: 100%\n"
+    return f".. figure:: /generated/charts/{name}.svg\n{options}\n   {text}\n   Measured: {where}.\n"
 
 
 def draw(app: Any = None) -> None:
