@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from copy import copy, deepcopy
 from functools import cache
@@ -187,12 +188,12 @@ def remember_solver(estimator: Any, solver: str) -> None:
     estimator._fit_svd_solver = solver
 
 
-def check_clusters(estimator: Any, n_rows: int, variances: Any) -> None:
+def check_clusters(estimator: Any, n_rows: int, n_features: int, tolerance: float) -> None:
     """Raise or warn as a KMeans does where its parameters do not fit the rows; keep what it derives from them."""
     from scipy.sparse import csc_array
 
-    estimator._check_params_vs_input(csc_array((n_rows, len(variances))))
-    estimator._tol = estimator.tol * float(np.mean(variances))
+    estimator._check_params_vs_input(csc_array((n_rows, n_features)))
+    estimator._tol = tolerance
 
 
 def remember_loss(regressor: Any) -> Any:
@@ -362,3 +363,15 @@ __all__ = [
     "value_mask",
     "with_requests_of",
 ]
+
+
+def keep_kmeans_state(estimator: Any, centres: np.ndarray) -> None:
+    """Set what scikit-learn's own methods read beside the fitted attributes."""
+    brief = clone(estimator).set_params(init=centres, n_init=1, max_iter=1)
+    if hasattr(brief, "compute_labels"):
+        brief.compute_labels = True  # without, MiniBatchKMeans fails where the first step is the last
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted = brief.fit(centres)
+    learned = {name: value for name, value in vars(fitted).items() if name.startswith("_")}
+    vars(estimator).update(learned | vars(estimator))
