@@ -73,6 +73,7 @@ _LEARNED_TYPES = (
 _OWN_PARTS = (
     "planning.plan.Candidate",
     "planning.plan.Plan",
+    "engines.block_method.ModelCopies",
     "info.report.Report",
 )
 # bytes that a file may unpack to whatever its size, and beyond which it may not grow more than so many times

@@ -1,7 +1,7 @@
 """Every scoring method on every container: lazy for lazy input, with what it promises, and scikit-learn's values."""
 
 import pickle
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, nullcontext
 
 import dask
 import dask.array as da
@@ -85,12 +85,12 @@ def _forbid_compute():
     def get(dsk, keys, **options):
         raise AssertionError("something was computed")
 
-    @contextmanager
-    def forbidden():
-        with dask.config.set(scheduler=get):
-            yield
+    class Forbidden(ExitStack):  # may be entered again
+        def __enter__(self):
+            self.enter_context(dask.config.set(scheduler=get))
+            return self
 
-    return forbidden()
+    return Forbidden()
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
