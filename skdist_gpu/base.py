@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from copy import deepcopy
+from copy import copy
 from functools import partial
 from typing import Any
 
@@ -25,6 +25,7 @@ from skdist_gpu.engines.registry import engines, entries_for, matches
 from skdist_gpu.exceptions import BackendError, EngineRefusal, FallbackWarning
 from skdist_gpu.hardware.cluster import find_machine, outside_the_pool, with_cluster
 from skdist_gpu.hardware.detect import Resources, current_client, detect_resources
+from skdist_gpu.hardware.threads import at_most
 from skdist_gpu.info.report import Explanation, Report
 from skdist_gpu.planning.plan import Candidate, Plan
 from skdist_gpu.planning.planner import Request, gains_from_all_gpus, make_plan, parameter_refusals
@@ -94,7 +95,7 @@ class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         """Return the wrapped estimator's tags, less what a forced engine does not take."""
         estimator, entries = self._make_estimator(), self._entries()
-        tags = deepcopy(get_tags(estimator))
+        tags = _own_tags(estimator)
         takes_sparse = (e.sparse and not parameter_refusals(e, estimator, sparse=True) for e in entries)
         tags.input_tags.sparse &= any(takes_sparse)
         if not any(e.multi_target for e in entries):
@@ -193,10 +194,11 @@ class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
         failures: list[str] = []
         for candidate in ladder:
             job.device = candidate.device
+            job.seconds = candidate.seconds if self._option("backend") == "auto" else None
             start = time.perf_counter()
             try:
                 on_workers = job.client if candidate.device == "dask" else None
-                with Progress(self.progress) as job.progress, outside_the_pool(on_workers):
+                with Progress(self.progress) as job.progress, outside_the_pool(on_workers), at_most(candidate.threads):
                     fitted = engines()[candidate.backend].fit(job)
                 return fitted, candidate, time.perf_counter() - start, failures
             except (MemoryError, EngineRefusal) as error:
@@ -346,6 +348,14 @@ class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
     def _with_plan(self, html: str) -> str:
         """Append the plan's table to scikit-learn's diagram of a fitted estimator."""
         return html + self.plan_._repr_html_() if self.__sklearn_is_fitted__() else html
+
+
+def _own_tags(estimator: Any) -> Any:
+    """Return the tags of an estimator as an object of one's own; a deep copy takes longer than a small fit."""
+    tags = copy(get_tags(estimator))
+    for name in ("input_tags", "target_tags", "classifier_tags", "regressor_tags", "transformer_tags"):
+        setattr(tags, name, copy(getattr(tags, name)))
+    return tags
 
 
 def _nothing_fits(plan: Plan) -> str:
