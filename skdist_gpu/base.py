@@ -17,6 +17,7 @@ from skdist_gpu._compat.questions import answer_with_the_plain
 from skdist_gpu._compat.sklearn import parameter_names, unfitted, validate_params
 from skdist_gpu.config import DEFAULTS, check_option, get_config, parse_bytes
 from skdist_gpu.data.inspect import described_input, inspect_input
+from skdist_gpu.data.row_sets import RowSet
 from skdist_gpu.delegation import FitMethod
 from skdist_gpu.engines.block_method import ModelCopies
 from skdist_gpu.engines.entry import Entry
@@ -30,6 +31,7 @@ from skdist_gpu.planning.plan import Candidate, Plan
 from skdist_gpu.planning.planner import Request, gains_from_all_gpus, make_plan, parameter_refusals
 from skdist_gpu.progress import Progress
 from skdist_gpu.scoring.mixin import ScoringMixin
+from skdist_gpu.sharing import fit_row_set
 
 
 class AutoScaleBase(ScoringMixin, BaseEstimator):
@@ -145,6 +147,9 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
         BackendError
             If the requested `backend`, or every engine, refuses; the text gives each reason.
         """
+        if isinstance(X, RowSet):
+            fit_row_set(self, X, y, sample_weight, fit_params)
+            return self
         estimator = unfitted(self._make_estimator())
         self._check_parameters(estimator)
         info = inspect_input(X, y, sample_weight)

@@ -277,3 +277,14 @@ __all__ = [
     "value_mask",
     "with_requests_of",
 ]
+
+
+def has_output_config(estimator: Any) -> bool:
+    """Whether `set_output` was called on an estimator."""
+    return "_sklearn_output_config" in getattr(estimator, "__dict__", {})
+
+
+def replace_splitter(search: Any, splitter: Any) -> None:
+    """Set the splitter that a search remembers of its fit."""
+    if "_checked_cv_orig" in vars(search):
+        search._checked_cv_orig = splitter

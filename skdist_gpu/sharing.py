@@ -1,0 +1,83 @@
+"""Fits of AutoScale estimators on sets of rows that remember what other fits have found of them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import joblib
+
+from skdist_gpu._compat.sklearn import parameter_names, unfitted
+from skdist_gpu.data.row_sets import RowSet, belongs, plain_target
+from skdist_gpu.engines.entry import Entry
+from skdist_gpu.engines.protocol import Fitted
+from skdist_gpu.engines.registry import entries_for, matches
+from skdist_gpu.planning.plan import Candidate, Plan
+from skdist_gpu.planning.planner import parameter_refusals
+
+_SHARED = "sums over the rows that all candidates share, each row read once"
+
+
+def fit_row_set(wrapper: Any, rows: RowSet, y: Any, sample_weight: Any, fit_params: dict[str, Any]) -> None:
+    """Fit an AutoScale estimator in place on a set of rows: from shared sums where it can be, else from the rows.
+
+    A transformer that has been fitted to the same rows with the same parameters is not fitted again.
+    """
+    if sample_weight is not None or fit_params or not belongs(y, rows):
+        wrapper.fit(rows.to_host(), plain_target(y), sample_weight, **fit_params)
+        return
+    if not hasattr(wrapper, "transform"):
+        _fit(wrapper, rows, y)
+        return
+
+    def fit() -> dict[str, Any]:
+        _fit(wrapper, rows, y)
+        parameters = parameter_names(type(wrapper))
+        return {name: value for name, value in vars(wrapper).items() if name not in parameters}
+
+    estimator = wrapper._make_estimator()
+    key = "fit", type(estimator), wrapper.backend, _fingerprint(estimator.get_params())
+    vars(wrapper).update(rows.remember(key, fit))
+
+
+def _fit(wrapper: Any, rows: RowSet, y: Any) -> None:
+    from skdist_gpu.engines.reductions.shared import fit_shared, refusal
+
+    start = time.perf_counter()
+    estimator = unfitted(wrapper._make_estimator())
+    wrapper._check_parameters(estimator)
+    entry = _entry(estimator, wrapper._option("backend"))
+    reason = refusal(estimator, entry, rows, y)
+    if reason is not None:
+        rows.table.refusals[reason] += 1
+        wrapper.fit(rows.to_host(), plain_target(y))
+        return
+    assert entry is not None
+    fit_shared(estimator, entry, rows, y)
+    candidate = Candidate(entry.backend, entry.device, "chosen", (_SHARED,))
+    data = f"a set of {len(rows)} rows"
+    plan = Plan(type(estimator).__name__, data, f"{rows.table.n_threads} threads", (candidate,))
+    wrapper._keep(plan, Fitted(estimator), candidate, time.perf_counter() - start, [])
+
+
+def _entry(estimator: Any, backend: str) -> Entry | None:
+    """Return the entry for sums on threads, if it takes the estimator's parameters."""
+    for entry in entries_for(estimator):
+        if entry.name == "reductions:cpu" and matches(entry, backend) and not entry.refusal:
+            return None if parameter_refusals(entry, estimator, sparse=False) else entry
+    return None
+
+
+def _fingerprint(parameters: dict[str, Any]) -> Any:
+    """Return what tells parameters from others."""
+    simple = (bool, int, float, str, type(None))
+    if all(isinstance(value, simple) for value in parameters.values()):
+        return tuple((name, type(value), value) for name, value in sorted(parameters.items()))
+    return joblib.hash(parameters)
+
+
+def squared_errors(wrapper: Any, rows: RowSet, y: Any) -> Any:
+    """Return the squared errors of a fitted linear regressor for a set of rows, from sums; None where they are none."""
+    from skdist_gpu.engines.reductions.shared import linear_errors
+
+    return linear_errors(wrapper._fitted(), rows, y) if belongs(y, rows) else None
