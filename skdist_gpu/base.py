@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from copy import deepcopy
+from copy import copy
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -83,7 +84,10 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         """Return the wrapped estimator's tags, less what a forced engine does not take."""
         estimator, entries = self._make_estimator(), self._entries()
-        tags = deepcopy(get_tags(estimator))
+        tags = get_tags(estimator)
+        # the estimator may give the same tags each time
+        inputs, targets, classifier = copy(tags.input_tags), copy(tags.target_tags), copy(tags.classifier_tags)
+        tags = replace(tags, input_tags=inputs, target_tags=targets, classifier_tags=classifier)
         takes_sparse = (e.sparse and not parameter_refusals(e, estimator, sparse=True) for e in entries)
         tags.input_tags.sparse &= any(takes_sparse)
         if not any(e.multi_target for e in entries):

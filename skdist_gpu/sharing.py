@@ -35,8 +35,7 @@ def fit_row_set(wrapper: Any, rows: RowSet, y: Any, sample_weight: Any, fit_para
         parameters = parameter_names(type(wrapper))
         return {name: value for name, value in vars(wrapper).items() if name not in parameters}
 
-    estimator = wrapper._make_estimator()
-    key = "fit", type(estimator), wrapper.backend, _fingerprint(estimator.get_params())
+    key = "fit", wrapper.backend, _fingerprint(wrapper._make_estimator())
     vars(wrapper).update(rows.remember(key, fit))
 
 
@@ -45,35 +44,42 @@ def _fit(wrapper: Any, rows: RowSet, y: Any) -> None:
 
     start = time.perf_counter()
     estimator = unfitted(wrapper._make_estimator())
-    wrapper._check_parameters(estimator)
-    entry = _entry(estimator, wrapper._option("backend"))
+    entry = rows.table.all.remember(
+        ("entry", wrapper.backend, _fingerprint(estimator)), lambda: _checked_entry(wrapper, estimator, y)
+    )
     reason = refusal(estimator, entry, rows, y)
     if reason is not None:
         rows.table.refusals[reason] += 1
         wrapper.fit(rows.to_host(), plain_target(y))
         return
-    assert entry is not None
-    fit_shared(estimator, entry, rows, y)
+    fit_shared(estimator, entry, rows)
     candidate = Candidate(entry.backend, entry.device, "chosen", (_SHARED,))
     data = f"a set of {len(rows)} rows"
     plan = Plan(type(estimator).__name__, data, f"{rows.table.n_threads} threads", (candidate,))
     wrapper._keep(plan, Fitted(estimator), candidate, time.perf_counter() - start, [])
 
 
-def _entry(estimator: Any, backend: str) -> Entry | None:
-    """Return the entry for sums on threads, if it takes the estimator's parameters."""
+def _checked_entry(wrapper: Any, estimator: Any, y: Any) -> Entry | None:
+    """Return the entry for sums on threads, if it takes the parameters, which are checked as scikit-learn does."""
+    from skdist_gpu.engines.reductions.shared import check_parameters
+
+    wrapper._check_parameters(estimator)
     for entry in entries_for(estimator):
-        if entry.name == "reductions:cpu" and matches(entry, backend) and not entry.refusal:
-            return None if parameter_refusals(entry, estimator, sparse=False) else entry
+        if entry.name == "reductions:cpu" and matches(entry, wrapper._option("backend")) and not entry.refusal:
+            if parameter_refusals(entry, estimator, sparse=False):
+                return None
+            check_parameters(estimator, y)
+            return entry
     return None
 
 
-def _fingerprint(parameters: dict[str, Any]) -> Any:
-    """Return what tells parameters from others."""
+def _fingerprint(estimator: Any) -> Any:
+    """Return what tells an estimator with its parameters from others."""
+    values = [getattr(estimator, name, None) for name in parameter_names(type(estimator))]
     simple = (bool, int, float, str, type(None))
-    if all(isinstance(value, simple) for value in parameters.values()):
-        return tuple((name, type(value), value) for name, value in sorted(parameters.items()))
-    return joblib.hash(parameters)
+    if all(isinstance(value, simple) for value in values):
+        return type(estimator), tuple((type(value), value) for value in values)
+    return type(estimator), joblib.hash(values)
 
 
 def squared_errors(wrapper: Any, rows: RowSet, y: Any) -> Any:

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from skdist_gpu.data.containers import container_of
-from skdist_gpu.data.convert import remember_features
 from skdist_gpu.data.labels import encode
 
 # copies of sets of rows that are kept, as a multiple of the bytes of all rows
@@ -40,6 +39,10 @@ class RowTable:
     def __init__(self, X: Any, y: np.ndarray | None, labels: bool, n_threads: int) -> None:
         self.original, self.n_threads = X, n_threads
         self.matrix, self.input_dtype = _matrix(X)
+        columns = list(getattr(X, "columns", ()))
+        # scikit-learn remembers names if all are text
+        named = bool(columns) and all(isinstance(name, str) for name in columns)
+        self.names = np.array(columns, dtype=object) if named else None
         self.y, self.classes, self.target = y, None, y
         if y is not None:
             if labels:
@@ -180,10 +183,6 @@ class RowSet:
             return self.table.target
         taken: np.ndarray = self.raw().remember("target", lambda: self.table.target[_stretch(self.numbers)])  # type: ignore[index]
         return taken
-
-    def remember_features(self, estimator: Any, y: Any) -> None:
-        """Set ``n_features_in_`` and ``feature_names_in_`` as a fit does."""
-        remember_features(estimator, self.table.original, y)
 
     def _taken(self, name: str, rows: Any) -> Any:
         if self.numbers is None:

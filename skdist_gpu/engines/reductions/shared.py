@@ -80,13 +80,17 @@ def needs_target(estimator: Any) -> bool:
     return bool(get_tags(estimator).target_tags.required or hasattr(estimator, "score_func"))
 
 
-def fit_shared(estimator: Any, entry: Entry, rows: RowSet, y: Any) -> None:
-    """Fit an estimator in place on a set of rows, from sums that fits on other sets use, too."""
-    with_target = needs_target(estimator)
-    given = y if with_target else None
+def check_parameters(estimator: Any, y: Any) -> None:
+    """Raise and warn as scikit-learn does of parameters before it reads the data."""
+    given = y if needs_target(estimator) else None
     checked: Any = SimpleNamespace(estimator=estimator, y=given, sample_weight=None, info=SimpleNamespace(sparse=False))
     check_as_scikit_learn(checked)
-    _remember_features(estimator, rows, given)
+
+
+def fit_shared(estimator: Any, entry: Entry, rows: RowSet) -> None:
+    """Fit an estimator in place on a set of rows, from sums that fits on other sets use, too."""
+    with_target = needs_target(estimator)
+    _remember_features(estimator, rows)
     sums = _Sums(rows, with_target)
     target = rows.table.target if with_target else None
     data = Passes(
@@ -103,12 +107,10 @@ def fit_shared(estimator: Any, entry: Entry, rows: RowSet, y: Any) -> None:
     entry.fit(estimator, data)
 
 
-def _remember_features(estimator: Any, rows: RowSet, y: Any) -> None:
-    if rows.before is not None:
-        # the columns are counted without a look at the rows
-        estimator.n_features_in_ = n_columns(rows)
-    else:
-        rows.remember_features(estimator, y)
+def _remember_features(estimator: Any, rows: RowSet) -> None:
+    estimator.n_features_in_ = n_columns(rows)
+    if rows.before is None and rows.table.names is not None:
+        estimator.feature_names_in_ = rows.table.names
 
 
 @dataclass
