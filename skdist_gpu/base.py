@@ -15,7 +15,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from skdist_gpu._compat.cuml import without_proxy
 from skdist_gpu._compat.questions import answer_with_the_plain
-from skdist_gpu._compat.sklearn import parameter_names, unfitted, validate_params
+from skdist_gpu._compat.sklearn import continued, goes_on, parameter_names, unfitted, validate_params
 from skdist_gpu.config import DEFAULTS, check_option, get_config, parse_bytes
 from skdist_gpu.data.inspect import described_input, inspect_input
 from skdist_gpu.data.row_sets import RowSet
@@ -69,6 +69,17 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
     def _plain_estimator(self) -> Any:
         """Return what scikit-learn is told where it decides by the class of an estimator."""
         return self.__dict__["estimator_"] if "estimator_" in self.__dict__ else self._make_estimator()
+
+    def _start(self) -> Any:
+        """Return the estimator that a fit begins with: unfitted, or with ``warm_start=True`` as the last fit left it.
+
+        It is a copy, so that the user's own estimator stays as it was given.
+        """
+        estimator = unfitted(self._make_estimator())
+        last = self.__dict__.get("estimator_")
+        if goes_on(estimator) and type(last) is type(estimator):
+            return continued(last, estimator)
+        return estimator
 
     def _takes_weights(self) -> bool:
         return has_fit_parameter(self._make_estimator(), "sample_weight") and any(e.weights for e in self._entries())
@@ -154,7 +165,7 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
         if isinstance(X, RowSet):
             fit_row_set(self, X, y, sample_weight, fit_params)
             return self
-        estimator = unfitted(self._make_estimator())
+        estimator = self._start()
         self._check_parameters(estimator)
         info = inspect_input(X, y, sample_weight)
         request = self._request(fit_params)
@@ -202,7 +213,7 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
                         stacklevel=4,
                     )
                 # the next engine must not see what this one has left
-                job.estimator = unfitted(self._make_estimator())
+                job.estimator = self._start()
         if isinstance(last, MemoryError):
             raise last
         raise BackendError(f"Every engine tried failed: {'; '.join(failures)}.\n{plan}") from last

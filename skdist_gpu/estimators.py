@@ -9,8 +9,8 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 
 from skdist_gpu.base import AutoScaleBase
+from skdist_gpu.data.containers import GPU, container_of
 from skdist_gpu.data.convert import place_like, to_host
-from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.data.row_sets import RowSet, plain_target
 from skdist_gpu.delegation import estimator_has
 from skdist_gpu.scoring.output import lazy_output

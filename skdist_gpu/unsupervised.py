@@ -9,7 +9,7 @@ from sklearn.base import OutlierMixin
 from sklearn.utils.metaestimators import available_if
 
 from skdist_gpu.base import AutoScaleBase
-from skdist_gpu.data.kinds import DASK, container_of
+from skdist_gpu.data.containers import DASK, container_of
 from skdist_gpu.delegation import estimator_has
 from skdist_gpu.estimators import PARAMETERS, document
 

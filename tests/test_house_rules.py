@@ -11,9 +11,9 @@ from pathlib import Path
 from sklearn.utils import all_estimators
 
 import skdist_gpu
-from skdist_gpu.data.kinds import DASK as DASK_CONTAINERS
-from skdist_gpu.data.kinds import FRAMES, HOST
-from skdist_gpu.data.kinds import GPU as GPU_CONTAINERS
+from skdist_gpu.data.containers import DASK as DASK_CONTAINERS
+from skdist_gpu.data.containers import FRAMES, HOST
+from skdist_gpu.data.containers import GPU as GPU_CONTAINERS
 from skdist_gpu.engines.registry import catalogue, engines
 
 PACKAGE = Path(skdist_gpu.__file__).parent
@@ -105,6 +105,36 @@ def test_planning_names_no_engine_and_no_container():
     assert not [
         f"{_name(path)}: {_words(path) & names}" for path in PACKAGE.glob("planning/*.py") if _words(path) & names
     ]
+
+
+OF_CONTAINERS = {"collect_batches", "collect_schema", "compute_chunk_sizes", "divisions", "iloc", "map_blocks"}
+OF_CONTAINERS |= {"map_partitions", "npartitions", "numblocks", "rechunk", "repartition", "to_cupy", "to_dask_array"}
+OF_CONTAINERS |= {"to_delayed", "to_pandas"}
+# files that still call methods of containers; none is to join them
+CALL_CONTAINERS = {
+    "cli/doctor.py",
+    "engines/cuml/rebuild_preprocessing.py",
+    "engines/reductions/columns/categories.py",
+    "engines/xgboost/arguments.py",
+    "engines/xgboost/fit.py",
+    "engines/xgboost/reproducible.py",
+    "engines/xgboost_dask/fit.py",
+    "engines/xgboost_dask/partitions.py",
+    "scoring/files.py",
+    "scoring/lazy.py",
+    "scoring/methods.py",
+}
+
+
+def test_only_data_calls_the_methods_of_containers():
+    found = {
+        _name(path)
+        for path in FILES
+        if not _name(path).startswith(("data/", "_compat/"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in OF_CONTAINERS
+    }
+    assert found <= CALL_CONTAINERS
 
 
 SCIKIT_LEARNS = dict(all_estimators())

@@ -207,7 +207,7 @@ def test_folds_over_dask_need_known_rows():
     [
         (RidgeCV(cv=KFold(3, shuffle=True)), "cv="),
         (RidgeCV(scoring="r2"), "scoring='r2' is not supported"),
-        (Lasso(warm_start=True), "warm_start=True is not supported"),
+        (Lasso(warm_start=True), "warm_start=True goes on from the last fit"),
         (Lars(jitter=1e-3), "jitter=0.001 is not supported"),
     ],
     ids=lambda v: "" if isinstance(v, str) else type(v).__name__,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from copy import deepcopy
+from copy import copy, deepcopy
 from functools import cache
 from typing import Any
 
@@ -48,6 +48,28 @@ def _with_callbacks_of(estimator: Any, copy: Any) -> Any:
         if callbacks:
             copy.set_params(**callbacks)
     return copy
+
+
+def goes_on(estimator: Any) -> bool:
+    """Whether a fit goes on from the last one."""
+    warm_start = getattr(estimator, "warm_start", False)
+    return isinstance(warm_start, (bool, np.bool_)) and bool(warm_start)
+
+
+def continued(fitted: Any, estimator: Any) -> Any:
+    """Return a fitted estimator to fit on, with the parameters of another one.
+
+    It shares what `fitted` has learned, such as trees, but not the lists and arrays that hold it. A random state is
+    the fitted one's, which has drawn already.
+    """
+    start = copy(fitted)
+    for name, value in vars(fitted).items():
+        if isinstance(value, (list, np.ndarray)):
+            setattr(start, name, value.copy())
+    for name, value in _parameters(estimator).items():
+        if not isinstance(value, np.random.RandomState):
+            setattr(start, name, value)
+    return start
 
 
 def has_callbacks(estimator: Any) -> bool:
@@ -254,6 +276,8 @@ __all__ = [
     "check_sample_weight",
     "check_selection",
     "check_starts",
+    "continued",
+    "goes_on",
     "handle_zeros",
     "has_callbacks",
     "in_words_of",

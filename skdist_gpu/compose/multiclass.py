@@ -7,7 +7,7 @@ from typing import Any
 from sklearn import multiclass
 from sklearn.utils.metaestimators import available_if
 
-from skdist_gpu.data.kinds import container_of
+from skdist_gpu.data.containers import container_of
 from skdist_gpu.scoring.apply import apply_to
 from skdist_gpu.scoring.methods import block_method
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets
 
+from skdist_gpu.data.containers import GPU, container_of
 from skdist_gpu.data.convert import to_host
-from skdist_gpu.data.kinds import GPU, container_of
 
 BLOCK = 2**18
 # labels between so many whole numbers are looked up, others sorted

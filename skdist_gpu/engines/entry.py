@@ -72,7 +72,8 @@ class Entry:
     numbered_passes : callable
         Tells of an estimator in how many passes its fit needs the number of each row: 0, 1, or 2 for several.
     tolerance : float
-        Largest relative difference from scikit-learn in float64 that the tests accept.
+        Largest relative difference from scikit-learn in float64 that the tests accept; infinite where a fit that
+        reads the rows in another way ends elsewhere.
     drift : tuple of (int, float)
         Rows and largest relative difference from scikit-learn in float64, measured on float32 data of so
         many rows; only where it exceeds `tolerance`.

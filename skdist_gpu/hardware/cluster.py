@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from skdist_gpu.config import get_config
+from skdist_gpu.data.containers import GPU
 from skdist_gpu.data.inspect import InputInfo
-from skdist_gpu.data.kinds import GPU
 from skdist_gpu.hardware.detect import Cluster, Resources, current_client, detect_resources
 
 LOOPBACK = "127.0.0.1"

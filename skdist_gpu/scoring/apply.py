@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from skdist_gpu.data.kinds import DASK, container_of
+from skdist_gpu.data.containers import DASK, container_of
 from skdist_gpu.engines.block_method import BlockMethod
 from skdist_gpu.scoring.files import ScoredDataset
 from skdist_gpu.scoring.methods import apply_in_threads, apply_to_block

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skdist_gpu.data.containers import container_of
 from skdist_gpu.data.dataset import arrow_schema_of, features_schema, schema_of
 from skdist_gpu.data.examples import with_known_categories
-from skdist_gpu.data.kinds import container_of
 from skdist_gpu.engines.block_method import BlockMethod
 from skdist_gpu.publish import published
 from skdist_gpu.scoring.methods import column_names, features_of, joined, method_of, scored_batches

@@ -10,9 +10,9 @@ import dask
 import numpy as np
 
 from skdist_gpu._compat.dask import example_rows, meta_of
+from skdist_gpu.data.containers import GPU, container_of
 from skdist_gpu.data.convert import aligned, place_like
 from skdist_gpu.data.examples import with_known_categories
-from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.data.text import with_nan_in_text
 from skdist_gpu.engines.block_method import BlockMethod
 from skdist_gpu.scoring.methods import apply_to_block, column_names

@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Any
 
 from skdist_gpu._compat.sklearn import transform_output
-from skdist_gpu.data.kinds import DASK, container_of
+from skdist_gpu.data.containers import DASK, container_of
 
 
 def lazy_output(method: Any) -> Callable[..., Any]:

@@ -11,10 +11,10 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 
 from skdist_gpu._compat.sklearn import response_method
 from skdist_gpu.config import format_bytes, get_config, parse_bytes
+from skdist_gpu.data.containers import DASK, container_of
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.dataset import schema_of
 from skdist_gpu.data.inspect import inspect_input
-from skdist_gpu.data.kinds import DASK, container_of
 from skdist_gpu.engines.block_method import BlockMethod
 from skdist_gpu.exceptions import CollectLimitError
 from skdist_gpu.scoring.apply import apply_to

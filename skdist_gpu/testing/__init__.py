@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from skdist_gpu.hardware.fake import make_resources
+from skdist_gpu.testing.contract import parametrize_with_autoscale_checks
 
 
 def assert_ran_on(estimator: Any, backend: str) -> None:
@@ -33,4 +34,4 @@ def assert_ran_on(estimator: Any, backend: str) -> None:
         raise AssertionError(f"ran on {ran.name}, not on {backend}\n{estimator.explain()}")
 
 
-__all__ = ["assert_ran_on", "make_resources"]
+__all__ = ["assert_ran_on", "make_resources", "parametrize_with_autoscale_checks"]

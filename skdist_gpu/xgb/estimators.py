@@ -7,7 +7,7 @@ from typing import Any
 from sklearn.base import is_classifier
 
 from skdist_gpu.base import AutoScaleBase
-from skdist_gpu.data.kinds import DASK, container_of
+from skdist_gpu.data.containers import DASK, container_of
 from skdist_gpu.estimators import AutoScaleClassifier, AutoScaleRegressor, document
 from skdist_gpu.xgb.plots import XGBoostPlots
 

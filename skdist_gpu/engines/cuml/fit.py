@@ -12,8 +12,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from skdist_gpu._compat.cuml import converts, cuml_class, keep_searchable, unsupported_errors
 from skdist_gpu._compat.sklearn import parameter_names
 from skdist_gpu.config import get_config
+from skdist_gpu.data.containers import GPU, container_of
 from skdist_gpu.data.convert import check_gpu_input, check_table, remember_features, to_gpu, to_host, validate
-from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.engines.cuml.rebuild import REBUILT, fit_twin
 from skdist_gpu.engines.cuml.rebuild_preprocessing import ENCODERS, PREPROCESSING, transformer_twin
 from skdist_gpu.engines.entry import catalogue_name

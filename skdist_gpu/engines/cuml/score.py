@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from skdist_gpu.data.containers import container_of
 from skdist_gpu.data.convert import place_like, to_gpu, to_host
-from skdist_gpu.data.kinds import container_of
 from skdist_gpu.engines.block_method import BlockMethod, FittedState
 from skdist_gpu.engines.cuml.fit import FORESTS, to_cuml
 from skdist_gpu.engines.registry import entries_for

@@ -13,9 +13,9 @@ import cupy
 import cupyx
 import numpy as np
 
+from skdist_gpu.data.containers import GPU, container_of
 from skdist_gpu.data.convert import result_to_host
 from skdist_gpu.data.dataset import READ_AHEAD, DatasetTable, cut, in_threads, together
-from skdist_gpu.data.kinds import GPU, container_of
 from skdist_gpu.data.labels import codes_of
 from skdist_gpu.engines.executors.kernels import map_block, reads_in_place
 from skdist_gpu.engines.executors.stream import StreamExecutor

@@ -20,9 +20,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from skdist_gpu.data.containers import DASK, container_of
 from skdist_gpu.data.convert import check_lazy_input, remember_features, to_host, validate
 from skdist_gpu.data.dataset import DatasetTable, shuffled, table_of
-from skdist_gpu.data.kinds import DASK, container_of
 from skdist_gpu.data.labels import encode
 from skdist_gpu.engines.executors.dask import DaskExecutor
 from skdist_gpu.engines.executors.stream import StreamExecutor

@@ -54,6 +54,7 @@ def _incremental(estimator: str, weights: bool) -> Entry:
         sparse=estimator not in _DENSE,
         weights=weights,
         multi_target=estimator in _SEVERAL_TARGETS,
+        tolerance=float("inf"),
         break_even=NEVER,
         source=_SOURCE,
     )
@@ -73,6 +74,7 @@ class Incremental(EngineInfo):
     packages = {"cpu": {}}
     reads = {"cpu": ("host", "gpu", "dask", "disk")}
     takes_fit_arguments = True
+    continues = True
 
     def entries(self) -> Iterable[Entry]:
         return _ENTRIES

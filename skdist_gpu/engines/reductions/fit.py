@@ -11,6 +11,7 @@ from sklearn.base import is_classifier
 from sklearn.utils import assert_all_finite, get_tags
 
 from skdist_gpu._compat.sklearn import in_words_of
+from skdist_gpu.data.containers import DASK, GPU, HOST, container_of
 from skdist_gpu.data.convert import (
     check_gpu_input,
     check_lazy_input,
@@ -22,7 +23,6 @@ from skdist_gpu.data.convert import (
     validate,
 )
 from skdist_gpu.data.dataset import DatasetTable, table_of
-from skdist_gpu.data.kinds import DASK, GPU, HOST, container_of
 from skdist_gpu.data.labels import encode
 from skdist_gpu.engines.parameters import check_as_scikit_learn
 from skdist_gpu.engines.protocol import FitJob, Fitted

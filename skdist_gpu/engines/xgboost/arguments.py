@@ -12,10 +12,10 @@ from xgboost.callback import EarlyStopping, TrainingCallback
 from xgboost.core import XGBoostError
 
 from skdist_gpu._compat.sklearn import check_sample_weight
+from skdist_gpu.data.containers import FRAMES, GPU, container_of
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.dataset import is_read_from_files, load, table_of
 from skdist_gpu.data.fragments import require_columns
-from skdist_gpu.data.kinds import FRAMES, GPU, container_of
 from skdist_gpu.engines.protocol import FitJob
 from skdist_gpu.engines.xgboost.stand_in import stand_in
 from skdist_gpu.exceptions import EngineRefusal

@@ -10,9 +10,9 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from skdist_gpu._compat.xgboost import fit_from
+from skdist_gpu.data.containers import container_of
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.dataset import load, table_of
-from skdist_gpu.data.kinds import container_of
 from skdist_gpu.data.labels import codes_of, encode
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.xgboost.arguments import (

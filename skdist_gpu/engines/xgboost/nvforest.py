@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from skdist_gpu.data.kinds import container_of
+from skdist_gpu.data.containers import container_of
 
 # rows of one call for which nvForest pays: on an H100 it takes 5 ms and XGBoost 12 ms for a million rows of 500 trees,
 # and to load them takes 94 ms (benchmarks/tree_scoring.py); a rule by earlier calls would change the last digits

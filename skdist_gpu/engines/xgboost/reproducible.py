@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from skdist_gpu.data.containers import FRAMES, GPU, container_of
 from skdist_gpu.data.convert import to_host
-from skdist_gpu.data.kinds import FRAMES, GPU, container_of
 from skdist_gpu.engines.xgboost.arguments import rows_of
 
 SAMPLE_ROWS = 2**17

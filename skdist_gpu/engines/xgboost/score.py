@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import validate_data
 
+from skdist_gpu.data.containers import FRAMES, container_of
 from skdist_gpu.data.convert import place_like, to_gpu, to_host
 from skdist_gpu.data.inspect import inspect_input
-from skdist_gpu.data.kinds import FRAMES, container_of
 from skdist_gpu.engines.block_method import BlockMethod
 from skdist_gpu.engines.xgboost import nvforest
 from skdist_gpu.engines.xgboost.arguments import (

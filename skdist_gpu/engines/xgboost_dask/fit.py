@@ -10,7 +10,7 @@ from sklearn.base import is_classifier
 from xgboost.dask import DaskXGBRanker, DaskXGBRegressor
 
 from skdist_gpu._compat.xgboost import adopt_booster
-from skdist_gpu.data.kinds import DASK, GPU, container_of
+from skdist_gpu.data.containers import DASK, GPU, container_of
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.xgboost.arguments import (
     bring_home,

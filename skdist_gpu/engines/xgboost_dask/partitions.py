@@ -16,8 +16,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from xgboost.compat import concat
 
 from skdist_gpu._compat.sklearn import check_sample_weight
+from skdist_gpu.data.containers import DASK, container_of
 from skdist_gpu.data.convert import aligned, to_host
-from skdist_gpu.data.kinds import DASK, container_of
 from skdist_gpu.data.labels import codes_of
 from skdist_gpu.engines.xgboost.arguments import check_columns, rows_of
 from skdist_gpu.engines.xgboost.holdout import RowDraw

@@ -16,9 +16,9 @@ from sklearn.base import is_classifier
 from sklearn.utils.multiclass import check_classification_targets
 from xgboost import DataIter
 
+from skdist_gpu.data.containers import DASK, container_of
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.dataset import READ_AHEAD, DatasetTable, as_table, in_threads, table_of
-from skdist_gpu.data.kinds import DASK, container_of
 from skdist_gpu.engines.protocol import FitJob
 from skdist_gpu.engines.xgboost.arguments import checked_in_memory, is_ranker, rows_of
 from skdist_gpu.engines.xgboost_dask.partitions import Coding, Part, check_part, lazy_blocks, look_at, unite

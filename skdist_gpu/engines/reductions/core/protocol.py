@@ -14,6 +14,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from skdist_gpu.data.containers import find
+
 # what the rows of one step take in float64: little enough for a cache, and enough for threads not to wait for the
 # interpreter, which each operation needs for a moment
 STEP_BYTES = 8 * 2**20
@@ -185,8 +187,8 @@ def part_bounds(n_rows: int, n_parts: int) -> list[int]:
 
 
 def take_rows(table: Any, rows: slice) -> Any:
-    """Return rows of an array or a pandas frame, counted from its first row."""
-    return table.iloc[rows] if hasattr(table, "iloc") else table[rows]
+    """Return rows of an array or a frame, counted from its first row."""
+    return find(table).rows(table, rows)
 
 
 def rows_per_step(n_columns: int, n_bytes: int) -> int:
