@@ -32,7 +32,8 @@ def fit_row_set(wrapper: Any, rows: RowSet, y: Any, sample_weight: Any, fit_para
 
     def fit() -> dict[str, Any]:
         _fit(wrapper, rows, y)
-        parameters = parameter_names(type(wrapper))
+        kind: Any = type(wrapper)
+        parameters = parameter_names(kind)
         return {name: value for name, value in vars(wrapper).items() if name not in parameters}
 
     key = "fit", wrapper.backend, _fingerprint(wrapper._make_estimator())
@@ -75,11 +76,12 @@ def _checked_entry(wrapper: Any, estimator: Any, y: Any) -> Entry | None:
 
 def _fingerprint(estimator: Any) -> Any:
     """Return what tells an estimator with its parameters from others."""
-    values = [getattr(estimator, name, None) for name in parameter_names(type(estimator))]
+    kind: Any = type(estimator)
+    values = [getattr(estimator, name, None) for name in parameter_names(kind)]
     simple = (bool, int, float, str, type(None))
     if all(isinstance(value, simple) for value in values):
-        return type(estimator), tuple((type(value), value) for value in values)
-    return type(estimator), joblib.hash(values)
+        return kind, tuple((type(value), value) for value in values)
+    return kind, joblib.hash(values)
 
 
 def squared_errors(wrapper: Any, rows: RowSet, y: Any) -> Any:

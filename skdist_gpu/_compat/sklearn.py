@@ -312,3 +312,10 @@ def replace_splitter(search: Any, splitter: Any) -> None:
     """Set the splitter that a search remembers of its fit."""
     if "_checked_cv_orig" in vars(search):
         search._checked_cv_orig = splitter
+
+
+def is_scorer(value: Any) -> bool:
+    """Whether a value is a scorer as `make_scorer` makes them, which hands rows to the estimator only."""
+    from sklearn.metrics._scorer import _BaseScorer
+
+    return isinstance(value, _BaseScorer)

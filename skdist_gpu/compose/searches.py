@@ -6,7 +6,6 @@ scikit-learn's own loops run, over rows that remember their sums: see :mod:`skdi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +17,7 @@ from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 
-from skdist_gpu._compat.sklearn import has_output_config, replace_splitter
+from skdist_gpu._compat.sklearn import has_output_config, is_scorer, replace_splitter
 from skdist_gpu.base import AutoScaleBase
 from skdist_gpu.data.containers import container_of
 from skdist_gpu.data.row_sets import RowSet, RowTable, belongs, is_table_of_numbers
@@ -32,7 +31,9 @@ _SQUARED: dict[str, Callable[[Any], float]] = {
 }
 
 
-def refusal(estimator: Any, X: Any, y: Any, fit_params: dict[str, Any]) -> str | None:
+def refusal(
+    estimator: Any, X: Any, y: Any, fit_params: dict[str, Any], scoring: Any = None, n_jobs: Any = None
+) -> str | None:
     """Say why the fits of a search share nothing; None if they do.
 
     Parameters
@@ -43,6 +44,8 @@ def refusal(estimator: Any, X: Any, y: Any, fit_params: dict[str, Any]) -> str |
         As they were given.
     fit_params : dict
         Further arguments of `fit`.
+    scoring, n_jobs :
+        As a search takes them.
     """
     if fit_params:
         return f"fit gets {', '.join(sorted(fit_params))}, which rows that are shared do not carry"
@@ -56,14 +59,34 @@ def refusal(estimator: Any, X: Any, y: Any, fit_params: dict[str, Any]) -> str |
             return f"set_output is set on {type(step).__name__}"
     if not (is_regressor(steps[-1]) or is_classifier(steps[-1])):
         return f"{type(steps[-1]).__name__} predicts no target"
+    if not all(map(_is_known_scorer, scoring.values() if isinstance(scoring, dict) else [scoring])):
+        return "a scorer of your own may look at the rows"
+    if n_jobs not in (None, 1) and not is_fitted_from_sums(steps[-1]):
+        return f"{type(steps[-1]).__name__} is fitted by several processes, n_jobs={n_jobs}"
     config = sklearn.get_config()
     if config["transform_output"] != "default" or config["enable_metadata_routing"]:
         return "set_output or metadata routing is on for all of scikit-learn"
     if not is_table_of_numbers(X):
         return f"rows in {container_of(X)} are no dense numbers in NumPy or pandas"
-    if y is None or container_of(y) not in ("numpy", "pandas", "other"):
+    if y is None or container_of(y) not in ("numpy", "pandas", "pandas.series", "other"):
         return "there is no target in memory"
+    target = np.asarray(y)
+    if target.ndim != 1 and is_classifier(steps[-1]):
+        return "a classifier of several outputs is not fitted from sums"
+    if target.dtype.kind not in "biuf" and is_regressor(steps[-1]):
+        return "the target holds no numbers"
     return None
+
+
+def _is_known_scorer(scorer: Any) -> bool:
+    return scorer is None or not callable(scorer) or is_scorer(scorer)
+
+
+def is_fitted_from_sums(step: Any) -> bool:
+    """Whether an AutoScale estimator wraps one that is fitted from sums."""
+    from skdist_gpu.engines.reductions.shared import ONE_PASS
+
+    return isinstance(step, AutoScaleBase) and type(step._make_estimator()).__name__ in ONE_PASS
 
 
 def worth_sharing(estimator: Any, n_values: int, n_fits: float) -> bool:
@@ -74,11 +97,6 @@ def worth_sharing(estimator: Any, n_values: int, n_fits: float) -> bool:
     return bool(sizes) and n_fits * n_values >= min(sizes)
 
 
-def shared_table(estimator: Any, X: Any, y: Any) -> RowTable:
-    """Return rows and target in a form of which folds share what is computed."""
-    return RowTable(X, np.asarray(y), is_classifier(estimator), detect_resources().n_cores)
-
-
 class RememberedSplits:
     """A splitter that tells the rows which sets it makes of them."""
 
@@ -87,17 +105,18 @@ class RememberedSplits:
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[Any]:
         """Yield numbers of training and test rows, as the splitter does."""
-        # the splitter looks at no values of X, and knows nothing of targets that know their rows
-        rows = np.empty((len(self.table.matrix), 0)) if isinstance(X, RowSet) else X
-        splits = list(self.splitter.split(rows, None if y is None else np.asarray(y), groups))
+        splits = list(self.splitter.split(*self._given(X, y), groups))
         self.table.learn_splits(splits)
         return iter(splits)
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Return the number of splits."""
-        rows = np.empty((len(self.table.matrix), 0)) if isinstance(X, RowSet) else X
-        n_splits: int = self.splitter.get_n_splits(rows, y, groups)
+        n_splits: int = self.splitter.get_n_splits(*self._given(X, y), groups)
         return n_splits
+
+    def _given(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """Return rows and target as the user gave them, which a splitter may look at."""
+        return (self.table.original, self.table.original_target) if X is self.table.all else (X, y)
 
 
 @dataclass(frozen=True)
@@ -164,19 +183,19 @@ def fit_search(search: Any, fit: Callable[..., Any], X: Any, y: Any = None, **pa
         What it was given.
     """
     groups = {name: params.pop(name) for name in ("groups",) if name in params}
-    reason = refusal(search.estimator, X, y, params)
+    reason = refusal(search.estimator, X, y, params, search.scoring, search.n_jobs)
     if reason is None and not worth_sharing(search.estimator, int(np.prod(X.shape)), _n_fits(search)):
         reason = "all fits together read so few values that scikit-learn's are faster"
     if reason is not None:
         fit(X, y, **groups, **params)
         search.sharing_ = f"Nothing was shared: {reason}. Each fit read its own copy of its rows."
         return search
-    table = shared_table(search.estimator, X, y)
+    table = RowTable(X, y, is_classifier(search.estimator), detect_resources().n_cores)
     cv, scoring = search.cv, search.scoring
     splitter = check_cv(cv, y, classifier=is_classifier(search.estimator))
     search.cv, search.scoring = RememberedSplits(splitter, table), shared_scoring(scoring)
     try:
-        with in_one_process():
+        with joblib.parallel_config("threading"):  # threads see what others have found
             fit(table.all, table.targets(), **groups)
     finally:
         search.cv, search.scoring = cv, scoring
@@ -184,6 +203,34 @@ def fit_search(search: Any, fit: Callable[..., Any], X: Any, y: Any = None, **pa
     search.scorer_ = plain_scorer(search)
     search.sharing_ = sharing_text(table)
     return search
+
+
+def call_sharing(function: Callable[..., Any], estimator: Any, X: Any, y: Any, *, cv: Any = None, **options: Any) -> Any:
+    """Call one of scikit-learn's functions that fit an estimator to each fold, with folds that remember their sums.
+
+    Parameters
+    ----------
+    function : callable
+        Such as :func:`sklearn.model_selection.cross_validate`.
+    estimator : estimator
+        One that holds AutoScale estimators.
+    X, y : rows and target
+        In main memory.
+    cv, **options :
+        As the function takes them.
+    """
+    scoring = options.get("scoring")
+    fit_params = options.get("params") or {}
+    reason = refusal(estimator, X, y, fit_params, scoring, options.get("n_jobs"))
+    n_fits = len(options.get("param_range", [1])) * (cv if isinstance(cv, int) else 5)
+    if reason is not None or not worth_sharing(estimator, int(np.prod(X.shape)), n_fits):
+        return function(estimator, X, y, cv=cv, **options)
+    table = RowTable(X, y, is_classifier(estimator), detect_resources().n_cores)
+    splitter = RememberedSplits(check_cv(cv, y, classifier=is_classifier(estimator)), table)
+    if "scoring" in options:
+        options["scoring"] = shared_scoring(scoring)
+    with joblib.parallel_config("threading"):
+        return function(estimator, table.all, table.targets(), cv=splitter, **options)
 
 
 def _n_fits(search: Any) -> float:
@@ -194,13 +241,6 @@ def _n_fits(search: Any) -> float:
         grids = [grid] if isinstance(grid, dict) else grid
         n_candidates = sum(float(np.prod([len(values) for values in one.values()])) for one in grids)
     return n_candidates * (search.cv if isinstance(search.cv, int) else 5)
-
-
-@contextmanager
-def in_one_process() -> Iterator[None]:
-    """Let workers be threads, which see what others have found."""
-    with joblib.parallel_config("threading"):
-        yield
 
 
 def sharing_text(table: RowTable) -> str:

@@ -28,7 +28,7 @@ class RowTable:
     ----------
     X : ndarray or pandas.DataFrame of shape (n_rows, n_features)
         Numbers.
-    y : ndarray of shape (n_rows,) or (n_rows, n_targets), or None
+    y : array-like of shape (n_rows,) or (n_rows, n_targets), or None
         Target.
     labels : bool
         Whether `y` holds classes.
@@ -36,19 +36,21 @@ class RowTable:
         Cores to use.
     """
 
-    def __init__(self, X: Any, y: np.ndarray | None, labels: bool, n_threads: int) -> None:
-        self.original, self.n_threads = X, n_threads
+    def __init__(self, X: Any, y: Any, labels: bool, n_threads: int) -> None:
+        self.original, self.original_target, self.n_threads = X, y, n_threads
         self.matrix, self.input_dtype = _matrix(X)
         columns = list(getattr(X, "columns", ()))
         # scikit-learn remembers names if all are text
         named = bool(columns) and all(isinstance(name, str) for name in columns)
         self.names = np.array(columns, dtype=object) if named else None
-        self.y, self.classes, self.target = y, None, y
-        if y is not None:
+        self.y = None if y is None else np.asarray(y)
+        self.classes: np.ndarray | None = None
+        self.target = self.y
+        if self.y is not None:
             if labels:
-                self.classes, self.target = encode(y)
-            elif y.dtype != np.float32:
-                self.target = y.astype(np.float64, copy=False)
+                self.classes, self.target = encode(self.y)
+            elif self.y.dtype != np.float32:
+                self.target = self.y.astype(np.float64, copy=False)
         # one thread at a time computes what all of them need
         self.lock = RLock()
         self.rows_read = 0
@@ -179,9 +181,10 @@ class RowSet:
 
     def target(self) -> np.ndarray | None:
         """Return the target as numbers, or the codes of the classes."""
-        if self.table.target is None or self.numbers is None:
-            return self.table.target
-        taken: np.ndarray = self.raw().remember("target", lambda: self.table.target[_stretch(self.numbers)])  # type: ignore[index]
+        target, numbers = self.table.target, self.numbers
+        if target is None or numbers is None:
+            return target
+        taken: np.ndarray = self.raw().remember("target", lambda: target[_stretch(numbers)])
         return taken
 
     def _taken(self, name: str, rows: Any) -> Any:

@@ -28,18 +28,21 @@ from skdist_gpu.engines.reductions.linear_steps import linear_step
 from skdist_gpu.progress import Progress
 
 # what is fitted from sums that no parameter changes
-ONE_PASS = frozenset(
-    "LinearRegression Ridge Lasso ElasticNet Lars LassoLars OrthogonalMatchingPursuit BayesianRidge ARDRegression "
-    "RidgeClassifier LinearDiscriminantAnalysis QuadraticDiscriminantAnalysis NearestCentroid "
-    "GaussianNB BernoulliNB MultinomialNB ComplementNB "
-    "PCA IncrementalPCA TruncatedSVD EmpiricalCovariance ShrunkCovariance OAS "
-    "StandardScaler MinMaxScaler MaxAbsScaler VarianceThreshold SelectKBest SelectPercentile".split()
+_REGRESSORS = (
+    *("LinearRegression", "Ridge", "Lasso", "ElasticNet", "Lars", "LassoLars", "OrthogonalMatchingPursuit"),
+    *("BayesianRidge", "ARDRegression"),
 )
+_CLASSIFIERS = (
+    *("RidgeClassifier", "LinearDiscriminantAnalysis", "QuadraticDiscriminantAnalysis", "NearestCentroid"),
+    *("GaussianNB", "BernoulliNB", "MultinomialNB", "ComplementNB"),
+)
+_TRANSFORMERS = (
+    *("PCA", "IncrementalPCA", "TruncatedSVD", "StandardScaler", "MinMaxScaler", "MaxAbsScaler"),
+    *("VarianceThreshold", "SelectKBest", "SelectPercentile"),
+)
+ONE_PASS = frozenset((*_REGRESSORS, *_CLASSIFIERS, *_TRANSFORMERS))
 # regressors whose prediction is a sum over columns
-LINEAR = frozenset(
-    "LinearRegression Ridge Lasso ElasticNet Lars LassoLars OrthogonalMatchingPursuit BayesianRidge ARDRegression "
-    "HuberRegressor LinearSVR RidgeCV LassoCV ElasticNetCV LassoLarsCV LarsCV QuantileRegressor".split()
-)
+LINEAR = frozenset((*_REGRESSORS, "HuberRegressor", "LinearSVR", "RidgeCV", "LassoCV", "ElasticNetCV"))
 # beyond so many columns their products cost more than what is saved
 MOST_COLUMNS = 2000
 # share of what is added up by which an error that is almost zero may be wrong
@@ -130,7 +133,7 @@ def linear_errors(model: Any, rows: RowSet, y: Any) -> Errors | None:
     """Return the squared errors of a fitted linear regressor; None where sums would lose digits, or there are none."""
     if type(model).__name__ not in LINEAR or y is None or y.ndim != 1 or rows.table.classes is not None:
         return None
-    if len(rows) < 2 or np.ndim(model.coef_) != 1 or n_columns(rows) != len(model.coef_):
+    if len(rows) < 2 or np.ndim(model.coef_) != 1 or not n_columns(rows) == len(model.coef_) <= MOST_COLUMNS:
         return None
     moments = _moments(rows)
     if moments is None:
@@ -228,7 +231,7 @@ def n_columns(rows: RowSet) -> int | None:
 
 def _key(reduction: Any) -> Any:
     """Return what tells a reduction from others; None if a fit has put an array into it."""
-    parts = []
+    parts: list[tuple[str, Any]] = []
     for name, value in sorted(vars(reduction).items()):
         if isinstance(value, (bool, int, float, str, type(None))):
             parts.append((name, value))
@@ -243,9 +246,12 @@ def _key(reduction: Any) -> Any:
 
 
 def _has_all_classes(rows: RowSet) -> bool:
+    classes, codes = rows.table.classes, rows.target()
+    assert classes is not None
+    assert codes is not None
+
     def look() -> bool:
-        counts = np.bincount(rows.target(), minlength=len(rows.table.classes))
-        return bool(counts.min() > 0)
+        return bool(np.bincount(codes, minlength=len(classes)).min() > 0)
 
     found: bool = rows.raw().remember("has all classes", look)
     return found
