@@ -84,6 +84,35 @@ def _fingerprint(estimator: Any) -> Any:
     return kind, joblib.hash(values)
 
 
+def fit_holder(holder: Any, name: str, fit: Any, rows: RowSet, y: Any = None, *args: Any, **params: Any) -> Any:
+    """Fit an object that holds AutoScale estimators in place on a set of rows, which it gets in memory.
+
+    One that transforms, and has been fitted to the same rows with the same parameters, is not fitted again.
+
+    Parameters
+    ----------
+    holder : estimator
+        Such as a ColumnTransformer.
+    name : str
+        ``"fit"``, ``"fit_transform"`` …
+    fit : callable
+        The plain class's own method of that name.
+    rows, y, *args, **params :
+        What it was given.
+    """
+    if args or params or not belongs(y, rows) or not hasattr(holder, "transform"):
+        return fit(rows.to_host(), plain_target(y), *args, **params)
+
+    def fit_once() -> dict[str, Any]:
+        holder.fit(rows.to_host(), plain_target(y))
+        parameters = holder.get_params(deep=False)
+        return {name: value for name, value in vars(holder).items() if name not in parameters}
+
+    kind: Any = type(holder)
+    vars(holder).update(rows.remember(("fit", kind, joblib.hash(holder.get_params(deep=False))), fit_once))
+    return rows.through(holder) if name == "fit_transform" else holder
+
+
 def squared_errors(wrapper: Any, rows: RowSet, y: Any) -> Any:
     """Return the squared errors of a fitted linear regressor for a set of rows, from sums; None where they are none."""
     from skdist_gpu.engines.reductions.shared import linear_errors

@@ -88,9 +88,13 @@ def _parameters(estimator: Any) -> dict[str, Any]:
     return {name: getattr(estimator, name) for name in parameter_names(estimator.__class__)}
 
 
-@cache
 def parameter_names(cls: Any) -> tuple[str, ...]:
     """Return the names of an estimator's parameters, read from its signature once."""
+    return _parameter_names(cls)
+
+
+@cache
+def _parameter_names(cls: Any) -> tuple[str, ...]:
     return tuple(cls._get_param_names()) if hasattr(cls, "_get_param_names") else ()
 
 

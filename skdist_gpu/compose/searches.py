@@ -53,7 +53,7 @@ def refusal(
     if isinstance(estimator, Pipeline) and estimator.memory is not None:
         return "the pipeline keeps its steps in a memory of its own"
     for step in steps:
-        if not isinstance(step, AutoScaleBase) and step not in (None, "passthrough"):
+        if not (isinstance(step, AutoScaleBase) or hasattr(step, "plain_class") or step in (None, "passthrough")):
             return f"{type(step).__name__} is handed rows in memory"
         if has_output_config(step):
             return f"set_output is set on {type(step).__name__}"
@@ -66,8 +66,10 @@ def refusal(
     config = sklearn.get_config()
     if config["transform_output"] != "default" or config["enable_metadata_routing"]:
         return "set_output or metadata routing is on for all of scikit-learn"
-    if not is_table_of_numbers(X):
-        return f"rows in {container_of(X)} are no dense numbers in NumPy or pandas"
+    if container_of(X) not in ("numpy", "pandas", "scipy.sparse") or X.ndim != 2:
+        return f"rows in {container_of(X)} are not taken by number"
+    if len(steps) == 1 and not is_table_of_numbers(X):
+        return "the rows are no dense numbers"
     if y is None or container_of(y) not in ("numpy", "pandas", "pandas.series", "other"):
         return "there is no target in memory"
     target = np.asarray(y)
@@ -90,10 +92,14 @@ def is_fitted_from_sums(step: Any) -> bool:
 
 
 def worth_sharing(estimator: Any, n_values: int, n_fits: float) -> bool:
-    """Whether so many fits read enough values for sums to pay, as the catalogue's break-even says of one fit."""
-    steps = [step for _, step in estimator.steps] if isinstance(estimator, Pipeline) else [estimator]
-    plain = [step._make_estimator() for step in steps if isinstance(step, AutoScaleBase)]
-    sizes = [e.break_even for step in plain for e in entries_for(step) if e.name == "reductions:cpu"]
+    """Whether steps before the last are shared, or so many fits read enough values for sums to pay.
+
+    The catalogue's break-even says of one fit when they do.
+    """
+    if isinstance(estimator, Pipeline) and len(estimator.steps) > 1:
+        return True
+    known = entries_for(estimator._make_estimator()) if isinstance(estimator, AutoScaleBase) else ()
+    sizes = [entry.break_even for entry in known if entry.name == "reductions:cpu"]
     return bool(sizes) and n_fits * n_values >= min(sizes)
 
 
@@ -245,7 +251,7 @@ def _n_fits(search: Any) -> float:
 
 def sharing_text(table: RowTable) -> str:
     """Say what was shared, and what was not."""
-    n_rows = len(table.matrix)
+    n_rows = len(table.all)
     lines = [
         f"All fits share the sums of each fold: {table.rows_read} rows were read for them, "
         f"{table.rows_read / n_rows:.1f} times the {n_rows} rows. cv_results_ counts the time of a shared sum "

@@ -26,8 +26,8 @@ class RowTable:
 
     Parameters
     ----------
-    X : ndarray or pandas.DataFrame of shape (n_rows, n_features)
-        Numbers.
+    X : ndarray, pandas.DataFrame or sparse matrix of shape (n_rows, n_features)
+        Only of dense numbers there are sums; other rows are only taken.
     y : array-like of shape (n_rows,) or (n_rows, n_targets), or None
         Target.
     labels : bool
@@ -38,7 +38,10 @@ class RowTable:
 
     def __init__(self, X: Any, y: Any, labels: bool, n_threads: int) -> None:
         self.original, self.original_target, self.n_threads = X, y, n_threads
-        self.matrix, self.input_dtype = _matrix(X)
+        self.n_rows, self.n_bytes = X.shape[0], _own_bytes(X)
+        self.matrix: np.ndarray | None = None
+        if is_table_of_numbers(X):
+            self.matrix, self.input_dtype = _matrix(X)
         columns = list(getattr(X, "columns", ()))
         # scikit-learn remembers names if all are text
         named = bool(columns) and all(isinstance(name, str) for name in columns)
@@ -78,7 +81,7 @@ class RowTable:
     def learn_splits(self, splits: list[tuple[Any, Any]]) -> None:
         """Note which test sets share no row: all other rows, and all rows, are made of them."""
         first = 0
-        seen = np.zeros(len(self.matrix), dtype=np.int32)
+        seen = np.zeros(self.n_rows, dtype=np.int32)
         for last, (_, test) in enumerate(splits):
             seen[test] += 1
             if seen.all():
@@ -90,7 +93,7 @@ class RowTable:
         tests = [self.set_of(test) for _, test in splits]
         self.all.parts = self.all.parts or tuple(tests)
         for held_out, (train, _) in enumerate(splits):
-            outside = np.ones(len(self.matrix), dtype=bool)
+            outside = np.ones(self.n_rows, dtype=bool)
             outside[splits[held_out][1]] = False
             # no row left out, none twice, and none of the test set
             if len(train) == outside.sum() and np.bincount(train, minlength=len(outside))[outside].min() == 1:
@@ -104,7 +107,7 @@ class RowTable:
                 return self._kept[key]
             rows = make()
             self._kept[key] = rows
-            while len(self._kept) > 1 and sum(map(_own_bytes, self._kept.values())) > KEPT * self.matrix.nbytes:
+            while len(self._kept) > 1 and sum(map(_own_bytes, self._kept.values())) > KEPT * self.n_bytes:
                 self._kept.popitem(last=False)
             return rows
 
@@ -138,10 +141,10 @@ class RowSet:
     @property
     def shape(self) -> tuple[int, int]:
         """Numbers of rows and columns."""
-        return len(self), self.to_host().shape[1] if self.before is not None else self.table.matrix.shape[1]
+        return len(self), (self.to_host() if self.before is not None else self.table.original).shape[1]
 
     def __len__(self) -> int:
-        return len(self.table.matrix) if self.numbers is None else len(self.numbers)
+        return self.table.n_rows if self.numbers is None else len(self.numbers)
 
     def __getitem__(self, key: Any) -> Any:
         numbers = _numbers(key)
@@ -170,6 +173,7 @@ class RowSet:
 
     def matrix(self) -> np.ndarray:
         """Return the rows before the first step as an array of numbers."""
+        assert self.table.matrix is not None
         return self._taken("matrix", self.table.matrix)
 
     def to_host(self) -> Any:
@@ -258,5 +262,6 @@ def _stretch(numbers: np.ndarray) -> Any:
 
 
 def _own_bytes(rows: Any) -> int:
-    usage = rows.memory_usage().sum() if hasattr(rows, "memory_usage") else getattr(rows, "nbytes", 0)
-    return int(usage)
+    if hasattr(rows, "memory_usage"):
+        return int(rows.memory_usage().sum())
+    return int(getattr(getattr(rows, "data", rows), "nbytes", 0))  # of a sparse matrix its values

@@ -63,7 +63,7 @@ def refusal(estimator: Any, entry: Entry | None, rows: RowSet, y: Any) -> str | 
         return f"these parameters of {name} are not fitted from sums"
     n_rows, n_features = len(rows), n_columns(rows)
     if n_features is None:
-        return f"the steps before {name} are not linear"
+        return f"the rows are no dense numbers, or the steps before {name} are not linear"
     if n_features > min(MOST_COLUMNS, entry.most_columns, n_rows):
         return f"{name} of {n_features} columns and {n_rows} rows costs less without their products"
     if needs_target(estimator):
@@ -94,14 +94,16 @@ def fit_shared(estimator: Any, entry: Entry, rows: RowSet) -> None:
     """Fit an estimator in place on a set of rows, from sums that fits on other sets use, too."""
     with_target = needs_target(estimator)
     _remember_features(estimator, rows)
+    matrix = rows.table.matrix
+    assert matrix is not None
     sums = _Sums(rows, with_target)
     target = rows.table.target if with_target else None
     data = Passes(
         reduce=sums.reduce,
         n_features=sums.n_features,
         target_ndim=0 if target is None else target.ndim,
-        dtype=rows.table.matrix.dtype,
-        input_dtype=rows.table.matrix.dtype if rows.before is not None else rows.table.input_dtype,
+        dtype=matrix.dtype,
+        input_dtype=matrix.dtype if rows.before is not None else rows.table.input_dtype,
         classes=rows.table.classes if with_target else None,
         n_rows=len(rows),
         target_dtype=np.dtype(np.float64) if target is None else target.dtype,
@@ -222,9 +224,9 @@ def _moments(rows: RowSet) -> Moments | None:
 
 
 def n_columns(rows: RowSet) -> int | None:
-    """Return the number of columns of rows; None where a step is not linear."""
+    """Return the number of columns of rows; None where they are no dense numbers, or a step is not linear."""
     if rows.before is None:
-        return rows.table.matrix.shape[1]
+        return None if rows.table.matrix is None else rows.table.matrix.shape[1]
     step, before = linear_step(rows.step), n_columns(rows.before)
     return None if step is None or before is None else step.n_out(before)
 
