@@ -40,7 +40,9 @@ def _fit(cls: Any, name: str) -> Any:
             return fit_holder(self, name, own, X, *args, **kwargs)
         X, args, kwargs = fit_arguments(self, X, args, kwargs)
         if searches and name == "fit":
-            from skdist_gpu.compose.searches import fit_search  # takes scikit-learn's metrics, which take time to import
+            from skdist_gpu.compose.searches import (
+                fit_search,
+            )  # takes scikit-learn's metrics, which take time to import
 
             return fit_search(self, own, X, *args, **kwargs)
         return own(X, *args, **kwargs)

@@ -7,8 +7,8 @@ from typing import Any
 from skdist_gpu.data.containers import HOST, container_of
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.dataset import is_read_from_files, load, table_of
-from skdist_gpu.data.row_sets import RowSet
 from skdist_gpu.data.inspect import inspect_input
+from skdist_gpu.data.row_sets import RowSet
 from skdist_gpu.exceptions import BackendError
 from skdist_gpu.hardware.detect import detect_resources
 from skdist_gpu.planning.plan import format_bytes

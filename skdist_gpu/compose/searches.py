@@ -21,7 +21,6 @@ from skdist_gpu._compat.sklearn import has_output_config, is_scorer, replace_spl
 from skdist_gpu.base import AutoScaleBase
 from skdist_gpu.data.containers import container_of
 from skdist_gpu.data.row_sets import RowSet, RowTable, belongs, is_table_of_numbers
-from skdist_gpu.engines.registry import entries_for
 from skdist_gpu.hardware.detect import detect_resources
 
 _SQUARED: dict[str, Callable[[Any], float]] = {
@@ -68,8 +67,8 @@ def refusal(
         return "set_output or metadata routing is on for all of scikit-learn"
     if container_of(X) not in ("numpy", "pandas", "scipy.sparse") or X.ndim != 2:
         return f"rows in {container_of(X)} are not taken by number"
-    if len(steps) == 1 and not is_table_of_numbers(X):
-        return "the rows are no dense numbers"
+    if len(steps) == 1 and not (is_fitted_from_sums(steps[0]) and is_table_of_numbers(X)):
+        return f"{type(steps[0]).__name__} is not fitted from sums of dense numbers, and no step comes before it"
     if y is None or container_of(y) not in ("numpy", "pandas", "pandas.series", "other"):
         return "there is no target in memory"
     target = np.asarray(y)
@@ -89,18 +88,6 @@ def is_fitted_from_sums(step: Any) -> bool:
     from skdist_gpu.engines.reductions.shared import ONE_PASS
 
     return isinstance(step, AutoScaleBase) and type(step._make_estimator()).__name__ in ONE_PASS
-
-
-def worth_sharing(estimator: Any, n_values: int, n_fits: float) -> bool:
-    """Whether steps before the last are shared, or so many fits read enough values for sums to pay.
-
-    The catalogue's break-even says of one fit when they do.
-    """
-    if isinstance(estimator, Pipeline) and len(estimator.steps) > 1:
-        return True
-    known = entries_for(estimator._make_estimator()) if isinstance(estimator, AutoScaleBase) else ()
-    sizes = [entry.break_even for entry in known if entry.name == "reductions:cpu"]
-    return bool(sizes) and n_fits * n_values >= min(sizes)
 
 
 class RememberedSplits:
@@ -190,8 +177,6 @@ def fit_search(search: Any, fit: Callable[..., Any], X: Any, y: Any = None, **pa
     """
     groups = {name: params.pop(name) for name in ("groups",) if name in params}
     reason = refusal(search.estimator, X, y, params, search.scoring, search.n_jobs)
-    if reason is None and not worth_sharing(search.estimator, int(np.prod(X.shape)), _n_fits(search)):
-        reason = "all fits together read so few values that scikit-learn's are faster"
     if reason is not None:
         fit(X, y, **groups, **params)
         search.sharing_ = f"Nothing was shared: {reason}. Each fit read its own copy of its rows."
@@ -211,7 +196,9 @@ def fit_search(search: Any, fit: Callable[..., Any], X: Any, y: Any = None, **pa
     return search
 
 
-def call_sharing(function: Callable[..., Any], estimator: Any, X: Any, y: Any, *, cv: Any = None, **options: Any) -> Any:
+def call_sharing(
+    function: Callable[..., Any], estimator: Any, X: Any, y: Any, *, cv: Any = None, **options: Any
+) -> Any:
     """Call one of scikit-learn's functions that fit an estimator to each fold, with folds that remember their sums.
 
     Parameters
@@ -228,8 +215,7 @@ def call_sharing(function: Callable[..., Any], estimator: Any, X: Any, y: Any, *
     scoring = options.get("scoring")
     fit_params = options.get("params") or {}
     reason = refusal(estimator, X, y, fit_params, scoring, options.get("n_jobs"))
-    n_fits = len(options.get("param_range", [1])) * (cv if isinstance(cv, int) else 5)
-    if reason is not None or not worth_sharing(estimator, int(np.prod(X.shape)), n_fits):
+    if reason is not None:
         return function(estimator, X, y, cv=cv, **options)
     table = RowTable(X, y, is_classifier(estimator), detect_resources().n_cores)
     splitter = RememberedSplits(check_cv(cv, y, classifier=is_classifier(estimator)), table)
@@ -237,16 +223,6 @@ def call_sharing(function: Callable[..., Any], estimator: Any, X: Any, y: Any, *
         options["scoring"] = shared_scoring(scoring)
     with joblib.parallel_config("threading"):
         return function(estimator, table.all, table.targets(), cv=splitter, **options)
-
-
-def _n_fits(search: Any) -> float:
-    """Return about how many fits a search makes."""
-    grid = getattr(search, "param_grid", None)
-    n_candidates: float = getattr(search, "n_iter", 10)
-    if grid is not None:
-        grids = [grid] if isinstance(grid, dict) else grid
-        n_candidates = sum(float(np.prod([len(values) for values in one.values()])) for one in grids)
-    return n_candidates * (search.cv if isinstance(search.cv, int) else 5)
 
 
 def sharing_text(table: RowTable) -> str:

@@ -100,7 +100,9 @@ def take(data: Any, numbers: np.ndarray) -> Any:
 
     bounds = np.cumsum((0, *block_lengths(data)))
     own = [numbers[(numbers >= start) & (numbers < stop)] - start for start, stop in pairwise(bounds)]
-    blocks = [dask.delayed(_rows)(block, rows) for block, rows in zip(find(data).delayed_blocks(data), own, strict=True)]
+    blocks = [
+        dask.delayed(_rows)(block, rows) for block, rows in zip(find(data).delayed_blocks(data), own, strict=True)
+    ]
     return dask.dataframe.from_delayed(blocks, meta=example_of(data), verify_meta=False)
 
 
