@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from skdist_gpu.config import format_bytes
 from skdist_gpu.data.containers import HOST, container_of
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.dataset import is_read_from_files, load, table_of
@@ -11,7 +12,6 @@ from skdist_gpu.data.inspect import inspect_input
 from skdist_gpu.data.row_sets import RowSet
 from skdist_gpu.exceptions import BackendError
 from skdist_gpu.hardware.detect import detect_resources
-from skdist_gpu.planning.plan import format_bytes
 
 # what hands X and y of a fit to what is inside it without looking at them, and what does so with X alone
 _HANDS_ON_ALL = ("Pipeline", "FeatureUnion", "FrozenEstimator")

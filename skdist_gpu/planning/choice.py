@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from skdist_gpu.config import format_seconds
 from skdist_gpu.engines.registry import engines
 from skdist_gpu.planning.plan import Candidate
 
@@ -62,6 +63,6 @@ def _beside(candidate: Candidate, chosen: Candidate, price: Callable[[Candidate]
         return candidate
     unsure = ", a guess from the rates of other estimators" if candidate.guess else ""
     ratio = candidate.seconds / chosen.seconds
-    reason = f"{candidate.seconds:.2g} s predicted, {ratio:.2g} × the chosen engine's{unsure}"
+    reason = f"{format_seconds(candidate.seconds)} predicted, {ratio:.2g} × the chosen engine's{unsure}"
     verdict = "slower" if price(candidate) > TIE * price(chosen) else "possible"
     return replace(candidate, verdict=verdict, reasons=(reason,))

@@ -22,7 +22,7 @@ from sklearn.utils import check_array
 from skdist_gpu._compat.sklearn import lloyd_step
 from skdist_gpu.engines.reductions.core.protocol import Passes, dot, namespace
 from skdist_gpu.engines.reductions.core.sample import Overview, Rows, look, narrow_slices
-from skdist_gpu.engines.reductions.entries import few_passes
+from skdist_gpu.engines.reductions.entries import everywhere
 
 SAMPLED_ROWS = 50_000
 # more clusters need more rows to be seen in the sample
@@ -396,4 +396,4 @@ def _known_start(init: Any) -> bool:
 _OPTIONS: dict[str, Any] = {"accepts": {"init": _known_start, "verbose": (0, False)}, "tolerance": 1e-2}
 # the second takes no batches here, but a sample that converged and two steps over all rows, which end lower
 _FITS = {"KMeans": fit_kmeans, "MiniBatchKMeans": fit_mini_batch_kmeans}
-ENTRIES = tuple(entry for name, fit in _FITS.items() for entry in few_passes(name, fit, 5e6, **_OPTIONS))
+ENTRIES = tuple(entry for name, fit in _FITS.items() for entry in everywhere(name, fit, **_OPTIONS))
