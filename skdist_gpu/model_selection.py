@@ -48,6 +48,7 @@ from skdist_gpu.compose.searches import call_sharing, fit_search
 from skdist_gpu.data.containers import DASK, container_of
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.gather import gather, n_rows, take
+from skdist_gpu.hardware.detect import detect_resources
 
 __all__ = [
     "GridSearchCV",
@@ -87,7 +88,7 @@ def _for_any_rows(plain: Any) -> Callable[..., Any]:
 
     @wraps(plain)
     def function(estimator: Any, X: Any, y: Any = None, *, groups: Any = None, **options: Any) -> Any:
-        rows = gather(X, y, groups)
+        rows = gather(X, y, groups, detect_resources().available_bytes)
         if rows.groups is not None:
             options["groups"] = rows.groups
         return call_sharing(plain, autoscale(estimator), rows.X, rows.y, **options)
@@ -126,7 +127,7 @@ class _OfAnyRows:
         -------
         self : object
         """
-        rows = gather(X, y, params.pop("groups", None))
+        rows = gather(X, y, params.pop("groups", None), detect_resources().available_bytes)
         if rows.groups is not None:
             params["groups"] = rows.groups
         given, plain_fit = self.estimator, super().fit  # type: ignore[misc]
@@ -184,11 +185,4 @@ def train_test_split(*arrays: Any, **options: Any) -> list[Any]:
     if options.get("stratify") is not None:
         options["stratify"] = to_host(options["stratify"])
     parts = _sklearn.train_test_split(np.arange(n_rows(lazy)), **options)
-    return [_taken(data, numbers) for data in arrays for numbers in parts]
-
-
-def _taken(data: Any, numbers: np.ndarray) -> Any:
-    if container_of(data) in DASK:
-        return take(data, numbers)
-    numbers = np.sort(numbers)
-    return data.iloc[numbers] if hasattr(data, "iloc") else np.asarray(data)[numbers]
+    return [take(data, numbers) for data in arrays for numbers in parts]

@@ -15,7 +15,6 @@ from skdist_gpu.data.convert import block_lengths, count_rows, to_host
 from skdist_gpu.data.dataset import is_read_from_files, load, table_of
 from skdist_gpu.data.inspect import inspect_input
 from skdist_gpu.exceptions import CollectLimitError
-from skdist_gpu.hardware.detect import detect_resources
 
 # rows, and the copies that folds make of them, as a multiple of the rows' bytes
 COPIES = 3
@@ -38,7 +37,7 @@ class Gathered:
     groups: Any = None
 
 
-def gather(X: Any, y: Any = None, groups: Any = None) -> Gathered:
+def gather(X: Any, y: Any, groups: Any, free_bytes: int) -> Gathered:
     """Return rows, target and groups for functions that take rows by number.
 
     Parameters
@@ -47,6 +46,8 @@ def gather(X: Any, y: Any = None, groups: Any = None) -> Gathered:
         Rows in memory are returned as they are; Dask collections, datasets and queries are read once.
     y, groups : array-like of shape (n_samples,), or None
         In a container that matches `X`; names of columns where `X` is a dataset or query.
+    free_bytes : int
+        Main memory that may be taken.
 
     Raises
     ------
@@ -54,10 +55,10 @@ def gather(X: Any, y: Any = None, groups: Any = None) -> Gathered:
         If rows of files do not fit into main memory.
     """
     if is_read_from_files(X, y):
-        return _from_files(X, y, groups)
+        return _from_files(X, y, groups, free_bytes)
     if container_of(X) not in DASK:
         return Gathered(*(None if part is None else to_host(part) for part in (X, y, groups)))
-    if _fits(X):
+    if COPIES * _n_bytes(X) <= free_bytes:
         import dask
 
         # one graph, so that what X and y have in common is read once
@@ -69,29 +70,29 @@ def gather(X: Any, y: Any = None, groups: Any = None) -> Gathered:
     return Gathered(X, *(None if part is None else to_host(part) for part in (y, groups)))
 
 
-def _from_files(X: Any, y: Any, groups: Any) -> Gathered:
+def _from_files(X: Any, y: Any, groups: Any, free_bytes: int) -> Gathered:
     info = inspect_input(X, y)
-    needed, free = COPIES * (info.n_bytes or 0), detect_resources().available_bytes
-    if needed > free:
+    needed = COPIES * (info.n_bytes or 0)
+    if needed > free_bytes:
         raise CollectLimitError(
             f"Folds of files are taken in main memory: {info} with copies takes about {format_bytes(needed)}, "
-            f"{format_bytes(free)} are free. Nothing was read. Give fewer columns or rows, or read the files with Dask."
+            f"{format_bytes(free_bytes)} are free. Nothing was read. Give fewer columns or rows, "
+            "or read the files with Dask."
         )
     return Gathered(*load(table_of(X, y, groups, as_frames=True)))
 
 
-def _fits(X: Any) -> bool:
-    """Whether a Dask collection, with copies, fits into main memory."""
+def _n_bytes(X: Any) -> int:
+    """Return the bytes of a Dask collection, whose rows are counted where nobody knows them."""
     info = inspect_input(X)
-    n_bytes = info.n_bytes
-    if n_bytes is None:
-        n_bytes = count_rows(X) * (info.n_features or 1) * 8
-    return COPIES * n_bytes <= detect_resources().available_bytes
+    return count_rows(X) * (info.n_features or 1) * 8 if info.n_bytes is None else info.n_bytes
 
 
 def take(data: Any, numbers: np.ndarray) -> Any:
-    """Return rows of a Dask collection by number, in the order that they have there; a lazy collection."""
+    """Return rows by number, in the order that they have; of a Dask collection a lazy one."""
     numbers = np.sort(numbers)
+    if container_of(data) not in DASK:
+        return find(data).rows(data if hasattr(data, "shape") else np.asarray(data), numbers)
     if container_of(data) == "dask.array":
         if any(np.isnan(n) for n in data.chunks[0]):
             data = data.compute_chunk_sizes()

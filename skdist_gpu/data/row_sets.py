@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from skdist_gpu.data.containers import container_of
-from skdist_gpu.data.labels import encode
 
 # copies of sets of rows that are kept, as a multiple of the bytes of all rows
 KEPT = 2
@@ -51,6 +50,8 @@ class RowTable:
         self.target = self.y
         if self.y is not None:
             if labels:
+                from skdist_gpu.data.labels import encode  # takes more of scikit-learn than an import of the package
+
                 self.classes, self.target = encode(self.y)
             elif self.y.dtype != np.float32:
                 self.target = self.y.astype(np.float64, copy=False)
