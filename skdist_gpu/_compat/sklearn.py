@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from copy import copy, deepcopy
 from functools import cache
@@ -323,3 +324,14 @@ def is_scorer(value: Any) -> bool:
     from sklearn.metrics._scorer import _BaseScorer
 
     return isinstance(value, _BaseScorer)
+
+
+def keep_kmeans_state(estimator: Any, centres: np.ndarray) -> None:
+    """Set what scikit-learn's own methods read beside the fitted attributes."""
+    brief = clone(estimator).set_params(init=centres, n_init=1, max_iter=1)
+    if hasattr(brief, "compute_labels"):
+        brief.compute_labels = True  # without, MiniBatchKMeans fails where the first step is the last
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted = brief.fit(centres)
+    vars(estimator).update({name: value for name, value in vars(fitted).items() if name.startswith("_")})

@@ -14,11 +14,12 @@ from sklearn.utils.validation import check_is_fitted
 from skdist_gpu.data.row_sets import RowSet, plain_target
 from skdist_gpu.delegation import estimator_has
 from skdist_gpu.engines.block_method import BlockMethod, ModelCopies
+from skdist_gpu.planning.work import kept_size
 from skdist_gpu.scoring.apply import apply_to
 from skdist_gpu.scoring.methods import block_method
 from skdist_gpu.sharing import squared_errors
 
-# values of an array that go to the estimator without a look at how to score them best
+# values of an array, times what the model keeps, that go to the estimator without a look at how to score them best
 SMALL = 2**16
 
 
@@ -74,7 +75,8 @@ class ScoringMixin:
                 return X.through(self._fitted())
             X = X.to_host()
         function = self._block_method(method, **params)
-        return function(X) if type(X) is np.ndarray and X.size < SMALL else apply_to(function, X)
+        small = type(X) is np.ndarray and X.size * kept_size(function.estimator) < SMALL
+        return function(X) if small else apply_to(function, X)
 
     @available_if(estimator_has("predict"))
     def predict(self, X: Any, **params: Any) -> Any:
