@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from copy import copy
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from skdist_gpu._compat.questions import answer_with_the_plain
 from skdist_gpu._compat.sklearn import continued, goes_on, parameter_names, unfitted, validate_params
 from skdist_gpu.config import DEFAULTS, check_option, get_config, parse_bytes
 from skdist_gpu.data.inspect import described_input, inspect_input
+from skdist_gpu.data.row_sets import RowSet
 from skdist_gpu.delegation import FitMethod, ParameterNames
 from skdist_gpu.engines.block_method import ModelCopies
 from skdist_gpu.engines.entry import Entry
@@ -32,6 +34,7 @@ from skdist_gpu.planning.planner import Request, gains_from_all_gpus, make_plan,
 from skdist_gpu.planning.scoring import Call, make_scoring_plan
 from skdist_gpu.progress import Progress
 from skdist_gpu.scoring.mixin import ScoringMixin
+from skdist_gpu.sharing import fit_row_set
 
 
 class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
@@ -95,7 +98,10 @@ class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         """Return the wrapped estimator's tags, less what a forced engine does not take."""
         estimator, entries = self._make_estimator(), self._entries()
-        tags = _own_tags(estimator)
+        tags = get_tags(estimator)
+        # the estimator may give the same tags each time
+        inputs, targets, classifier = copy(tags.input_tags), copy(tags.target_tags), copy(tags.classifier_tags)
+        tags = replace(tags, input_tags=inputs, target_tags=targets, classifier_tags=classifier)
         takes_sparse = (e.sparse and not parameter_refusals(e, estimator, sparse=True) for e in entries)
         tags.input_tags.sparse &= any(takes_sparse)
         if not any(e.multi_target for e in entries):
@@ -163,6 +169,9 @@ class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
         BackendError
             If the requested `backend`, or every engine, refuses; the text gives each reason.
         """
+        if isinstance(X, RowSet):
+            fit_row_set(self, X, y, sample_weight, fit_params)
+            return self
         estimator = self._start()
         self._check_parameters(estimator)
         info = inspect_input(X, y, sample_weight)
@@ -348,14 +357,6 @@ class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
     def _with_plan(self, html: str) -> str:
         """Append the plan's table to scikit-learn's diagram of a fitted estimator."""
         return html + self.plan_._repr_html_() if self.__sklearn_is_fitted__() else html
-
-
-def _own_tags(estimator: Any) -> Any:
-    """Return the tags of an estimator as an object of one's own; a deep copy takes longer than a small fit."""
-    tags = copy(get_tags(estimator))
-    for name in ("input_tags", "target_tags", "classifier_tags", "regressor_tags", "transformer_tags"):
-        setattr(tags, name, copy(getattr(tags, name)))
-    return tags
 
 
 def _nothing_fits(plan: Plan) -> str:
