@@ -70,7 +70,7 @@ def make_plan(estimator: Any, info: InputInfo, resources: Resources, request: Re
     return Plan(
         estimator=type(estimator).__name__,
         data=str(info),
-        machine=_describe(resources),
+        machine=machine_in_words(resources),
         candidates=tuple(_choose(candidates, on_dask=info.location == "dask")),
     )
 
@@ -332,7 +332,8 @@ def _why(
     return [f"{first}{'; ' if drift else ''}{drift}", *further]
 
 
-def _describe(resources: Resources) -> str:
+def machine_in_words(resources: Resources) -> str:
+    """Describe a machine for people."""
     parts = [f"{resources.n_cores} cores", f"{format_bytes(resources.available_bytes)} free"]
     if resources.gpus:
         gpu = resources.gpus[0]

@@ -66,19 +66,24 @@ def apply_to_block(function: BlockMethod, block: Any) -> Any:
     return function(to_host(block))
 
 
-def apply_in_threads(function: BlockMethod, X: Any) -> Any:
-    """Return the method's result for rows in main memory, from blocks on all cores where that is faster."""
+def n_threads(function: BlockMethod, X: Any) -> int:
+    """Return on how many threads blocks of rows in main memory are scored; 1 where that is as fast."""
     estimator = function.estimator
     methods = SERIAL_METHODS.get(type(estimator).__name__, ())
     serial = function.method in methods and not function.params and getattr(estimator, "n_jobs", None) is None
-    n_threads = joblib.effective_n_jobs(-1) if serial and len(X) >= 4 * BLOCK_ROWS else 1
+    return joblib.effective_n_jobs(-1) if serial and len(X) >= 4 * BLOCK_ROWS else 1
+
+
+def apply_in_threads(function: BlockMethod, X: Any) -> Any:
+    """Return the method's result for rows in main memory, from blocks on all cores where that is faster."""
+    threads = n_threads(function, X)
     rows = X.iloc if container_of(X) == "pandas" else X
     # an estimator whose set_output asks for frames gives something else
-    if n_threads == 1 or type(function(rows[:2])) is not np.ndarray:
+    if threads == 1 or type(function(rows[:2])) is not np.ndarray:
         return function(X)
     # the threads are the parallelism: BLAS threads inside them would fight for the cores
     with one_blas_thread():
-        parts = Parallel(n_threads, require="sharedmem")(
+        parts = Parallel(threads, require="sharedmem")(
             delayed(function)(rows[start : start + BLOCK_ROWS]) for start in range(0, len(X), BLOCK_ROWS)
         )
     return joined(parts)
