@@ -62,6 +62,10 @@ class Packages:
         """Return the version of a package; None where it is not known."""
         return None
 
+    def is_loaded(self, name: str) -> bool:
+        """Whether the process has loaded a package, which may take seconds; a machine that is described has."""
+        return True
+
 
 @dataclass(frozen=True)
 class Installed(Packages):
@@ -72,6 +76,9 @@ class Installed(Packages):
 
     def version(self, name: str) -> str | None:
         return _version(name) if name in self else None
+
+    def is_loaded(self, name: str) -> bool:
+        return name in sys.modules
 
 
 @dataclass(frozen=True)

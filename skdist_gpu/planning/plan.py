@@ -27,6 +27,10 @@ class Candidate:
         Predicted peak of memory on the device, with the data.
     seconds : float or None
         Predicted duration; None where nothing was measured yet.
+    guess : bool
+        Whether the duration comes from the rates of other estimators, since this one's were not measured.
+    threads : int or None
+        Number of BLAS and OpenMP threads that serves best; None for all.
     """
 
     backend: str
@@ -35,6 +39,8 @@ class Candidate:
     reasons: tuple[str, ...] = ()
     n_bytes: int | None = None
     seconds: float | None = None
+    guess: bool = False
+    threads: int | None = None
 
     @property
     def name(self) -> str:
