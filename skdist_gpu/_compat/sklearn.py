@@ -272,9 +272,8 @@ def transform_output(estimator: Any) -> str:
 
 def shallow_copy(estimator: Any) -> Any:
     """Return an unfitted object with the same parameters, not copies of them: a random state goes on drawing."""
-    made = object.__new__(type(estimator))
-    kept = {*parameter_names(estimator.__class__), *_CARRIED}
-    vars(made).update({name: value for name, value in vars(estimator).items() if name in kept})
+    made = type(estimator)(**_parameters(estimator))
+    vars(made).update({name: value for name, value in vars(estimator).items() if name in _CARRIED})
     return made
 
 

@@ -88,14 +88,16 @@ def _profile(options: Options) -> tuple[Profile | None, str]:
 
 
 def _file_of(module: str) -> str:
-    for name in (f"{module}.__main__", module):
-        try:
-            spec = find_spec(name)
-        except ModuleNotFoundError:
-            continue
-        if spec is not None and spec.origin is not None and not spec.submodule_search_locations:
-            return spec.origin
-    raise click.UsageError(f"There is no module {module!r} that could be run.")
+    """Return the file of a module, or of a package's ``__main__``; no module is run for it."""
+    try:
+        spec = find_spec(module)
+        if spec is not None and spec.submodule_search_locations:
+            spec = find_spec(f"{module}.__main__")
+    except ModuleNotFoundError:
+        spec = None
+    if spec is None or spec.origin is None:
+        raise click.UsageError(f"There is no module {module!r} that could be run.")
+    return spec.origin
 
 
 def _run(options: Options, script: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
-from inspect import Parameter, signature
+from inspect import Parameter, Signature, signature
 from itertools import takewhile
 from typing import Any
 
@@ -16,11 +16,16 @@ from skdist_gpu.engines.protocol import FitJob
 from skdist_gpu.engines.registry import entries_for, entries_named, matches
 from skdist_gpu.exceptions import BackendError
 from skdist_gpu.flow import choose, run
+from skdist_gpu.hardware.detect import detect_resources
+from skdist_gpu.planning.cost import predict
 from skdist_gpu.planning.plan import Candidate, Plan
 from skdist_gpu.planning.planner import Request
 
 # an engine of that name is scikit-learn, whose own method runs on the program's own object
 OWN = "sklearn"
+OWN_NAME = f"{OWN}:cpu"
+# seconds of scikit-learn's own fit of which a plan, about 0.25 ms, would be more than a twentieth
+QUICK = 5e-3
 # cuML's trees have no counts of rows, of which a forest makes its importances
 _FORESTS = ("RandomForestClassifier", "RandomForestRegressor")
 
@@ -69,7 +74,7 @@ def given_of(original: Callable[..., Any], estimator: Any, args: tuple[Any, ...]
     TypeError
         If the method does not take them.
     """
-    of_method = signature(original)
+    of_method = _signature(original)
     bound = of_method.bind(estimator, *args, **kwargs).arguments
     named, others = {}, {}
     for name, value in list(bound.items())[1:]:
@@ -86,6 +91,11 @@ def given_of(original: Callable[..., Any], estimator: Any, args: tuple[Any, ...]
 
 
 @cache
+def _signature(original: Callable[..., Any]) -> Signature:
+    return signature(original)
+
+
+@cache
 def has_engine(name: str, backend: str) -> bool:
     """Whether any engine beside scikit-learn itself may fit a class."""
     return any(e.backend != OWN and not e.refusal and matches(e, backend) for e in entries_named(name))
@@ -99,6 +109,10 @@ def fit_elsewhere(estimator: Any, given: Given, backend: str, own_method_fits: b
     """
     try:
         info = inspect_input(given.X, given.y, given.sample_weight)
+        quick = backend == "auto" and own_method_fits and _predicted(estimator, info)
+        if quick and quick < QUICK:
+            why = f"scikit-learn is predicted to take {1000 * quick:.2g} ms, which a plan would add to"
+            return Outcome(unplanned=why, data=str(info))
         plan, resources, client = _choose(estimator, info, given, backend, own_method_fits)
     except Exception as error:
         if own_method_fits:
@@ -130,6 +144,12 @@ def fit_elsewhere(estimator: Any, given: Given, backend: str, own_method_fits: b
     if fitted.estimator is not estimator:
         _learn(estimator, fitted.estimator)
     return Outcome(plan, candidate, seconds, tuple(failures))
+
+
+def _predicted(estimator: Any, info: InputInfo) -> float | None:
+    """Return the seconds that scikit-learn's own method is predicted to take; None where nothing is known of it."""
+    prediction = predict(estimator, OWN_NAME, info, detect_resources())
+    return None if prediction is None else prediction.seconds
 
 
 def _choose(estimator: Any, info: InputInfo, given: Given, backend: str, own_method_fits: bool) -> Any:

@@ -17,7 +17,8 @@ import yaml
 
 from skdist_gpu.programs.calls import Call, Profile
 from skdist_gpu.programs.classes import FITS
-from skdist_gpu.programs.install import OWN_NAME, Installation
+from skdist_gpu.programs.fits import OWN_NAME
+from skdist_gpu.programs.installation import Installation
 
 ROOT = Path(sklearn.__file__).parent
 REFUSED, ADDED = "fits that the plan left to scikit-learn", "fits by the engine"
