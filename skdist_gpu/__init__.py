@@ -6,6 +6,7 @@ from typing import Any
 import sklearn.base  # noqa: F401  first: other orders run one more full garbage collection, 60 ms
 
 from skdist_gpu.compose.autoscale import autoscale
+from skdist_gpu.compose.plain import unwrap
 from skdist_gpu.config import config_context, get_config, set_config
 from skdist_gpu.estimators import AutoScaleClassifier, AutoScaleClusterer, AutoScaleRegressor, AutoScaleTransformer
 from skdist_gpu.info.capabilities import capabilities
@@ -47,6 +48,7 @@ __all__ = [
     "set_config",
     "show_versions",
     "uninstall",
+    "unwrap",
 ]
 
 

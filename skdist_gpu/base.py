@@ -16,7 +16,7 @@ from skdist_gpu._compat.questions import answer_with_the_plain
 from skdist_gpu._compat.sklearn import continued, goes_on, parameter_names, unfitted, validate_params
 from skdist_gpu.config import DEFAULTS, check_option, get_config, parse_bytes
 from skdist_gpu.data.inspect import described_input, inspect_input
-from skdist_gpu.delegation import FitMethod
+from skdist_gpu.delegation import FitMethod, ParameterNames
 from skdist_gpu.engines.block_method import ModelCopies
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.protocol import FitJob, Fitted
@@ -28,10 +28,11 @@ from skdist_gpu.hardware.detect import Resources, current_client, detect_resourc
 from skdist_gpu.info.report import Explanation, Report
 from skdist_gpu.planning.plan import Candidate, Plan
 from skdist_gpu.planning.planner import Request, gains_from_all_gpus, make_plan, parameter_refusals
+from skdist_gpu.planning.scoring import Call, make_scoring_plan
 from skdist_gpu.scoring.mixin import ScoringMixin
 
 
-class AutoScaleBase(ScoringMixin, BaseEstimator):
+class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
     """The flow that every AutoScale estimator shares; the subclasses add what a regressor, a classifier … has."""
 
     _kind: str | None = None
@@ -64,7 +65,8 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
 
     def _plain_estimator(self) -> Any:
         """Return what scikit-learn is told where it decides by the class of an estimator."""
-        return self.__dict__["estimator_"] if "estimator_" in self.__dict__ else self._make_estimator()
+        fitted = self._known_fitted()
+        return self._make_estimator() if fitted is None else fitted
 
     def _start(self) -> Any:
         """Return the estimator that a fit begins with: unfitted, or with ``warm_start=True`` as the last fit left it.
@@ -108,15 +110,19 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         answer_with_the_plain()  # or ask this, of one that they do not clone
-        return "estimator_" in self.__dict__
+        return self._known_fitted() is not None
 
     def __getattr__(self, name: str) -> Any:
-        """Answer any other fitted attribute, such as ``coef_``, or ``get_support()``, from ``estimator_``."""
+        """Answer a parameter of the wrapped estimator; a fitted attribute or ``get_support()`` from ``estimator_``."""
         text = f"{type(self).__name__!r} object has no attribute {name!r}"
-        if not name.startswith("_") and "estimator_" in self.__dict__:
-            plain, answers = self.__dict__["estimator_"], self.__dict__.get("_answers", {})
-            # scikit-learn reads some parameters, such as `penalty`, of a fitted estimator
-            if name.endswith("_") or name.startswith("get_") or name in parameter_names(plain.__class__):
+        if not name.startswith("_") and "estimator" in self.__dict__ and name in parameter_names(type(self._wrapped())):
+            return getattr(self._wrapped(), name)
+        plain = None if name.startswith("_") else self._known_fitted()
+        if plain is not None:
+            if name == "estimator_":
+                return plain
+            answers = self.__dict__.get("_answers", {})
+            if name.endswith("_") or name.startswith("get_"):
                 return answers[name] if name in answers else getattr(plain, name)
             if hasattr(plain, name):
                 text += f"; the fitted {type(plain).__name__} in estimator_ has one"
@@ -197,9 +203,9 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
         self.estimator_ = fitted.estimator
         self.plan_ = plan
         self.backend_ = candidate.backend
-        self.report_ = Report(candidate, seconds, tuple(failures))
         self._labels = fitted.classes
         self._copies = ModelCopies()
+        self.report_ = Report(candidate, seconds, tuple(failures), copies=self._copies)
         self._answers = fitted.answers
         if fitted.classes is not None:
             self.classes_ = fitted.classes
@@ -244,16 +250,19 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
         y: Any = None,
         sample_weight: Any = None,
         *,
+        method: str = "fit",
         shape: tuple[int, int] | None = None,
         dtype: str = "float64",
         resources: Resources | None = None,
     ) -> Plan:
-        """Tell what `fit` would do; computes nothing.
+        """Tell what `fit` would do, or another method of the fitted estimator; computes nothing.
 
         Parameters
         ----------
         X, y, sample_weight : as in `fit`
             The data; or leave them out and give `shape`.
+        method : str, default="fit"
+            What is planned: `fit`, or a method that takes `X`, such as `predict`, once the estimator is fitted.
         shape : tuple of int, default=None
             ``(n_samples, n_features)`` of data that do not exist yet.
         dtype : str, default="float64"
@@ -266,6 +275,13 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
         Plan
             With ``backend``, ``candidates`` and ``reasons``.
 
+        Raises
+        ------
+        ValueError
+            If `X` and `shape` are both given, or neither.
+        NotFittedError
+            If another `method` than `fit` is asked for before `fit`.
+
         Examples
         --------
         >>> from skdist_gpu import AutoScaleRegressor
@@ -276,6 +292,12 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
         """
         if (X is None) == (shape is None):
             raise ValueError("plan() takes either X or shape=(n_samples, n_features).")
+        if method != "fit":
+            call, rows = (
+                Call(self._fitted(), method),
+                inspect_input(X) if shape is None else described_input(shape, dtype),
+            )
+            return make_scoring_plan(call, rows, resources or detect_resources())
         estimator = unfitted(self._make_estimator())
         self._check_parameters(estimator)
         info = inspect_input(X, y, sample_weight) if shape is None else described_input(shape, dtype)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 from numbers import Number
 from typing import Any
 
@@ -13,7 +14,7 @@ from sklearn.utils.fixes import parse_version
 from skdist_gpu._compat.sklearn import goes_on, has_callbacks
 from skdist_gpu.config import checks, format_bytes
 from skdist_gpu.data.inspect import InputInfo
-from skdist_gpu.engines.entry import NEVER, Allowed, Entry
+from skdist_gpu.engines.entry import Allowed, Entry
 from skdist_gpu.engines.protocol import EngineInfo
 from skdist_gpu.engines.registry import engines, entries_for, matches
 from skdist_gpu.exceptions import BackendError
@@ -72,7 +73,7 @@ def make_plan(estimator: Any, info: InputInfo, resources: Resources, request: Re
     return Plan(
         estimator=type(estimator).__name__,
         data=str(info),
-        machine=machine_in_words(resources),
+        machine=describe(resources),
         candidates=tuple(choose(candidates, info.location, spread)),
     )
 
@@ -300,7 +301,7 @@ def _why_slower(engine: EngineInfo, entry: Entry, info: InputInfo, request: Requ
 def _is_spread(entry: Entry, info: InputInfo, request: Request) -> bool:
     """Whether rows in main memory, or in Dask, are so many that all GPUs are faster than one, or all are asked for."""
     enough = request.all_gpus or (info.n_samples or 0) >= entry.spread_from
-    return entry.spread_from < NEVER and info.location in ("host", "dask") and enough
+    return isfinite(entry.spread_from) and info.location in ("host", "dask") and enough
 
 
 def _why(
@@ -309,14 +310,13 @@ def _why(
     if entry.explicit:
         return [f"{entry.backend} was asked for: {entry.explicit}"]
     if _is_spread(entry, info, request):
-        return [f"on all GPUs, which are faster than one from {entry.spread_from:.0e} rows on: {entry.source}"]
+        return [f"on all GPUs, which are faster than one from {entry.spread_from:.0e} rows on"]
     first, *further = engine.why(entry, estimator, info, resources)
     drift = _known_drift(entry, info)
     return [f"{first}{'; ' if drift else ''}{drift}", *further]
 
 
-def machine_in_words(resources: Resources) -> str:
-    """Describe a machine for people."""
+def describe(resources: Resources) -> str:
     parts = [f"{resources.n_cores} cores", f"{format_bytes(resources.available_bytes)} free"]
     if resources.gpus:
         gpu = resources.gpus[0]

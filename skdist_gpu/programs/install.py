@@ -13,7 +13,7 @@ from skdist_gpu.config import check_option
 from skdist_gpu.hardware.detect import detect_resources
 from skdist_gpu.info.report import Explanation, Report
 from skdist_gpu.planning.plan import Candidate, Plan
-from skdist_gpu.planning.planner import machine_in_words
+from skdist_gpu.planning.planner import describe
 from skdist_gpu.programs.calls import Profile
 from skdist_gpu.programs.fits import OWN
 from skdist_gpu.programs.installation import OUTCOMES, Installation
@@ -150,6 +150,6 @@ def explain(model: Any) -> Explanation:
             "force, or is a copy of one that was. Fit it after install()."
         )
     own = Candidate(OWN, "cpu", "chosen", (outcome.unplanned,))
-    plan = outcome.plan or Plan(type(model).__name__, outcome.data, machine_in_words(detect_resources()), (own,))
+    plan = outcome.plan or Plan(type(model).__name__, outcome.data, describe(detect_resources()), (own,))
     candidate = outcome.candidate or next((c for c in plan.candidates if c.backend == OWN), own)
     return Explanation(plan, Report(candidate, outcome.seconds, outcome.failures))

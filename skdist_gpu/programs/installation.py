@@ -16,18 +16,31 @@ import numpy as np
 import sklearn
 
 from skdist_gpu.data.containers import DASK, DISK, GPU, find
+from skdist_gpu.data.inspect import inspect_input
 from skdist_gpu.engines.block_method import BlockMethod, ModelCopies
 from skdist_gpu.engines.entry import catalogue_name
+from skdist_gpu.hardware.detect import detect_resources
+from skdist_gpu.planning.cost import predict_scoring
+from skdist_gpu.planning.work import kept_size
 from skdist_gpu.programs.calls import Call, Profile, sklearn_seconds, why_not_elsewhere
 from skdist_gpu.programs.classes import FITS, Replacement
-from skdist_gpu.programs.fits import OWN, OWN_NAME, Outcome, fit_elsewhere, given_of, has_engine
+from skdist_gpu.programs.fits import OWN, OWN_NAME, QUICK, Outcome, fit_elsewhere, given_of, has_engine
+from skdist_gpu.scoring.apply import apply_to
+from skdist_gpu.scoring.methods import block_method
+from skdist_gpu.scoring.mixin import SMALL as SCORED_SMALL
+from skdist_gpu.scoring.output import lazy_output
+from skdist_gpu.scoring.planned import call_planned
 
 # values of an array for which scikit-learn is done before a plan would be
 SMALL = 2**12
+# models whose copies, such as one on a GPU, are kept for the next prediction
+MODELS_KEPT = 2
 # read as files are, unless their target is in memory
 QUERIES = frozenset({"polars.lazy"})
 # rows that scikit-learn takes itself, and engines take as well
 _SHARED = frozenset({"numpy", "pandas", "polars", "arrow", "scipy.sparse", "other"})
+
+_WHERE = {"gpu": "on the GPU", "dask": "lazily, block by block", "disk": "lazily, batch by batch"}
 
 # of the fitted objects of programs, which hold, and pickle, nothing but what scikit-learn leaves in them
 OUTCOMES: WeakKeyDictionary[Any, Outcome] = WeakKeyDictionary()
@@ -54,7 +67,7 @@ class Installation:
 
     def __init__(self, backend: str = "auto", profile: Profile | None = None, strict: bool = False) -> None:
         self.backend, self.profile, self.strict = backend, profile, strict
-        self._copies: WeakKeyDictionary[Any, ModelCopies] = WeakKeyDictionary()
+        self._copies: dict[Any, ModelCopies] = {}
         self._inside = _Inside()
         self.classes = Replacement(self._planned)
 
@@ -151,59 +164,63 @@ class Installation:
 
     def _score(self, estimator: Any, name: str, original: Any, args: Any, kwargs: Any) -> Any:
         X = args[0] if args else kwargs.get("X")
-        engine, why, run = OWN_NAME, "scikit-learn's own", partial(original, estimator, *args, **kwargs)
-        if type(X) is not np.ndarray or X.size >= SMALL:
-            elsewhere = self._score_elsewhere(estimator, name, X, args[1:], kwargs)
-            if elsewhere is not None:
-                engine, why, run = elsewhere
-        if self.profile is None or _is_part_of_a_forest(estimator):
+        own = partial(original, estimator, *args, **kwargs)
+        if self.profile is None and type(X) is np.ndarray and X.size < SMALL:
             with self._within():
-                return run()
+                return own()
         start = time.perf_counter()
         with self._within():
-            result = run()
-        call = Call(type(estimator).__name__, name, engine, time.perf_counter() - start, _in_words(X), why)
-        self.profile.add(replace(call, line=self.profile.line_of_caller()))
+            result, engine, why = self._scored(estimator, name, X, args[1:], kwargs, own)
+        if self.profile is not None and not _is_part_of_a_forest(estimator):
+            call = Call(type(estimator).__name__, name, engine, time.perf_counter() - start, _in_words(X), why)
+            self.profile.add(replace(call, line=self.profile.line_of_caller()))
         return result
 
-    def _score_elsewhere(self, estimator: Any, name: str, X: Any, others: Any, kwargs: Any) -> Any:
-        """Return engine, reason and function for rows that scikit-learn's own method does not take, or not as fast."""
-        from skdist_gpu.scoring.apply import apply_to
-        from skdist_gpu.scoring.methods import block_method, n_threads
-
+    def _scored(
+        self, estimator: Any, name: str, X: Any, others: Any, kwargs: Any, own: Callable[[], Any]
+    ) -> tuple[Any, str, str]:
+        """Return a method's result, what computed it, and why that."""
         kind = find(X)
         params = {key: value for key, value in kwargs.items() if key != "X"}
-        if is_gained(kind.name):
-            if name == "score":
-                from skdist_gpu.scoring.score import own_score
+        if is_gained(kind.name) and (gained := self._scored_where_it_is(estimator, name, X, others, params)):
+            return gained
+        if not others and not params and kind.name in ("numpy", "pandas") and _is_worth_a_plan(estimator, name, X):
+            function = _Unplanned(estimator, name, copies=self._copies_of(estimator), within=self._within)
+            try:
+                result = call_planned(function, X)
+            except Exception:  # scikit-learn's own method decides what is an error, and how it reads
+                return own(), OWN_NAME, "scikit-learn's own, since the plan failed"
+            done = function.copies.last_call.candidate
+            return result, done.name, "; ".join(done.reasons[:1])
+        return own(), OWN_NAME, "scikit-learn's own"
 
-                y = others[0] if others else params.pop("y", None)
-                if len(others) > 1:
-                    params["sample_weight"] = others[1]
-                params = {key: value for key, value in params.items() if value is not None}
-                return (
-                    f"{OWN}:{kind.location}",
-                    "a score of such rows",
-                    partial(own_score, estimator, estimator, X, y, params),
-                )
-            place = "disk" if kind.name in QUERIES else kind.location
-            if others or (name in ("kneighbors", "radius_neighbors") and place != "gpu"):
-                return None
-            function = block_method(estimator, name, None, params, self._copies.setdefault(estimator, ModelCopies()))
-            run = partial(apply_to, function, X)
-            if name == "transform" and place != "gpu":
-                run = partial(_lazily_transformed, estimator, function, X)
-            where = {"gpu": "on the GPU", "dask": "lazily, block by block", "disk": "lazily, batch by batch"}
-            return f"{OWN}:{place}", where[place], run
-        if others or params or kind.name not in ("numpy", "pandas"):
+    def _scored_where_it_is(
+        self, estimator: Any, name: str, X: Any, others: Any, params: dict[str, Any]
+    ) -> tuple[Any, str, str] | None:
+        """Return the result for rows that scikit-learn does not take; None where there is no way."""
+        kind = find(X)
+        place = "disk" if kind.name in QUERIES else kind.location
+        engine = f"{OWN}:{place}"
+        if name == "score":
+            from skdist_gpu.scoring.score import own_score  # takes scikit-learn's metrics, which take time to import
+
+            named = dict(zip(("y", "sample_weight"), others, strict=False)) | params
+            y = named.pop("y", None)
+            given = {key: value for key, value in named.items() if value is not None}
+            return own_score(estimator, estimator, X, y, given), engine, "a score of such rows"
+        if others or (name in ("kneighbors", "radius_neighbors") and place != "gpu"):
             return None
-        if threading.current_thread() is not threading.main_thread():
-            return None  # the threads of whoever calls are the parallelism
-        function = _Unplanned(estimator, name, within=self._within)
-        threads = n_threads(function, X)
-        if threads == 1:
-            return None
-        return f"threads:{threads}", "blocks of rows on all cores", partial(apply_to, function, X)
+        function = block_method(estimator, name, None, params, self._copies_of(estimator))
+        lazily = name == "transform" and place != "gpu"
+        result = _lazily_transformed(estimator, function, X) if lazily else apply_to(function, X)
+        return result, engine, _WHERE[place]
+
+    def _copies_of(self, estimator: Any) -> ModelCopies:
+        """Return the copies that engines score with, of the few models that were asked last: they hold the model."""
+        self._copies[estimator] = copies = self._copies.pop(estimator, None) or ModelCopies()
+        while len(self._copies) > MODELS_KEPT:
+            del self._copies[next(iter(self._copies))]
+        return copies
 
     @contextmanager
     def _within(self) -> Iterator[None]:
@@ -225,6 +242,16 @@ class _Unplanned(BlockMethod):
             return super().__call__(block)
 
 
+def _is_worth_a_plan(estimator: Any, name: str, X: Any) -> bool:
+    """Whether a plan of a prediction may save more than it takes."""
+    if threading.current_thread() is not threading.main_thread():
+        return False  # the threads of whoever calls are the parallelism
+    if X.size * kept_size(estimator) < SCORED_SMALL:
+        return False
+    plain = predict_scoring(estimator, name, "plain", inspect_input(X), detect_resources())
+    return plain is None or plain.seconds >= QUICK
+
+
 def _is_part_of_a_forest(estimator: Any) -> bool:
     """Whether a tree is asked by a thread of the forest that it is part of."""
     tree = type(estimator).__name__.startswith(("DecisionTree", "ExtraTree")) and hasattr(estimator, "tree_")
@@ -240,8 +267,6 @@ def is_gained(container: str) -> bool:
 
 def _lazily_transformed(estimator: Any, function: Any, X: Any) -> Any:
     """Return rows transformed later, as `set_output` asks of an AutoScale transformer."""
-    from skdist_gpu.scoring.apply import apply_to
-    from skdist_gpu.scoring.output import lazy_output
 
     def transform(self: Any, X: Any) -> Any:
         return apply_to(function, X)

@@ -83,7 +83,7 @@ def check_entries_are_complete(engine: str) -> None:
     assert info.packages, "packages names no device"
     assert set(info.reads) == set(info.packages), "reads and packages name other devices"
     for entry, estimator in _entries(engine):
-        named = {*entry.accepts, *entry.sparse_accepts, *entry.ignores, *entry.slower_with}
+        named = {*entry.accepts, *entry.sparse_accepts, *entry.ignores}
         assert named <= set(estimator.get_params()), f"{entry.estimator} has no {named - set(estimator.get_params())}"
         assert entry.device in info.packages, f"{entry.estimator}: {engine} has no device {entry.device}"
 
