@@ -206,7 +206,8 @@ class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
                     stacklevel=6,
                 )
 
-        return run(ladder, job, self._start, plan=plan, visible=self.progress, on_failure=warn)
+        automatic = self._option("backend") == "auto"
+        return run(ladder, job, self._start, plan=plan, automatic=automatic, visible=self.progress, on_failure=warn)
 
     def _keep(self, plan: Plan, fitted: Fitted, candidate: Candidate, seconds: float, failures: list[str]) -> None:
         self.estimator_ = fitted.estimator

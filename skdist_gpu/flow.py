@@ -13,6 +13,7 @@ from skdist_gpu.engines.registry import engines
 from skdist_gpu.exceptions import BackendError, EngineRefusal
 from skdist_gpu.hardware.cluster import find_machine, outside_the_pool
 from skdist_gpu.hardware.detect import Resources
+from skdist_gpu.hardware.threads import at_most
 from skdist_gpu.planning.plan import Candidate, Plan
 from skdist_gpu.planning.planner import Request, gains_from_all_gpus, make_plan
 from skdist_gpu.progress import Progress
@@ -31,21 +32,24 @@ def run(
     fresh: Callable[[], Any],
     *,
     plan: Plan,
+    automatic: bool = True,
     visible: bool = False,
     on_failure: Callable[[str], None] = lambda failure: None,
 ) -> tuple[Fitted, Candidate, float, list[str]]:
     """Run the first of some candidates, and the next one if memory runs out.
 
+    Where the choice was `automatic`, an engine is told how long it is predicted to take.
     `fresh` makes another unfitted estimator, since the next engine must not see what the one before has left;
     `on_failure` is told of each failure after which another engine is tried.
     """
     failures: list[str] = []
     for candidate in ladder:
         job.device = candidate.device
+        job.seconds = candidate.seconds if automatic else None
         start = time.perf_counter()
         try:
             on_workers = job.client if candidate.device == "dask" else None
-            with Progress(visible) as job.progress, outside_the_pool(on_workers):
+            with Progress(visible) as job.progress, outside_the_pool(on_workers), at_most(candidate.threads):
                 fitted = engines()[candidate.backend].fit(job)
             return fitted, candidate, time.perf_counter() - start, failures
         except (MemoryError, EngineRefusal) as error:

@@ -136,7 +136,9 @@ def fit_elsewhere(estimator: Any, given: Given, backend: str, own_method_fits: b
     )
     try:
         validate_params(estimator)
-        fitted, candidate, seconds, failures = run(ladder, job, lambda: shallow_copy(estimator), plan=plan)
+        fitted, candidate, seconds, failures = run(
+            ladder, job, lambda: shallow_copy(estimator), plan=plan, automatic=backend == "auto"
+        )
     except Exception as error:
         if own_method_fits and not (strict and not isinstance(error, BackendError)):
             return Outcome(plan, failures=(f"{ladder[0].name} failed: {error!r:.200}",))
