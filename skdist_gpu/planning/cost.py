@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skdist_gpu.data.inspect import InputInfo
-from skdist_gpu.planning.work import amounts, form_of
+from skdist_gpu.planning.work import amounts, form_of, kept_size, scoring_amounts
 
 if TYPE_CHECKING:
     from skdist_gpu.hardware.detect import Resources
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "rates"
 # what an engine whose cost is a guess must beat scikit-learn's prediction by
 GUESS = 2.0
+# methods that were measured, and the calls over which the start of a library is spread
+SCORING = ("predict", "predict_proba", "decision_function", "score_samples", "transform", "kneighbors")
+CALLS_FORESEEN = 10
 # all threads are taken unless one is predicted to take less than this share of their time
 ONE_THREAD = 0.9
 
@@ -180,6 +183,63 @@ def _rates_in_question(estimator: str, info: InputInfo) -> list[_RatesOf]:
         dense = replace(info, sparse=False, n_stored=None, n_features=n_columns)
         found += [_RatesOf(estimator, dense, True), _RatesOf(form, dense, True)]
     return found
+
+
+def predict_scoring(
+    model: Any,
+    method: str,
+    way: str,
+    info: InputInfo,
+    resources: Resources,
+    *,
+    device: str = "cpu",
+    start: str = "",
+    machines: tuple[Machine, ...] | None = None,
+) -> Prediction | None:
+    """Predict the duration of a call of a fitted model's method, in one of the ways that rates name.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted; its class and what it keeps tell the work.
+    method : str
+        Name of the method; where it was not measured, the rates of another method of the estimator are a guess.
+    way : str
+        As rates name it: ``"plain"``, ``"threads"``, ``"device"``, or an engine and its device.
+    info : InputInfo
+        The rows.
+    resources : Resources
+        The machine.
+    device : {"cpu", "gpu"}, default="cpu"
+        Where it computes.
+    start : str, default=""
+        Engine and device whose library this process must load first; a share of that is counted, since a model that is
+        asked once is asked again.
+    machines : tuple of Machine, default=None
+        Measured machines; None for those shipped.
+
+    Returns
+    -------
+    Prediction or None
+        None where no rate was measured, or the number of rows is not known.
+    """
+    machine, name = machine_for(device, resources.n_cores, machines), type(model).__name__
+    to_device = device == "gpu" and info.location != "gpu"
+    work = scoring_amounts(name, kept_size(model), info, to_device=to_device, with_model=to_device)
+    if machine is None or work is None or info.sparse:
+        return None
+    known = scoring_rates(machine, name, way)
+    rates = [known[method]] if method in known else list(known.values())
+    if not rates:
+        return None
+    seconds = max(_sum(each, work, machine, resources.n_cores) for each in rates)
+    return Prediction(seconds + machine.first.get(start, 0.0) / CALLS_FORESEEN, method not in known)
+
+
+def scoring_rates(machine: Machine, estimator: str, way: str) -> dict[str, dict[str, float]]:
+    """Return the rates of an estimator's methods in one way of calling them, by method."""
+    keys = {method: rate_key(estimator, way, False, method) for method in SCORING}
+    return {method: machine.rates[key] for method, key in keys.items() if key in machine.rates}
 
 
 def _sum(rates: Mapping[str, float], work: Mapping[str, float], machine: Machine, n_cores: int) -> float:
