@@ -50,7 +50,7 @@ SLOW = {
     "decomposition/tests/test_pca.py",
 }
 # a few less than the modules give, without the slow ones and with them
-FAST_FLOOR, FLOOR = 0, 0
+FAST_FLOOR, FLOOR = 1500, 2500
 
 
 def main(arguments: list[str]) -> int:
