@@ -63,7 +63,7 @@ html_theme_options = {
 # pages without others below them
 _ALONE = ["index", "install", "quick_start", "when_it_helps", "how_it_chooses", "benchmarks", "comparison", "faq"]
 _ALONE += ["command", "releases"]
-html_sidebars: dict[str, list[str]] = dict.fromkeys(_ALONE, [])
+html_sidebars: dict[str, list[str]] = {page: [] for page in _ALONE}
 html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
