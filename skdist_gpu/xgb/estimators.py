@@ -140,7 +140,18 @@ class _XGBParameters(XGBoostPlots, AutoScaleBase):
             self.__dict__.update(further)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters, those of ``**kwargs`` among them."""
+        """Return the parameters, those of ``**kwargs`` among them.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether parameters of inner estimators count.
+
+        Returns
+        -------
+        dict
+            Name -> value.
+        """
         return super().get_params(deep) | {name: getattr(self, name) for name in self.__dict__.get("_further", ())}
 
     def set_params(self, **params: Any) -> Any:
@@ -172,7 +183,13 @@ class _XGBParameters(XGBoostPlots, AutoScaleBase):
     # --- the model as XGBoost's estimators show it -----------------------------------------
 
     def get_booster(self) -> Any:
-        """Return the trained :class:`xgboost.Booster`, which predicts on the CPU until it is told otherwise."""
+        """Return the trained :class:`xgboost.Booster`, which predicts on the CPU until it is told otherwise.
+
+        Returns
+        -------
+        xgboost.Booster
+            The trained model.
+        """
         return self._fitted().get_booster()
 
     def get_xgb_params(self) -> dict[str, Any]:
@@ -222,11 +239,30 @@ class _XGBParameters(XGBoostPlots, AutoScaleBase):
         self.estimator_ = estimator
 
     def evals_result(self) -> dict[str, dict[str, list[float]]]:
-        """Return the values of each metric after each round, for each evaluation set."""
+        """Return the values of each metric after each round, for each evaluation set.
+
+        Returns
+        -------
+        dict of dict of list of float
+            Evaluation set -> metric -> a value for each round.
+        """
         return self._fitted().evals_result()
 
     def apply(self, X: Any, **params: Any) -> Any:
-        """Return the leaf of each tree that each row ends in, shape (n_samples, n_trees); lazily for Dask."""
+        """Return the leaf of each tree that each row ends in, shape (n_samples, n_trees); lazily for Dask.
+
+        Parameters
+        ----------
+        X : container of shape (n_samples, n_features)
+            Rows, in any container that `fit` takes.
+        **params : dict
+            Further arguments of the plain estimator's method.
+
+        Returns
+        -------
+        container of shape (n_samples, n_trees)
+            Numbers of leaves.
+        """
         return self._call("apply", X, **params)
 
     @property
@@ -365,7 +401,24 @@ class AutoScaleXGB(_XGBParameters):
         )
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> float:
-        """Return the accuracy of a classifier, R² of a regressor, the metric of a ranker (with ``qid=``)."""
+        """Return the accuracy of a classifier, R² of a regressor, the metric of a ranker (with ``qid=``).
+
+        Parameters
+        ----------
+        X : container of shape (n_samples, n_features)
+            Rows, in any container that `fit` takes.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            True targets, in a container that matches `X`; of files, the name of a column.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row.
+        **params : dict
+            ``qid`` of a ranker.
+
+        Returns
+        -------
+        score : float
+            The higher, the better.
+        """
         if self._plain_class() == "XGBRanker":
             return AutoScaleXGBRanker.score(self, X, y, **params)  # type: ignore[arg-type]
         kind: Any = AutoScaleClassifier if is_classifier(self) else AutoScaleRegressor
