@@ -15,10 +15,11 @@ from sklearn.utils.validation import has_fit_parameter
 from skdist_gpu._compat.cuml import without_proxy
 from skdist_gpu._compat.questions import answer_with_the_plain
 from skdist_gpu._compat.sklearn import continued, goes_on, parameter_names, unfitted, validate_params
+from skdist_gpu._compat.sklearnex import without_patch
 from skdist_gpu.config import DEFAULTS, check_option, get_config, parse_bytes
 from skdist_gpu.data.inspect import described_input, inspect_input
 from skdist_gpu.delegation import FitMethod
-from skdist_gpu.engines.block_method import ModelCopies
+from skdist_gpu.engines.block_method import FittedState, ModelCopies
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.registry import engines, entries_for, matches
@@ -61,7 +62,7 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
 
     def _make_estimator(self) -> Any:
         """Return the estimator to fit: the user's own, or the default; not yet cloned."""
-        return without_proxy(self._default_estimator() if self.estimator is None else self.estimator)
+        return without_patch(without_proxy(self._default_estimator() if self.estimator is None else self.estimator))
 
     def _plain_estimator(self) -> Any:
         """Return what scikit-learn is told where it decides by the class of an estimator."""
@@ -216,6 +217,7 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
         self.report_ = Report(candidate, seconds, tuple(failures))
         self._labels = fitted.classes
         self._copies = ModelCopies()
+        self._copies.put(fitted.copies, FittedState(fitted.estimator) if fitted.copies else None)
         self._answers = fitted.answers
         if fitted.classes is not None:
             self.classes_ = fitted.classes

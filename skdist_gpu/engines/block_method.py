@@ -43,6 +43,10 @@ class ModelCopies:
             self._kept[name] = (state, make())
         return self._kept[name][1]
 
+    def put(self, copies: dict[str, Any], state: Any) -> None:
+        """Keep copies that were made with a fitted state."""
+        self._kept |= {name: (state, copy) for name, copy in copies.items()}
+
     def __contains__(self, name: str) -> bool:
         return name in self._kept
 
@@ -81,6 +85,11 @@ class BlockMethod:
 
     def __call__(self, block: Any) -> Any:
         return self.decode(getattr(self.estimator, self.method)(block, **self.params))
+
+    @property
+    def has_threads(self) -> bool:
+        """Whether one call already computes on all threads."""
+        return False
 
     def decode(self, result: Any) -> Any:
         """Return labels for codes; anything else as it is."""

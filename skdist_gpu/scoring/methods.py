@@ -71,7 +71,8 @@ def apply_in_threads(function: BlockMethod, X: Any) -> Any:
     estimator = function.estimator
     methods = SERIAL_METHODS.get(type(estimator).__name__, ())
     serial = function.method in methods and not function.params and getattr(estimator, "n_jobs", None) is None
-    n_threads = joblib.effective_n_jobs(-1) if serial and len(X) >= 4 * BLOCK_ROWS else 1
+    serial = serial and len(X) >= 4 * BLOCK_ROWS and not function.has_threads
+    n_threads = joblib.effective_n_jobs(-1) if serial else 1
     rows = X.iloc if container_of(X) == "pandas" else X
     # an estimator whose set_output asks for frames gives something else
     if n_threads == 1 or type(function(rows[:2])) is not np.ndarray:

@@ -1,0 +1,106 @@
+"""oneDAL, by scikit-learn-intelex, on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from skdist_gpu.engines.entry import Entry
+from skdist_gpu.engines.protocol import EngineInfo
+
+
+def _entry(estimator: str, **options: Any) -> Entry:
+    return Entry(estimator, "onedal", "cpu", source="benchmarks/onedal.py", **options)
+
+
+def _few(n_estimators: int) -> bool:
+    return n_estimators <= 6024
+
+
+def _share_or_count(max_samples: Any) -> bool:
+    return max_samples is None or isinstance(max_samples, int) or max_samples <= 1
+
+
+def _one_weight_a_class(class_weight: Any) -> bool:
+    return class_weight is None or class_weight == "balanced" or isinstance(class_weight, dict)
+
+
+def _no_function(init: Any) -> bool:
+    return not callable(init)
+
+
+# parameters by its own conditions (scikit-learn-intelex 2026.2); what depends on the data, it tells when it fits
+_FOREST: dict[str, Any] = {
+    "n_estimators": _few,
+    "ccp_alpha": (0.0,),
+    "monotonic_cst": (None,),
+    "oob_score": (False,),
+    "max_samples": _share_or_count,
+}
+_CLASSES: dict[str, Any] = {"criterion": ("gini",), "class_weight": _one_weight_a_class}
+_NUMBERS: dict[str, Any] = {"criterion": ("squared_error",)}
+# an own number of iterations counts other steps than scikit-learn's
+_VECTORS: dict[str, Any] = {"kernel": ("linear", "poly", "rbf", "sigmoid"), "max_iter": (-1,)}
+# probabilities are calibrated on all rows, not by folds as scikit-learn's
+_MARGINS: dict[str, Any] = {**_VECTORS, "probability": (False, "deprecated")}
+_NEIGHBOURS: dict[str, Any] = {
+    "metric": ("minkowski", "euclidean", "l2"),
+    "p": (2,),
+    "metric_params": (None,),
+    "algorithm": ("auto", "brute", "kd_tree"),
+}
+_WEIGHED: dict[str, Any] = {**_NEIGHBOURS, "weights": ("uniform", "distance")}
+
+ENTRIES: tuple[Entry, ...] = (
+    *(
+        _entry(name, accepts={**_FOREST, **target}, weights=name.startswith("Extra"), tolerance=float("inf"), memory=3)
+        for name, target in (
+            ("RandomForestClassifier", _CLASSES),
+            ("RandomForestRegressor", _NUMBERS),
+            ("ExtraTreesClassifier", _CLASSES),
+            ("ExtraTreesRegressor", _NUMBERS),
+        )
+    ),
+    *(_entry(name, accepts=_MARGINS, weights=True, tolerance=1e-3) for name in ("SVC", "NuSVC")),
+    *(_entry(name, accepts=_VECTORS, weights=True, tolerance=1e-3) for name in ("SVR", "NuSVR")),
+    *(_entry(name, accepts=_WEIGHED, tolerance=1e-8) for name in ("KNeighborsClassifier", "KNeighborsRegressor")),
+    *(_entry(name, accepts=_NEIGHBOURS, tolerance=1e-8) for name in ("NearestNeighbors", "LocalOutlierFactor")),
+    _entry(
+        "DBSCAN",
+        accepts={"metric": ("euclidean",), "algorithm": ("auto", "brute")},
+        weights=True,
+        tolerance=0.0,
+    ),
+    _entry("KMeans", accepts={"algorithm": ("lloyd",), "init": _no_function}, tolerance=1e-2),
+    _entry(
+        "TSNE",
+        accepts={
+            "n_components": (2,),
+            "method": ("barnes_hut",),
+            "metric": ("euclidean",),
+            "metric_params": (None,),
+            "verbose": (0,),
+        },
+        tolerance=float("inf"),
+    ),
+)
+
+
+class OneDAL(EngineInfo):
+    """oneDAL's algorithms, brought home as scikit-learn's estimators."""
+
+    name = "onedal"
+    rank = 30
+    packages = {"cpu": {"sklearnex": "2026.2"}}
+    extras = {"cpu": "onedal"}
+    reads = {"cpu": ("host",)}
+    scores = {"cpu": ("sklearn",)}
+
+    def entries(self) -> Iterable[Entry]:
+        return ENTRIES
+
+    def why(self, entry: Entry, estimator: Any, info: Any, resources: Any) -> list[str]:
+        return [f"oneDAL on {resources.n_cores} cores supports these parameters and data"]
+
+
+INFO = OneDAL()
