@@ -9,21 +9,10 @@ from typing import Any
 
 # its module -> classes of scikit-learn that have a twin of the same name there
 _MODULES = {
-    "sklearnex.ensemble": (
-        "RandomForestClassifier",
-        "RandomForestRegressor",
-        "ExtraTreesClassifier",
-        "ExtraTreesRegressor",
-    ),
+    "sklearnex.ensemble": ("RandomForestClassifier", "RandomForestRegressor"),
     "sklearnex.svm": ("SVC", "SVR", "NuSVC", "NuSVR"),
-    "sklearnex.neighbors": (
-        "KNeighborsClassifier",
-        "KNeighborsRegressor",
-        "NearestNeighbors",
-        "LocalOutlierFactor",
-    ),
+    "sklearnex.neighbors": ("KNeighborsClassifier", "KNeighborsRegressor", "NearestNeighbors", "LocalOutlierFactor"),
     "sklearnex.cluster": ("DBSCAN", "KMeans"),
-    "sklearnex.manifold": ("TSNE",),
 }
 _TWINS = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -47,15 +36,7 @@ def _twin_class(name: str) -> type:
     """Return its class that raises where it would fall back, and leaves the number of threads to the caller."""
     cls = getattr(import_module(_TWINS[name]), name)
     unlimited = {method: getattr(cls, method).__wrapped__ for method in cls._n_jobs_supported_onedal_methods}
-    if name != "TSNE":
-        return type(name, (_NoFallback, cls), unlimited)
-
-    def _fit(self: Any, X: Any, skip_num_points: int = 0) -> Any:
-        raise NotAccelerated("its conditions for t-SNE do not hold")
-
-    # its t-SNE falls back to the method of scikit-learn's class, which is next in line
-    plain = type("_NoFallbackTSNE", (original_class(cls),), {"_fit": _fit})
-    return type(name, (cls, plain), unlimited)
+    return type(name, (_NoFallback, cls), unlimited)
 
 
 def twin_of(estimator: Any, **changed: Any) -> Any:

@@ -7,14 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_classifier
 from sklearn.cluster import kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, get_tags
+from sklearn.utils.multiclass import check_classification_targets
 
 from skdist_gpu._compat.sklearn import index_neighbours, local_density, openmp_threads
 from skdist_gpu._compat.sklearnex import NotAccelerated, iterations_limit, twin_of
 from skdist_gpu.data.convert import validate
-from skdist_gpu.engines.onedal.forests import fit_forest
+from skdist_gpu.engines.onedal.forests import FORESTS, fit_forest
 from skdist_gpu.engines.onedal.threads import limited_threads, thread_budget
 from skdist_gpu.engines.parameters import check_as_scikit_learn
 from skdist_gpu.engines.protocol import FitJob, Fitted
@@ -27,6 +29,10 @@ def fit(job: FitJob) -> Fitted:
     check_as_scikit_learn(job)
     y = job.y if get_tags(estimator).target_tags.required else None
     X, y, sample_weight = validate(estimator, job.X, y, job.sample_weight, sparse=False, multi_target=False)
+    if is_classifier(estimator):
+        check_classification_targets(y)
+        if name not in _MARGINS and (y == y[0]).all():
+            raise EngineRefusal("y has only one class, and oneDAL needs two")
     job.progress.start(f"{name} with oneDAL")
     try:
         with limited_threads(thread_budget(estimator, job.resources.n_cores)):
@@ -43,6 +49,8 @@ def fit(job: FitJob) -> Fitted:
 
 def _fit_vectors(estimator: Any, X: np.ndarray, y: np.ndarray, sample_weight: Any) -> Any:
     """Fit a support vector machine in place, in float64 as scikit-learn does."""
+    if len(X) < 2:
+        raise EngineRefusal("X has 1 sample, and oneDAL needs two to begin with")
     X = X.astype(np.float64, copy=False)
     twin = twin_of(estimator).fit(X, y, sample_weight)
     limit = iterations_limit(estimator)
@@ -148,21 +156,13 @@ def _first_centres(estimator: Any, rows: np.ndarray, origin: np.ndarray, generat
     return rows[generator.choice(len(rows), size=estimator.n_clusters, replace=False, p=equally)]
 
 
-def _fit_tsne(estimator: Any, X: np.ndarray, y: Any, sample_weight: Any) -> None:
-    """Fit a t-SNE in place."""
-    twin = twin_of(estimator).fit(X)
-    for name in ("embedding_", "kl_divergence_", "n_iter_", "learning_rate_"):
-        setattr(estimator, name, getattr(twin, name))
-
-
+# whose own fit says what scikit-learn's says of one class
+_MARGINS = ("SVC", "NuSVC")
 _FITS: dict[str, Callable[..., Any]] = {
-    **dict.fromkeys(
-        ("RandomForestClassifier", "RandomForestRegressor", "ExtraTreesClassifier", "ExtraTreesRegressor"), fit_forest
-    ),
+    **dict.fromkeys(FORESTS, fit_forest),
     **dict.fromkeys(("SVC", "SVR", "NuSVC", "NuSVR"), _fit_vectors),
     **dict.fromkeys(("KNeighborsClassifier", "KNeighborsRegressor", "NearestNeighbors"), _fit_neighbours),
     "LocalOutlierFactor": _fit_outlier_factor,
     "DBSCAN": _fit_dbscan,
     "KMeans": _fit_kmeans,
-    "TSNE": _fit_tsne,
 }

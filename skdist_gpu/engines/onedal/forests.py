@@ -11,6 +11,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from skdist_gpu._compat.sklearn import give_trees
 from skdist_gpu._compat.sklearnex import trees_of, twin_of
 
+FORESTS = ("RandomForestClassifier", "RandomForestRegressor")
 # impurity that only rounding leaves in a leaf with rows of one class
 PURE = 1e-12
 
@@ -30,13 +31,13 @@ def fit_forest(estimator: Any, X: np.ndarray, y: np.ndarray, sample_weight: Any)
     give_trees(estimator, trees, X.shape[1], classes)
     exact = True
     if classes is not None:
-        exact = fill_leaves(estimator, X, y, sample_weight)
+        exact = fill_leaves(estimator, X, y)
     for tree in trees:
         sum_up(tree)
     return twin if exact else None
 
 
-def fill_leaves(estimator: Any, X: np.ndarray, y: np.ndarray, sample_weight: Any) -> bool:
+def fill_leaves(estimator: Any, X: np.ndarray, y: np.ndarray) -> bool:
     """Give leaves with rows of several classes the shares of these; tell whether they are those of oneDAL's forest.
 
     The converted trees know the most frequent class of a leaf only, and its impurity. From the latter the shares of
@@ -45,11 +46,9 @@ def fill_leaves(estimator: Any, X: np.ndarray, y: np.ndarray, sample_weight: Any
     """
     if all(_is_pure(tree.tree_) for tree in estimator.estimators_):
         return True
-    n_classes = len(estimator.classes_)
-    codes, rows, weight = np.searchsorted(estimator.classes_, y), X.astype(np.float32), _weights(estimator, y)
-    if sample_weight is not None:
-        weight = weight * sample_weight
-    weighted = sample_weight is not None or estimator.class_weight is not None
+    n_classes, weighted = len(estimator.classes_), estimator.class_weight is not None
+    weight = compute_sample_weight(estimator.class_weight, y) if weighted else None
+    codes, rows = np.searchsorted(estimator.classes_, y), X.astype(np.float32)
     for tree in (tree.tree_ for tree in estimator.estimators_):
         leaves = np.flatnonzero(tree.children_left < 0)
         counts = tree.value[leaves, 0]
@@ -65,12 +64,7 @@ def fill_leaves(estimator: Any, X: np.ndarray, y: np.ndarray, sample_weight: Any
         if n_classes == 2:
             counts = _shares_of_two(tree.impurity[leaves], counts[:, 0] > counts[:, 1])
         tree.value[leaves, 0] = counts / counts.sum(axis=1, keepdims=True)
-    return n_classes == 2
-
-
-def _weights(estimator: Any, y: np.ndarray) -> np.ndarray:
-    """Return the weight of each row by its class."""
-    return np.ones(len(y)) if estimator.class_weight is None else compute_sample_weight(estimator.class_weight, y)
+    return n_classes == 2 and not weighted
 
 
 def _is_pure(tree: Any) -> bool:

@@ -10,7 +10,7 @@ from skdist_gpu.engines.protocol import EngineInfo
 
 
 def _entry(estimator: str, **options: Any) -> Entry:
-    return Entry(estimator, "onedal", "cpu", source="benchmarks/onedal.py", **options)
+    return Entry(estimator, "onedal", "cpu", source="benchmarks/onedal_rows.py", **options)
 
 
 def _few(n_estimators: int) -> bool:
@@ -53,35 +53,32 @@ _WEIGHED: dict[str, Any] = {**_NEIGHBOURS, "weights": ("uniform", "distance")}
 
 ENTRIES: tuple[Entry, ...] = (
     *(
-        _entry(name, accepts={**_FOREST, **target}, weights=name.startswith("Extra"), tolerance=float("inf"), memory=3)
-        for name, target in (
-            ("RandomForestClassifier", _CLASSES),
-            ("RandomForestRegressor", _NUMBERS),
-            ("ExtraTreesClassifier", _CLASSES),
-            ("ExtraTreesRegressor", _NUMBERS),
+        _entry(name, accepts={**_FOREST, **target}, tolerance=float("inf"), memory=3, break_even=2e4)
+        for name, target in (("RandomForestClassifier", _CLASSES), ("RandomForestRegressor", _NUMBERS))
+    ),
+    *(
+        _entry(name, refusal=f"oneDAL's extremely random trees are others: {worse} (benchmarks/onedal_rows.py)")
+        for name, worse in (
+            ("ExtraTreesClassifier", "11.4 % of rows wrong, scikit-learn's 10.8 %, over ten seeds of two classes"),
+            ("ExtraTreesRegressor", "13 % more error than scikit-learn's over ten seeds of Friedman's function"),
         )
     ),
-    *(_entry(name, accepts=_MARGINS, weights=True, tolerance=1e-3) for name in ("SVC", "NuSVC")),
-    *(_entry(name, accepts=_VECTORS, weights=True, tolerance=1e-3) for name in ("SVR", "NuSVR")),
-    *(_entry(name, accepts=_WEIGHED, tolerance=1e-8) for name in ("KNeighborsClassifier", "KNeighborsRegressor")),
-    *(_entry(name, accepts=_NEIGHBOURS, tolerance=1e-8) for name in ("NearestNeighbors", "LocalOutlierFactor")),
+    *(_entry(name, accepts=_MARGINS, weights=True, tolerance=1e-2, break_even=2e4) for name in ("SVC", "NuSVC")),
+    *(_entry(name, accepts=_VECTORS, weights=True, tolerance=1e-2, break_even=2e4) for name in ("SVR", "NuSVR")),
+    *(_entry(name, accepts=_WEIGHED, break_even=1e5) for name in ("KNeighborsClassifier", "KNeighborsRegressor")),
+    *(_entry(name, accepts=_NEIGHBOURS, break_even=1e5) for name in ("NearestNeighbors", "LocalOutlierFactor")),
     _entry(
         "DBSCAN",
         accepts={"metric": ("euclidean",), "algorithm": ("auto", "brute")},
         weights=True,
         tolerance=0.0,
+        break_even=1e5,
     ),
-    _entry("KMeans", accepts={"algorithm": ("lloyd",), "init": _no_function}, tolerance=1e-2),
+    _entry("KMeans", accepts={"algorithm": ("lloyd",), "init": _no_function}, tolerance=1e-2, break_even=1e5),
     _entry(
         "TSNE",
-        accepts={
-            "n_components": (2,),
-            "method": ("barnes_hut",),
-            "metric": ("euclidean",),
-            "metric_params": (None,),
-            "verbose": (0,),
-        },
-        tolerance=float("inf"),
+        refusal="oneDAL's embeddings have a divergence 8 to 20 % above scikit-learn's after as many steps, on 1 000 rows "
+        "of five classes and of digits",
     ),
 )
 

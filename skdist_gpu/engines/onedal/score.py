@@ -11,13 +11,14 @@ from sklearn.utils.validation import validate_data
 from skdist_gpu._compat.sklearnex import NotAccelerated
 from skdist_gpu.data.containers import container_of
 from skdist_gpu.engines.block_method import BlockMethod, FittedState
-from skdist_gpu.engines.onedal.forests import rounded
+from skdist_gpu.engines.onedal.forests import FORESTS, rounded
 from skdist_gpu.engines.onedal.threads import limited_threads, thread_budget
 
-_FORESTS = ("RandomForestClassifier", "RandomForestRegressor", "ExtraTreesClassifier", "ExtraTreesRegressor")
-# what oneDAL computes faster than scikit-learn (benchmarks/onedal.py)
+# rows below which its calls take longer than scikit-learn's
+FEWEST_ROWS = 32
+# what oneDAL computes faster than scikit-learn (benchmarks/onedal_rows.py)
 METHODS_OF = {
-    **dict.fromkeys(_FORESTS, ("predict", "predict_proba")),
+    **dict.fromkeys(FORESTS, ("predict", "predict_proba")),
     **dict.fromkeys(("SVC", "NuSVC"), ("predict", "decision_function")),
     **dict.fromkeys(("SVR", "NuSVR"), ("predict",)),
     **dict.fromkeys(("KNeighborsClassifier",), ("predict", "predict_proba", "kneighbors")),
@@ -35,7 +36,7 @@ class OneDALMethod(BlockMethod):
         if model is None or container_of(block) not in ("numpy", "pandas") or len(block) < FEWEST_ROWS:
             return super().__call__(block)
         X = validate_data(self.estimator, block, reset=False, dtype=np.float64)
-        if type(self.estimator).__name__ in _FORESTS:
+        if type(self.estimator).__name__ in FORESTS:
             X = rounded(X)
         try:
             with limited_threads(thread_budget(self.estimator, joblib.cpu_count())):
@@ -54,6 +55,4 @@ class OneDALMethod(BlockMethod):
         return self.copies.get("onedal", FittedState(self.estimator), lambda: None)
 
 
-# rows below which its calls take longer than scikit-learn's
-FEWEST_ROWS = 32
 METHODS = {"cpu": OneDALMethod}
