@@ -15,6 +15,7 @@ import pathlib
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -89,7 +90,7 @@ def table(share: float, only: str, keep: Callable[[str, dict[str, Any]], None]) 
             row[engine] = {"fit": round(seconds, 4), "engine": fitted.report_.candidate.name}
             if method:
                 scored = X[: int(n_scored * share) if n_scored > 5_000 else n_scored]
-                row[engine][method] = round(timed(lambda f=fitted, s=scored: getattr(f, method)(s), 2)[0], 4)
+                row[engine][method] = round(timed(partial(getattr(fitted, method), scored), 2)[0], 4)
                 row["scored"] = len(scored)
         keep(job, row)
         time.sleep(1)  # lets others on this machine have a turn

@@ -3,6 +3,7 @@
 import sklearn.base  # noqa: F401  first: other orders run one more full garbage collection, 60 ms
 
 from skdist_gpu.compose.autoscale import autoscale
+from skdist_gpu.compose.plain import unwrap
 from skdist_gpu.config import config_context, get_config, set_config
 from skdist_gpu.estimators import AutoScaleClassifier, AutoScaleClusterer, AutoScaleRegressor, AutoScaleTransformer
 from skdist_gpu.info.capabilities import capabilities
@@ -37,4 +38,5 @@ __all__ = [
     "save",
     "set_config",
     "show_versions",
+    "unwrap",
 ]

@@ -18,7 +18,7 @@ from skdist_gpu._compat.sklearn import continued, goes_on, parameter_names, unfi
 from skdist_gpu._compat.sklearnex import without_patch
 from skdist_gpu.config import DEFAULTS, check_option, get_config, parse_bytes
 from skdist_gpu.data.inspect import described_input, inspect_input
-from skdist_gpu.delegation import FitMethod
+from skdist_gpu.delegation import FitMethod, ParameterNames
 from skdist_gpu.engines.block_method import FittedState, ModelCopies
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.protocol import FitJob, Fitted
@@ -33,7 +33,7 @@ from skdist_gpu.progress import Progress
 from skdist_gpu.scoring.mixin import ScoringMixin
 
 
-class AutoScaleBase(ScoringMixin, BaseEstimator):
+class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
     """The flow that every AutoScale estimator shares; the subclasses add what a regressor, a classifier … has."""
 
     _kind: str | None = None
@@ -66,7 +66,8 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
 
     def _plain_estimator(self) -> Any:
         """Return what scikit-learn is told where it decides by the class of an estimator."""
-        return self.__dict__["estimator_"] if "estimator_" in self.__dict__ else self._make_estimator()
+        fitted = self._known_fitted()
+        return self._make_estimator() if fitted is None else fitted
 
     def _start(self) -> Any:
         """Return the estimator that a fit begins with: unfitted, or with ``warm_start=True`` as the last fit left it.
@@ -110,15 +111,19 @@ class AutoScaleBase(ScoringMixin, BaseEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         answer_with_the_plain()  # or ask this, of one that they do not clone
-        return "estimator_" in self.__dict__
+        return self._known_fitted() is not None
 
     def __getattr__(self, name: str) -> Any:
-        """Answer any other fitted attribute, such as ``coef_``, or ``get_support()``, from ``estimator_``."""
+        """Answer a parameter of the wrapped estimator; a fitted attribute or ``get_support()`` from ``estimator_``."""
         text = f"{type(self).__name__!r} object has no attribute {name!r}"
-        if not name.startswith("_") and "estimator_" in self.__dict__:
-            plain, answers = self.__dict__["estimator_"], self.__dict__.get("_answers", {})
-            # scikit-learn reads some parameters, such as `penalty`, of a fitted estimator
-            if name.endswith("_") or name.startswith("get_") or name in parameter_names(plain.__class__):
+        if not name.startswith("_") and "estimator" in self.__dict__ and name in parameter_names(type(self._wrapped())):
+            return getattr(self._wrapped(), name)
+        plain = None if name.startswith("_") else self._known_fitted()
+        if plain is not None:
+            if name == "estimator_":
+                return plain
+            answers = self.__dict__.get("_answers", {})
+            if name.endswith("_") or name.startswith("get_"):
                 return answers[name] if name in answers else getattr(plain, name)
             if hasattr(plain, name):
                 text += f"; the fitted {type(plain).__name__} in estimator_ has one"

@@ -173,6 +173,21 @@ def parse_bytes(text: str | int | float, name: str = "") -> int:
     return n_bytes
 
 
+def format_seconds(seconds: float) -> str:
+    """Write a duration for people.
+
+    Examples
+    --------
+    >>> format_seconds(0.0021), format_seconds(0.456), format_seconds(61), format_seconds(7200)
+    ('2.1 ms', '0.46 s', '61 s', '2.0 h')
+    """
+    if seconds < 0.1:
+        return f"{seconds * 1000:.2g} ms"
+    if seconds < 120:
+        return f"{seconds:.0f} s" if seconds >= 9.95 else f"{seconds:.2g} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
 def format_bytes(n_bytes: float) -> str:
     """Write a number of bytes for people.
 

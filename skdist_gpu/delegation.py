@@ -1,4 +1,4 @@
-"""Show of an AutoScale estimator what the wrapped estimator has."""
+"""Show of an AutoScale estimator what the wrapped one has: its methods, its parameters, the arguments of `fit`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,105 @@ from functools import partial, update_wrapper
 from inspect import Signature, signature
 from typing import Any
 
+from skdist_gpu._compat.sklearn import parameter_names
+
 
 def estimator_has(method: str) -> Any:
     """Make a check for ``available_if``: the wrapped estimator has the method."""
 
     def check(self: Any) -> bool:
-        return hasattr(self.__dict__.get("estimator_") or self._make_estimator(), method)
+        return hasattr(self._plain_estimator(), method)
 
     return check
+
+
+class ParameterNames:
+    """Accept and answer every parameter by the name that it has in the wrapped estimator, too.
+
+    ``alpha`` and ``estimator__alpha`` are the same parameter. Where both the wrapper and what it wraps have a name,
+    such as ``estimator`` of a BaggingRegressor, it is the wrapper's, and ``estimator__estimator`` the other one.
+    """
+
+    def _wrapped(self) -> Any:
+        """Return the estimator whose parameters these are; one of the default kind, if none was given."""
+        inner = self.__dict__.get("estimator")
+        return self._make_estimator() if inner is None else inner  # type: ignore[attr-defined]
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters: with `deep` those of the wrapped estimator under their own names, too.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to return the wrapped estimator's.
+
+        Returns
+        -------
+        dict
+            Names, and their values.
+        """
+        own = super().get_params(deep=False)  # type: ignore[misc]
+        if not deep or "estimator" not in own:
+            return own
+        inner = self._wrapped()
+        if not hasattr(inner, "get_params") or isinstance(inner, type):
+            return own
+        theirs = inner.get_params(deep=True)
+        # a meta-estimator draws a seed for each one that is listed, so that one must not be listed twice
+        long = {f"estimator__{name}": value for name, value in theirs.items() if not _is_seed(name) or name in own}
+        return theirs | long | own
+
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters of this estimator, or of the wrapped one by their own names.
+
+        Parameters
+        ----------
+        **params : dict
+            Such as ``alpha=1.0``, which ``estimator__alpha=1.0`` means as well.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            scikit-learn's own, for a name that neither has.
+        """
+        names = parameter_names(type(self))
+        if "estimator" not in names:
+            return super().set_params(**params)  # type: ignore[misc]
+        for name in [name for name in params if name in names]:
+            setattr(self, name, params.pop(name))
+        if not params:
+            return self
+        inner = self._wrapped()
+        theirs = inner.get_params(deep=True)
+        inner.set_params(**{_name_in(theirs, name): value for name, value in params.items()})
+        self.__dict__["estimator"] = inner
+        return self
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a parameter of the wrapped estimator where it is set as an attribute."""
+        inner = None if _is_state(name) else self.__dict__.get("estimator")
+        if inner is None or name in parameter_names(type(self)) or name not in parameter_names(type(inner)):
+            super().__setattr__(name, value)
+        else:
+            setattr(inner, name, value)
+
+
+def _is_state(name: str) -> bool:
+    return name.startswith("_") or name.endswith("_")
+
+
+def _is_seed(name: str) -> bool:
+    return name.rpartition("__")[2] == "random_state"
+
+
+def _name_in(parameters: dict[str, Any], name: str) -> str:
+    """Return the name of a parameter in the wrapped estimator, given with ``estimator__`` before it or without."""
+    head, _, rest = name.partition("__")
+    return rest if head == "estimator" and (rest.partition("__")[0] in parameters or head not in parameters) else name
 
 
 class FitMethod:

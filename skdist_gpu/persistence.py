@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+from skdist_gpu.compose.autoscale import HOLDERS
 from skdist_gpu.publish import published
 
 # what fitted estimators of scikit-learn and XGBoost hold beside what skops trusts: data, and functions that compute
@@ -46,6 +47,21 @@ _LEARNED_TYPES = (
         for metric in ("Chebyshev", "Euclidean", "Hamming", "Haversine", "Manhattan", "Minkowski", "SEuclidean")
         for bits in ("32", "64")
     ),
+    *(f"sklearn.metrics._scorer.{kind}" for kind in ("_MultimetricScorer", "_PassthroughScorer", "_Scorer")),
+    *(
+        f"sklearn.model_selection._split.{folds}"
+        for folds in (
+            *(
+                "GroupKFold",
+                "GroupShuffleSplit",
+                "KFold",
+                "PredefinedSplit",
+                "RepeatedKFold",
+                "RepeatedStratifiedKFold",
+            ),
+            *("ShuffleSplit", "StratifiedGroupKFold", "StratifiedKFold", "StratifiedShuffleSplit", "TimeSeriesSplit"),
+        )
+    ),
     "sklearn.neighbors._ball_tree.BallTree",
     "sklearn.neighbors._kd_tree.KDTree",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
@@ -55,8 +71,6 @@ _LEARNED_TYPES = (
     *(f"xgboost.sklearn.XGB{kind}" for kind in ("Classifier", "RFClassifier", "RFRegressor", "Ranker", "Regressor")),
 )
 _OWN_PARTS = (
-    "compose.multiclass.OneVsOneClassifier",
-    "compose.multiclass.OneVsRestClassifier",
     "planning.plan.Candidate",
     "planning.plan.Plan",
     "info.report.Report",
@@ -138,7 +152,8 @@ def _own_types() -> list[str]:
     package = sys.modules["skdist_gpu"]
     public = [getattr(package, name) for name in package.__all__]
     classes = [f"{cls.__module__}.{cls.__name__}" for cls in public if isinstance(cls, type)]
-    return [*classes, *(f"skdist_gpu.{name}" for name in _OWN_PARTS)]
+    holders = [f"compose.autoscale.AutoScale{name}" for names in HOLDERS.values() for name in names]
+    return [*classes, *(f"skdist_gpu.{name}" for name in (*_OWN_PARTS, *holders))]
 
 
 def _check_size(path: str | Path) -> None:

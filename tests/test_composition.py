@@ -81,12 +81,12 @@ def test_a_search_tries_the_parameters_that_it_was_given():
     grid = {"columntransformer__scale__with_mean": [True], "baggingregressor__estimator__alpha": [0.01, 100.0]}
     plain = GridSearchCV(make_pipeline(*steps), [grid, {"columntransformer__remainder": ["drop"]}]).fit(X, y)
     search = autoscale(plain).fit(X, y)
-    assert isinstance(search.best_estimator_[1], AutoScaleRegressor)
+    assert isinstance(search.best_estimator_[1].estimators_[0], AutoScaleRegressor)
     assert_allclose(search.cv_results_["mean_test_score"], plain.cv_results_["mean_test_score"])
     renamed = GridSearchCV(AutoScaleRegressor(Ridge()), {"estimator__alpha": [1.0]})
     assert autoscale(renamed).fit(X, y).best_params_ == {"estimator__alpha": 1.0}
     drawn = RandomizedSearchCV(Ridge(), {"alpha": [1.0]}, n_iter=1)
-    assert autoscale(drawn).fit(X, y).best_params_ == {"estimator__alpha": 1.0}
+    assert autoscale(drawn).fit(X, y).best_params_ == {"alpha": 1.0}
 
 
 @pytest.mark.parametrize("step", [KMeans(2, random_state=0), LinearDiscriminantAnalysis()])

@@ -213,7 +213,7 @@ def test_clusters_begin_where_scikit_learns_do():
         (RandomForestRegressor(oob_score=True), "oob_score=True is not supported"),
         (KNeighborsClassifier(metric="cosine"), "metric='cosine' is not supported"),
         (ExtraTreesClassifier(), "11.4 % of rows wrong"),
-        (TSNE(), "divergence 8 to 20 % above"),
+        (TSNE(), "diverge 8 to 20 % more"),
     ],
     ids=str,
 )

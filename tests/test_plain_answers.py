@@ -83,8 +83,7 @@ def test_dependence_is_found_by_the_method_of_the_plain_estimator(estimator):
     np.testing.assert_allclose(ours["average"], plain["average"], rtol=1e-6, atol=1e-9)
 
 
-def test_parameters_are_read_from_the_fitted_estimator():
+def test_parameters_are_read_from_the_estimator():
     X, y = make_rows(Ridge())
     model = autoscale(Ridge(alpha=3.0))
-    assert not hasattr(model, "alpha")
-    assert model.fit(X, y).alpha == 3.0
+    assert model.alpha == model.fit(X, y).alpha == 3.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from copy import copy, deepcopy
 from functools import cache
@@ -89,9 +90,13 @@ def _parameters(estimator: Any) -> dict[str, Any]:
     return {name: getattr(estimator, name) for name in parameter_names(estimator.__class__)}
 
 
-@cache
 def parameter_names(cls: Any) -> tuple[str, ...]:
     """Return the names of an estimator's parameters, read from its signature once."""
+    return _parameter_names(cls)
+
+
+@cache
+def _parameter_names(cls: Any) -> tuple[str, ...]:
     return tuple(cls._get_param_names()) if hasattr(cls, "_get_param_names") else ()
 
 
@@ -348,3 +353,14 @@ def index_neighbours(estimator: Any, X: Any) -> None:
 def local_density(estimator: Any, distances: Any, neighbours: Any) -> Any:
     """Return the local reachability density of rows from their neighbours, by scikit-learn's own formula."""
     return estimator._local_reachability_density(distances, neighbours)
+
+
+def keep_kmeans_state(estimator: Any, centres: np.ndarray) -> None:
+    """Set what scikit-learn's own methods read beside the fitted attributes."""
+    brief = clone(estimator).set_params(init=centres, n_init=1, max_iter=1)
+    if hasattr(brief, "compute_labels"):
+        brief.compute_labels = True  # without, MiniBatchKMeans fails where the first step is the last
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted = brief.fit(centres)
+    vars(estimator).update({name: value for name, value in vars(fitted).items() if name.startswith("_")})

@@ -2,16 +2,47 @@
 
 from __future__ import annotations
 
+from copy import copy
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 from sklearn.base import clone
 from sklearn.utils import get_tags
 
-from skdist_gpu._compat.sklearn import unfitted, with_requests_of
+from skdist_gpu._compat.sklearn import parameter_names, unfitted, with_requests_of
 from skdist_gpu.base import AutoScaleBase
+from skdist_gpu.compose.children import children, is_estimator, replace_children
+from skdist_gpu.compose.methods import add_methods
+from skdist_gpu.compose.plain import unwrap
+from skdist_gpu.engines.registry import entries_for, matches
 from skdist_gpu.estimators import AutoScaleClassifier, AutoScaleClusterer, AutoScaleRegressor, AutoScaleTransformer
+from skdist_gpu.scoring.mixin import came_fitted
 from skdist_gpu.unsupervised import AutoScaleEstimator, AutoScaleNeighbors, AutoScaleOutlierDetector
 
+_OPTIONS = ("backend", "fallback", "precision", "memory_budget", "progress")
+_PREFIX = "AutoScale"
+# what scikit-learn has that holds estimators, and where
+HOLDERS = {
+    "calibration": ("CalibratedClassifierCV",),
+    "compose": ("ColumnTransformer", "TransformedTargetRegressor"),
+    "ensemble": (
+        *("AdaBoostClassifier", "AdaBoostRegressor", "BaggingClassifier", "BaggingRegressor", "StackingClassifier"),
+        *("StackingRegressor", "VotingClassifier", "VotingRegressor"),
+    ),
+    "feature_selection": ("RFE", "RFECV", "SelectFromModel", "SequentialFeatureSelector"),
+    "frozen": ("FrozenEstimator",),
+    "impute": ("IterativeImputer",),
+    "linear_model": ("RANSACRegressor",),
+    "model_selection": (
+        *("FixedThresholdClassifier", "GridSearchCV", "HalvingGridSearchCV", "HalvingRandomSearchCV"),
+        *("RandomizedSearchCV", "TunedThresholdClassifierCV"),
+    ),
+    "multiclass": ("OneVsOneClassifier", "OneVsRestClassifier", "OutputCodeClassifier"),
+    "multioutput": ("ClassifierChain", "MultiOutputClassifier", "MultiOutputRegressor", "RegressorChain"),
+    "pipeline": ("FeatureUnion", "Pipeline"),
+    "semi_supervised": ("SelfTrainingClassifier",),
+}
 _KINDS = {
     "regressor": AutoScaleRegressor,
     "classifier": AutoScaleClassifier,
@@ -53,77 +84,111 @@ def autoscale(obj: Any, **options: Any) -> Any:
     >>> [type(step).__name__ for _, step in model.steps]
     ['AutoScaleTransformer', 'AutoScaleRegressor']
     """
-    from sklearn.compose import ColumnTransformer
-    from sklearn.pipeline import FeatureUnion, Pipeline
-
-    if isinstance(obj, AutoScaleBase):
+    if isinstance(obj, (AutoScaleBase, Composite)):
         return obj
-    if isinstance(obj, Pipeline):
-        *firsts, last = obj.steps
-        steps = [(name, _transformer(step, **options)) for name, step in firsts]
-        return clone(obj).set_params(steps=[*steps, (last[0], _step(last[1], **options))])
-    if isinstance(obj, FeatureUnion):
-        parts = [(name, _transformer(part, **options)) for name, part in obj.transformer_list]
-        return clone(obj).set_params(transformer_list=parts)
-    if isinstance(obj, ColumnTransformer):
-        columns = [(name, _transformer(part, **options), where) for name, part, where in obj.transformers]
-        return clone(obj).set_params(transformers=columns)
-    if isinstance(obj, type) or not hasattr(obj, "fit") or not hasattr(obj, "get_params"):
+    if not is_estimator(obj):
         raise TypeError(f"autoscale() takes a scikit-learn estimator, not {type(obj).__name__}: {obj!r:.80}.")
-    if type(obj).__name__ in ("OneVsRestClassifier", "OneVsOneClassifier"):
-        from skdist_gpu.compose import multiclass
-
-        parameters = clone(obj).get_params(deep=False) | {"estimator": autoscale(obj.estimator, **options)}
-        return with_requests_of(obj, getattr(multiclass, type(obj).__name__)(**parameters))
-    if _is_search(obj):
-        inner = autoscale(obj.estimator, **options)
-        return clone(obj).set_params(estimator=inner, **_renamed_grid(obj, inner))
+    if any(children(obj)) and not _is_fitted_whole(obj, options):
+        return _composite(obj, options)
     tags = get_tags(obj)
+    inner = copy(obj) if came_fitted(obj) else unfitted(obj)
     # LabelEncoder and LabelBinarizer transform a target, and have no X
-    copy = unfitted(obj)
     if tags.target_tags.one_d_labels:
-        return copy
-    return with_requests_of(obj, _wrapper(obj, tags.estimator_type)(copy, **options))
+        return inner
+    return with_requests_of(obj, _wrapper(obj, tags.estimator_type)(inner, **options))
 
 
-def _step(step: Any, **options: Any) -> Any:
-    """Wrap a step of a pipeline, unless it is ``"passthrough"``, ``"drop"`` or None."""
-    return step if step is None or isinstance(step, str) else autoscale(step, **options)
+class Composite:
+    """What an object that holds estimators has beside its own methods once each of them is wrapped.
+
+    Its class is made from that of the object, so that it keeps all parameters, methods and meanings. What is set as
+    a parameter later is wrapped as what was there before.
+    """
+
+    plain_class: type
+
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters by the names that the plain object has; estimators among them are wrapped."""
+        options = _options_of(self)
+        super().set_params(**params)  # type: ignore[misc]
+        _wrap_children(self, options)
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        """Answer ``estimator_``, the fitted plain object, where the object has no attribute of that name itself."""
+        if name == "estimator_" and came_fitted(self):
+            return unwrap(self)
+        if hasattr(super(), "__getattr__"):
+            return super().__getattr__(name)  # type: ignore[misc]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return _empty, (self.plain_class,), self.__getstate__()
 
 
-def _transformer(step: Any, **options: Any) -> Any:
-    """Wrap a step whose `transform` is called: some predict, too, as LinearDiscriminantAnalysis does."""
-    wrapped = _step(step, **options)
-    if hasattr(step, "transform") and not hasattr(wrapped, "transform"):
-        return with_requests_of(step, AutoScaleTransformer(unfitted(step), **options))
-    return wrapped
+@cache
+def _composite_class(plain: Any) -> type:
+    """Return the class of composites of a class of scikit-learn's, or of another library."""
+    members = {"__doc__": plain.__doc__, "__module__": __name__, "plain_class": plain}
+    cls = type(f"{_PREFIX}{plain.__name__}", (Composite, plain), members)
+    add_methods(cls, plain)
+    return cls
 
 
-def _is_search(obj: Any) -> bool:
-    """Whether an object tries parameters of an inner estimator, as GridSearchCV does."""
-    return hasattr(obj, "estimator") and any(hasattr(obj, name) for name in ("param_grid", "param_distributions"))
+def _composite(obj: Any, options: dict[str, Any]) -> Any:
+    """Return a copy of an object that holds estimators, each wrapped; a fitted one stays fitted, as do those in it."""
+    new = _empty(type(obj))
+    vars(new).update(vars(obj))
+    _wrap_children(new, options)
+    for name, value in obj.get_params(deep=False).items():
+        if getattr(new, name) is value:
+            setattr(new, name, clone(value, safe=False))
+    return new
 
 
-def _renamed_grid(search: Any, inner: Any) -> dict[str, Any]:
-    """Return the parameters that a search tries, by their names in the wrapped inner estimator."""
-    attribute = "param_grid" if hasattr(search, "param_grid") else "param_distributions"
-    grid = getattr(search, attribute)
-
-    def renamed(tried: Any) -> Any:
-        return {_renamed(name, search.estimator, inner): values for name, values in tried.items()}
-
-    return {attribute: [renamed(tried) for tried in grid] if isinstance(grid, (list, tuple)) else renamed(grid)}
+def _empty(plain: type) -> Any:
+    """Return a composite without its state."""
+    return object.__new__(_composite_class(plain))
 
 
-def _renamed(name: str, estimator: Any, wrapped: Any) -> str:
-    """Return the name that a parameter of an estimator has once it is wrapped."""
-    parameters = estimator.get_params()
-    if name not in parameters or isinstance(estimator, AutoScaleBase):
-        return name
-    if isinstance(wrapped, AutoScaleBase):
-        return f"estimator__{name}"
-    step, _, rest = name.partition("__")
-    return f"{step}__{_renamed(rest, parameters[step], wrapped.get_params()[step])}" if rest else name
+def __getattr__(name: str) -> Any:
+    """Return the composite of scikit-learn's class of a name, such as ``AutoScalePipeline``, for who looks it up."""
+    plain = name.removeprefix(_PREFIX)
+    for module, names in HOLDERS.items():
+        if name.startswith(_PREFIX) and plain in names:
+            return _composite_class(getattr(import_module(f"sklearn.{module}"), plain))
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _wrap_children(obj: Any, options: dict[str, Any]) -> None:
+    """Wrap the estimators inside an object, for their `transform` where nothing else of them is called.
+
+    Some that transform predict, too, as LinearDiscriminantAnalysis does.
+    """
+
+    def wrap(child: Any, only_transforms: bool) -> Any:
+        wrapped = autoscale(child, **options)
+        if only_transforms and hasattr(child, "transform") and not hasattr(wrapped, "transform"):
+            return with_requests_of(child, AutoScaleTransformer(wrapped.estimator, **options))
+        return wrapped
+
+    replace_children(obj, wrap)
+
+
+def _options_of(obj: Any) -> dict[str, Any]:
+    """Return the options, such as ``backend``, with which the estimators inside an object were wrapped."""
+    for _, child, _ in children(obj):
+        if isinstance(child, AutoScaleBase):
+            return {name: getattr(child, name) for name in _OPTIONS if name in parameter_names(type(child))}
+        if isinstance(child, Composite):
+            return _options_of(child)
+    return {}
+
+
+def _is_fitted_whole(obj: Any, options: dict[str, Any]) -> bool:
+    """Whether an engine was asked for by name that fits the object as one, and not what is inside it."""
+    backend = options.get("backend", "auto")
+    return backend != "auto" and any(entry.explicit and matches(entry, backend) for entry in entries_for(obj))
 
 
 def _wrapper(estimator: Any, kind: str | None) -> type[AutoScaleBase]:

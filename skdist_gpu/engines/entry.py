@@ -8,11 +8,6 @@ from typing import Any
 
 Allowed = tuple[Any, ...] | Callable[[Any], bool]
 
-# break-even of an engine that is slower at every size
-NEVER = float("inf")
-# break-even of an engine that gets only data on its device, which others would have to fetch
-ON_DEVICE = 1e300
-
 
 def catalogue_name(cls: type) -> str:
     """Return the name of a class in the catalogue: its package goes first where it is not scikit-learn or XGBoost.
@@ -25,15 +20,6 @@ def catalogue_name(cls: type) -> str:
     """
     package = cls.__module__.partition(".")[0]
     return cls.__name__ if package in ("sklearn", "xgboost") else f"{package}.{cls.__name__}"
-
-
-@dataclass(frozen=True)
-class Rate:
-    """Seconds to start, and per product of two values of one row (``n * d**2`` of them)."""
-
-    start: float
-    per_product: float
-    parallel: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,16 +67,10 @@ class Entry:
         Peak bytes on the device as a multiple of the data's bytes there, data included.
     row_bytes, pair_bytes : float
         Bytes on top for each row, and for each pair of rows.
-    break_even : float
-        Number of values in `X` below which scikit-learn is faster.
-    source : str
-        Where `break_even` comes from.
+    slower : str
+        Why another engine goes first at every size, as measured; empty where predicted seconds decide.
     spread_from : float
         Rows of data in main memory from which all GPUs, each handed a copy, are faster than one.
-    slower_with : dict
-        Parameter name -> function that tells whether, with this value, scikit-learn reads fewer rows.
-    rate : Rate or None
-        Measured rates of a fit; None where nothing was measured.
     """
 
     estimator: str
@@ -113,11 +93,8 @@ class Entry:
     memory: float = 2.0
     row_bytes: float = 0
     pair_bytes: float = 0
-    break_even: float = 0
-    source: str = ""
-    spread_from: float = NEVER
-    slower_with: dict[str, Callable[[Any], bool]] = field(default_factory=dict)
-    rate: Rate | None = None
+    slower: str = ""
+    spread_from: float = float("inf")
 
     @property
     def name(self) -> str:

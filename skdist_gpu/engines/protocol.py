@@ -11,7 +11,7 @@ import numpy as np
 
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.block_method import BlockMethod
-from skdist_gpu.engines.entry import NEVER, Entry
+from skdist_gpu.engines.entry import Entry
 from skdist_gpu.progress import Progress
 
 if TYPE_CHECKING:
@@ -141,8 +141,7 @@ class EngineInfo:
 
     def why_slower(self, entry: Entry) -> str | None:
         """Say why another engine is faster whatever the data; None if that depends on their size and place."""
-        source = f" ({entry.source})" if entry.source else ""
-        return f"another engine goes first at every size{source}" if entry.break_even == NEVER else None
+        return f"another engine goes first at every size ({entry.slower})" if entry.slower else None
 
     def peak_bytes(self, entry: Entry, info: InputInfo, resources: Resources) -> int:
         """Return the bytes at the peak that come on top of the user's data, whose size is known."""

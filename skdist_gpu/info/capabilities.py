@@ -30,8 +30,8 @@ def capabilities(resources: Resources | None = None) -> pd.DataFrame:
         One row for each estimator and engine, with the columns ``estimator``, ``engine``,
         ``device``, ``supported`` (on this machine), ``missing`` (what the machine lacks, or why the
         engine is never used for this estimator), ``parameters`` (the values accepted, where not all
-        are), ``sparse``, ``sample_weight``, ``multi_target`` and ``break_even`` (values in `X` below
-        which scikit-learn is faster).
+        are), ``sparse``, ``sample_weight``, ``multi_target`` and ``tolerance`` (the largest relative
+        difference from scikit-learn in float64 that the tests accept).
         What depends on the estimator alone is None in scikit-learn's own rows.
 
     Examples
@@ -65,7 +65,7 @@ def _row(entry: Entry, resources: Resources) -> dict[str, Any]:
         "sparse": None if own else entry.sparse,
         "sample_weight": None if own else entry.weights,
         "multi_target": None if own else entry.multi_target,
-        "break_even": entry.break_even,
+        "tolerance": entry.tolerance,
     }
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from html import escape
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from skdist_gpu.config import format_bytes
+from skdist_gpu.planning.show import plan_html, plan_text
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,10 @@ class Candidate:
         Predicted peak of memory on the device, with the data.
     seconds : float or None
         Predicted duration; None where nothing was measured yet.
+    guess : bool
+        Whether the duration comes from the rates of other estimators, since this one's were not measured.
+    threads : int or None
+        Number of BLAS and OpenMP threads that serves best; None for all.
     """
 
     backend: str
@@ -35,6 +39,8 @@ class Candidate:
     reasons: tuple[str, ...] = ()
     n_bytes: int | None = None
     seconds: float | None = None
+    guess: bool = False
+    threads: int | None = None
 
     @property
     def name(self) -> str:
@@ -93,27 +99,29 @@ class Plan:
         return f"Plan({chosen.name if chosen else 'none'})"
 
     def __str__(self) -> str:
-        lines = [f"{self.estimator} on {self.data}", f"machine: {self.machine}"]
-        for c in self.candidates:
-            lines.append(f"  {c.verdict:<8}  {c.name:<16}  {_prediction(c)}")
-            lines += [f"            - {reason}" for reason in c.reasons]
-        return "\n".join(lines)
+        return plan_text(self)
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{escape(c.verdict)}</td><td>{escape(c.name)}</td><td>{escape(_prediction(c))}</td>"
-            f"<td style='text-align:left'>{'<br>'.join(escape(r) for r in c.reasons)}</td></tr>"
-            for c in self.candidates
-        )
-        caption = f"{escape(self.estimator)} on {escape(self.data)}; machine: {escape(self.machine)}"
-        head = "<tr><th>verdict</th><th>engine</th><th>predicted</th><th>reasons</th></tr>"
-        return f"<table class='skdist-gpu-plan'><caption>{caption}</caption>{head}{rows}</table>"
+        return plan_html(self)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as numbers and texts, ready for JSON.
 
-def _prediction(candidate: Candidate) -> str:
-    parts = []
-    if candidate.seconds is not None:
-        parts.append(f"{candidate.seconds:.2g} s")
-    if candidate.n_bytes is not None:
-        parts.append(format_bytes(candidate.n_bytes))
-    return ", ".join(parts)
+        Returns
+        -------
+        dict
+            ``estimator``, ``data`` and ``machine`` in words; ``chosen``, engine and device as one word, or None;
+            ``candidates``, a list of dicts with ``backend``, ``device``, ``verdict``, ``reasons``, ``n_bytes`` (bytes),
+            ``seconds``, ``guess`` and ``threads``.
+
+        Examples
+        --------
+        >>> from skdist_gpu import AutoScaleRegressor
+        >>> plan = AutoScaleRegressor().plan(shape=(1000, 5)).to_dict()
+        >>> sorted(plan), plan["candidates"][0]["verdict"]
+        (['candidates', 'chosen', 'data', 'estimator', 'machine'], 'chosen')
+        """
+        chosen = self.chosen.name if self.chosen else None
+        candidates = [{**asdict(c), "reasons": list(c.reasons)} for c in self.candidates]
+        described = {"estimator": self.estimator, "data": self.data, "machine": self.machine}
+        return {**described, "chosen": chosen, "candidates": candidates}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from math import isfinite
 from numbers import Number
 from typing import Any
 
@@ -13,12 +14,13 @@ from sklearn.utils.fixes import parse_version
 from skdist_gpu._compat.sklearn import goes_on, has_callbacks
 from skdist_gpu.config import checks, format_bytes
 from skdist_gpu.data.inspect import InputInfo
-from skdist_gpu.engines.entry import NEVER, ON_DEVICE, Allowed, Entry
+from skdist_gpu.engines.entry import Allowed, Entry
 from skdist_gpu.engines.protocol import EngineInfo
 from skdist_gpu.engines.registry import engines, entries_for, matches
 from skdist_gpu.exceptions import BackendError
 from skdist_gpu.hardware.detect import Resources
-from skdist_gpu.planning.cost import predict_seconds
+from skdist_gpu.planning.choice import choose
+from skdist_gpu.planning.cost import Prediction, predict
 from skdist_gpu.planning.memory import memory_refusals, predict_bytes
 from skdist_gpu.planning.plan import Candidate, Plan
 
@@ -67,11 +69,12 @@ def make_plan(estimator: Any, info: InputInfo, resources: Resources, request: Re
     check_backend(request.backend)
     entries = entries_for(estimator)
     candidates = [_judge(entry, estimator, info, resources, request) for entry in entries]
+    spread = {entry.name for entry in entries if _is_spread(entry, info, request)}
     return Plan(
         estimator=type(estimator).__name__,
         data=str(info),
         machine=_describe(resources),
-        candidates=tuple(_choose(candidates, on_dask=info.location == "dask")),
+        candidates=tuple(choose(candidates, info.location, spread)),
     )
 
 
@@ -103,8 +106,23 @@ def _judge(entry: Entry, estimator: Any, info: InputInfo, resources: Resources, 
         return Candidate(entry.backend, entry.device, "refused", (reason,))
     n_bytes = predict_bytes(entry, info, resources)
     verdict, reasons = _verdict(entry, n_bytes, estimator, info, resources, request)
-    seconds = predict_seconds(entry, info, resources)
-    return Candidate(entry.backend, entry.device, verdict, tuple(reasons), n_bytes, seconds)
+    predicted = _predict(entry, estimator, info, resources)
+    return Candidate(
+        entry.backend,
+        entry.device,
+        verdict,
+        tuple(reasons),
+        n_bytes,
+        seconds=predicted.seconds if predicted else None,
+        guess=predicted.guess if predicted else False,
+        threads=predicted.threads if predicted else None,
+    )
+
+
+def _predict(entry: Entry, estimator: Any, info: InputInfo, resources: Resources) -> Prediction | None:
+    """Predict the seconds of a fit, with those to load the engine's libraries where they are not loaded."""
+    started = all(resources.packages.is_loaded(name) for name in engines()[entry.backend].packages[entry.device])
+    return predict(estimator, entry.name, info, resources, started=started)
 
 
 def _verdict(
@@ -126,26 +144,10 @@ def _verdict(
     refusals = refusals or memory_refusals(entry, info, resources, n_bytes, request.memory_budget)
     if refusals:
         return "refused", refusals
-    slower = _why_slower(engine, entry, info, request) or _slower_with(entry, estimator, info)
+    slower = _why_slower(engine, entry, info, request)
     if slower:
         return "slower", [slower]
     return "possible", _why(engine, entry, estimator, info, resources, request)
-
-
-def _choose(candidates: list[Candidate], on_dask: bool) -> list[Candidate]:
-    """Mark the first possible candidate as chosen, or the first slower one where no other can run.
-
-    One that leaves Dask's blocks where they are goes before one that gathers them, one that is worth handing the data
-    out before all others, and a GPU before other cores.
-    """
-    spread = any(c.device == "dask" and c.verdict == "possible" for c in candidates)
-    preferred = "dask" if on_dask or spread else "gpu"
-    for verdict in ("possible", "slower"):
-        runnable = [i for i, c in enumerate(candidates) if c.verdict == verdict]
-        if runnable:
-            first = min(runnable, key=lambda i: candidates[i].device != preferred)
-            return [replace(c, verdict="chosen") if i == first else c for i, c in enumerate(candidates)]
-    return candidates
 
 
 def machine_refusals(entry: Entry, resources: Resources) -> list[str]:
@@ -163,14 +165,6 @@ def machine_refusals(entry: Entry, resources: Resources) -> list[str]:
     if entry.device == "gpu" and not resources.gpus:
         refusals.append("needs a GPU; NVML and CUDA_VISIBLE_DEVICES show none")
     return [*refusals, *engine.machine_refusals(entry, resources)]
-
-
-def _slower_with(entry: Entry, estimator: Any, info: InputInfo) -> str | None:
-    """Say for which parameter scikit-learn is faster on data in memory; None if for none."""
-    for name, is_slower in entry.slower_with.items():
-        if info.location == "host" and is_slower(getattr(estimator, name)):
-            return f"with {name}={_shown(getattr(estimator, name))} scikit-learn reads fewer rows"
-    return None
 
 
 def parameter_refusals(entry: Entry, estimator: Any, *, sparse: bool) -> list[str]:
@@ -301,23 +295,13 @@ def _why_slower(engine: EngineInfo, entry: Entry, info: InputInfo, request: Requ
         return None
     if entry.device == "dask" and info.location != "dask":
         return f"the data are {_PLACES[info.location]} already; to hand them to Dask costs a copy"
-    always = engine.why_slower(entry)
-    if always:
-        return always
-    source = f" ({entry.source})" if entry.source else ""
-    if info.location == "gpu" and entry.device == "gpu":
-        return None  # to leave the GPU costs more than a small fit
-    if entry.break_even == ON_DEVICE:
-        return f"goes first only for data that are on the GPU already{source}"
-    if info.n_values is not None and info.n_values < entry.break_even:
-        return f"{info.n_values} values in X are below its break-even of {entry.break_even:.3g}{source}"
-    return None
+    return engine.why_slower(entry)
 
 
 def _is_spread(entry: Entry, info: InputInfo, request: Request) -> bool:
     """Whether rows in main memory, or in Dask, are so many that all GPUs are faster than one, or all are asked for."""
     enough = request.all_gpus or (info.n_samples or 0) >= entry.spread_from
-    return entry.spread_from < NEVER and info.location in ("host", "dask") and enough
+    return isfinite(entry.spread_from) and info.location in ("host", "dask") and enough
 
 
 def _why(
@@ -326,7 +310,7 @@ def _why(
     if entry.explicit:
         return [f"{entry.backend} was asked for: {entry.explicit}"]
     if _is_spread(entry, info, request):
-        return [f"on all GPUs, which are faster than one from {entry.spread_from:.0e} rows on: {entry.source}"]
+        return [f"on all GPUs, which are faster than one from {entry.spread_from:.0e} rows on"]
     first, *further = engine.why(entry, estimator, info, resources)
     drift = _known_drift(entry, info)
     return [f"{first}{'; ' if drift else ''}{drift}", *further]

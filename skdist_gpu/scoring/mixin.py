@@ -9,6 +9,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from skdist_gpu.delegation import estimator_has
 from skdist_gpu.engines.block_method import BlockMethod, ModelCopies
@@ -19,18 +20,41 @@ from skdist_gpu.scoring.methods import block_method
 SMALL = 2**16
 
 
+def came_fitted(estimator: Any) -> bool:
+    """Whether an estimator has learned from rows, as scikit-learn's `check_is_fitted` tells."""
+    if isinstance(estimator, type) or not hasattr(estimator, "fit") or not get_tags(estimator).requires_fit:
+        return False
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError:
+        return False
+    return True
+
+
 class ScoringMixin:
     """Call the methods of the plain fitted estimator on data in any container."""
 
+    def _known_fitted(self) -> Any:
+        """Return the plain fitted estimator: of the last fit, or the wrapped one where it came fitted; else None.
+
+        scikit-learn's `check_is_fitted` decides whether it did. ``clone`` makes unfitted copies of both, and a fit of
+        the wrapper takes such a copy, so that the wrapped one stays as it came.
+        """
+        if "estimator_" in self.__dict__:
+            return self.__dict__["estimator_"]
+        wrapped = self.__dict__.get("estimator")
+        return wrapped if wrapped is not None and came_fitted(wrapped) else None
+
     def _fitted(self) -> Any:
         """Return the plain fitted estimator; of one that learns nothing, such as a Normalizer, any will do."""
-        if "estimator_" not in self.__dict__ and not get_tags(self).requires_fit:
+        fitted = self._known_fitted()
+        if fitted is None and not get_tags(self).requires_fit:
             return clone(self._make_estimator())  # type: ignore[attr-defined]
         self._check_fitted()
-        return self.__dict__["estimator_"]
+        return fitted
 
     def _check_fitted(self) -> None:
-        if "estimator_" not in self.__dict__:
+        if self._known_fitted() is None:
             raise NotFittedError(
                 f"This {type(self).__name__} instance is not fitted yet. Call 'fit' with appropriate "
                 "arguments before using this estimator."

@@ -35,8 +35,12 @@ ANSWERS = ("predict_proba", "decision_function", "transform", "score_samples", "
 _SMALL: dict[str, Any] = {"n_estimators": 5, "n_clusters": 2, "n_quantiles": 20, "max_iter": 10_000, "tol": 1e-10}
 _SMALL |= {"random_state": 0, "subsample": None, "algorithm": "arpack", "solver": "lbfgs", "gamma": 0.01}
 # estimators whose parameter of such a name is meant
-_ONLY = {"algorithm": ("TruncatedSVD",), "solver": ("LogisticRegression",), "gamma": ("SpectralClustering",)}
-_ONLY["subsample"] = ("QuantileTransformer", "KBinsDiscretizer")
+_ONLY: dict[str, tuple[str, ...]] = {
+    "subsample": ("QuantileTransformer", "KBinsDiscretizer"),
+    "algorithm": ("TruncatedSVD",),
+    "solver": ("LogisticRegression",),
+    "gamma": ("SpectralClustering",),
+}
 
 
 def parametrize_with_autoscale_checks(engine: str | None = None) -> Any:
@@ -79,7 +83,7 @@ def check_entries_are_complete(engine: str) -> None:
     assert info.packages, "packages names no device"
     assert set(info.reads) == set(info.packages), "reads and packages name other devices"
     for entry, estimator in _entries(engine):
-        named = {*entry.accepts, *entry.sparse_accepts, *entry.ignores, *entry.slower_with}
+        named = {*entry.accepts, *entry.sparse_accepts, *entry.ignores}
         assert named <= set(estimator.get_params()), f"{entry.estimator} has no {named - set(estimator.get_params())}"
         assert entry.device in info.packages, f"{entry.estimator}: {engine} has no device {entry.device}"
 

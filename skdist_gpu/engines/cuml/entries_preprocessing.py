@@ -9,11 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from skdist_gpu.engines.cuml.entries_supervised import cuml_entry, is_number
-from skdist_gpu.engines.entry import NEVER, ON_DEVICE, Entry
+from skdist_gpu.engines.entry import Entry
 
 _OURS = "the same statistics as our own in one pass"
-_NO_ROW = "to fit reads no row of X"
-_TABLE = "cuDF finds the distinct values; those of data on the host are counted there"
 
 
 def _is_nan(value: Any) -> bool:
@@ -32,35 +30,31 @@ _CATEGORIES: dict[str, Any] = {"min_frequency": (None,), "max_categories": (None
 _TARGET: dict[str, Any] = {"smooth": is_number, "categories": ("auto",), "target_type": ("auto",)}
 
 
-def _row(estimator: str, break_even: float, source: str, **options: Any) -> Entry:
-    return cuml_entry(
-        estimator, break_even, source=source, weights=False, **({"multi_target": False, "tolerance": 1e-6} | options)
-    )
+def _entry(estimator: str, slower: str = "", **options: Any) -> Entry:
+    return cuml_entry(estimator, slower=slower, weights=False, **({"multi_target": False, "tolerance": 1e-6} | options))
 
 
 ENTRIES: tuple[Entry, ...] = (
-    _row("MinMaxScaler", NEVER, _OURS),
-    _row("MaxAbsScaler", NEVER, _OURS, sparse=True),
-    _row("RobustScaler", NEVER, _OURS, accepts={"unit_variance": (False,)}),
-    _row("SimpleImputer", NEVER, _OURS, accepts=_IMPUTER),
-    _row("KBinsDiscretizer", NEVER, _OURS, accepts=_BINS),
-    _row(
+    _entry("MinMaxScaler", _OURS),
+    _entry("MaxAbsScaler", _OURS, sparse=True),
+    _entry("RobustScaler", _OURS, accepts={"unit_variance": (False,)}),
+    _entry("SimpleImputer", _OURS, accepts=_IMPUTER),
+    _entry("KBinsDiscretizer", _OURS, accepts=_BINS),
+    _entry(
         "QuantileTransformer",
-        NEVER,
         _OURS,
         refusal="cuML copies X to the host and takes its quantiles there, with NumPy, as scikit-learn does",
     ),
-    _row("PolynomialFeatures", ON_DEVICE, _NO_ROW, accepts={"degree": _is_degree}, sparse=True),
-    _row("Normalizer", ON_DEVICE, _NO_ROW, sparse=True),
-    _row("Binarizer", ON_DEVICE, _NO_ROW, sparse=True),
-    _row("TfidfTransformer", ON_DEVICE, "to fit is to count the indices of X once", sparse=True),
-    _row(
+    _entry("PolynomialFeatures", accepts={"degree": _is_degree}, sparse=True),
+    _entry("Normalizer", sparse=True),
+    _entry("Binarizer", sparse=True),
+    _entry("TfidfTransformer", sparse=True),
+    _entry(
         "PowerTransformer",
-        NEVER,
         "not to be compared",
         refusal="its search for a power ends in an error for some columns (BracketError, TypeError; cuML 26.10)",
     ),
-    _row("OneHotEncoder", ON_DEVICE, _TABLE, accepts=_CATEGORIES, tolerance=0.0),
-    _row("OrdinalEncoder", ON_DEVICE, _TABLE, accepts=_CATEGORIES, tolerance=0.0),
-    _row("TargetEncoder", ON_DEVICE, _TABLE, accepts=_TARGET, tolerance=1e-8),
+    _entry("OneHotEncoder", accepts=_CATEGORIES, tolerance=0.0),
+    _entry("OrdinalEncoder", accepts=_CATEGORIES, tolerance=0.0),
+    _entry("TargetEncoder", accepts=_TARGET, tolerance=1e-8),
 )

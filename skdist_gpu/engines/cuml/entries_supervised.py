@@ -7,18 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from skdist_gpu.engines.entry import NEVER, Entry, Rate
+from skdist_gpu.engines.entry import Entry
 
-_RATES = {"LinearRegression": Rate(3e-2, 3.0e-12), "Ridge": Rate(3e-2, 3.0e-12)}
 # what cuML's float32 sums were off on an H100: 20 normal columns to 1e6 rows, 100 with the truth known beyond
 _LEAST_SQUARES_DRIFT = ((1e5, 1.8e-5), (1e6, 4.5e-4), (2e6, 3.5e-3), (1e7, 4.3e-2), (2.1e7, 1.0e-1), (2.5e7, 1.7e-1))
 
 
-def cuml_entry(estimator: str, break_even: float, **options: Any) -> Entry:
+def cuml_entry(estimator: str, **options: Any) -> Entry:
     """Return an entry for cuML on one GPU."""
-    source = options.pop("source", "crossover measured on an H100 with 16 cores")
-    taken = {"weights": True, "multi_target": True} | options
-    return Entry(estimator, "cuml", "gpu", break_even=break_even, source=source, rate=_RATES.get(estimator), **taken)
+    return Entry(estimator, "cuml", "gpu", **{"weights": True, "multi_target": True, **options})
 
 
 def is_number(value: Any) -> bool:
@@ -54,7 +51,6 @@ _FOREST: dict[str, Any] = {
 ENTRIES: tuple[Entry, ...] = (
     cuml_entry(
         "LinearRegression",
-        2e5,
         accepts={"positive": (False,)},
         sparse=True,
         tolerance=1e-5,
@@ -62,17 +58,15 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     cuml_entry(
         "Ridge",
-        2e6,
         accepts={"positive": (False,), "solver": ("auto", "cholesky", "svd")},
         sparse=True,
         sparse_accepts={"solver": ("auto", "sparse_cg", "lsqr")},
         tolerance=1e-5,
         drift=_LEAST_SQUARES_DRIFT,
     ),
-    cuml_entry("Lasso", 7e5, accepts=_LASSO, sparse=True, multi_target=False, weights=False, tolerance=1e-3),
+    cuml_entry("Lasso", accepts=_LASSO, sparse=True, multi_target=False, weights=False, tolerance=1e-3),
     cuml_entry(
         "ElasticNet",
-        7e5,
         accepts={**_LASSO, "l1_ratio": is_number},
         sparse=True,
         multi_target=False,
@@ -81,33 +75,30 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     cuml_entry(
         "LogisticRegression",
-        2e5,
         accepts={"intercept_scaling": (1,), "dual": (False,)},
         sparse=True,
         # liblinear penalises the intercept, too; the other solvers have one answer
         ignores={"solver": ("lbfgs", "newton-cg", "newton-cholesky", "sag", "saga")},
         tolerance=1e-3,
     ),
-    cuml_entry("LinearSVC", 2e6, accepts={**_LIBLINEAR, "multi_class": ("ovr",)}, tolerance=1e-2),
-    cuml_entry("LinearSVR", 1e5, accepts=_LIBLINEAR, multi_target=False, tolerance=1e-2),
+    cuml_entry("LinearSVC", accepts={**_LIBLINEAR, "multi_class": ("ovr",)}, tolerance=1e-2),
+    cuml_entry("LinearSVR", accepts=_LIBLINEAR, multi_target=False, tolerance=1e-2),
     cuml_entry(
         "SVC",
-        2e4,
         accepts={"kernel": _KERNELS, "probability": (False, "deprecated")},
         sparse=True,
         multi_target=False,
         tolerance=1e-2,
     ),
-    cuml_entry("SVR", 2e4, accepts={"kernel": _KERNELS}, sparse=True, multi_target=False, tolerance=1e-2),
+    cuml_entry("SVR", accepts={"kernel": _KERNELS}, sparse=True, multi_target=False, tolerance=1e-2),
     cuml_entry(
         "KernelRidge",
-        2e4,
         accepts={"kernel": _PAIRWISE_KERNELS, "kernel_params": (None,)},
         tolerance=1e-4,
         pair_bytes=16,
     ),
     *(
-        cuml_entry(name, 5e6, accepts={**criteria, **_FOREST}, multi_target=False, tolerance=1e-2, memory=3.0)
+        cuml_entry(name, accepts={**criteria, **_FOREST}, multi_target=False, tolerance=1e-2, memory=3.0)
         for name, criteria in (
             ("RandomForestClassifier", {"criterion": ("gini", "entropy"), "class_weight": _no_subsample}),
             ("RandomForestRegressor", {"criterion": ("squared_error", "poisson")}),
@@ -116,7 +107,6 @@ ENTRIES: tuple[Entry, ...] = (
     *(
         cuml_entry(
             name,
-            2e4,
             accepts={"weights": ("uniform", "distance"), **NEIGHBOURS},
             sparse=True,
             sparse_accepts=SPARSE_NEIGHBOURS,
@@ -128,12 +118,11 @@ ENTRIES: tuple[Entry, ...] = (
     *(
         cuml_entry(
             name,
-            NEVER,
             sparse=name not in ("GaussianNB", "CategoricalNB"),  # as in scikit-learn
             weights=name == "GaussianNB",
             multi_target=False,
             tolerance=1e-6,
-            source="the same counts as our own in one pass",
+            slower="the same counts as our own in one pass",
         )
         for name in ("GaussianNB", "MultinomialNB", "ComplementNB", "BernoulliNB", "CategoricalNB")
     ),

@@ -11,12 +11,10 @@ from skdist_gpu.engines.cuml.entries_supervised import (
     SPARSE_NEIGHBOURS,
     cuml_entry,
 )
-from skdist_gpu.engines.entry import NEVER, Entry
+from skdist_gpu.engines.entry import Entry
 
 # what cuML's float32 sums were off on an H100, 100 standard normal columns, variances known
 _VARIANCE_DRIFT = ((1e7, 1.5e-2), (2.1e7, 4.5e-2), (2.5e7, 5.8e-2))
-_NOT_MEASURED = "as KMeans; not measured for this estimator"
-_GRAPHS = "measured on an H100 from 1 000 x 8 on, where HDBSCAN takes half the time, UMAP a fiftieth"
 _ONE_PASS = "the same sums as our own in one pass"
 
 
@@ -73,90 +71,77 @@ _CONTRIB_HDBSCAN: dict[str, Any] = {
 }
 
 ENTRIES: tuple[Entry, ...] = (
-    cuml_entry("KMeans", 2e5, accepts={"init": _is_name}, tolerance=1e-2),
-    cuml_entry("DBSCAN", 2e4, accepts=_DBSCAN, ignores={"metric_params": (None,)}, tolerance=0.0),
-    cuml_entry("HDBSCAN", 8e3, accepts=_HDBSCAN, weights=False, tolerance=1e-2, source=_GRAPHS),
-    cuml_entry("hdbscan.HDBSCAN", 8e3, accepts=_CONTRIB_HDBSCAN, weights=False, tolerance=1e-2, source=_GRAPHS),
+    cuml_entry("KMeans", accepts={"init": _is_name}, tolerance=1e-2),
+    cuml_entry("DBSCAN", accepts=_DBSCAN, ignores={"metric_params": (None,)}, tolerance=0.0),
+    cuml_entry("HDBSCAN", accepts=_HDBSCAN, weights=False, tolerance=1e-2),
+    cuml_entry("hdbscan.HDBSCAN", accepts=_CONTRIB_HDBSCAN, weights=False, tolerance=1e-2),
     cuml_entry(
         "SpectralClustering",
-        2e4,
         accepts={**_NEAREST, "assign_labels": ("kmeans",)},
         weights=False,
         tolerance=1e-2,
     ),
     cuml_entry(
         "AgglomerativeClustering",
-        2e5,
         accepts=_LINKAGE,
         weights=False,
         tolerance=0.0,
         pair_bytes=8,
-        source=_NOT_MEASURED,
     ),
     cuml_entry(
         "PCA",
-        NEVER,
         accepts={"svd_solver": ("auto", "full", "covariance_eigh"), "n_components": _is_count},
         sparse=True,
         sparse_accepts={"svd_solver": ("auto", "covariance_eigh")},
         weights=False,
         tolerance=1e-2,
         drift=_VARIANCE_DRIFT,
-        source="cuML's PCA was slower than scikit-learn's at every size measured, 1e3 to 1e8 values",
+        slower="cuML's PCA was slower than scikit-learn's at every size measured, 1e3 to 1e8 values",
     ),
-    cuml_entry("IncrementalPCA", NEVER, sparse=True, weights=False, tolerance=1e-4, source=_ONE_PASS),
-    cuml_entry("TruncatedSVD", NEVER, weights=False, tolerance=1e-4, source=_ONE_PASS),
-    cuml_entry("EmpiricalCovariance", NEVER, weights=False, tolerance=1e-6, source=_ONE_PASS),
-    cuml_entry("LedoitWolf", NEVER, weights=False, tolerance=1e-6, source=_ONE_PASS),
-    cuml_entry("StandardScaler", NEVER, weights=False, tolerance=1e-6, source=_ONE_PASS),
+    cuml_entry("IncrementalPCA", sparse=True, weights=False, tolerance=1e-4, slower=_ONE_PASS),
+    cuml_entry("TruncatedSVD", weights=False, tolerance=1e-4, slower=_ONE_PASS),
+    cuml_entry("EmpiricalCovariance", weights=False, tolerance=1e-6, slower=_ONE_PASS),
+    cuml_entry("LedoitWolf", weights=False, tolerance=1e-6, slower=_ONE_PASS),
+    cuml_entry("StandardScaler", weights=False, tolerance=1e-6, slower=_ONE_PASS),
     cuml_entry(
         "TSNE",
-        2e4,
         accepts=_TSNE,
         weights=False,
         tolerance=1e-2,
-        source="0.9 s for 3 000 x 8 on an H100, the first call, against some 3 s of scikit-learn",
     ),
     cuml_entry(
         "umap.UMAP",
-        8e3,
         accepts=_UMAP,
         sparse=True,
         weights=False,
         multi_target=False,
         tolerance=1e-2,
-        source=_GRAPHS,
     ),
-    cuml_entry("SpectralEmbedding", 2e5, accepts=_NEAREST, weights=False, tolerance=1e-2, source=_NOT_MEASURED),
+    cuml_entry("SpectralEmbedding", accepts=_NEAREST, weights=False, tolerance=1e-2),
     cuml_entry(
         "NearestNeighbors",
-        2e4,
         accepts=NEIGHBOURS,
         sparse=True,
         sparse_accepts=SPARSE_NEIGHBOURS,
         weights=False,
         tolerance=1e-4,
     ),
-    cuml_entry(
-        "KernelDensity", NEVER, tolerance=1e-6, source="scikit-learn fits its tree itself; the GPU scores CuPy rows"
-    ),
+    cuml_entry("KernelDensity", tolerance=1e-6, slower="scikit-learn fits its tree itself; the GPU scores CuPy rows"),
     cuml_entry(
         "IsolationForest",
-        NEVER,
         weights=False,
         tolerance=1e-2,
         memory=3.0,
-        source="to convert 100 trees takes 1.2 s; scikit-learn fits them to 2e6 values in 0.4 s (H100 machine)",
+        slower="to convert 100 trees takes 1.2 s; scikit-learn fits them to 2e6 values in 0.4 s (H100 machine)",
     ),
     *(
         cuml_entry(
             name,
-            NEVER,
             accepts={"compute_inverse_components": (False,)},
             sparse=True,
             weights=False,
             tolerance=0.0,
-            source="to draw a matrix reads no row of X",
+            slower="to draw a matrix reads no row of X",
         )
         for name in ("GaussianRandomProjection", "SparseRandomProjection")
     ),

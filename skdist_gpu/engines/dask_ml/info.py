@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from skdist_gpu.engines.entry import NEVER, Allowed, Entry
+from skdist_gpu.engines.entry import Allowed, Entry
 from skdist_gpu.engines.protocol import EngineInfo
 
 
@@ -38,14 +38,10 @@ _ENTRIES: tuple[Entry, ...] = (
         "SpectralClustering",
         {"affinity": ("rbf", "polynomial", "sigmoid", "laplacian"), "assign_labels": ("kmeans",)},
         tolerance=1e-2,
-        break_even=2e5,
-        source="below, scikit-learn's exact affinity matrix fits; dask_ml approximates it by Nyström's method",
+        # below 200 000 values, scikit-learn's exact affinity matrix fits; dask_ml approximates it by Nyström's method
     ),
-    *(
-        _dask_ml(name, {}, break_even=NEVER, refusal=f"dask_ml {why} (benchmarks/dask_ml_answers.py)")
-        for name, why in _OTHERWISE
-    ),
-    *(_dask_ml(name, {}, break_even=NEVER, refusal=f"dask_ml {why}") for name, why in _LESS),
+    *(_dask_ml(name, {}, refusal=f"dask_ml {why} (benchmarks/dask_ml_answers.py)") for name, why in _OTHERWISE),
+    *(_dask_ml(name, {}, refusal=f"dask_ml {why}") for name, why in _LESS),
 )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from skdist_gpu.data.inspect import InputInfo
-from skdist_gpu.engines.entry import NEVER, Entry
+from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.protocol import EngineInfo, largest_block
 
 if TYPE_CHECKING:
@@ -55,8 +55,7 @@ def _incremental(estimator: str, weights: bool) -> Entry:
         weights=weights,
         multi_target=estimator in _SEVERAL_TARGETS,
         tolerance=float("inf"),
-        break_even=NEVER,
-        source=_SOURCE,
+        slower=_SOURCE,
     )
 
 
@@ -80,7 +79,7 @@ class Incremental(EngineInfo):
         return _ENTRIES
 
     def why_slower(self, entry: Entry) -> str:
-        return f"sequential by nature: {entry.source}"
+        return f"sequential by nature: {entry.slower}"
 
     def peak_bytes(self, entry: Entry, info: InputInfo, resources: Resources) -> int:
         return largest_block(info, BLOCK_ROWS)

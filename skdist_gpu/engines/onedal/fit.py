@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.multiclass import check_classification_targets
 
-from skdist_gpu._compat.sklearn import index_neighbours, local_density, openmp_threads
+from skdist_gpu._compat.sklearn import index_neighbours, keep_kmeans_state, local_density
 from skdist_gpu._compat.sklearnex import NotAccelerated, iterations_limit, twin_of
 from skdist_gpu.data.convert import validate
 from skdist_gpu.engines.onedal.forests import FORESTS, fit_forest
@@ -116,21 +116,17 @@ def _fit_dbscan(estimator: Any, X: np.ndarray, y: Any, sample_weight: Any) -> No
     estimator.components_ = X[estimator.core_sample_indices_].copy()
 
 
-def _fit_kmeans(estimator: Any, X: np.ndarray, y: Any, sample_weight: Any) -> Any:
+def _fit_kmeans(estimator: Any, X: np.ndarray, y: Any, sample_weight: Any) -> None:
     """Fit a KMeans in place by Lloyd's steps from the centres that scikit-learn would begin with."""
     origin = X.mean(axis=0)
     rows = X - origin
     generator = check_random_state(estimator.random_state)
-    starts, best = _starts_of(estimator), None
-    for _ in range(starts):
-        centres = _first_centres(estimator, rows, origin, generator)
-        twin = twin_of(estimator, init=centres, n_init=1).fit(rows)
-        if best is None or twin.inertia_ < best.inertia_:
-            best = twin
+    starts = (_first_centres(estimator, rows, origin, generator) for _ in range(_starts_of(estimator)))
+    best = min((twin_of(estimator, init=start, n_init=1).fit(rows) for start in starts), key=lambda twin: twin.inertia_)
+    keep_kmeans_state(estimator, best.cluster_centers_)
     estimator.cluster_centers_ = np.asarray(best.cluster_centers_, dtype=X.dtype) + origin
     estimator.labels_ = np.asarray(best.labels_, dtype=np.int32).reshape(-1)
     estimator.inertia_, estimator.n_iter_ = float(best.inertia_), int(best.n_iter_)
-    estimator._n_features_out, estimator._n_threads = estimator.n_clusters, openmp_threads()
     found = len(np.unique(estimator.labels_))
     if found < estimator.n_clusters:
         warnings.warn(

@@ -77,8 +77,8 @@ ENTRIES: tuple[Entry, ...] = (
     _entry("KMeans", accepts={"algorithm": ("lloyd",), "init": _no_function}, tolerance=1e-2, break_even=1e5),
     _entry(
         "TSNE",
-        refusal="oneDAL's embeddings have a divergence 8 to 20 % above scikit-learn's after as many steps, on 1 000 rows "
-        "of five classes and of digits",
+        refusal="oneDAL's embeddings diverge 8 to 20 % more than scikit-learn's after as many steps (five classes, digits; "
+        "benchmarks/onedal_rows.py)",
     ),
 )
 

@@ -39,7 +39,7 @@ def fit(job: FitJob) -> Fitted:
         return _fit(job)
     finally:
         if job.device == "gpu":
-            from skdist_gpu.engines.executors.gpu import release_memory
+            from skdist_gpu.engines.executors.pool import release_memory
 
             release_memory(n_gpus(job.info, job.resources))
 
@@ -94,7 +94,8 @@ def _passes(job: FitJob, X: Any, y: Any, sample_weight: Any, classes: np.ndarray
 
     from_files = isinstance(X, DatasetTable)
     numbered = from_files or isinstance(X.shape[0], (int, np.integer))
-    elsewhere = {"reduce_sample": executor.reduce_sample, "resident": executor.resident} if job.device == "gpu" else {}
+    on_gpu = ("reduce_sample", "resident", "clusters", "clusters_of") if job.device == "gpu" else ()
+    elsewhere = {name: getattr(executor, name) for name in on_gpu}
     return Passes(
         reduce=executor.reduce,
         n_features=X.shape[1],

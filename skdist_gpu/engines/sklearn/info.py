@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from skdist_gpu.data.inspect import InputInfo
-from skdist_gpu.engines.entry import Entry, Rate
+from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.protocol import EngineInfo
 
 if TYPE_CHECKING:
     from skdist_gpu.hardware.detect import Resources
-
-# on one core
-_RATES = {"LinearRegression": Rate(1e-3, 1.2e-9), "Ridge": Rate(1e-3, 1.0e-10)}
 
 
 class ScikitLearn(EngineInfo):
@@ -37,7 +34,6 @@ class ScikitLearn(EngineInfo):
             multi_target=True,
             native=True,
             tolerance=0.0,
-            rate=_RATES.get(estimator),
         )
 
     def why(self, entry: Entry, estimator: Any, info: InputInfo, resources: Resources) -> list[str]:

@@ -10,7 +10,6 @@ from skdist_gpu.engines.xgboost import entries_boosting
 
 
 def _xgboost(estimator: str) -> list[Entry]:
-    gpu = "XGBoost's GPU pays from about a million rows (GBM-perf)"
     histograms: dict[str, Allowed] = {
         "tree_method": (None, "auto", "hist", "approx"),
         "booster": (None, "gbtree", "dart"),
@@ -28,8 +27,6 @@ def _xgboost(estimator: str) -> list[Entry]:
             "gpu",
             accepts=histograms | on_gpu,
             sparse=True,
-            break_even=2e7,
-            source=gpu,
             **taken,
         ),
         Entry(
@@ -37,8 +34,6 @@ def _xgboost(estimator: str) -> list[Entry]:
             "xgboost.external",
             "gpu",
             accepts=pages | on_gpu,
-            break_even=2e7,
-            source="10 GB of Parquet: 50 rounds in 29 s on an H100, 20 rounds in 2500 s on two busy cores",
             **taken,
         ),
         Entry(

@@ -14,7 +14,7 @@ import numpy as np
 from skdist_gpu.engines.reductions.classes.class_moments import ClassReduction
 from skdist_gpu.engines.reductions.columns.columns import ExtremaReduction, Together, check_finite, total
 from skdist_gpu.engines.reductions.core.protocol import Passes
-from skdist_gpu.engines.reductions.entries import one_pass
+from skdist_gpu.engines.reductions.entries import everywhere
 
 
 def fit_nearest_centroid(estimator: Any, data: Passes) -> None:
@@ -78,6 +78,6 @@ def _priors(estimator: Any, shares: np.ndarray) -> np.ndarray:
     return priors
 
 
-ENTRIES = one_pass(
-    "NearestCentroid", fit_nearest_centroid, 1e6, accepts={"metric": ("euclidean",)}, multi_target=False, weights=False
+ENTRIES = everywhere(
+    "NearestCentroid", fit_nearest_centroid, accepts={"metric": ("euclidean",)}, multi_target=False, weights=False
 )

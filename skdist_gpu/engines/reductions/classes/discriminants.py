@@ -21,7 +21,7 @@ from skdist_gpu.engines.reductions.classes.class_moments import ClassMoments, ce
 from skdist_gpu.engines.reductions.columns.covariance import SquaredNorms, ledoit_wolf_shrinkage, warn_of_one_row
 from skdist_gpu.engines.reductions.core.moments import SMALLEST_SHARE
 from skdist_gpu.engines.reductions.core.protocol import Passes, namespace, too_few_rows
-from skdist_gpu.engines.reductions.entries import DENSE, SQUARES, one_pass
+from skdist_gpu.engines.reductions.entries import DENSE, SQUARES, everywhere
 
 
 def fit_linear_discriminant_analysis(estimator: Any, data: Passes) -> None:
@@ -303,6 +303,6 @@ def _narrow(estimator: Any, *names: str) -> None:
 
 _OPTIONS: dict[str, Any] = {"accepts": {"covariance_estimator": (None,)}, "multi_target": False, **SQUARES, **DENSE}
 ENTRIES = (
-    *one_pass("LinearDiscriminantAnalysis", fit_linear_discriminant_analysis, 1e5, **_OPTIONS),
-    *one_pass("QuadraticDiscriminantAnalysis", fit_quadratic_discriminant_analysis, 1e6, **_OPTIONS),
+    *everywhere("LinearDiscriminantAnalysis", fit_linear_discriminant_analysis, **_OPTIONS),
+    *everywhere("QuadraticDiscriminantAnalysis", fit_quadratic_discriminant_analysis, **_OPTIONS),
 )

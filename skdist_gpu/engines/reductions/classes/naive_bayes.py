@@ -19,7 +19,7 @@ from skdist_gpu.engines.reductions.classes.class_moments import ClassMoments, Cl
 from skdist_gpu.engines.reductions.columns.columns import ColumnReduction, Together, check_finite, over_rows, total
 from skdist_gpu.engines.reductions.core.moments import check_weight
 from skdist_gpu.engines.reductions.core.protocol import Passes, namespace
-from skdist_gpu.engines.reductions.entries import one_pass
+from skdist_gpu.engines.reductions.entries import everywhere
 
 
 def fit_gaussian_nb(estimator: Any, data: Passes) -> None:
@@ -237,9 +237,9 @@ def _add_columns(a: Any, b: Any) -> Any:
 
 
 ENTRIES = (
-    *one_pass("GaussianNB", fit_gaussian_nb, 1e6, sparse=(), multi_target=False),
-    *one_pass("MultinomialNB", fit_multinomial_nb, 1e7, sparse=("dask",), multi_target=False),
-    *one_pass("ComplementNB", fit_complement_nb, 1e7, sparse=("dask",), multi_target=False),
-    *one_pass("BernoulliNB", fit_bernoulli_nb, 1e6, sparse=("dask",), multi_target=False),
-    *one_pass("CategoricalNB", fit_categorical_nb, 1e6, sparse=(), multi_target=False),
+    *everywhere("GaussianNB", fit_gaussian_nb, sparse=(), multi_target=False),
+    *everywhere("MultinomialNB", fit_multinomial_nb, sparse=("dask",), multi_target=False),
+    *everywhere("ComplementNB", fit_complement_nb, sparse=("dask",), multi_target=False),
+    *everywhere("BernoulliNB", fit_bernoulli_nb, sparse=("dask",), multi_target=False),
+    *everywhere("CategoricalNB", fit_categorical_nb, sparse=(), multi_target=False),
 )

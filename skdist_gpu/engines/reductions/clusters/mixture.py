@@ -18,10 +18,11 @@ from sklearn.utils import check_random_state
 
 from skdist_gpu._compat.sklearn import check_starts, roots_of_precisions
 from skdist_gpu._compat.sklearn_classes import KMeans
-from skdist_gpu.engines.reductions.clusters.kmeans import Centres, fit_kmeans
+from skdist_gpu.engines.reductions.clusters.kmeans import fit_kmeans
+from skdist_gpu.engines.reductions.clusters.steps import Centres
 from skdist_gpu.engines.reductions.core.protocol import Passes, column_sums, dot, namespace, too_few_rows
 from skdist_gpu.engines.reductions.core.sample import look, narrow_slices
-from skdist_gpu.engines.reductions.entries import few_passes
+from skdist_gpu.engines.reductions.entries import everywhere
 
 ILL_DEFINED = (
     "Fitting the mixture model failed because some components have ill-defined empirical covariance (for instance "
@@ -259,6 +260,6 @@ _ACCEPTED: dict[str, Any] = {
     "verbose": (0, False),
     "max_iter": lambda n: n > 0,
 }
-ENTRIES = few_passes(
-    "GaussianMixture", fit_gaussian_mixture, 1e6, sparse=(), accepts=_ACCEPTED, weights=False, tolerance=1e-6
+ENTRIES = everywhere(
+    "GaussianMixture", fit_gaussian_mixture, sparse=(), accepts=_ACCEPTED, weights=False, tolerance=1e-6
 )

@@ -17,7 +17,7 @@ from sklearn.utils.extmath import svd_flip
 from skdist_gpu._compat.sklearn import infer_dimension, remember_solver
 from skdist_gpu.engines.reductions.core.moments import SMALLEST_SHARE, TriangleReduction, finite_moments
 from skdist_gpu.engines.reductions.core.protocol import Passes
-from skdist_gpu.engines.reductions.entries import DENSE, SPARSE_BLOCKS, SQUARES, one_pass
+from skdist_gpu.engines.reductions.entries import DENSE, SPARSE_BLOCKS, SQUARES, everywhere
 
 
 def fit_pca(estimator: Any, data: Passes) -> None:
@@ -198,7 +198,7 @@ def _copy(values: np.ndarray, dtype: Any) -> np.ndarray:
 _EXACT = {"svd_solver": ("auto", "full", "covariance_eigh")}
 _NO_BATCHES = "PCA of all rows at once, whose components are more exact than those of batches, and need no batch_size"
 ENTRIES = (
-    *one_pass("PCA", fit_pca, 1e7, accepts=_EXACT, **SQUARES, **DENSE),
-    *one_pass("IncrementalPCA", fit_incremental_pca, 2e5, explicit=_NO_BATCHES, **SQUARES, **DENSE),
-    *one_pass("TruncatedSVD", fit_truncated_svd, 2e5, **SQUARES, **SPARSE_BLOCKS),
+    *everywhere("PCA", fit_pca, accepts=_EXACT, **SQUARES, **DENSE),
+    *everywhere("IncrementalPCA", fit_incremental_pca, explicit=_NO_BATCHES, **SQUARES, **DENSE),
+    *everywhere("TruncatedSVD", fit_truncated_svd, **SQUARES, **SPARSE_BLOCKS),
 )

@@ -16,7 +16,7 @@ from sklearn.covariance import shrunk_covariance
 
 from skdist_gpu.engines.reductions.core.moments import finite_moments
 from skdist_gpu.engines.reductions.core.protocol import Passes, namespace
-from skdist_gpu.engines.reductions.entries import DENSE, one_pass
+from skdist_gpu.engines.reductions.entries import DENSE, everywhere
 
 
 class SquaredNorms:
@@ -157,8 +157,8 @@ def _keep(estimator: Any, location: np.ndarray, covariance: np.ndarray, data: Pa
 
 
 ENTRIES = (
-    *one_pass("EmpiricalCovariance", fit_empirical_covariance, 3e6, **DENSE),
-    *one_pass("ShrunkCovariance", fit_shrunk_covariance, 3e6, **DENSE),
-    *one_pass("LedoitWolf", fit_ledoit_wolf, 3e6, **DENSE),
-    *one_pass("OAS", fit_oas, 3e6, **DENSE),
+    *everywhere("EmpiricalCovariance", fit_empirical_covariance, **DENSE),
+    *everywhere("ShrunkCovariance", fit_shrunk_covariance, **DENSE),
+    *everywhere("LedoitWolf", fit_ledoit_wolf, **DENSE),
+    *everywhere("OAS", fit_oas, **DENSE),
 )

@@ -19,7 +19,7 @@ from skdist_gpu.engines.reductions.columns.columns import (
 from skdist_gpu.engines.reductions.columns.quantiles import column_quantiles
 from skdist_gpu.engines.reductions.core.protocol import Passes
 from skdist_gpu.engines.reductions.core.stand_in import learn_from
-from skdist_gpu.engines.reductions.entries import DENSE, one_pass
+from skdist_gpu.engines.reductions.entries import DENSE, everywhere
 
 
 def fit_simple_imputer(estimator: Any, data: Passes) -> None:
@@ -75,12 +75,11 @@ def _imputer(device: str) -> dict[str, Any]:
 ENTRIES = (
     *(
         replace(entry, accepts=_imputer(entry.device))
-        for entry in one_pass("SimpleImputer", fit_simple_imputer, 1e6, **DENSE)
+        for entry in everywhere("SimpleImputer", fit_simple_imputer, **DENSE)
     ),
-    *one_pass(
+    *everywhere(
         "KBinsDiscretizer",
         fit_k_bins_discretizer,
-        1e6,
         accepts={"strategy": ("uniform",), "subsample": (None,)},
         sparse=(),
     ),

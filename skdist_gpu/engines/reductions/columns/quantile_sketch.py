@@ -26,7 +26,7 @@ from skdist_gpu.engines.reductions.columns.columns import (
 )
 from skdist_gpu.engines.reductions.columns.quantiles import Present, fits_in_one_pass, sorted_quantiles
 from skdist_gpu.engines.reductions.core.protocol import Passes, namespace
-from skdist_gpu.engines.reductions.entries import DENSE, one_pass
+from skdist_gpu.engines.reductions.entries import DENSE, everywhere
 
 # rows of a table of the sketch; a power of two
 SKETCH_ROWS = 4096
@@ -183,10 +183,8 @@ def _add(sketch: Sketch, level: int, table: Any) -> None:
     sketch.tables[level] = xp.ascontiguousarray(table)
 
 
-ENTRIES = one_pass(
+ENTRIES = everywhere(
     "QuantileTransformer",
     fit_quantile_transformer,
-    1e5,
-    slower_with={"subsample": lambda n_rows: n_rows is not None},
     **DENSE,
 )

@@ -20,7 +20,7 @@ from skdist_gpu.engines.reductions.columns.columns import ExtremaReduction, Toge
 from skdist_gpu.engines.reductions.core.moments import raise_not_finite
 from skdist_gpu.engines.reductions.core.protocol import Passes, namespace
 from skdist_gpu.engines.reductions.core.sample import OverviewReduction
-from skdist_gpu.engines.reductions.entries import DENSE, one_pass
+from skdist_gpu.engines.reductions.entries import DENSE, everywhere
 
 N_BINS = 512
 # values that are collected in one pass, over all columns
@@ -361,4 +361,4 @@ def _between(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:
     return np.where(share < 0.5, a + (b - a) * share, b - (b - a) * (1 - share))
 
 
-ENTRIES = one_pass("RobustScaler", fit_robust_scaler, 1e5, **DENSE)
+ENTRIES = everywhere("RobustScaler", fit_robust_scaler, **DENSE)

@@ -22,7 +22,7 @@ from skdist_gpu.engines.reductions.columns.columns import (
 )
 from skdist_gpu.engines.reductions.core.protocol import Passes
 from skdist_gpu.engines.reductions.core.stand_in import learn_from
-from skdist_gpu.engines.reductions.entries import DENSE, SPARSE_BLOCKS, one_pass
+from skdist_gpu.engines.reductions.entries import DENSE, SPARSE_BLOCKS, everywhere
 
 
 def fit_standard_scaler(estimator: Any, data: Passes) -> None:
@@ -83,8 +83,8 @@ def fit_variance_threshold(estimator: Any, data: Passes) -> None:
 
 
 ENTRIES = (
-    *one_pass("StandardScaler", fit_standard_scaler, 1e6, sparse=()),
-    *one_pass("MinMaxScaler", fit_min_max_scaler, 5e6, **DENSE),
-    *one_pass("MaxAbsScaler", fit_max_abs_scaler, 5e6, **SPARSE_BLOCKS),
-    *one_pass("VarianceThreshold", fit_variance_threshold, 1e6, **SPARSE_BLOCKS),
+    *everywhere("StandardScaler", fit_standard_scaler, sparse=()),
+    *everywhere("MinMaxScaler", fit_min_max_scaler, **DENSE),
+    *everywhere("MaxAbsScaler", fit_max_abs_scaler, **SPARSE_BLOCKS),
+    *everywhere("VarianceThreshold", fit_variance_threshold, **SPARSE_BLOCKS),
 )

@@ -19,7 +19,7 @@ from skdist_gpu.engines.reductions.classes.naive_bayes import ClassCountReductio
 from skdist_gpu.engines.reductions.columns.columns import check_finite, column_pilot, total
 from skdist_gpu.engines.reductions.core.moments import NOISE
 from skdist_gpu.engines.reductions.core.protocol import Passes, column_sums, dot, namespace
-from skdist_gpu.engines.reductions.entries import SPARSE_BLOCKS, one_pass
+from skdist_gpu.engines.reductions.entries import SPARSE_BLOCKS, everywhere
 
 
 def fit_univariate_selection(estimator: Any, data: Passes) -> None:
@@ -156,6 +156,6 @@ def _known_score(function: Any) -> bool:
 
 _OPTIONS: dict[str, Any] = {"accepts": {"score_func": _known_score}, "multi_target": False, **SPARSE_BLOCKS}
 ENTRIES = (
-    *one_pass("SelectKBest", fit_univariate_selection, 1e6, **_OPTIONS),
-    *one_pass("SelectPercentile", fit_univariate_selection, 1e6, **_OPTIONS),
+    *everywhere("SelectKBest", fit_univariate_selection, **_OPTIONS),
+    *everywhere("SelectPercentile", fit_univariate_selection, **_OPTIONS),
 )

@@ -135,6 +135,6 @@ def _keep_offsets(estimator: Any, rows: Compressed) -> None:
 
 
 ENTRIES = (
-    *everywhere("BayesianRidge", fit_bayesian_ridge, 2e5, multi_target=False),
-    *everywhere("ARDRegression", fit_ard, 2e5, weights=False, multi_target=False),
+    *everywhere("BayesianRidge", fit_bayesian_ridge, multi_target=False),
+    *everywhere("ARDRegression", fit_ard, weights=False, multi_target=False),
 )

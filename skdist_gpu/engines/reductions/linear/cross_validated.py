@@ -176,10 +176,9 @@ ENTRIES = (
     *everywhere(
         "RidgeCV",
         fit_ridge_cv,
-        3e5,
         accepts={"cv": _contiguous_folds, "scoring": (None,), "store_cv_results": (False,)},
         numbered_passes=lambda ridge: int(ridge.cv is not None),
     ),
-    *everywhere("LassoCV", fit_elastic_net_cv, 1e5, **_COORDINATE_DESCENT),
-    *everywhere("ElasticNetCV", fit_elastic_net_cv, 1e5, **_COORDINATE_DESCENT),
+    *everywhere("LassoCV", fit_elastic_net_cv, **_COORDINATE_DESCENT),
+    *everywhere("ElasticNetCV", fit_elastic_net_cv, **_COORDINATE_DESCENT),
 )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from skdist_gpu.engines.reductions.core.protocol import Passes, namespace
-from skdist_gpu.engines.reductions.entries import few_passes
+from skdist_gpu.engines.reductions.entries import everywhere
 from skdist_gpu.engines.reductions.linear.linear import Model, ScoreReduction, free_design, look_ahead
 from skdist_gpu.engines.reductions.linear.shortest import shorten
 
@@ -119,7 +119,7 @@ _OPTIONS: dict[str, Any] = {
     "tolerance": 1e-6,
 }
 ENTRIES = (
-    *few_passes("PoissonRegressor", fit_generalized_linear, 3e5, **_OPTIONS),
-    *few_passes("GammaRegressor", fit_generalized_linear, 3e5, **_OPTIONS),
-    *few_passes("TweedieRegressor", fit_generalized_linear, 3e5, **_OPTIONS),
+    *everywhere("PoissonRegressor", fit_generalized_linear, **_OPTIONS),
+    *everywhere("GammaRegressor", fit_generalized_linear, **_OPTIONS),
+    *everywhere("TweedieRegressor", fit_generalized_linear, **_OPTIONS),
 )

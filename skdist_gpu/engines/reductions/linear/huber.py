@@ -13,7 +13,7 @@ import numpy as np
 from skdist_gpu.engines.reductions.core.newton import Sums, by_gradients
 from skdist_gpu.engines.reductions.core.protocol import Passes, dot, namespace
 from skdist_gpu.engines.reductions.core.sample import check_finite
-from skdist_gpu.engines.reductions.entries import few_passes
+from skdist_gpu.engines.reductions.entries import everywhere
 from skdist_gpu.engines.reductions.linear.linear import (
     Design,
     Model,
@@ -147,4 +147,4 @@ def _sizes(rows: np.ndarray, penalty: np.ndarray) -> np.ndarray:
     return size if np.abs(np.log(size)).max() > np.log(LIKE_SIZE) else np.ones(len(size))
 
 
-ENTRIES = few_passes("HuberRegressor", fit_huber, 1e6, multi_target=False, tolerance=1e-6)
+ENTRIES = everywhere("HuberRegressor", fit_huber, multi_target=False, tolerance=1e-6)

@@ -15,7 +15,7 @@ from skdist_gpu.engines.reductions.classes.class_weights import check_classes, c
 from skdist_gpu.engines.reductions.core.newton import Minimum
 from skdist_gpu.engines.reductions.core.protocol import Passes, namespace
 from skdist_gpu.engines.reductions.core.sample import Rows
-from skdist_gpu.engines.reductions.entries import few_passes
+from skdist_gpu.engines.reductions.entries import everywhere
 from skdist_gpu.engines.reductions.linear.linear import Design, Model, RowLoss, ScoreReduction, bound_design, look_ahead
 
 
@@ -128,6 +128,6 @@ _COMMON: dict[str, Any] = {"verbose": (0, False), "max_iter": lambda n: n > 0}
 _SVC: dict[str, Any] = {"loss": ("squared_hinge",), "penalty": ("l2",), "multi_class": ("ovr",), **_COMMON}
 _SVR: dict[str, Any] = {"loss": ("squared_epsilon_insensitive",), **_COMMON}
 ENTRIES = (
-    *few_passes("LinearSVC", fit_linear_svc, 1e6, accepts=_SVC, multi_target=False, tolerance=1e-6),
-    *few_passes("LinearSVR", fit_linear_svr, 1e6, accepts=_SVR, multi_target=False, tolerance=1e-6),
+    *everywhere("LinearSVC", fit_linear_svc, accepts=_SVC, multi_target=False, tolerance=1e-6),
+    *everywhere("LinearSVR", fit_linear_svr, accepts=_SVR, multi_target=False, tolerance=1e-6),
 )

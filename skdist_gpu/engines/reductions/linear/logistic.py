@@ -15,7 +15,7 @@ from skdist_gpu.engines.reductions.classes.class_weights import check_classes, c
 from skdist_gpu.engines.reductions.core.newton import Sums
 from skdist_gpu.engines.reductions.core.protocol import Passes, Reduction, dot, namespace
 from skdist_gpu.engines.reductions.core.sample import narrow_slices
-from skdist_gpu.engines.reductions.entries import few_passes
+from skdist_gpu.engines.reductions.entries import everywhere
 from skdist_gpu.engines.reductions.linear.absolute import AbsolutePenalty
 from skdist_gpu.engines.reductions.linear.linear import (
     Design,
@@ -211,10 +211,9 @@ ACCEPTED: dict[str, Any] = {
     "max_iter": lambda n: n > 0,
 }
 _ONE_FIT: dict[str, Any] = {"l1_ratio": lambda ratio: ratio is not None, "n_jobs": (None,)}
-ENTRIES = few_passes(
+ENTRIES = everywhere(
     "LogisticRegression",
     fit_logistic_regression,
-    1e6,
     accepts=ACCEPTED | _ONE_FIT,
     multi_target=False,
     tolerance=1e-6,

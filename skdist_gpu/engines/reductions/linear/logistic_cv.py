@@ -18,7 +18,7 @@ from skdist_gpu.engines.reductions.classes.class_weights import check_classes, c
 from skdist_gpu.engines.reductions.core.newton import MOST_UNKNOWNS, Minimum, Search, Sums, minimise_together, search
 from skdist_gpu.engines.reductions.core.protocol import Passes, fold
 from skdist_gpu.engines.reductions.core.sample import Rows, check_finite, look
-from skdist_gpu.engines.reductions.entries import few_passes
+from skdist_gpu.engines.reductions.entries import everywhere
 from skdist_gpu.engines.reductions.linear.linear import (
     SAMPLED_ROWS,
     Design,
@@ -278,10 +278,9 @@ def _disjoint_folds(cv: Any) -> bool:
     return cv is None or type(cv) is int or type(cv).__name__ in ("KFold", "StratifiedKFold")
 
 
-ENTRIES = few_passes(
+ENTRIES = everywhere(
     "LogisticRegressionCV",
     fit_logistic_regression_cv,
-    3e4,
     # scores that are sums over rows
     accepts={**ACCEPTED, "cv": _disjoint_folds, "scoring": (None, "warn", "accuracy", "neg_log_loss")},
     multi_target=False,

@@ -86,9 +86,9 @@ def _repeated(X: np.ndarray, up_to_sign: bool) -> np.ndarray:
 
 _LARS: dict[str, Any] = {"precompute": no_array, "jitter": (None,)}
 ENTRIES = (
-    *everywhere("Lasso", fit_mean_loss, 1.5e6, accepts={"precompute": no_array}),
-    *everywhere("ElasticNet", fit_mean_loss, 1.5e6, accepts={"precompute": no_array}),
-    *everywhere("Lars", fit_path, 2.5e6, accepts=_LARS, weights=False),
-    *everywhere("LassoLars", fit_path, 2.5e6, accepts=_LARS, weights=False),
-    *everywhere("OrthogonalMatchingPursuit", fit_total_loss, 2.5e6, accepts={"precompute": no_array}, weights=False),
+    *everywhere("Lasso", fit_mean_loss, accepts={"precompute": no_array}),
+    *everywhere("ElasticNet", fit_mean_loss, accepts={"precompute": no_array}),
+    *everywhere("Lars", fit_path, accepts=_LARS, weights=False),
+    *everywhere("LassoLars", fit_path, accepts=_LARS, weights=False),
+    *everywhere("OrthogonalMatchingPursuit", fit_total_loss, accepts={"precompute": no_array}, weights=False),
 )

@@ -103,6 +103,6 @@ def _on_indicators(estimator: Any, data: Passes) -> Passes:
 _LEAVE_ONE_OUT: dict[str, Any] = {"cv": (None,), "scoring": (None,), "store_cv_results": (False,)}
 _RIDGE: dict[str, Any] = {"positive": (False,), "solver": ("auto", "cholesky", "svd")}
 ENTRIES = (
-    *everywhere("RidgeClassifier", fit_ridge_classifier, 2e5, accepts=_RIDGE, multi_target=False),
-    *everywhere("RidgeClassifierCV", fit_ridge_classifier_cv, 2e5, accepts=_LEAVE_ONE_OUT, multi_target=False),
+    *everywhere("RidgeClassifier", fit_ridge_classifier, accepts=_RIDGE, multi_target=False),
+    *everywhere("RidgeClassifierCV", fit_ridge_classifier_cv, accepts=_LEAVE_ONE_OUT, multi_target=False),
 )

@@ -1,0 +1,153 @@
+"""The workloads that rates are fitted to and that the choice is judged by: estimators, sizes, containers, methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from scipy.sparse import random_array
+
+# rows × columns of dense tables: tall, square and wide
+DENSE = (
+    (100, 10),
+    (1_000, 10),
+    (1_000, 100),
+    (100, 1_000),
+    (300, 3_000),
+    (5_000, 20),
+    (10_000, 20),
+    (3_000, 300),
+    (2_000, 1_000),
+    (10_000, 200),
+    (30_000, 50),
+    (20_000, 500),
+    (100_000, 20),
+    (100_000, 100),
+    (300_000, 20),
+    (1_000_000, 10),
+    (1_000_000, 50),
+    (5_000_000, 20),
+)
+# rows, columns and the share of values that are stored
+SPARSE = ((200, 50, 0.1), (2_000, 500, 0.02), (20_000, 2_000, 0.02), (60_000, 1_000, 0.02), (200_000, 200, 0.05))
+
+
+@dataclass(frozen=True)
+class Family:
+    """An estimator as the workloads make it: class, parameters, and what its target is."""
+
+    path: str
+    params: dict[str, Any]
+    target: str = ""  # "number", "count", "class", or none
+    positive: bool = False
+    methods: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition(".")[2]
+
+    def make(self) -> Any:
+        """Return the unfitted estimator."""
+        module, _, name = self.path.rpartition(".")
+        return getattr(import_module(module), name)(**self.params)
+
+
+def _families() -> Iterator[Family]:
+    linear, pre = "sklearn.linear_model.", "sklearn.preprocessing."
+    for name in ("LinearRegression", "Ridge", "RidgeCV", "Lasso", "ElasticNet", "LassoCV", "BayesianRidge"):
+        params = {"alpha": 0.01} if name in ("Lasso", "ElasticNet") else {}
+        yield Family(linear + name, params, "number", methods=("predict",) if name == "Ridge" else ())
+    yield Family(linear + "HuberRegressor", {}, "number")
+    yield Family(linear + "PoissonRegressor", {}, "count")
+    yield Family(linear + "LogisticRegression", {}, "class", methods=("predict", "predict_proba"))
+    yield Family(linear + "LogisticRegressionCV", {"Cs": 4, "cv": 3, "l1_ratios": (0,)}, "class")
+    yield Family(linear + "RidgeClassifier", {}, "class")
+    yield Family(linear + "SGDClassifier", {"random_state": 0}, "class")
+    yield Family("sklearn.svm.LinearSVC", {}, "class")
+    yield Family("sklearn.svm.LinearSVR", {"loss": "squared_epsilon_insensitive"}, "number")
+    yield Family("sklearn.svm.SVC", {}, "class", methods=("predict",))
+    yield Family("sklearn.svm.SVR", {}, "number", methods=("predict",))
+    yield Family("sklearn.neighbors.KNeighborsClassifier", {}, "class", methods=("predict",))
+    yield Family("sklearn.neighbors.KNeighborsRegressor", {}, "number", methods=("predict",))
+    yield Family("sklearn.neighbors.NearestNeighbors", {}, methods=("kneighbors",))
+    forest = {"n_estimators": 20, "random_state": 0}
+    yield Family("sklearn.ensemble.RandomForestClassifier", forest, "class", methods=("predict", "predict_proba"))
+    yield Family("sklearn.ensemble.RandomForestRegressor", forest, "number", methods=("predict",))
+    yield Family("sklearn.ensemble.ExtraTreesClassifier", forest, "class", methods=("predict",))
+    yield Family("sklearn.ensemble.HistGradientBoostingClassifier", {}, "class", methods=("predict",))
+    yield Family("sklearn.naive_bayes.GaussianNB", {}, "class", methods=("predict",))
+    yield Family("sklearn.naive_bayes.MultinomialNB", {}, "class", positive=True)
+    discriminant = "sklearn.discriminant_analysis."
+    yield Family(discriminant + "LinearDiscriminantAnalysis", {}, "class")
+    yield Family(discriminant + "QuadraticDiscriminantAnalysis", {"reg_param": 0.1}, "class", methods=("predict",))
+    yield Family("sklearn.cluster.KMeans", {"n_clusters": 8, "random_state": 0}, methods=("predict", "transform"))
+    yield Family("sklearn.cluster.MiniBatchKMeans", {"n_clusters": 8, "random_state": 0})
+    yield Family("sklearn.cluster.DBSCAN", {"eps": 1.0})
+    yield Family("sklearn.mixture.GaussianMixture", {"n_components": 4, "random_state": 0}, methods=("score_samples",))
+    yield Family("sklearn.decomposition.PCA", {"n_components": 5}, methods=("transform",))
+    yield Family("sklearn.decomposition.TruncatedSVD", {"n_components": 5}, methods=("transform",))
+    yield Family("sklearn.covariance.LedoitWolf", {})
+    for name in ("StandardScaler", "MinMaxScaler", "RobustScaler", "QuantileTransformer", "KBinsDiscretizer"):
+        params = {"quantile_method": "averaged_inverted_cdf"} if name == "KBinsDiscretizer" else {}
+        yield Family(pre + name, params, methods=("transform",) if name == "StandardScaler" else ())
+    yield Family("sklearn.impute.SimpleImputer", {})
+    yield Family("sklearn.feature_selection.SelectKBest", {"k": 5}, "class")
+    yield Family("sklearn.neighbors.LocalOutlierFactor", {})
+    yield Family("xgboost.XGBRegressor", {"n_estimators": 20}, "number", methods=("predict",))
+
+
+FAMILIES = {family.name: family for family in _families()}
+TAKE_SPARSE = (
+    (200, 50, 0.1),
+    *("LinearRegression", "Ridge", "Lasso", "PoissonRegressor", "LogisticRegression", "RidgeClassifier", "LinearSVC"),
+    *("MultinomialNB", "KMeans", "TruncatedSVD", "SVC", "KNeighborsClassifier", "RandomForestClassifier"),
+    *("SGDClassifier", "SelectKBest", "SimpleImputer"),
+)
+
+
+def make_rows(family: Family, n_rows: int, n_columns: int, density: float = 0, seed: int = 0) -> tuple[Any, Any]:
+    """Return float64 rows around eight centres, with correlated columns, and the target; CSR where `density` is set."""
+    rng = np.random.default_rng(seed)
+    if density:
+        X: Any = random_array((n_rows, n_columns), density=density, format="csr", rng=rng)
+        X.data += 0.5
+        signal = X @ rng.standard_normal(n_columns)
+        signal = (signal - signal.mean()) / signal.std()
+    else:
+        n_hidden = min(n_columns, 10)
+        hidden = rng.standard_normal((8, n_hidden))[rng.integers(0, 8, n_rows)] * 2
+        hidden += rng.standard_normal((n_rows, n_hidden))
+        X = hidden @ rng.standard_normal((n_hidden, n_columns)) / np.sqrt(n_hidden)
+        X += 0.5 * rng.standard_normal((n_rows, n_columns))
+        if family.positive:
+            np.abs(X, out=X)
+        signal = hidden @ rng.standard_normal(n_hidden) / np.sqrt(n_hidden)
+    noise = rng.standard_normal(n_rows)
+    targets: dict[str, Callable[[], Any]] = {
+        "number": lambda: signal + 0.3 * noise,
+        "count": lambda: rng.poisson(np.exp(np.clip(0.5 * signal, -3, 3))).astype(float),
+        "class": lambda: (signal + 0.5 * noise > 0).astype(int),
+    }
+    return X, targets[family.target]() if family.target else None
+
+
+def in_container(X: Any, y: Any, container: str) -> tuple[Any, Any]:
+    """Return rows and target in the container that a workload asks for."""
+    if container == "pandas":
+        import pandas as pd
+
+        return pd.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])]), None if y is None else pd.Series(y)
+    if container == "cupy":
+        import cupy
+
+        return cupy.asarray(X), None if y is None else cupy.asarray(y)
+    if container == "dask":
+        import dask.array as da
+
+        chunk = -(-len(X) // 8)
+        blocks = da.from_array(X, chunks=(chunk, X.shape[1]))
+        return blocks, None if y is None else da.from_array(y, chunks=chunk)
+    return X, y  # "numpy" and "csr"

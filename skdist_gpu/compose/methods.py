@@ -1,0 +1,67 @@
+"""Methods of objects that hold estimators, for rows in any container: put before those of scikit-learn's class."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import Any
+
+from sklearn.utils.metaestimators import available_if
+
+from skdist_gpu._compat.questions import answer_with_the_plain
+from skdist_gpu.compose.plain import unwrap
+from skdist_gpu.compose.rows import fit_arguments, scores_itself
+from skdist_gpu.scoring.apply import apply_to
+from skdist_gpu.scoring.methods import block_method
+
+
+def add_methods(cls: Any, plain: type) -> None:
+    """Put methods that take rows in any container before those of the plain class."""
+    # set on the finished class: scikit-learn would wrap them for set_output a second time
+    for name, make in _MAKERS.items():
+        if hasattr(plain, name):
+            found = vars(next(base for base in plain.__mro__ if name in vars(base)))[name]
+            method = wraps(getattr(found, "fn", found))(make(cls, name))
+            if hasattr(found, "check"):  # it is there when the plain one is
+                method = available_if(_plain_has(cls, name))(method)
+            setattr(cls, name, method)
+
+
+def _plain_has(cls: Any, name: str) -> Any:
+    return lambda self: getattr(super(cls, self), name) is not None
+
+
+def _fit(cls: Any, name: str) -> Any:
+    def fit(self: Any, X: Any, *args: Any, **kwargs: Any) -> Any:
+        answer_with_the_plain()
+        X, args, kwargs = fit_arguments(self, X, args, kwargs)
+        return getattr(super(cls, self), name)(X, *args, **kwargs)
+
+    return fit
+
+
+def _score_rows(cls: Any, name: str) -> Any:
+    def score_rows(self: Any, X: Any, *args: Any, **kwargs: Any) -> Any:
+        if scores_itself(self, X):
+            return getattr(super(cls, self), name)(X, *args, **kwargs)
+        return apply_to(block_method(unwrap(self), name, None, kwargs), X)
+
+    return score_rows
+
+
+def _score(cls: Any, name: str) -> Any:
+    def score(self: Any, X: Any, y: Any = None, *args: Any, **params: Any) -> float:
+        if scores_itself(self, X):
+            return getattr(super(cls, self), name)(X, y, *args, **params)
+        from skdist_gpu.scoring.score import own_score  # takes scikit-learn's metrics, which take time to import
+
+        return own_score(self, unwrap(self), X, y, params)
+
+    return score
+
+
+_MAKERS = {
+    **dict.fromkeys(("fit", "fit_transform", "fit_predict", "partial_fit"), _fit),
+    **dict.fromkeys(("predict", "predict_proba", "predict_log_proba", "decision_function"), _score_rows),
+    **dict.fromkeys(("score_samples", "transform"), _score_rows),
+    "score": _score,
+}

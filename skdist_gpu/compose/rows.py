@@ -1,0 +1,76 @@
+"""Which rows an object that holds estimators hands on as they are, and which are gathered for it first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skdist_gpu.config import format_bytes
+from skdist_gpu.data.containers import HOST, container_of
+from skdist_gpu.data.convert import to_host
+from skdist_gpu.data.dataset import is_read_from_files, load, table_of
+from skdist_gpu.data.inspect import inspect_input
+from skdist_gpu.exceptions import BackendError
+from skdist_gpu.hardware.detect import detect_resources
+
+# what hands X and y of a fit to what is inside it without looking at them, and what does so with X alone
+_HANDS_ON_ALL = ("Pipeline", "FeatureUnion", "FrozenEstimator")
+_HANDS_ON_X = (
+    *("OneVsRestClassifier", "MultiOutputClassifier", "MultiOutputRegressor", "VotingClassifier", "VotingRegressor"),
+    *("TransformedTargetRegressor", "SelectFromModel", "FixedThresholdClassifier"),
+)
+# scikit-learn takes these as they are
+_TAKEN = HOST - {"arrow", "arrow.array"}
+
+
+def hands_on(obj: Any) -> bool:
+    """Whether an object's `fit` hands X to what it holds without looking at it."""
+    return obj.plain_class.__name__ in (*_HANDS_ON_ALL, *_HANDS_ON_X)
+
+
+def scores_itself(obj: Any, X: Any) -> bool:
+    """Whether the object's own methods score such rows; others are scored block by block."""
+    return obj.plain_class.__name__ in ("Pipeline", "FrozenEstimator") or _is_taken(X)
+
+
+def fit_arguments(obj: Any, X: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """Return the arguments of `fit` as the object can use them: in memory, but for those that it only hands on.
+
+    Raises
+    ------
+    BackendError
+        If rows would have to be gathered and do not fit into memory.
+    """
+    if obj.plain_class.__name__ in _HANDS_ON_ALL or all(map(_is_taken, (X, *args, *kwargs.values()))):
+        return X, args, kwargs
+    named = kwargs if not args else kwargs | {"y": args[0]}
+    if is_read_from_files(X, named.get("y")):
+        _check_size(obj, X)
+        table = table_of(X, named.get("y"), named.get("sample_weight"), as_frames=True)
+        X, y, weight = load(table)
+        named = named | {"y": y} | ({} if weight is None else {"sample_weight": weight})
+        return X, (), {name: value for name, value in named.items() if name != "y" or y is not None}
+    if not hands_on(obj):
+        _check_size(obj, X)
+        X = _gathered(X)
+    return X, tuple(map(_gathered, args)), {name: _gathered(value) for name, value in kwargs.items()}
+
+
+def _gathered(value: Any) -> Any:
+    """Return rows in main memory; anything else as it is."""
+    return value if _is_taken(value) else to_host(value)
+
+
+def _is_taken(value: Any) -> bool:
+    return isinstance(value, str) or container_of(value) in _TAKEN
+
+
+def _check_size(obj: Any, X: Any) -> None:
+    """Raise where rows that would have to be gathered are known not to fit."""
+    info, free = inspect_input(X), detect_resources().available_bytes
+    needed = 2 * (info.n_bytes or 0)
+    if info.location in ("dask", "disk") and needed > free:
+        raise BackendError(
+            f"{obj.plain_class.__name__} reads its rows in main memory: to gather {info} and work on it takes about "
+            f"{format_bytes(needed)}, {format_bytes(free)} are free. Nothing was computed. "
+            "Give fewer rows, or put what is inside it into a Pipeline, which hands rows on block by block."
+        )

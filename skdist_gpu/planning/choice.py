@@ -1,0 +1,68 @@
+"""Choose among the candidates that can run: the cheapest by predicted seconds, with a rule for what is as good."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from skdist_gpu.config import format_seconds
+from skdist_gpu.engines.registry import engines
+from skdist_gpu.planning.plan import Candidate
+
+# prices that differ by less are as good as equal
+TIE = 1.15
+# a guess must be so many times faster than what was measured, and another device than the GPU that holds the data
+GUESS, LEAVE = 2.0, 2.0
+_DEVICE_OF = {"host": "cpu", "disk": "cpu", "gpu": "gpu", "dask": "dask"}
+
+
+def choose(candidates: list[Candidate], location: str, goes_first: set[str]) -> list[Candidate]:
+    """Mark the cheapest candidate as chosen, and return all: it, then those that can run by price, then the refused.
+
+    Parameters
+    ----------
+    candidates : list of Candidate
+        As they were judged: ``"possible"``, ``"slower"`` or ``"refused"``.
+    location : {"host", "gpu", "dask", "disk"}
+        Where the data are.
+    goes_first : set of str
+        Names of candidates that hand the data to all GPUs where that pays.
+    """
+    runnable = [c for c in candidates if c.verdict == "possible"] or [c for c in candidates if c.verdict == "slower"]
+    if not runnable:
+        return candidates
+    place = _DEVICE_OF[location]
+
+    def price(candidate: Candidate) -> float:
+        return 0.0 if candidate.name in goes_first else price_of(candidate, place)
+
+    tied = [c for c in runnable if price(c) <= TIE * min(map(price, runnable))]
+    # as good as equal: the one that is where the data are, then the one whose answer is the reference
+    chosen = min(tied, key=lambda c: (c.device != place, not engines()[c.backend].fits_anything, price(c)))
+    others = [_beside(c, chosen, price) for c in candidates if c is not chosen and c.verdict != "refused"]
+    others.sort(key=lambda c: (c.verdict != "possible", price(c)))
+    return [replace(chosen, verdict="chosen"), *others, *(c for c in candidates if c.verdict == "refused")]
+
+
+def price_of(candidate: Candidate, place: str) -> float:
+    """Return the seconds that the choice counts; infinite for what nobody measured.
+
+    A guess counts twice, unless it is of the engine that fits anything, and so does leaving the GPU, to which the
+    results of later calls come back. Dask's blocks stay where they are if nobody knows how long that takes.
+    """
+    if candidate.seconds is None:
+        return 0.0 if candidate.device == place == "dask" else float("inf")
+    unsure = candidate.guess and not engines()[candidate.backend].fits_anything
+    leaves = place == "gpu" != candidate.device
+    return candidate.seconds * (GUESS if unsure else 1.0) * (LEAVE if leaves else 1.0)
+
+
+def _beside(candidate: Candidate, chosen: Candidate, price: Callable[[Candidate], float]) -> Candidate:
+    """Return a candidate that can run, with its time beside that of the chosen one."""
+    if candidate.verdict != "possible" or candidate.seconds is None or not chosen.seconds:
+        return candidate
+    unsure = ", a guess from the rates of other estimators" if candidate.guess else ""
+    ratio = candidate.seconds / chosen.seconds
+    reason = f"{format_seconds(candidate.seconds)} predicted, {ratio:.2g} × the chosen engine's{unsure}"
+    verdict = "slower" if price(candidate) > TIE * price(chosen) else "possible"
+    return replace(candidate, verdict=verdict, reasons=(reason,))
