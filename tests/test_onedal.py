@@ -20,7 +20,7 @@ from sklearn.svm import SVC, SVR, NuSVC, NuSVR
 from threadpoolctl import threadpool_limits
 
 from skdist_gpu import autoscale
-from skdist_gpu.exceptions import BackendError, FallbackWarning
+from skdist_gpu.exceptions import BackendError
 from skdist_gpu.testing import assert_ran_on
 
 pytest.importorskip("sklearnex")
@@ -223,15 +223,16 @@ def test_refused_before_it_computes(estimator, reason):
         autoscale(estimator, backend="onedal").fit(X2, Y2)
 
 
-def test_what_the_data_rule_out_goes_to_scikit_learn():
-    X = np.tile(X2, (20, 1))
+def test_refused_for_what_the_data_hold():
+    """Its own conditions are the reasons."""
+    X = X2.copy()
     X[0, 0] = np.nan
-    y = np.tile(Y2, 20)
-    forest = RandomForestClassifier(2, max_depth=2, random_state=0)
     with pytest.raises(BackendError, match="Non-finite input is not supported"):
-        autoscale(forest, backend="onedal").fit(X, y)
-    with pytest.warns(FallbackWarning, match="Non-finite input is not supported"):
-        assert_ran_on(autoscale(forest).fit(X, y), "sklearn")
+        autoscale(RandomForestClassifier(2, random_state=0), backend="onedal").fit(X, Y2)
+    with pytest.raises(BackendError, match="only one class"):
+        autoscale(RandomForestClassifier(2, random_state=0), backend="onedal").fit(X2, np.zeros(600))
+    with pytest.raises(BackendError, match="kd_tree"):
+        autoscale(NearestNeighbors(algorithm="ball_tree"), backend="onedal").fit(X2)
 
 
 def test_scores_follow_the_plain_estimator():
