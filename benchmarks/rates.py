@@ -125,6 +125,7 @@ def score(options: argparse.Namespace) -> None:
     from joblib import Parallel, delayed
 
     from skdist_gpu.engines.block_method import BlockMethod
+    from skdist_gpu.planning.work import kept_size
 
     for name in options.names:
         family = FAMILIES[name]
@@ -171,14 +172,6 @@ def on_device(function: Any, rows: Any) -> Any:
     return [part.get() if hasattr(part, "get") else part for part in parts]
 
 
-def kept_size(model: Any) -> int:
-    """Return how many rows, support vectors, trees or clusters a fitted model keeps."""
-    for name in ("support_", "_fit_X", "estimators_", "cluster_centers_", "means_"):
-        if getattr(model, name, None) is not None:
-            return len(getattr(model, name))
-    return 1
-
-
 def read(path: pathlib.Path) -> list[dict[str, Any]]:
     """Return the measurements in a file, less a line that was cut off when time was up."""
     rows = []
@@ -216,7 +209,7 @@ def terms_of(row: dict[str, Any]) -> dict[str, float]:
     on_gpu = row["engine"].endswith(":gpu") or row["engine"] == "device"
     to_device = on_gpu and row["container"] != "cupy"
     if row["method"] != "fit":
-        found = scoring_amounts(row["kept"], info, to_device=to_device)
+        found = scoring_amounts(row["estimator"], row["kept"], info, to_device=to_device)
         return {term: amount for term, amount in found.items() if amount}
     found = amounts(estimator, info, to_device=to_device)
     assert found is not None

@@ -29,6 +29,7 @@ from skdist_gpu.hardware.detect import Resources, current_client, detect_resourc
 from skdist_gpu.info.report import Explanation, Report
 from skdist_gpu.planning.plan import Candidate, Plan
 from skdist_gpu.planning.planner import Request, gains_from_all_gpus, make_plan, parameter_refusals
+from skdist_gpu.planning.scoring import Call, make_scoring_plan
 from skdist_gpu.progress import Progress
 from skdist_gpu.scoring.mixin import ScoringMixin
 
@@ -219,10 +220,10 @@ class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
         self.estimator_ = fitted.estimator
         self.plan_ = plan
         self.backend_ = candidate.backend
-        self.report_ = Report(candidate, seconds, tuple(failures))
         self._labels = fitted.classes
         self._copies = ModelCopies()
         self._copies.put(fitted.copies, FittedState(fitted.estimator) if fitted.copies else None)
+        self.report_ = Report(candidate, seconds, tuple(failures), copies=self._copies)
         self._answers = fitted.answers
         if fitted.classes is not None:
             self.classes_ = fitted.classes
@@ -267,16 +268,19 @@ class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
         y: Any = None,
         sample_weight: Any = None,
         *,
+        method: str = "fit",
         shape: tuple[int, int] | None = None,
         dtype: str = "float64",
         resources: Resources | None = None,
     ) -> Plan:
-        """Tell what `fit` would do; computes nothing.
+        """Tell what `fit` would do, or another method of the fitted estimator; computes nothing.
 
         Parameters
         ----------
         X, y, sample_weight : as in `fit`
             The data; or leave them out and give `shape`.
+        method : str, default="fit"
+            What is planned: `fit`, or a method that takes `X`, such as `predict`, once the estimator is fitted.
         shape : tuple of int, default=None
             ``(n_samples, n_features)`` of data that do not exist yet.
         dtype : str, default="float64"
@@ -289,6 +293,13 @@ class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
         Plan
             With ``backend``, ``candidates`` and ``reasons``.
 
+        Raises
+        ------
+        ValueError
+            If `X` and `shape` are both given, or neither.
+        NotFittedError
+            If another `method` than `fit` is asked for before `fit`.
+
         Examples
         --------
         >>> from skdist_gpu import AutoScaleRegressor
@@ -299,6 +310,12 @@ class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
         """
         if (X is None) == (shape is None):
             raise ValueError("plan() takes either X or shape=(n_samples, n_features).")
+        if method != "fit":
+            call, rows = (
+                Call(self._fitted(), method),
+                inspect_input(X) if shape is None else described_input(shape, dtype),
+            )
+            return make_scoring_plan(call, rows, resources or detect_resources())
         estimator = unfitted(self._make_estimator())
         self._check_parameters(estimator)
         info = inspect_input(X, y, sample_weight) if shape is None else described_input(shape, dtype)

@@ -13,14 +13,15 @@ from sklearn.base import clone
 from sklearn.cluster import DBSCAN, KMeans
 from sklearn.datasets import make_blobs, make_classification, make_friedman1
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier, RandomForestRegressor
-from sklearn.exceptions import NotFittedError
 from sklearn.manifold import TSNE
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, LocalOutlierFactor, NearestNeighbors
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR
 from threadpoolctl import threadpool_limits
 
 from skdist_gpu import autoscale
-from skdist_gpu.exceptions import BackendError
+from skdist_gpu.engines.onedal.info import SCORED
+from skdist_gpu.engines.onedal.score import OneDALMethod
+from skdist_gpu.exceptions import BackendError, EngineRefusal
 from skdist_gpu.testing import assert_ran_on
 
 pytest.importorskip("sklearnex")
@@ -36,6 +37,11 @@ def _fit(estimator, X, y=None, **options):
     assert_ran_on(model, "onedal:cpu")
     assert type(model.estimator_) is type(estimator)
     return model, model.estimator_
+
+
+def _by_onedal(model, method, X):
+    """Return what oneDAL's own model answers."""
+    return model._block_method(method).as_class(OneDALMethod).of_host_rows(X)
 
 
 EVERY = [
@@ -62,9 +68,9 @@ def test_nothing_falls_back_to_scikit_learn(estimator, X, y, caplog):
     try:
         with caplog.at_level(logging.DEBUG, "sklearnex"):
             model, _ = _fit(estimator, X, y)
-            for method in ("predict", "predict_proba", "decision_function", "score_samples", "kneighbors"):
-                if hasattr(model, method):
-                    getattr(model, method)(X)
+            for method in ("predict", "predict_proba", "decision_function", "score_samples"):
+                if method in SCORED.get(type(estimator).__name__, ()):
+                    _by_onedal(model, method, X)
     finally:
         logger.propagate = kept
     assert "fallback to original Scikit-learn" not in caplog.text
@@ -81,7 +87,7 @@ def test_support_vectors_are_scikit_learns(estimator, data, weights):
     expected = clone(estimator).fit(X, y, sample_weight=weights)
     scores = expected.decision_function(X)
     np.testing.assert_allclose(plain.decision_function(X), scores, atol=1e-2 * np.abs(scores).max())
-    np.testing.assert_allclose(model.decision_function(X), plain.decision_function(X), atol=1e-9)
+    np.testing.assert_allclose(_by_onedal(model, "decision_function", X), plain.decision_function(X), atol=1e-9)
     assert np.mean(plain.predict(X) != expected.predict(X)) < 0.002
     assert vars(plain).keys() == vars(expected).keys()
     np.testing.assert_array_equal(plain.n_support_, np.bincount(np.searchsorted(plain.classes_, y[plain.support_])))
@@ -93,7 +99,7 @@ def test_support_vectors_of_regressors(estimator):
     model, plain = _fit(estimator, XR.astype(np.float32), YR, sample_weight=WEIGHTS)
     expected = clone(estimator).fit(XR.astype(np.float32), YR, sample_weight=WEIGHTS).predict(XR)
     np.testing.assert_allclose(plain.predict(XR), expected, atol=5e-3 * np.ptp(YR))
-    np.testing.assert_allclose(model.predict(XR), plain.predict(XR), atol=1e-9)
+    np.testing.assert_allclose(_by_onedal(model, "predict", XR), plain.predict(XR), atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -108,16 +114,15 @@ def test_support_vectors_of_regressors(estimator):
 def test_plain_trees_answer_as_onedals_forest(forest, X, y):
     model, plain = _fit(forest, X, y)
     method = "predict_proba" if hasattr(plain, "predict_proba") else "predict"
-    own = model._block_method(method)
-    assert own.has_threads  # oneDAL's model is there to score with
     new = np.random.default_rng(1).normal(size=(500, 6))
-    np.testing.assert_allclose(own(new), getattr(plain, method)(new), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(_by_onedal(model, method, new), getattr(plain, method)(new), rtol=1e-9, atol=1e-9)
 
 
 def test_leaves_of_several_classes_have_their_shares():
     forest = RandomForestClassifier(20, max_depth=3, class_weight="balanced", random_state=0)
     model, plain = _fit(forest, X3, Y3)
-    assert not model._block_method("predict_proba").has_threads
+    with pytest.raises(EngineRefusal, match="is gone"):
+        _by_onedal(model, "predict_proba", X3)
     chances = plain.predict_proba(X3)
     np.testing.assert_allclose(chances.sum(axis=1), 1)
     expected, another = (clone(forest).set_params(random_state=s).fit(X3, Y3).predict_proba(X3) for s in (1, 2))
@@ -160,7 +165,7 @@ def test_same_seed_same_forest():
 def test_neighbours_are_equal_up_to_ties(dtype):
     X = np.random.default_rng(0).integers(0, 4, size=(500, 3)).astype(dtype)
     model, plain = _fit(NearestNeighbors(n_neighbors=4), X)
-    distances, neighbours = model._block_method("kneighbors")(X)
+    distances, neighbours = _by_onedal(model, "kneighbors", X)
     expected, _ = plain.kneighbors(X)
     np.testing.assert_allclose(distances, expected, atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(X[:, None] - X[neighbours], axis=2), expected, atol=1e-6)
@@ -171,7 +176,7 @@ def test_neighbours_vote_as_scikit_learns(weights):
     for estimator, X, y in ((KNeighborsClassifier(weights=weights), X3, Y3), (KNeighborsRegressor(), XR, YR)):
         model, _ = _fit(estimator, X, y)
         new = X + 0.01
-        np.testing.assert_allclose(model.predict(new), clone(estimator).fit(X, y).predict(new))
+        np.testing.assert_allclose(_by_onedal(model, "predict", new), clone(estimator).fit(X, y).predict(new))
 
 
 def test_outlier_factors_are_scikit_learns():
@@ -236,20 +241,20 @@ def test_refused_for_what_the_data_hold():
 
 
 def test_scores_follow_the_plain_estimator():
-    """oneDAL's model serves until the estimator is fitted again or written to, and is not pickled."""
+    """oneDAL's model serves where that is faster, until the estimator is written to, and is not pickled."""
     model, plain = _fit(SVC(), X2, Y2)
-    before = model.decision_function(X2)
-    plain._intercept_ += 1.0
-    np.testing.assert_allclose(model.decision_function(X2), plain.decision_function(X2))
-    assert np.abs(model.decision_function(X2) - before).min() > 0.5
-    model, plain = _fit(SVC(), X2, Y2)
+    many = np.tile(X2, (40, 1))
+    before = model.decision_function(many)
+    assert model._copies.last_call.candidate.name == "onedal:cpu"
+    np.testing.assert_allclose(before, plain.decision_function(many), atol=1e-9)
     again = pickle.loads(pickle.dumps(model))
-    assert not again._block_method("predict").has_threads
-    np.testing.assert_allclose(again.decision_function(X2), before)
+    np.testing.assert_allclose(again.decision_function(many), before)
+    assert again._copies.last_call.candidate.name != "onedal:cpu"
+    plain._intercept_ += 1.0
+    np.testing.assert_allclose(model.decision_function(many), plain.decision_function(many))
+    assert np.abs(model.decision_function(many) - before).min() > 0.5
     with pytest.raises(ValueError, match="5 features"):
-        model.predict(X2[:, :5])
-    with pytest.raises(NotFittedError):
-        autoscale(SVC(), backend="onedal").predict(X2)
+        model.predict(many[:, :5])
 
 
 def test_threads_are_those_that_were_left(monkeypatch):

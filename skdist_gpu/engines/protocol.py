@@ -78,7 +78,8 @@ class EngineInfo:
     reads : dict
         Device -> where data may be that it takes: ``"host"``, ``"gpu"``, ``"dask"``, ``"disk"``.
     scores : dict
-        Device -> packages whose fitted estimators its ``score.py`` scores for rows there, `ANY_PACKAGE` for all.
+        Device -> packages whose fitted estimators its ``score.py`` scores there, `ANY_PACKAGE` for all those that no
+        engine names. On the CPU the last by rank is the plain estimator itself.
     takes_fit_arguments, continues, calls_callbacks : bool
         Whether it takes further arguments of `fit`, goes on from an earlier fit with ``warm_start=True``, and
         calls the callbacks that an estimator was given with `set_callbacks`.
@@ -120,6 +121,17 @@ class EngineInfo:
     def method_class(self, device: str) -> type[BlockMethod]:
         """Return what calls a method of a fitted estimator for rows on a device, one of those in `scores`."""
         return self._module("score").METHODS[device]
+
+    def scoring_refusals(self, model: Any, method: str, info: InputInfo, device: str) -> list[str]:
+        """Tell why it does not call a method of a fitted estimator for such rows from main memory.
+
+        Beside what its entry says of parameters and sparse rows.
+        """
+        return []
+
+    def scoring_seconds(self, model: Any, method: str, info: InputInfo, device: str) -> float | None:
+        """Predict the seconds of such a call where the measured rates that are shipped do not know the engine."""
+        return None
 
     def _module(self, name: str) -> Any:
         folder = type(self).__module__.rpartition(".")[0]

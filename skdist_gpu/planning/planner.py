@@ -73,7 +73,7 @@ def make_plan(estimator: Any, info: InputInfo, resources: Resources, request: Re
     return Plan(
         estimator=type(estimator).__name__,
         data=str(info),
-        machine=_describe(resources),
+        machine=describe(resources),
         candidates=tuple(choose(candidates, info.location, spread)),
     )
 
@@ -316,7 +316,7 @@ def _why(
     return [f"{first}{'; ' if drift else ''}{drift}", *further]
 
 
-def _describe(resources: Resources) -> str:
+def describe(resources: Resources) -> str:
     parts = [f"{resources.n_cores} cores", f"{format_bytes(resources.available_bytes)} free"]
     if resources.gpus:
         gpu = resources.gpus[0]

@@ -13,10 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdist_gpu.delegation import estimator_has
 from skdist_gpu.engines.block_method import BlockMethod, ModelCopies
+from skdist_gpu.planning.work import kept_size
 from skdist_gpu.scoring.apply import apply_to
 from skdist_gpu.scoring.methods import block_method
 
-# values of an array that go to the estimator without a look at how to score them best
+# values of an array, times what the model keeps, that go to the estimator without a look at how to score them best
 SMALL = 2**16
 
 
@@ -68,7 +69,8 @@ class ScoringMixin:
     def _call(self, method: str, X: Any, **params: Any) -> Any:
         """Call a method of the plain estimator on data in any container."""
         function = self._block_method(method, **params)
-        return function(X) if type(X) is np.ndarray and X.size < SMALL else apply_to(function, X)
+        small = type(X) is np.ndarray and X.size * kept_size(function.estimator) < SMALL
+        return function(X) if small else apply_to(function, X)
 
     @available_if(estimator_has("predict"))
     def predict(self, X: Any, **params: Any) -> Any:

@@ -8,7 +8,6 @@ timing. NVIDIA, "Parallel Thread Execution ISA", section on mma.m16n8k8 with .f6
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,93 +15,18 @@ from typing import Any
 import cupy
 import numpy as np
 
-from skdist_gpu.engines.reductions.core.moments import PILOT_ROWS, Moments
+from skdist_gpu.engines.executors.gram_parts import MOST_COLUMNS, N_STAGES, Part, parts_of, words_of
+from skdist_gpu.engines.reductions.core.moments import Moments
 
-# columns of [X y] and of a column of ones behind them
-MOST_COLUMNS = 256
-# columns of a triangle, and lines of 16 columns of an oblong beside it
-WIDEST, MOST_LINES = 128, 4
-# the first chips with tensor cores for float64
-FIRST_CAPABILITY = 80
-SHARED_BYTES = 227 * 1024
+# the first chips with tensor cores for float64; those of their generations that have few have less shared memory, too
+FIRST_CAPABILITY, LEAST_SHARED_BYTES = 80, 160 * 1024
 # what the driver takes of each block's shared memory
 RESERVED_BYTES = 1024
-N_STAGES = 2
 ADD_UP_THREADS = 256
 
 _C_TYPES = {"float32": "float", "float64": "double"}
 
 _SOURCE = Path(__file__).with_suffix(".cu")
-
-
-@dataclass(frozen=True)
-class _Part:
-    """Products of some columns of [X y] and the ones, and how a block of threads divides them.
-
-    There is a triangle of `lines` lines of 16 columns from the column `first` on, or, for an `oblong` of so many lines,
-    all products of these with the other ones, which begin at the column `second`.
-    """
-
-    lines: int
-    first: int = 0
-    oblong: int = 0
-    second: int = 0
-    depth: int = 8
-    split: int = 1
-
-    @property
-    def step(self) -> int:
-        """Rows that are brought at a time."""
-        return 32 if self.lines > 4 else 64
-
-    @property
-    def roles(self) -> int:
-        """Lines, or pairs of a long and a short one, that have as many tiles."""
-        return self.oblong or (self.lines + 1) // 2
-
-    @property
-    def groups(self) -> int:
-        """How many warps have the same tiles; each takes its share of the rows."""
-        return max(1, 4 // (self.roles * self.split))
-
-    @property
-    def threads(self) -> int:
-        """Threads of a block."""
-        return 32 * self.roles * self.split * self.groups
-
-    @property
-    def slot(self) -> int:
-        """Values of the tiles of all roles."""
-        tiles = 2 * (self.lines - self.oblong) if self.oblong else 2 * (self.lines + 1 - self.lines % 2)
-        return self.roles * tiles * 128
-
-    @property
-    def blocks_per_processor(self) -> int:
-        """Blocks of threads for which a processor has registers."""
-        return {1: 6, 2: 6, 3: 4, 4: 3, 5: 4, 6: 4, 7: 3}.get(self.lines, 2)
-
-    @property
-    def width(self) -> int:
-        """Columns in shared memory."""
-        return 16 * self.lines
-
-    @property
-    def fixed_bytes(self) -> int:
-        """Shared memory of a block, but for the rows as they come."""
-        return 8 * (self.step * (self.width + 4) + self.width + self.step)
-
-
-def _parts(n_columns: int) -> list[_Part]:
-    """Divide the products of [X y] and the ones: triangles of up to 128 columns, and oblongs between them."""
-    found = []
-    for first in range(0, n_columns + 1, WIDEST):
-        lines = -(-(min(n_columns + 1 - first, WIDEST)) // 16)
-        found.append(_Part(lines, first))
-        for second in range(0, first, WIDEST):
-            for line in range(0, lines, MOST_LINES):
-                oblong = min(MOST_LINES, lines - line)
-                found.append(_Part(oblong + WIDEST // 16, first + 16 * line, oblong, second))
-    return found
 
 
 def has_kernel(X: Any, y: Any) -> bool:
@@ -112,6 +36,17 @@ def has_kernel(X: Any, y: Any) -> bool:
         and (y is None or y.dtype.name in _C_TYPES)
         and X.shape[1] + _n_targets(y) < MOST_COLUMNS
         and _capability(X.device.id) >= FIRST_CAPABILITY
+        and _shared_bytes(X.device.id) >= max(LEAST_SHARED_BYTES, _most_bytes(X, _n_targets(y)))
+    )
+
+
+def _most_bytes(X: Any, n_targets: int) -> int:
+    """Return the most shared memory that a block may need for such rows."""
+    n_features, itemsize = X.shape[1], X.dtype.itemsize
+    options = {"by_rows": False, "flat": False, "weighted": True}
+    return max(
+        part.fixed_bytes + N_STAGES * part.layout(n_features, n_targets, itemsize, **options)[0]
+        for part in parts_of(n_features + n_targets)
     )
 
 
@@ -120,7 +55,7 @@ def moments(X: Any, y: Any, sample_weight: Any) -> Moments:
     n_columns = X.shape[1] + _n_targets(y)
     sums, pilot = _products(X, y, sample_weight, None)
     found = cupy.empty(1 + n_columns + n_columns**2)
-    centre = _kernels(X.device.id, X.dtype.name, _parts(n_columns)[0]).get_function("centre")
+    centre = _kernels(X.device.id, X.dtype.name, parts_of(n_columns)[0]).get_function("centre")
     centre((-(-(n_columns**2) // 256),), (256,), (sums, pilot, np.int32(n_columns), found))
     return Moments(X.shape[0], found[0], found[1 : 1 + n_columns], found[1 + n_columns :].reshape(n_columns, n_columns))
 
@@ -140,12 +75,12 @@ def _products(X: Any, y: Any, weight: Any, shift: Any) -> tuple[Any, Any]:
     if weight is not None:
         weight = cupy.ascontiguousarray(weight, dtype=cupy.float64)
     sums, pilot = cupy.empty((n_columns + 1, n_columns + 1)), cupy.empty(n_columns)
-    for part in _parts(n_columns):
+    for part in parts_of(n_columns):
         _add_products(part, X, y, weight, shift, sums, pilot)
     return sums, pilot
 
 
-def _add_products(part: _Part, X: Any, y: Any, weight: Any, shift: Any, sums: Any, pilot: Any) -> None:
+def _add_products(part: Part, X: Any, y: Any, weight: Any, shift: Any, sums: Any, pilot: Any) -> None:
     """Write a part of the products, and the shift of its columns."""
     (n_rows, n_features), n_targets, itemsize = X.shape, _n_targets(y), X.dtype.itemsize
     device = X.device.id
@@ -155,12 +90,10 @@ def _add_products(part: _Part, X: Any, y: Any, weight: Any, shift: Any, sums: An
     whole = part.first == 0 and not part.oblong and n_features <= part.width
     flat = whole and column_step == 1 and row_step == n_features and X.data.ptr % 16 == 0
     y_row_step, y_column_step = (0, 0) if y is None else (s // y.itemsize for s in (y.strides * 2)[:2])
-    room = part.step * (n_features if flat else part.width) if by_rows else (part.step + 1) * part.width
-    y_at = -(-room * itemsize // 16) * 16
-    weight_at = y_at + 8 * part.step * n_targets
-    stage_bytes = weight_at + (0 if weight is None else 8 * part.step)
+    options = {"by_rows": by_rows, "flat": flat, "weighted": weight is not None}
+    stage_bytes, y_at, weight_at = part.layout(n_features, n_targets, itemsize, **options)
     shared = part.fixed_bytes + N_STAGES * stage_bytes
-    at_once = max(1, min(part.blocks_per_processor, SHARED_BYTES // (shared + RESERVED_BYTES)))
+    at_once = max(1, min(part.blocks_per_processor, _shared_bytes(device) // (shared + RESERVED_BYTES)))
     n_blocks = min(at_once * _processors(device), -(-n_rows // part.step))
     partials = cupy.empty((n_blocks * part.groups, part.slot))
     kernels = _kernels(device, X.dtype.name, part)
@@ -190,20 +123,21 @@ def _capability(device: int) -> int:
 
 
 @cache
+def _shared_bytes(device: int) -> int:
+    return cupy.cuda.Device(device).attributes["MaxSharedMemoryPerBlockOptin"]
+
+
+@cache
 def _processors(device: int) -> int:
     return cupy.cuda.Device(device).attributes["MultiProcessorCount"]
 
 
-def _kernels(device: int, dtype: str, part: _Part) -> Any:
+def _kernels(device: int, dtype: str, part: Part) -> Any:
     """Return the compiled kernels, from CuPy's cache on disk where they are in it."""
-    numbers = (part.lines, part.oblong, part.split, part.groups, part.step, part.depth, part.blocks_per_processor)
-    return _compiled(device, dtype, numbers)
+    return _compiled(device, tuple(words_of(part, _C_TYPES[dtype]).items()))
 
 
 @cache
-def _compiled(device: int, dtype: str, numbers: tuple[int, ...]) -> Any:
-    names = ("LINES", "OBLONG", "SPLIT", "GROUPS", "STEP", "DEPTH", "BLOCKS_PER_PROCESSOR")
-    words = {"VALUE": _C_TYPES[dtype], "N_STAGES": N_STAGES, "PILOT_ROWS": PILOT_ROWS}
-    words |= dict(zip(names, numbers, strict=True))
-    options = ("-std=c++17", *(f"-D{name}={word}" for name, word in words.items()))
+def _compiled(device: int, words: tuple[tuple[str, Any], ...]) -> Any:
+    options = ("-std=c++17", *(f"-D{name}={word}" for name, word in words))
     return cupy.RawModule(code=_SOURCE.read_text(), options=options)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.entry import Entry
-from skdist_gpu.engines.protocol import EngineInfo
+from skdist_gpu.engines.protocol import ANY_PACKAGE, EngineInfo
 
 
 def _entry(estimator: str, **options: Any) -> Entry:
@@ -81,6 +82,20 @@ ENTRIES: tuple[Entry, ...] = (
     ),
 )
 
+# methods that its models score with, and what these take: a call, a level of a tree, a query of a k-d tree, a product
+SCORED = {
+    "RandomForestClassifier": ("predict", "predict_proba"),
+    "RandomForestRegressor": ("predict",),
+    "SVC": ("predict", "decision_function"),
+    "NuSVC": ("predict", "decision_function"),
+    "SVR": ("predict",),
+    "NuSVR": ("predict",),
+    "KNeighborsClassifier": ("predict", "predict_proba"),
+    "KNeighborsRegressor": ("predict",),
+    "LocalOutlierFactor": ("predict", "decision_function", "score_samples"),
+}
+CALL_SECONDS, LEVEL_SECONDS, TREE_QUERY_SECONDS, PRODUCT_SECONDS = 2e-3, 1e-8, 3.5e-6, 2e-10
+
 
 class OneDAL(EngineInfo):
     """oneDAL's algorithms, brought home as scikit-learn's estimators."""
@@ -90,13 +105,32 @@ class OneDAL(EngineInfo):
     packages = {"cpu": {"sklearnex": "2026.2"}}
     extras = {"cpu": "onedal"}
     reads = {"cpu": ("host",)}
-    scores = {"cpu": ("sklearn",)}
+    scores = {"cpu": (ANY_PACKAGE,)}
 
     def entries(self) -> Iterable[Entry]:
         return ENTRIES
 
     def why(self, entry: Entry, estimator: Any, info: Any, resources: Any) -> list[str]:
         return [f"oneDAL on {resources.n_cores} cores supports these parameters and data"]
+
+    def scoring_refusals(self, model: Any, method: str, info: InputInfo, device: str) -> list[str]:
+        if method not in SCORED.get(type(model).__name__, ()):
+            return [f"does not compute {method} of {type(model).__name__}"]
+        if hasattr(model, "estimators_") and hasattr(model, "_n_samples"):
+            return ["its trees were not grown by oneDAL, which takes no others"]
+        return []
+
+    def scoring_seconds(self, model: Any, method: str, info: InputInfo, device: str) -> float | None:
+        """Predict from what it took on two cores of an x86-64 server (benchmarks/onedal_rows.py)."""
+        n, d = info.n_samples, info.n_features
+        if n is None or d is None:
+            return None
+        if hasattr(model, "estimators_"):
+            return CALL_SECONDS + n * sum(tree.tree_.max_depth for tree in model.estimators_) * LEVEL_SECONDS
+        kept = getattr(model, "support_", getattr(model, "_fit_X", ()))
+        if getattr(model, "_fit_method", "") == "kd_tree":
+            return CALL_SECONDS + n * TREE_QUERY_SECONDS
+        return CALL_SECONDS + n * len(kept) * d * PRODUCT_SECONDS
 
 
 INFO = OneDAL()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.entry import Entry
-from skdist_gpu.engines.protocol import EngineInfo
+from skdist_gpu.engines.protocol import ANY_PACKAGE, EngineInfo
 
 if TYPE_CHECKING:
     from skdist_gpu.hardware.detect import Resources
@@ -19,6 +19,7 @@ class ScikitLearn(EngineInfo):
     rank = 70
     packages = {"cpu": {}}
     reads = {"cpu": ("host", "gpu", "dask", "disk")}
+    scores = {"cpu": ("sklearn", ANY_PACKAGE)}
     takes_fit_arguments = True
     continues = True
     calls_callbacks = True
