@@ -7,7 +7,7 @@ from typing import Any
 
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.entry import Entry
-from skdist_gpu.engines.protocol import ANY_PACKAGE, EngineInfo
+from skdist_gpu.engines.protocol import EngineInfo
 
 
 def _entry(estimator: str, **options: Any) -> Entry:
@@ -105,7 +105,7 @@ class OneDAL(EngineInfo):
     packages = {"cpu": {"sklearnex": "2026.2"}}
     extras = {"cpu": "onedal"}
     reads = {"cpu": ("host",)}
-    scores = {"cpu": (ANY_PACKAGE,)}
+    scores = {"cpu": ("sklearn",)}
 
     def entries(self) -> Iterable[Entry]:
         return ENTRIES
