@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from copy import deepcopy
+from copy import copy
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,7 @@ from skdist_gpu._compat.sklearn import continued, goes_on, parameter_names, unfi
 from skdist_gpu._compat.sklearnex import without_patch
 from skdist_gpu.config import DEFAULTS, check_option, get_config, parse_bytes
 from skdist_gpu.data.inspect import described_input, inspect_input
+from skdist_gpu.data.row_sets import RowSet
 from skdist_gpu.delegation import FitMethod, ParameterNames
 from skdist_gpu.engines.block_method import FittedState, ModelCopies
 from skdist_gpu.engines.entry import Entry
@@ -26,12 +28,14 @@ from skdist_gpu.engines.registry import engines, entries_for, matches
 from skdist_gpu.exceptions import BackendError, EngineRefusal, FallbackWarning
 from skdist_gpu.hardware.cluster import find_machine, outside_the_pool, with_cluster
 from skdist_gpu.hardware.detect import Resources, current_client, detect_resources
+from skdist_gpu.hardware.threads import at_most
 from skdist_gpu.info.report import Explanation, Report
 from skdist_gpu.planning.plan import Candidate, Plan
 from skdist_gpu.planning.planner import Request, gains_from_all_gpus, make_plan, parameter_refusals
 from skdist_gpu.planning.scoring import Call, make_scoring_plan
 from skdist_gpu.progress import Progress
 from skdist_gpu.scoring.mixin import ScoringMixin
+from skdist_gpu.sharing import fit_row_set
 
 
 class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
@@ -95,7 +99,10 @@ class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         """Return the wrapped estimator's tags, less what a forced engine does not take."""
         estimator, entries = self._make_estimator(), self._entries()
-        tags = deepcopy(get_tags(estimator))
+        tags = get_tags(estimator)
+        # the estimator may give the same tags each time
+        inputs, targets, classifier = copy(tags.input_tags), copy(tags.target_tags), copy(tags.classifier_tags)
+        tags = replace(tags, input_tags=inputs, target_tags=targets, classifier_tags=classifier)
         takes_sparse = (e.sparse and not parameter_refusals(e, estimator, sparse=True) for e in entries)
         tags.input_tags.sparse &= any(takes_sparse)
         if not any(e.multi_target for e in entries):
@@ -163,6 +170,9 @@ class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
         BackendError
             If the requested `backend`, or every engine, refuses; the text gives each reason.
         """
+        if isinstance(X, RowSet):
+            fit_row_set(self, X, y, sample_weight, fit_params)
+            return self
         estimator = self._start()
         self._check_parameters(estimator)
         info = inspect_input(X, y, sample_weight)
@@ -194,10 +204,11 @@ class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
         failures: list[str] = []
         for candidate in ladder:
             job.device = candidate.device
+            job.seconds = candidate.seconds if self._option("backend") == "auto" else None
             start = time.perf_counter()
             try:
                 on_workers = job.client if candidate.device == "dask" else None
-                with Progress(self.progress) as job.progress, outside_the_pool(on_workers):
+                with Progress(self.progress) as job.progress, outside_the_pool(on_workers), at_most(candidate.threads):
                     fitted = engines()[candidate.backend].fit(job)
                 return fitted, candidate, time.perf_counter() - start, failures
             except (MemoryError, EngineRefusal) as error:

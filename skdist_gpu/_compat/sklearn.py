@@ -355,6 +355,24 @@ def local_density(estimator: Any, distances: Any, neighbours: Any) -> Any:
     return estimator._local_reachability_density(distances, neighbours)
 
 
+def has_output_config(estimator: Any) -> bool:
+    """Whether `set_output` was called on an estimator."""
+    return "_sklearn_output_config" in getattr(estimator, "__dict__", {})
+
+
+def replace_splitter(search: Any, splitter: Any) -> None:
+    """Set the splitter that a search remembers of its fit."""
+    if "_checked_cv_orig" in vars(search):
+        search._checked_cv_orig = splitter
+
+
+def is_scorer(value: Any) -> bool:
+    """Whether a value is a scorer as `make_scorer` makes them, which hands rows to the estimator only."""
+    from sklearn.metrics._scorer import _BaseScorer
+
+    return isinstance(value, _BaseScorer)
+
+
 def keep_kmeans_state(estimator: Any, centres: np.ndarray) -> None:
     """Set what scikit-learn's own methods read beside the fitted attributes."""
     brief = clone(estimator).set_params(init=centres, n_init=1, max_iter=1)
