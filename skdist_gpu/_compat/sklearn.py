@@ -276,6 +276,20 @@ def transform_output(estimator: Any) -> str:
     return _get_output_config("transform", estimator)["dense"]
 
 
+def shallow_copy(estimator: Any) -> Any:
+    """Return an unfitted object with the same parameters, not copies of them: a random state goes on drawing."""
+    made = type(estimator)(**_parameters(estimator))
+    vars(made).update({name: value for name, value in vars(estimator).items() if name in _CARRIED})
+    return made
+
+
+def is_conditional(method: Any) -> bool:
+    """Whether what a class holds under a name is a method that ``available_if`` shows of some objects only."""
+    from sklearn.utils._available_if import _AvailableIfDescriptor
+
+    return isinstance(method, _AvailableIfDescriptor)
+
+
 __all__ = [
     "check_feature_names",
     "check_gcv_mode",
@@ -288,6 +302,7 @@ __all__ = [
     "has_callbacks",
     "in_words_of",
     "infer_dimension",
+    "is_conditional",
     "learn_categories",
     "lloyd_step",
     "number_of_categories",
@@ -299,6 +314,7 @@ __all__ = [
     "response_method",
     "roots_of_precisions",
     "safe_scale",
+    "shallow_copy",
     "smallest_of",
     "smooth_counts",
     "transform_output",
