@@ -13,7 +13,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.multiclass import check_classification_targets
 
-from skdist_gpu._compat.sklearn import index_neighbours, keep_kmeans_state, local_density
+from skdist_gpu._compat.sklearn import keep_kmeans_state
+from skdist_gpu._compat.sklearn_learned import index_neighbours, local_density
 from skdist_gpu._compat.sklearnex import NotAccelerated, iterations_limit, twin_of
 from skdist_gpu.data.convert import validate
 from skdist_gpu.engines.onedal.forests import FORESTS, fit_forest

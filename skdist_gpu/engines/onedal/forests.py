@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils import assert_all_finite
 from sklearn.utils.class_weight import compute_sample_weight
 
-from skdist_gpu._compat.sklearn import give_trees
+from skdist_gpu._compat.sklearn_learned import give_trees
 from skdist_gpu._compat.sklearnex import trees_of, twin_of
 
 FORESTS = ("RandomForestClassifier", "RandomForestRegressor")

@@ -9,7 +9,7 @@ from typing import Any
 
 from joblib import effective_n_jobs
 
-from skdist_gpu._compat.sklearn import openmp_threads
+from skdist_gpu._compat.sklearn_learned import openmp_threads
 
 # one at a time computes, on all the threads it may use: their number is the same for every caller
 _one_at_a_time = RLock()
