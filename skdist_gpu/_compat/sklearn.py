@@ -196,42 +196,6 @@ def check_clusters(estimator: Any, n_rows: int, n_features: int, tolerance: floa
     estimator._tol = tolerance
 
 
-def remember_loss(regressor: Any) -> Any:
-    """Give a generalised linear model the loss that its `score` reads, and return it."""
-    regressor._base_loss = regressor._get_loss()
-    return regressor._base_loss
-
-
-def remember_counts(estimator: Any, counts: Any) -> None:
-    """Tell a MiniBatchKMeans how much weight each cluster has seen, from which `partial_fit` goes on."""
-    estimator._counts = counts.astype(estimator.cluster_centers_.dtype)
-
-
-def remember_no_infrequent(encoder: Any) -> None:
-    """Tell an encoder that no categories were put together."""
-    encoder._infrequent_enabled = False
-
-
-def remember_gamma(machine: Any, gamma: float) -> float:
-    """Tell an SVC the kernel coefficient that it was fitted with, and return it."""
-    machine._gamma = gamma
-    return gamma
-
-
-def remember_machines(estimator: Any, n_support: Any, coefficients: Any, intercepts: Any, sparse: bool) -> None:
-    """Give an SVC what libsvm reads beside the public attributes, in libsvm's own signs."""
-    estimator._n_support, estimator._num_iter = n_support.astype(np.int32), estimator.n_iter_
-    estimator._dual_coef_, estimator._intercept_ = coefficients, intercepts
-    estimator._probA = estimator._probB = np.empty(0)
-    estimator._sparse, estimator._effective_probability = sparse, False
-
-
-def machine_of(estimator: Any) -> tuple[Any, float]:
-    """Return the coefficients of the support vectors of an SVC of two classes, and its intercept, in libsvm's signs."""
-    coefficients = estimator._dual_coef_.toarray() if estimator._sparse else estimator._dual_coef_
-    return coefficients[0], float(estimator._intercept_[0])
-
-
 def rows_fitted_to(estimator: Any) -> Any:
     """Return the rows that a model of neighbours keeps; None for other models."""
     return getattr(estimator, "_fit_X", None)
@@ -354,17 +318,11 @@ __all__ = [
     "is_conditional",
     "learn_categories",
     "lloyd_step",
-    "machine_of",
     "number_of_categories",
     "parameter_names",
     "parts_of_scorer",
     "remember_binarizer",
     "remember_components",
-    "remember_counts",
-    "remember_gamma",
-    "remember_loss",
-    "remember_machines",
-    "remember_no_infrequent",
     "remember_solver",
     "response_method",
     "roots_of_precisions",

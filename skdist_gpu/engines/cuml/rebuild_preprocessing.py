@@ -15,7 +15,8 @@ from sklearn.utils import check_array
 from sklearn.utils.multiclass import type_of_target
 
 from skdist_gpu._compat.cuml import cuml_class, known_parameters, make_cuml
-from skdist_gpu._compat.sklearn import handle_zeros, learn_categories, remember_no_infrequent
+from skdist_gpu._compat.sklearn import handle_zeros, learn_categories
+from skdist_gpu._compat.sklearn_learned import remember_no_infrequent
 from skdist_gpu.data.containers import GPU, container_of
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.engines.reductions.core.stand_in import keep_learned, learn_from

@@ -17,7 +17,8 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 
-from skdist_gpu._compat.sklearn import check_clusters, keep_kmeans_state, remember_counts
+from skdist_gpu._compat.sklearn import check_clusters, keep_kmeans_state
+from skdist_gpu._compat.sklearn_learned import remember_counts
 from skdist_gpu.engines.reductions.clusters.on_device import fit_sample
 from skdist_gpu.engines.reductions.clusters.steps import AssignReduction, FarthestReduction, LloydReduction
 from skdist_gpu.engines.reductions.core.protocol import Passes

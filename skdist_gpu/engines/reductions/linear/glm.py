@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from skdist_gpu._compat.sklearn import remember_loss
+from skdist_gpu._compat.sklearn_learned import remember_loss
 from skdist_gpu.engines.reductions.core.protocol import Passes, namespace
 from skdist_gpu.engines.reductions.entries import everywhere
 from skdist_gpu.engines.reductions.linear.linear import Model, ScoreReduction, free_design, look_ahead
