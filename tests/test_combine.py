@@ -41,6 +41,7 @@ from sklearn.svm import LinearSVC, LinearSVR
 
 import skdist_gpu.engines.reductions as package
 from skdist_gpu import autoscale
+from skdist_gpu.data.blocks import take_rows
 from skdist_gpu.engines.executors import threads
 from skdist_gpu.engines.reductions.columns import quantiles
 
@@ -187,7 +188,7 @@ def test_parts_in_any_grouping_give_the_whole(cls, cuts):
     bounds = [0, *sorted(cuts), n_rows]
 
     def rows(start, stop):
-        taken = [None if part is None else threads.take_rows(part, slice(start, stop)) for part in data]
+        taken = [None if part is None else take_rows(part, slice(start, stop)) for part in data]
         with np.errstate(invalid="ignore"):
             return reduction.map(*taken)
 

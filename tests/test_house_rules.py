@@ -27,6 +27,7 @@ MAY_IMPORT = {  # folder or file -> what it may import beside what all may
     "data/containers/base.py": {"cupy"},
     "data/containers/cupy.py": {"cupy", "cupyx"},
     "data/containers/dask.py": DASK,
+    "data/blocks.py": DASK,
     "data/convert.py": DASK,
     "data/weights.py": DASK,
     "data/labels.py": {"cupy"},

@@ -11,6 +11,7 @@ from xgboost.dask import DaskXGBRanker, DaskXGBRegressor
 
 from skdist_gpu._compat.xgboost import adopt_booster
 from skdist_gpu.data.containers import DASK, GPU, container_of
+from skdist_gpu.data.convert import to_pandas
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.xgboost.arguments import (
     bring_home,
@@ -117,7 +118,7 @@ def _partitions(job: FitJob, arguments: dict[str, Any]) -> Partitions:
     """Return the training data as checked partitions with rows that weigh something."""
     lazy = container_of(job.X) in DASK
     X, y, sample_weight = (job.X, job.y, job.sample_weight) if lazy else checked_in_memory(job)
-    X = X.to_pandas() if container_of(X) == "polars" else X  # Dask knows no other frames
+    X = to_pandas(X) if container_of(X) == "polars" else X  # Dask knows no other frames
     if is_ranker(job.estimator):
         X, arguments["qid"] = queries_of(X, arguments.get("qid"))
     columns = {"X": X, "y": y, "sample_weight": sample_weight}
