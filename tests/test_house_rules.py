@@ -29,6 +29,7 @@ MAY_IMPORT = {  # folder or file -> what it may import beside what all may
     "data/containers/dask.py": DASK,
     "data/blocks.py": DASK,
     "data/convert.py": DASK,
+    "data/gather.py": DASK,
     "data/weights.py": DASK,
     "data/labels.py": {"cupy"},
     "scoring/lazy.py": {"cupy", "cudf"} | DASK,

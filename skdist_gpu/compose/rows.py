@@ -9,6 +9,7 @@ from skdist_gpu.data.containers import HOST, container_of
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.dataset import is_read_from_files, read_all, table_of
 from skdist_gpu.data.inspect import inspect_input
+from skdist_gpu.data.row_sets import RowSet
 from skdist_gpu.exceptions import BackendError
 from skdist_gpu.hardware.detect import detect_resources
 
@@ -29,7 +30,8 @@ def hands_on(obj: Any) -> bool:
 
 def scores_itself(obj: Any, X: Any) -> bool:
     """Whether the object's own methods score such rows; others are scored block by block."""
-    return obj.plain_class.__name__ in ("Pipeline", "FrozenEstimator") or _is_taken(X)
+    taken = _is_taken(X) and not isinstance(X, RowSet)
+    return obj.plain_class.__name__ in ("Pipeline", "FrozenEstimator") or taken
 
 
 def fit_arguments(obj: Any, X: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
