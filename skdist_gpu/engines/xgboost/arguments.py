@@ -17,7 +17,7 @@ from skdist_gpu.data.convert import to_host, to_pandas
 from skdist_gpu.data.dataset import is_read_from_files, read_all, table_of
 from skdist_gpu.data.fragments import require_columns
 from skdist_gpu.engines.protocol import FitJob
-from skdist_gpu.engines.xgboost.stand_in import stand_in
+from skdist_gpu.engines.xgboost.stand_in import replace_by_xgboost
 from skdist_gpu.exceptions import EngineRefusal
 
 CHECKS: dict[str, Any] = {
@@ -32,7 +32,7 @@ def fit_arguments(job: FitJob) -> dict[str, Any]:
 
     scikit-learn's gradient boosting is replaced by XGBoost's. Files to evaluate on are read into memory.
     """
-    stand_in(job)
+    replace_by_xgboost(job)
     if container_of(job.X) == "arrow.dataset":
         require_columns(job.X, table_of(job.X, job.y, job.sample_weight).features)
     arguments = dict(job.fit_params)

@@ -34,7 +34,7 @@ def sampled(X: Any, start: int = 0, stride: int | None = None) -> dict[Any, np.n
     return {name: np.asarray(to_host(column), np.float32) for name, column in columns.items()}
 
 
-def joined(samples: list[dict[Any, np.ndarray]]) -> dict[Any, np.ndarray]:
+def pooled(samples: list[dict[Any, np.ndarray]]) -> dict[Any, np.ndarray]:
     """Return the samples of all blocks in one."""
     return {name: np.concatenate([sample[name] for sample in samples]) for name in samples[0]}
 

@@ -79,7 +79,7 @@ def fit(job: FitJob) -> Fitted:
     if on_gpu and job.resources.gpus:  # a client without a GPU reads every model as one for the CPU
         require_gpu(booster)
     evaluated = arguments.get("eval_set") or fraction is not None
-    history = begun.joined(trainer.evals_result()) if evaluated else {}
+    history = begun.followed_by(trainer.evals_result()) if evaluated else {}
     adopt_booster(estimator, booster, None if classes is None else len(classes), history)
     if not callable(estimator.objective):
         estimator.objective = derived.get("objective", estimator.objective)  # as XGBClassifier.fit does

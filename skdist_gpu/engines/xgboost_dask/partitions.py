@@ -23,7 +23,7 @@ from skdist_gpu.data.convert import aligned, to_host
 from skdist_gpu.data.labels import codes_of
 from skdist_gpu.engines.xgboost.arguments import check_columns
 from skdist_gpu.engines.xgboost.holdout import RowDraw
-from skdist_gpu.engines.xgboost.reproducible import Table, joined, round_down, sampled, stride_of, table_of_quantiles
+from skdist_gpu.engines.xgboost.reproducible import Table, pooled, round_down, sampled, stride_of, table_of_quantiles
 from skdist_gpu.exceptions import MisalignedBlocksError
 
 
@@ -125,7 +125,7 @@ class Partitions:
         stride, starts = stride_of(sum(sizes)), np.cumsum([0, *sizes])
         take = dask.delayed(_sampled_part)
         samples = [take(part, int(start), stride) for part, start in zip(self.parts, starts, strict=False)]
-        return table_of_quantiles(joined(self.client.gather(self.client.compute(samples))), max_bin, missing)
+        return table_of_quantiles(pooled(self.client.gather(self.client.compute(samples))), max_bin, missing)
 
     def collections(self, coding: Coding) -> dict[str, Any]:
         """Return Dask collections of the same partitions, those that have rows that weigh something."""

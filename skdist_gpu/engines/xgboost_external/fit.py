@@ -28,7 +28,7 @@ from skdist_gpu.engines.xgboost.arguments import (
 from skdist_gpu.engines.xgboost.fit import encode_eval_set, show_rounds
 from skdist_gpu.engines.xgboost.holdout import RowDraw, wanted_fraction
 from skdist_gpu.engines.xgboost.info import GPU_ROW_BYTES
-from skdist_gpu.engines.xgboost.reproducible import Table, joined, sampled, stride_of, table_of_quantiles
+from skdist_gpu.engines.xgboost.reproducible import Table, pooled, sampled, stride_of, table_of_quantiles
 from skdist_gpu.engines.xgboost_dask.partitions import Coding, check_part, code_part, draw_part
 from skdist_gpu.engines.xgboost_external.batches import (
     BatchIterator,
@@ -130,7 +130,7 @@ def _quantiles(job: FitJob, rows: Rows) -> Table:
     for block in rows.blocks:
         samples.append(sampled(block["X"], start, stride))
         start += len(block["y"])
-    return table_of_quantiles(joined(samples), job.estimator.max_bin, job.estimator.missing)
+    return table_of_quantiles(pooled(samples), job.estimator.max_bin, job.estimator.missing)
 
 
 def _check_disk(job: FitJob, folder: str) -> None:
