@@ -15,14 +15,15 @@ from sklearn.utils.validation import has_fit_parameter
 from skdist_gpu._compat.cuml import without_proxy
 from skdist_gpu._compat.questions import answer_with_the_plain
 from skdist_gpu._compat.sklearn import continued, goes_on, parameter_names, unfitted, validate_params
+from skdist_gpu._compat.sklearnex import without_patch
 from skdist_gpu.config import DEFAULTS, check_option, get_config, parse_bytes
 from skdist_gpu.data.inspect import described_input, inspect_input
 from skdist_gpu.data.row_sets import RowSet
 from skdist_gpu.delegation import FitMethod, ParameterNames
-from skdist_gpu.engines.block_method import ModelCopies
+from skdist_gpu.engines.block_method import FittedState, ModelCopies
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.protocol import FitJob, Fitted
-from skdist_gpu.engines.registry import entries_for, matches
+from skdist_gpu.engines.registry import entries_for, matches, runs_on_workers
 from skdist_gpu.exceptions import BackendError, FallbackWarning
 from skdist_gpu.flow import choose, run
 from skdist_gpu.hardware.cluster import with_cluster
@@ -64,7 +65,7 @@ class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
 
     def _make_estimator(self) -> Any:
         """Return the estimator to fit: the user's own, or the default; not yet cloned."""
-        return without_proxy(self._default_estimator() if self.estimator is None else self.estimator)
+        return without_patch(without_proxy(self._default_estimator() if self.estimator is None else self.estimator))
 
     def _plain_estimator(self) -> Any:
         """Return what scikit-learn is told where it decides by the class of an estimator."""
@@ -215,6 +216,7 @@ class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
         self.backend_ = candidate.backend
         self._labels = fitted.classes
         self._copies = ModelCopies()
+        self._copies.put(fitted.copies, FittedState(fitted.estimator) if fitted.copies else None)
         self.report_ = Report(candidate, seconds, tuple(failures), copies=self._copies)
         self._answers = fitted.answers
         if fitted.classes is not None:
@@ -315,7 +317,9 @@ class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
         on_dask = info.location == "dask"
         resources = resources or detect_resources(current_client(get_config()["client"]), cluster_needed=on_dask)
         gains = partial(gains_from_all_gpus, estimator, info, request)
-        return make_plan(estimator, info, with_cluster(info, request.backend, gains, resources), request)
+        return make_plan(
+            estimator, info, with_cluster(info, runs_on_workers(request.backend), gains, resources), request
+        )
 
     def explain(self) -> Explanation:
         """Return every engine considered, its verdict and reason, and predicted against measured.

@@ -44,6 +44,10 @@ class ModelCopies:
             self._kept[name] = (state, make())
         return self._kept[name][1]
 
+    def put(self, copies: dict[str, Any], state: Any) -> None:
+        """Keep copies that were made with a fitted state."""
+        self._kept |= {name: (state, copy) for name, copy in copies.items()}
+
     def __contains__(self, name: str) -> bool:
         return name in self._kept
 

@@ -25,6 +25,7 @@ BUILT_IN = (
     "xgboost_external",
     "xgboost_dask",
     "voting",
+    "onedal",
     "sklearn",
     "incremental",
 )
@@ -95,6 +96,14 @@ def matches(entry: Entry, backend: str) -> bool:
     if backend == "auto":
         return not entry.explicit
     return entry.backend == name and device in ("", entry.device)
+
+
+def runs_on_workers(backend: str) -> bool:
+    """Whether ``backend=`` asks for an engine, or for a device of one, that computes on Dask's workers."""
+    name, _, device = backend.partition(":")
+    if device or name not in engines():
+        return device == "dask"
+    return all("distributed" in packages for packages in engines()[name].packages.values())
 
 
 def scoring_engines(estimator: Any, device: str) -> tuple[EngineInfo, ...]:

@@ -60,9 +60,8 @@ def _ways(call: Call, info: InputInfo, resources: Resources) -> Iterator[Candida
     """Yield the plain estimator first, then what else may call the method."""
     if info.location != "host":
         device = "gpu" if info.location == "gpu" else "cpu"
-        engine = (scoring_engines(call.model, device) or scoring_engines(call.model, "cpu"))[
-            -1 if device == "cpu" else 0
-        ]
+        able = scoring_engines(call.model, device) or scoring_engines(call.model, "cpu")
+        engine = able[-1 if device == "cpu" else 0]
         where = {"gpu": "on the GPU, where the rows are", "dask": "block by block, when Dask computes it"}
         reason = where.get(info.location, "batch by batch, when they are read")
         yield Candidate(engine.name, device, "possible", (reason,))

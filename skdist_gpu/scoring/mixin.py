@@ -21,6 +21,8 @@ from skdist_gpu.sharing import squared_errors
 
 # values of an array, times what the model keeps, that go to the estimator without a look at how to score them best
 SMALL = 2**16
+# rows that go there whatever the model keeps
+FEW = 32
 
 
 def came_fitted(estimator: Any) -> bool:
@@ -75,7 +77,8 @@ class ScoringMixin:
                 return X.through(self._fitted())
             X = X.to_host()
         function = self._block_method(method, **params)
-        small = type(X) is np.ndarray and X.size * kept_size(function.estimator) < SMALL
+        few = type(X) is np.ndarray and X.size < SMALL
+        small = few and (X.shape[0] <= FEW or X.size * kept_size(function.estimator) < SMALL)
         return function(X) if small else apply_to(function, X)
 
     @available_if(estimator_has("predict"))
