@@ -23,7 +23,7 @@ from skdist_gpu.delegation import FitMethod, ParameterNames
 from skdist_gpu.engines.block_method import FittedState, ModelCopies
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.protocol import FitJob, Fitted
-from skdist_gpu.engines.registry import entries_for, matches
+from skdist_gpu.engines.registry import entries_for, matches, runs_on_workers
 from skdist_gpu.exceptions import BackendError, FallbackWarning
 from skdist_gpu.flow import choose, run
 from skdist_gpu.hardware.cluster import with_cluster
@@ -122,7 +122,7 @@ class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
     def __getattr__(self, name: str) -> Any:
         """Answer a parameter of the wrapped estimator; a fitted attribute or ``get_support()`` from ``estimator_``."""
         text = f"{type(self).__name__!r} object has no attribute {name!r}"
-        if not name.startswith("_") and "estimator" in self.__dict__ and name in parameter_names(type(self._wrapped())):
+        if not name.startswith("_") and name in self._parameters_answered():
             return getattr(self._wrapped(), name)
         plain = None if name.startswith("_") else self._known_fitted()
         if plain is not None:
@@ -134,6 +134,13 @@ class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
             if hasattr(plain, name):
                 text += f"; the fitted {type(plain).__name__} in estimator_ has one"
         raise AttributeError(text)
+
+    def _parameters_answered(self) -> set[str]:
+        """Return the parameters of the wrapped estimator that are attributes here, too.
+
+        ``max_iter`` is none: scikit-learn's checks take it for a promise of ``n_iter_``, which Ridge does not keep.
+        """
+        return set(parameter_names(type(self._wrapped()))) - {"max_iter"} if "estimator" in self.__dict__ else set()
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in super().__getstate__().items() if name != "_copies"}
@@ -317,7 +324,9 @@ class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
         on_dask = info.location == "dask"
         resources = resources or detect_resources(current_client(get_config()["client"]), cluster_needed=on_dask)
         gains = partial(gains_from_all_gpus, estimator, info, request)
-        return make_plan(estimator, info, with_cluster(info, request.backend, gains, resources), request)
+        return make_plan(
+            estimator, info, with_cluster(info, runs_on_workers(request.backend), gains, resources), request
+        )
 
     def explain(self) -> Explanation:
         """Return every engine considered, its verdict and reason, and predicted against measured.

@@ -13,6 +13,7 @@ from skdist_gpu.data.containers import container_of
 from skdist_gpu.data.convert import place_like, to_gpu, to_host
 from skdist_gpu.engines.block_method import BlockMethod, FittedState
 from skdist_gpu.engines.cuml.fit import FORESTS, is_out_of_memory, to_cuml
+from skdist_gpu.engines.cuml.info import INFO
 from skdist_gpu.engines.registry import entries_for
 from skdist_gpu.exceptions import EngineRefusal
 
@@ -54,7 +55,7 @@ class CuMLMethod(BlockMethod):
         estimator = self.estimator
         if type(estimator).__name__ in _LINEAR and self.method == "predict":
             return lambda rows: rows @ to_gpu(estimator.coef_).T + to_gpu(estimator.intercept_)
-        model = self.copies.get("cuml", FittedState(estimator), lambda: to_cuml(estimator))
+        model = self.copies.get(INFO.name, FittedState(estimator), lambda: to_cuml(estimator))
         if model is None or not hasattr(model, self.method) or not _takes(estimator, values):
             return None
         method, in_float32 = getattr(model, self.method), type(estimator).__name__ in FORESTS
@@ -70,7 +71,7 @@ def _takes(estimator: Any, values: Any) -> bool:
     fitted_to = rows_fitted_to(estimator)
     if fitted_to is not None:
         return sparse == issparse(fitted_to)
-    return not sparse or any(row.sparse for row in entries_for(estimator) if row.backend == "cuml")
+    return not sparse or any(row.sparse for row in entries_for(estimator) if row.backend == INFO.name)
 
 
 def _on_gpu(result: Any, values: Any) -> Any:
