@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from skdist_gpu.compose.children import children
 from skdist_gpu.config import format_bytes
 from skdist_gpu.data.containers import HOST, container_of
 from skdist_gpu.data.convert import to_host
@@ -14,6 +15,7 @@ from skdist_gpu.hardware.detect import detect_resources
 
 # what hands X and y of a fit to what is inside it without looking at them, and what does so with X alone
 _HANDS_ON_ALL = ("Pipeline", "FeatureUnion", "FrozenEstimator")
+_HANDS_ON_SCORES = ("Pipeline", "FrozenEstimator")
 _HANDS_ON_X = (
     *("OneVsRestClassifier", "MultiOutputClassifier", "MultiOutputRegressor", "VotingClassifier", "VotingRegressor"),
     *("TransformedTargetRegressor", "SelectFromModel", "FixedThresholdClassifier"),
@@ -29,7 +31,10 @@ def hands_on(obj: Any) -> bool:
 
 def scores_itself(obj: Any, X: Any) -> bool:
     """Whether the object's own methods score such rows; others are scored block by block."""
-    return obj.plain_class.__name__ in ("Pipeline", "FrozenEstimator") or _is_taken(X)
+    if _is_taken(X):
+        return True
+    inside = [child for _, child, _ in children(obj) if hasattr(type(child), "plain_class")]
+    return obj.plain_class.__name__ in _HANDS_ON_SCORES and all(scores_itself(child, X) for child in inside)
 
 
 def fit_arguments(obj: Any, X: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
