@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import pathlib
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 import cupy
 import cupyx
@@ -18,6 +19,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression, Ridge
 
 from skdist_gpu import autoscale, config_context
+from skdist_gpu.engines.reductions import gpus
 
 N_COLUMNS = 100
 BLOCK = 500_000
@@ -112,7 +114,7 @@ def host(n_rows):
     for share in (1, 1 / n_gpus):
         part = slice(0, int(share * n_rows))
         for used in range(1, n_gpus + 1):
-            with config_context(max_gpus=used):
+            with config_context(max_gpus=used), mock.patch.object(gpus, "ROOM_FOR_ROWS", 1e-9):
                 seconds, _ = synchronised(LinearRegression(), (X[part], y[part]))
             n_bytes = X[part].nbytes + y[part].nbytes
             row = {"estimator": "LinearRegression", "from": "NumPy", "rows": len(X[part]), "gpus": used}

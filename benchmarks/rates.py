@@ -10,6 +10,7 @@ A third of the workloads is kept out of the fit, and how well they are predicted
 from __future__ import annotations
 
 import argparse
+import csv
 import hashlib
 import json
 import os
@@ -28,6 +29,9 @@ from workloads import DENSE, FAMILIES, SPARSE, TAKE_SPARSE, Family, in_container
 
 # how much the rates of all estimators of a form weigh beside the measurements of one
 PRIOR = 0.1
+# seconds per byte from main memory to the GPU, by engine: 10 GB in 0.28 s by `least_squares.py gpu`, for cuML 1 s more
+# than from the GPU by `few_pass.py gpu`; a shared machine's copies of little are too uneven to be fitted
+COPY = {"reductions:gpu": 2.8e-11, "cuml:gpu": 1e-10, "xgboost:gpu": 1e-10, "device": 1e-10}
 CACHE = pathlib.Path("/dev/shm/skdist_gpu_rates")
 SCORED = (1_000, 10_000, 100_000, 1_000_000)
 
@@ -125,6 +129,7 @@ def score(options: argparse.Namespace) -> None:
     from joblib import Parallel, delayed
 
     from skdist_gpu.engines.block_method import BlockMethod
+    from skdist_gpu.planning.work import kept_size
 
     for name in options.names:
         family = FAMILIES[name]
@@ -171,21 +176,19 @@ def on_device(function: Any, rows: Any) -> Any:
     return [part.get() if hasattr(part, "get") else part for part in parts]
 
 
-def kept_size(model: Any) -> int:
-    """Return how many rows, support vectors, trees or clusters a fitted model keeps."""
-    for name in ("support_", "_fit_X", "estimators_", "cluster_centers_", "means_"):
-        if getattr(model, name, None) is not None:
-            return len(getattr(model, name))
-    return 1
-
-
 def read(path: pathlib.Path) -> list[dict[str, Any]]:
-    """Return the measurements in a file, less a line that was cut off when time was up."""
-    rows = []
+    """Return the measurements in a file of JSON lines, less one that was cut off, or in a table of results."""
+    if path.suffix == ".csv":
+        numbers = {"rows": int, "columns": int, "density": float, "cores": int, "kept": int}
+        numbers |= {"first": float, "seconds": float}
+        with path.open() as file:
+            rows = [{name: value for name, value in row.items() if value} for row in csv.DictReader(file)]
+        return [{name: numbers.get(name, str)(value) for name, value in row.items()} for row in rows]
+    found = []
     for line in path.read_text().splitlines():
         with suppress(json.JSONDecodeError):
-            rows.append(json.loads(line))
-    return rows
+            found.append(json.loads(line))
+    return found
 
 
 def is_cold(row: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
@@ -216,7 +219,7 @@ def terms_of(row: dict[str, Any]) -> dict[str, float]:
     on_gpu = row["engine"].endswith(":gpu") or row["engine"] == "device"
     to_device = on_gpu and row["container"] != "cupy"
     if row["method"] != "fit":
-        found = scoring_amounts(row["kept"], info, to_device=to_device)
+        found = scoring_amounts(row["estimator"], row["kept"], info, to_device=to_device)
         return {term: amount for term, amount in found.items() if amount}
     found = amounts(estimator, info, to_device=to_device)
     assert found is not None
@@ -234,8 +237,11 @@ def fit_rates(rows: list[dict[str, Any]], prior: dict[str, float] | None = None)
     leave open.
     """
     works = [terms_of(row) for row in rows]
+    copy = COPY.get(rows[0]["engine"], 0.0)
+    copying = np.array([copy * work.pop("copied", 0.0) for work in works])
     terms = sorted({term for work in works for term in work})
     seconds = np.array([row["seconds"] for row in rows])
+    seconds = np.maximum(seconds - copying, 0.3 * seconds)
     work = np.array([[w.get(term, 0.0) for term in terms] for w in works])
     scale = (work / seconds[:, None]).max(axis=0)
     typical = np.exp(np.log(np.maximum(work / seconds[:, None] / scale, 1e-12)).mean(axis=0))
@@ -249,7 +255,8 @@ def fit_rates(rows: list[dict[str, Any]], prior: dict[str, float] | None = None)
         table = np.vstack([work / scale * weight[:, None], np.diag(strength)])
         rates, _ = nnls(table, np.concatenate([seconds * weight, strength * start * scale]), maxiter=1000)
         guess = np.maximum(work / scale @ rates, 1e-9)
-    return {term: float(f"{rate / s:.4g}") for term, rate, s in zip(terms, rates, scale, strict=True) if rate}
+    found = {term: float(f"{rate / s:.4g}") for term, rate, s in zip(terms, rates, scale, strict=True) if rate}
+    return found | ({"copied": copy} if copy else {})
 
 
 def predicted(rates: dict[str, float], row: dict[str, Any]) -> float:

@@ -33,7 +33,8 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from skdist_gpu import autoscale, save
-from skdist_gpu.scoring.methods import apply_in_threads, block_method
+from skdist_gpu.scoring.methods import block_method
+from skdist_gpu.scoring.planned import in_threads
 
 N_COLUMNS = 20
 generator = np.random.default_rng(0)
@@ -151,7 +152,7 @@ def on_threads():
         whole, blocks = float("inf"), float("inf")
         for _ in range(3):
             whole = min(whole, timed(lambda f=function, x=data: f(x))[0])
-            blocks = min(blocks, timed(lambda f=function, x=data: apply_in_threads(f, x))[0])
+            blocks = min(blocks, timed(lambda f=function, x=data: in_threads(f, x))[0])
         names = {"estimator": type(estimator).__name__, "method": method, "rows": n_rows}
         rows.append({**names, "scikit_learn": whole, "blocks_on_threads": blocks, "times_faster": whole / blocks})
         print(rows[-1], flush=True)

@@ -1,5 +1,8 @@
 """One scikit-learn estimator, any scale."""
 
+import os
+from typing import Any
+
 import sklearn.base  # noqa: F401  first: other orders run one more full garbage collection, 60 ms
 
 from skdist_gpu.compose.autoscale import autoscale
@@ -9,6 +12,8 @@ from skdist_gpu.estimators import AutoScaleClassifier, AutoScaleClusterer, AutoS
 from skdist_gpu.info.capabilities import capabilities
 from skdist_gpu.info.versions import show_versions
 from skdist_gpu.persistence import load, save
+from skdist_gpu.programs.calls import Profile
+from skdist_gpu.programs.install import VARIABLE, explain, install, installed, uninstall
 from skdist_gpu.scoring.files import predict_batches, predict_to_parquet
 from skdist_gpu.scoring.scorers import get_scorer
 from skdist_gpu.unsupervised import AutoScaleEstimator, AutoScaleNeighbors, AutoScaleOutlierDetector
@@ -27,16 +32,37 @@ __all__ = [
     "AutoScaleXGBClassifier",
     "AutoScaleXGBRanker",
     "AutoScaleXGBRegressor",
+    "Profile",
     "autoscale",
     "capabilities",
     "config_context",
+    "explain",
     "get_config",
     "get_scorer",
+    "install",
+    "installed",
     "load",
     "predict_batches",
     "predict_to_parquet",
     "save",
     "set_config",
     "show_versions",
+    "uninstall",
     "unwrap",
 ]
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Do what ``%load_ext skdist_gpu`` asks for: install, and add the magic ``%%skdist_gpu.profile``."""
+    from skdist_gpu.programs.notebook import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Do what ``%unload_ext skdist_gpu`` asks for."""
+    uninstall()
+
+
+if os.environ.get(VARIABLE) == "1":  # a worker of a program that did
+    install()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 import warnings
-from copy import deepcopy
+from copy import copy
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,20 +19,23 @@ from skdist_gpu._compat.sklearn import continued, diagram_box, goes_on, paramete
 from skdist_gpu.callbacks import CallsCallbacks, PassTasks, fit_task
 from skdist_gpu.config import DEFAULTS, check_option, get_config, parse_bytes
 from skdist_gpu.data.inspect import InputInfo, described_input, inspect_input
+from skdist_gpu.data.row_sets import RowSet
 from skdist_gpu.delegation import FitMethod, ParameterNames
 from skdist_gpu.engines.block_method import ModelCopies
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.protocol import FitJob, Fitted
-from skdist_gpu.engines.registry import engines, entries_for, matches
-from skdist_gpu.exceptions import BackendError, EngineRefusal, FallbackWarning
-from skdist_gpu.hardware.cluster import find_machine, outside_the_pool, with_cluster
+from skdist_gpu.engines.registry import entries_for, matches
+from skdist_gpu.exceptions import BackendError, FallbackWarning
+from skdist_gpu.flow import choose, run
+from skdist_gpu.hardware.cluster import with_cluster
 from skdist_gpu.hardware.detect import Resources, current_client, detect_resources
 from skdist_gpu.info.report import Explanation, Report
 from skdist_gpu.partial import PartialFit
 from skdist_gpu.planning.plan import Candidate, Plan
 from skdist_gpu.planning.planner import Request, gains_from_all_gpus, make_plan, parameter_refusals
-from skdist_gpu.progress import Progress
+from skdist_gpu.planning.scoring import Call, make_scoring_plan
 from skdist_gpu.scoring.mixin import ScoringMixin
+from skdist_gpu.sharing import fit_row_set
 
 
 class AutoScaleBase(ParameterNames, PartialFit, CallsCallbacks, ScoringMixin, BaseEstimator):
@@ -96,7 +99,10 @@ class AutoScaleBase(ParameterNames, PartialFit, CallsCallbacks, ScoringMixin, Ba
     def __sklearn_tags__(self) -> Any:
         """Return the wrapped estimator's tags, less what a forced engine does not take."""
         estimator, entries = self._make_estimator(), self._entries()
-        tags = deepcopy(get_tags(estimator))
+        tags = get_tags(estimator)
+        # the estimator may give the same tags each time
+        inputs, targets, classifier = copy(tags.input_tags), copy(tags.target_tags), copy(tags.classifier_tags)
+        tags = replace(tags, input_tags=inputs, target_tags=targets, classifier_tags=classifier)
         takes_sparse = (e.sparse and not parameter_refusals(e, estimator, sparse=True) for e in entries)
         tags.input_tags.sparse &= any(takes_sparse)
         if not any(e.multi_target for e in entries):
@@ -164,13 +170,14 @@ class AutoScaleBase(ParameterNames, PartialFit, CallsCallbacks, ScoringMixin, Ba
         BackendError
             If the requested `backend`, or every engine, refuses; the text gives each reason.
         """
+        if isinstance(X, RowSet):
+            fit_row_set(self, X, y, sample_weight, fit_params)
+            return self
         estimator = self._start()
         self._check_parameters(estimator)
         info = inspect_input(X, y, sample_weight)
         request = self._request(fit_params)
-        gains = partial(gains_from_all_gpus, estimator, info, request)
-        resources, client = find_machine(info, request.backend, gains)
-        plan = make_plan(estimator, info, resources, request)
+        plan, resources, client = choose(estimator, info, request)
         if plan.chosen is None:
             raise BackendError(_nothing_fits(plan))
         job = FitJob(
@@ -193,38 +200,35 @@ class AutoScaleBase(ParameterNames, PartialFit, CallsCallbacks, ScoringMixin, Ba
         """Run the plan's first choice, and the next one if memory runs out."""
         fallback = self._option("fallback")
         ladder = plan.ladder[:1] if fallback == "raise" else plan.ladder
-        failures: list[str] = []
-        for candidate in ladder:
-            job.device = candidate.device
-            start = time.perf_counter()
-            try:
-                on_workers = job.client if candidate.device == "dask" else None
-                with Progress(self.progress, tasks) as job.progress, outside_the_pool(on_workers):
-                    fitted = engines()[candidate.backend].fit(job)
-                return fitted, candidate, time.perf_counter() - start, failures
-            except (MemoryError, EngineRefusal) as error:
-                last = error
-                failures.append(f"{candidate.name} failed: {error or type(error).__name__}")
-                if fallback == "warn" and candidate is not ladder[-1]:
-                    warnings.warn(
-                        f"{failures[-1]}. Trying the next engine instead; fallback='raise' stops here, "
-                        "explain() lists the engines.",
-                        FallbackWarning,
-                        stacklevel=4,
-                    )
-                # the next engine must not see what this one has left
-                job.estimator = self._start()
-        if isinstance(last, MemoryError):
-            raise last
-        raise BackendError(f"Every engine tried failed: {'; '.join(failures)}.\n{plan}") from last
+
+        def warn(failure: str) -> None:
+            if fallback == "warn":
+                warnings.warn(
+                    f"{failure}. Trying the next engine instead; fallback='raise' stops here, "
+                    "explain() lists the engines.",
+                    FallbackWarning,
+                    stacklevel=6,
+                )
+
+        automatic = self._option("backend") == "auto"
+        return run(
+            ladder,
+            job,
+            self._start,
+            plan=plan,
+            automatic=automatic,
+            visible=self.progress,
+            tasks=tasks,
+            on_failure=warn,
+        )
 
     def _keep(self, plan: Plan, fitted: Fitted, candidate: Candidate, seconds: float, failures: list[str]) -> None:
         self.estimator_ = fitted.estimator
         self.plan_ = plan
         self.backend_ = candidate.backend
-        self.report_ = Report(candidate, seconds, tuple(failures))
         self._labels = fitted.classes
         self._copies = ModelCopies()
+        self.report_ = Report(candidate, seconds, tuple(failures), copies=self._copies)
         self._answers = fitted.answers
         if fitted.classes is not None:
             self.classes_ = fitted.classes
@@ -269,16 +273,19 @@ class AutoScaleBase(ParameterNames, PartialFit, CallsCallbacks, ScoringMixin, Ba
         y: Any = None,
         sample_weight: Any = None,
         *,
+        method: str = "fit",
         shape: tuple[int, int] | None = None,
         dtype: str = "float64",
         resources: Resources | None = None,
     ) -> Plan:
-        """Tell what `fit` would do; computes nothing.
+        """Tell what `fit` would do, or another method of the fitted estimator; computes nothing.
 
         Parameters
         ----------
         X, y, sample_weight : as in `fit`
             The data; or leave them out and give `shape`.
+        method : str, default="fit"
+            What is planned: `fit`, or a method that takes `X`, such as `predict`, once the estimator is fitted.
         shape : tuple of int, default=None
             ``(n_samples, n_features)`` of data that do not exist yet.
         dtype : str, default="float64"
@@ -291,6 +298,13 @@ class AutoScaleBase(ParameterNames, PartialFit, CallsCallbacks, ScoringMixin, Ba
         Plan
             With ``backend``, ``candidates`` and ``reasons``.
 
+        Raises
+        ------
+        ValueError
+            If `X` and `shape` are both given, or neither.
+        NotFittedError
+            If another `method` than `fit` is asked for before `fit`.
+
         Examples
         --------
         >>> from skdist_gpu import AutoScaleRegressor
@@ -301,6 +315,12 @@ class AutoScaleBase(ParameterNames, PartialFit, CallsCallbacks, ScoringMixin, Ba
         """
         if (X is None) == (shape is None):
             raise ValueError("plan() takes either X or shape=(n_samples, n_features).")
+        if method != "fit":
+            call, rows = (
+                Call(self._fitted(), method),
+                inspect_input(X) if shape is None else described_input(shape, dtype),
+            )
+            return make_scoring_plan(call, rows, resources or detect_resources())
         info = inspect_input(X, y, sample_weight) if shape is None else described_input(shape, dtype)
         return self._plan_for(info, resources)
 

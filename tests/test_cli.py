@@ -40,7 +40,7 @@ def test_demo_fits_the_machine(cpus, memory):
 
 
 def test_doctor_lists_versions_and_engines():
-    result = _run("doctor")
+    result = _run("doctor", "--all")
     assert result.exit_code == 0
     assert "scikit-learn" in result.output
     assert "sklearn:cpu" in result.output

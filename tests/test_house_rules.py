@@ -28,6 +28,7 @@ MAY_IMPORT = {  # folder or file -> what it may import beside what all may
     "data/containers/cupy.py": {"cupy", "cupyx"},
     "data/containers/dask.py": DASK,
     "data/convert.py": DASK,
+    "data/gather.py": DASK,
     "data/weights.py": DASK,
     "data/labels.py": {"cupy"},
     "scoring/lazy.py": {"cupy", "cudf"} | DASK,

@@ -133,9 +133,9 @@ def test_plan_is_the_same_twice_and_prints():
         assert first.chosen.name in first._repr_html_()
 
 
-def test_rows_in_memory_are_shared_among_gpus():
-    four = make_resources(gpus=4)
-    for shape, place in (((10**8, 100), "on 4 GPUs, each with its share of 40.0 GB"), ((10**6, 100), "on the GPU")):
+def test_rows_that_one_gpu_cannot_hold_are_shared_among_all():
+    four = make_resources(gpus=4, memory="2TB")
+    for shape, place in (((10**9, 100), "on 4 GPUs, each with its share of 400.0 GB"), ((10**8, 100), "on the GPU")):
         plan = AutoScaleRegressor(Ridge()).plan(shape=shape, dtype="float32", resources=four)
         assert plan.device == "gpu"
         assert place in str(plan)

@@ -18,13 +18,13 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import BayesianRidge, LinearRegression, LogisticRegression
 from sklearn.mixture import GaussianMixture
-from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skdist_gpu import autoscale
-from skdist_gpu.scoring.methods import BLOCK_ROWS, SERIAL_METHODS
+from skdist_gpu.planning.scoring import BLOCK_ROWS
 
 # the table scores frames with models that were fitted to arrays
 pytestmark = pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names")
@@ -192,12 +192,19 @@ def test_wrong_columns_are_told_before_anything_is_computed(forbid_compute):
 
 @pytest.mark.skipif(joblib.cpu_count() < 2, reason="one core has nothing to share out")
 @pytest.mark.parametrize("container", ["numpy", "pandas"])
-@pytest.mark.parametrize("estimator", [GaussianNB(), DecisionTreeRegressor(max_depth=4), PCA(2)], ids=repr)
-def test_many_rows_in_memory_are_scored_by_threads(estimator, container, monkeypatch):
-    [method] = SERIAL_METHODS[type(estimator).__name__][:1]
+@pytest.mark.parametrize(
+    ("estimator", "method"),
+    [
+        (RandomForestClassifier(100, max_depth=3), "predict_proba"),
+        (DecisionTreeRegressor(max_depth=4), "predict"),
+        (SVC(C=1e-3), "decision_function"),
+    ],
+    ids=repr,
+)
+def test_many_rows_in_memory_are_scored_by_threads(estimator, method, container, monkeypatch):
     rows = generator.normal(size=(5 * BLOCK_ROWS + 1, 3))
     rows = pd.DataFrame(rows, columns=NAMES) if container == "pandas" else rows
-    model = autoscale(estimator, backend="sklearn").fit(rows[:300], CODES)
+    model = autoscale(estimator, backend="sklearn").fit(rows[:2000], CODES[np.arange(2000) % len(CODES)])
     seen = []
     scored = getattr(type(estimator), method)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy, deepcopy
@@ -296,6 +297,20 @@ def transform_output(estimator: Any) -> str:
     return _get_output_config("transform", estimator)["dense"]
 
 
+def shallow_copy(estimator: Any) -> Any:
+    """Return an unfitted object with the same parameters, not copies of them: a random state goes on drawing."""
+    made = type(estimator)(**_parameters(estimator))
+    vars(made).update({name: value for name, value in vars(estimator).items() if name in _CARRIED})
+    return made
+
+
+def is_conditional(method: Any) -> bool:
+    """Whether what a class holds under a name is a method that ``available_if`` shows of some objects only."""
+    from sklearn.utils._available_if import _AvailableIfDescriptor
+
+    return isinstance(method, _AvailableIfDescriptor)
+
+
 __all__ = [
     "called_back",
     "check_feature_names",
@@ -310,6 +325,7 @@ __all__ = [
     "has_callbacks",
     "in_words_of",
     "infer_dimension",
+    "is_conditional",
     "is_part_of_a_fit",
     "learn_categories",
     "lloyd_step",
@@ -322,6 +338,7 @@ __all__ = [
     "response_method",
     "roots_of_precisions",
     "safe_scale",
+    "shallow_copy",
     "smallest_of",
     "smooth_counts",
     "transform_output",
@@ -330,3 +347,32 @@ __all__ = [
     "value_mask",
     "with_requests_of",
 ]
+
+
+def has_output_config(estimator: Any) -> bool:
+    """Whether `set_output` was called on an estimator."""
+    return "_sklearn_output_config" in getattr(estimator, "__dict__", {})
+
+
+def replace_splitter(search: Any, splitter: Any) -> None:
+    """Set the splitter that a search remembers of its fit."""
+    if "_checked_cv_orig" in vars(search):
+        search._checked_cv_orig = splitter
+
+
+def is_scorer(value: Any) -> bool:
+    """Whether a value is a scorer as `make_scorer` makes them, which hands rows to the estimator only."""
+    from sklearn.metrics._scorer import _BaseScorer
+
+    return isinstance(value, _BaseScorer)
+
+
+def keep_kmeans_state(estimator: Any, centres: np.ndarray) -> None:
+    """Set what scikit-learn's own methods read beside the fitted attributes."""
+    brief = clone(estimator).set_params(init=centres, n_init=1, max_iter=1)
+    if hasattr(brief, "compute_labels"):
+        brief.compute_labels = True  # without, MiniBatchKMeans fails where the first step is the last
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted = brief.fit(centres)
+    vars(estimator).update({name: value for name, value in vars(fitted).items() if name.startswith("_")})

@@ -1,4 +1,4 @@
-"""What the command tells of an error: one line and exit code 2."""
+"""What the command tells of an error: one line and exit code 2; with ``-v`` the traceback, too."""
 
 from __future__ import annotations
 
@@ -29,4 +29,8 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except (*known, NotImplementedError, OSError, TypeError, ValueError) as error:
+            if ctx.params.get("verbose"):
+                import traceback
+
+                click.echo(traceback.format_exc(), err=True)
             raise CommandError(error) from error

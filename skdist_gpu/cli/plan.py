@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
 import click
 
-from skdist_gpu.cli.errors import CommandError
+from skdist_gpu.cli.models import make_estimator, param_option
+from skdist_gpu.cli.output import as_json, tell
+from skdist_gpu.cli.tables import check_columns, open_table
 
 
 class Shape(click.ParamType):
@@ -27,8 +28,11 @@ class Shape(click.ParamType):
 
 
 @click.command()
-@click.option("--shape", type=Shape(), required=True, help="Rows and columns of X.")
-@click.option("--dtype", default="float64", show_default=True, help="dtype of X.")
+@click.argument("table", required=False)
+@click.option("--target", help="Column of y in TABLE.")
+@click.option("--weight", help="Column of the sample weights in TABLE.")
+@click.option("--shape", type=Shape(), help="Rows and columns of X, without a TABLE.")
+@click.option("--dtype", default="float64", show_default=True, help="dtype of X that goes with --shape.")
 @click.option(
     "--estimator",
     "path",
@@ -36,13 +40,26 @@ class Shape(click.ParamType):
     show_default=True,
     help="Class of scikit-learn or XGBoost.",
 )
+@param_option
 @click.option("--backend", default="auto", show_default=True, help="Force an engine.")
 @click.option("--cpus", type=click.IntRange(min=1), help="Cores of the machine to plan for.")
 @click.option("--memory", help="Its main memory, such as 128GB.")
 @click.option("--gpus", type=click.IntRange(min=0), help="Its number of GPUs.")
 @click.option("--gpu-memory", help="Memory of each GPU, such as 80GB.")
-def plan(shape: tuple[int, int], dtype: str, path: str, backend: str, **machine: Any) -> None:
-    """Show every engine, its verdict and the reason; compute nothing.
+@as_json
+def plan(
+    table: str | None,
+    target: str | None,
+    weight: str | None,
+    shape: tuple[int, int] | None,
+    dtype: str,
+    path: str,
+    params: tuple[str, ...],
+    backend: str,
+    as_json: bool,
+    **machine: Any,
+) -> None:
+    """Show every engine for TABLE, or for --shape, its verdict and the reason; compute nothing.
 
     Without --cpus, --memory, --gpus or --gpu-memory the plan is for this machine. With any of
     them it is for a machine of 16 cores with 128GB, no GPU (of 80GB), apart from what is given.
@@ -50,27 +67,15 @@ def plan(shape: tuple[int, int], dtype: str, path: str, backend: str, **machine:
     from skdist_gpu import autoscale
     from skdist_gpu.testing import make_resources
 
+    if (table is None) == (shape is None):
+        raise click.UsageError("Name a TABLE, or give --shape ROWSxCOLUMNS.")
     given = {name: value for name, value in machine.items() if value is not None}
     resources = make_resources(**given) if given else None
-    model = autoscale(find_estimator(path)(), backend=backend)
-    click.echo(str(model.plan(shape=shape, dtype=dtype, resources=resources)))
-
-
-def find_estimator(path: str) -> type:
-    """Import a class of scikit-learn or XGBoost by its dotted name.
-
-    Raises
-    ------
-    CommandError
-        If the library is not installed or has no such class.
-    """
-    module, _, name = path.rpartition(".")
-    if module.partition(".")[0] not in ("sklearn", "xgboost"):
-        raise CommandError(f"{path!r} is not in sklearn or xgboost. Write sklearn.linear_model.Ridge.")
-    try:
-        found = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise CommandError(f"{path!r} was not found: {error}.") from error
-    if not (isinstance(found, type) and hasattr(found, "fit")):
-        raise CommandError(f"{path!r} is no estimator.")
-    return found
+    model = autoscale(make_estimator(path, params), backend=backend)
+    if shape is not None:
+        planned = model.plan(shape=shape, dtype=dtype, resources=resources)
+    else:
+        rows = open_table(str(table))
+        check_columns(rows, y=[target], sample_weight=[weight])
+        planned = model.plan(rows, target, weight, resources=resources)
+    tell(planned, planned.to_dict(), as_json=as_json)

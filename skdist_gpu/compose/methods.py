@@ -10,8 +10,10 @@ from sklearn.utils.metaestimators import available_if
 from skdist_gpu._compat.questions import answer_with_the_plain
 from skdist_gpu.compose.plain import unwrap
 from skdist_gpu.compose.rows import fit_arguments, scores_itself
+from skdist_gpu.data.row_sets import RowSet, plain_target
 from skdist_gpu.scoring.apply import apply_to
 from skdist_gpu.scoring.methods import block_method
+from skdist_gpu.sharing import fit_holder
 
 
 def add_methods(cls: Any, plain: type) -> None:
@@ -33,14 +35,28 @@ def _plain_has(cls: Any, name: str) -> Any:
 def _fit(cls: Any, name: str) -> Any:
     def fit(self: Any, X: Any, *args: Any, **kwargs: Any) -> Any:
         answer_with_the_plain()
+        own = getattr(super(cls, self), name)
+        if isinstance(X, RowSet) and not scores_itself(self, X):
+            return fit_holder(self, name, own, X, *args, **kwargs)
         X, args, kwargs = fit_arguments(self, X, args, kwargs)
-        return getattr(super(cls, self), name)(X, *args, **kwargs)
+        if searches and name == "fit":
+            from skdist_gpu.compose.searches import (
+                fit_search,
+            )  # takes scikit-learn's metrics, which take time to import
 
+            return fit_search(self, own, X, *args, **kwargs)
+        return own(X, *args, **kwargs)
+
+    searches = any(base.__name__ == "BaseSearchCV" for base in cls.__mro__)
     return fit
 
 
 def _score_rows(cls: Any, name: str) -> Any:
     def score_rows(self: Any, X: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(X, RowSet) and not scores_itself(self, X):
+            if name == "transform":
+                return X.through(self)
+            X = X.to_host()
         if scores_itself(self, X):
             return getattr(super(cls, self), name)(X, *args, **kwargs)
         return apply_to(block_method(unwrap(self), name, None, kwargs), X)
@@ -50,6 +66,8 @@ def _score_rows(cls: Any, name: str) -> Any:
 
 def _score(cls: Any, name: str) -> Any:
     def score(self: Any, X: Any, y: Any = None, *args: Any, **params: Any) -> float:
+        if isinstance(X, RowSet) and not scores_itself(self, X):
+            X, y = X.to_host(), plain_target(y)
         if scores_itself(self, X):
             return getattr(super(cls, self), name)(X, y, *args, **params)
         from skdist_gpu.scoring.score import own_score  # takes scikit-learn's metrics, which take time to import

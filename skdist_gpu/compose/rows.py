@@ -10,6 +10,7 @@ from skdist_gpu.data.containers import HOST, container_of
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.dataset import is_read_from_files, load, table_of
 from skdist_gpu.data.inspect import inspect_input
+from skdist_gpu.data.row_sets import RowSet
 from skdist_gpu.exceptions import BackendError
 from skdist_gpu.hardware.detect import detect_resources
 
@@ -31,9 +32,9 @@ def hands_on(obj: Any) -> bool:
 
 def scores_itself(obj: Any, X: Any) -> bool:
     """Whether the object's own methods score such rows; others are scored block by block."""
-    if _is_taken(X):
+    if _is_taken(X) and not isinstance(X, RowSet):
         return True
-    inside = [child for _, child, _ in children(obj) if hasattr(type(child), "plain_class")]
+    inside = [] if isinstance(X, RowSet) else [child for _, child, _ in children(obj) if hasattr(child, "plain_class")]
     return obj.plain_class.__name__ in _HANDS_ON_SCORES and all(scores_itself(child, X) for child in inside)
 
 

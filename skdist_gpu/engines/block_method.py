@@ -26,6 +26,7 @@ class ModelCopies:
 
     def __init__(self) -> None:
         self._kept: dict[str, tuple[Any, Any]] = {}
+        self.last_call: Any = None  # what the last planned call did
 
     def get(self, name: str, state: Any, make: Callable[[], Any]) -> Any:
         """Return the copy of that name; made anew where the fitted state is another than when it was made."""
@@ -81,6 +82,18 @@ class BlockMethod:
 
     def __call__(self, block: Any) -> Any:
         return self.decode(getattr(self.estimator, self.method)(block, **self.params))
+
+    def of_host_rows(self, X: Any) -> Any:
+        """Return the same for rows in main memory, which an engine on another device copies there.
+
+        Raises
+        ------
+        EngineRefusal
+            If the engine finds that it cannot score these rows as the plain estimator does.
+        MemoryError
+            If memory ran out on the device.
+        """
+        return self(X)
 
     def decode(self, result: Any) -> Any:
         """Return labels for codes; anything else as it is."""

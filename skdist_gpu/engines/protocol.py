@@ -26,7 +26,8 @@ class FitJob:
     """One fit to do.
 
     `estimator` is an unfitted clone that the engine may fit in place; `options` are parameters of the
-    AutoScale estimator that only some engines know.
+    AutoScale estimator that only some engines know; `seconds` what the fit is predicted to take, where the choice
+    was ours.
     """
 
     estimator: Any
@@ -40,6 +41,7 @@ class FitJob:
     memory_budget: int | None = None
     fit_params: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
+    seconds: float | None = None
     progress: Progress = field(default_factory=Progress)
 
 
@@ -76,7 +78,8 @@ class EngineInfo:
     reads : dict
         Device -> where data may be that it takes: ``"host"``, ``"gpu"``, ``"dask"``, ``"disk"``.
     scores : dict
-        Device -> packages whose fitted estimators its ``score.py`` scores for rows there, `ANY_PACKAGE` for all.
+        Device -> packages whose fitted estimators its ``score.py`` scores there, `ANY_PACKAGE` for all those that no
+        engine names. On the CPU the last by rank is the plain estimator itself.
     takes_fit_arguments, continues, calls_callbacks : bool
         Whether it takes further arguments of `fit`, goes on from an earlier fit with ``warm_start=True``, and
         calls the callbacks that an estimator was given with `set_callbacks`.
@@ -119,6 +122,17 @@ class EngineInfo:
         """Return what calls a method of a fitted estimator for rows on a device, one of those in `scores`."""
         return self._module("score").METHODS[device]
 
+    def scoring_refusals(self, model: Any, method: str, info: InputInfo, device: str) -> list[str]:
+        """Tell why it does not call a method of a fitted estimator for such rows from main memory.
+
+        Beside what its entry says of parameters and sparse rows.
+        """
+        return []
+
+    def scoring_seconds(self, model: Any, method: str, info: InputInfo, device: str) -> float | None:
+        """Predict the seconds of such a call where the measured rates that are shipped do not know the engine."""
+        return None
+
     def _module(self, name: str) -> Any:
         folder = type(self).__module__.rpartition(".")[0]
         return import_module(f"{folder}.{name}")
@@ -156,6 +170,10 @@ class EngineInfo:
         if entry.device == "dask" and resources.cluster and resources.cluster.memory_bytes:
             return resources.cluster.memory_bytes
         return resources.available_bytes
+
+    def speedup(self, estimator: Any, seconds: float, resources: Resources) -> float:
+        """Return how many times faster it fits here than measured, where it shares the work among cores itself."""
+        return 1.0
 
     def instead(self, estimator: str) -> str | None:
         """Say what it could train where the estimator's data do not fit; nothing is done without being asked."""

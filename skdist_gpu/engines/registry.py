@@ -61,7 +61,7 @@ def unregister(name: str) -> None:
 
 
 def _forget() -> None:
-    for known in (engines, catalogue, entries_named, _method_class):
+    for known in (engines, catalogue, entries_named, _scorers, _method_class):
         known.cache_clear()
 
 
@@ -97,6 +97,18 @@ def matches(entry: Entry, backend: str) -> bool:
     return entry.backend == name and device in ("", entry.device)
 
 
+def scorers(estimator: Any, device: str) -> tuple[EngineInfo, ...]:
+    """Return the engines that score a fitted estimator on a device, by rank; on the CPU the last is itself."""
+    return _scorers(type(estimator).__module__.partition(".")[0], device)
+
+
+@cache
+def _scorers(package: str, device: str) -> tuple[EngineInfo, ...]:
+    ranked = sorted(engines().values(), key=lambda info: info.rank)
+    naming = [[info for info in ranked if who in info.scores.get(device, ())] for who in (package, ANY_PACKAGE)]
+    return tuple(naming[0] or naming[1])
+
+
 def method_class(estimator: Any, device: str) -> type[BlockMethod]:
     """Return the class that calls methods of a fitted estimator for rows on a device: an engine's, or the plain one."""
     return _method_class(type(estimator).__module__.partition(".")[0], device)
@@ -104,9 +116,5 @@ def method_class(estimator: Any, device: str) -> type[BlockMethod]:
 
 @cache
 def _method_class(package: str, device: str) -> type[BlockMethod]:
-    ranked = sorted(engines().values(), key=lambda info: info.rank)
-    for wanted in (package, ANY_PACKAGE):
-        for info in ranked:
-            if wanted in info.scores.get(device, ()):
-                return info.method_class(device)
-    return BlockMethod
+    found = _scorers(package, device)
+    return found[-1 if device == "cpu" else 0].method_class(device) if found else BlockMethod

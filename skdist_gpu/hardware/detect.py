@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
@@ -21,6 +22,8 @@ from skdist_gpu.config import get_config
 from skdist_gpu.hardware.memory import memory_of
 
 MEMORY_SECONDS = 0.1
+# what follows a package's name in the names of its distributions for a version of CUDA or for none
+BUILDS = ("", "-cuda13x", "-cuda12x", "-cu13", "-cu12", "-cpu")
 # how long a scheduler may take to answer: one that is asked in passing, and one that has the data
 LOOK_SECONDS, NEEDED_SECONDS = 2.0, 30.0
 
@@ -148,11 +151,12 @@ def _is_installed(name: str) -> bool:
 @cache
 def _version(name: str) -> str | None:
     """Return the version of an installed package, whose distribution may have another name."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        owners = packages_distributions().get(name)
-        return version(owners[0]) if owners else None
+    for build in BUILDS:
+        with suppress(PackageNotFoundError):
+            return version(name + build)
+    # reads what every distribution holds, which takes seconds where there are hundreds
+    owners = packages_distributions().get(name)
+    return version(owners[0]) if owners else None
 
 
 def _memory() -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from skdist_gpu.config import format_bytes, format_seconds
@@ -12,7 +12,7 @@ from skdist_gpu.planning.show import plan_html
 
 @dataclass(frozen=True)
 class Report:
-    """What happened in `fit`.
+    """What happened in `fit`, or in a call of another method.
 
     Attributes
     ----------
@@ -22,19 +22,33 @@ class Report:
         Measured duration of the engine's work.
     failures : tuple of str
         The engines tried before it, and why they failed.
+    method : str
+        Name of the method.
+    copies : ModelCopies or None
+        The copies of the fitted model, of a fit.
     """
 
     candidate: Candidate
     seconds: float
     failures: tuple[str, ...] = ()
+    method: str = "fit"
+    copies: Any = field(default=None, compare=False, repr=False)
+
+    @property
+    def last_call(self) -> Report | None:
+        """The last call of a method that was planned; None before one, and where rows are few and need no plan."""
+        return getattr(self.copies, "last_call", None)
 
     def __str__(self) -> str:
         lines = [f"ran on {self.candidate.name} in {format_seconds(self.seconds)}"]
+        if self.method != "fit":
+            lines[0] = f"{self.method} {lines[0]}"
         if self.candidate.seconds is not None:
             lines[0] += f" (predicted {format_seconds(self.candidate.seconds)})"
         if self.candidate.n_bytes is not None:
             lines.append(f"predicted memory: {format_bytes(self.candidate.n_bytes)}")
-        return "\n".join([*lines, *self.failures])
+        last = self.last_call
+        return "\n".join([*lines, *self.failures, *([] if last is None else [str(last)])])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as numbers and texts, ready for JSON.
@@ -42,15 +56,18 @@ class Report:
         Returns
         -------
         dict
-            ``ran_on``, ``seconds``, ``predicted_seconds``, ``predicted_bytes`` and ``failures``.
+            ``method``, ``ran_on``, ``seconds``, ``predicted_seconds``, ``predicted_bytes``, ``failures`` and
+            ``last_call``, which is such a dict or None.
         """
         predicted = asdict(self.candidate)
         return {
+            "method": self.method,
             "ran_on": self.candidate.name,
             "seconds": self.seconds,
             "predicted_seconds": predicted["seconds"],
             "predicted_bytes": predicted["n_bytes"],
             "failures": list(self.failures),
+            "last_call": None if self.last_call is None else self.last_call.to_dict(),
         }
 
 

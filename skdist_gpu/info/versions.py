@@ -24,10 +24,15 @@ def show_versions() -> None:
     system
       python       ...
     """
-    for title, facts in describe_system().items():
-        print(title)
-        for name, fact in facts.items():
-            print(f"  {name:<12} {fact}")
+    print(format_system(describe_system()))
+
+
+def format_system(system: dict[str, dict[str, str]]) -> str:
+    """Write what :func:`describe_system` returns as lines of text."""
+    lines = []
+    for title, facts in system.items():
+        lines += [title, *(f"  {name:<12} {fact}" for name, fact in facts.items())]
+    return "\n".join(lines)
 
 
 def describe_system() -> dict[str, dict[str, str]]:

@@ -39,7 +39,7 @@ def choose(candidates: list[Candidate], location: str, goes_first: set[str]) -> 
     tied = [c for c in runnable if price(c) <= TIE * min(map(price, runnable))]
     # as good as equal: the one that is where the data are, then the one whose answer is the reference
     chosen = min(tied, key=lambda c: (c.device != place, not engines()[c.backend].fits_anything, price(c)))
-    others = [_beside(c, chosen, price) for c in candidates if c is not chosen and c.verdict != "refused"]
+    others = [beside(c, chosen, price) for c in candidates if c is not chosen and c.verdict != "refused"]
     others.sort(key=lambda c: (c.verdict != "possible", price(c)))
     return [replace(chosen, verdict="chosen"), *others, *(c for c in candidates if c.verdict == "refused")]
 
@@ -57,7 +57,7 @@ def price_of(candidate: Candidate, place: str) -> float:
     return candidate.seconds * (GUESS if unsure else 1.0) * (LEAVE if leaves else 1.0)
 
 
-def _beside(candidate: Candidate, chosen: Candidate, price: Callable[[Candidate], float]) -> Candidate:
+def beside(candidate: Candidate, chosen: Candidate, price: Callable[[Candidate], float]) -> Candidate:
     """Return a candidate that can run, with its time beside that of the chosen one."""
     if candidate.verdict != "possible" or candidate.seconds is None or not chosen.seconds:
         return candidate

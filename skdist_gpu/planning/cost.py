@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skdist_gpu.data.inspect import InputInfo
-from skdist_gpu.planning.work import amounts, form_of
+from skdist_gpu.planning.work import amounts, form_of, kept_size, scoring_amounts
 
 if TYPE_CHECKING:
     from skdist_gpu.hardware.detect import Resources
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "rates"
 # what an engine whose cost is a guess must beat scikit-learn's prediction by
 GUESS = 2.0
+# methods that were measured, and the calls over which the start of a library is spread
+SCORING = ("predict", "predict_proba", "decision_function", "score_samples", "transform", "kneighbors")
+CALLS_FORESEEN = 10
 # all threads are taken unless one is predicted to take less than this share of their time
 ONE_THREAD = 0.9
 
@@ -136,37 +139,107 @@ def predict(
     Prediction or None
         None where no rate of the engine was measured, or the number of columns is not known.
     """
-    device = engine.partition(":")[2]
+    backend, _, device = engine.partition(":")
+    if device == "dask":
+        # the same work on the same cores, where no worker has a GPU
+        if resources.cluster is not None and resources.cluster.n_gpus:
+            return None
+        engine = f"{backend}:cpu"
     machine = machine_for(device, resources.n_cores, machines)
-    work = amounts(estimator, info, to_device=device == "gpu" and info.location != "gpu")
-    if machine is None or work is None:
+    if machine is None:
         return None
     start = 0.0 if started else machine.first.get(engine, 0.0)
-    name = type(estimator).__name__
-    known = [(False, name, info.sparse), (True, f"*{form_of(name)}", info.sparse)]
-    if info.sparse:
-        # as if the stored values were a dense table of as many rows
-        known += [(True, name, False), (True, f"*{form_of(name)}", False)]
-    for guess, who, sparse in known:
-        rates = machine.rates.get(rate_key(who, engine, sparse))
-        if rates is not None:
-            if info.sparse and not sparse:
-                dense = replace(info, sparse=False, n_stored=None, n_features=max(1, _columns_stored(info)))
-                work = amounts(estimator, dense, to_device=device == "gpu" and info.location != "gpu") or work
+    for rates_of in _rates_in_question(type(estimator).__name__, info):
+        rates = machine.rates.get(rates_of.key(engine))
+        work = amounts(estimator, rates_of.info, to_device=device == "gpu" and info.location != "gpu")
+        if rates is not None and work is not None:
+            alone = machine.rates.get(rates_of.key(f"{engine}@1"), {})
             seconds = start + _sum(rates, work, machine, resources.n_cores)
-            alone = machine.rates.get(rate_key(who, f"{engine}@1", sparse))
-            if (
-                alone is not None
-                and (one := start + _sum(alone, work, machine, machine.n_cores)) < ONE_THREAD * seconds
-            ):
-                return Prediction(one, guess, 1)
-            return Prediction(seconds, guess)
+            one = start + _sum(alone, work, machine, machine.n_cores) if alone else seconds
+            best = (one, 1) if one < ONE_THREAD * seconds else (seconds, None)
+            return Prediction(best[0], rates_of.guess, best[1])
     return None
 
 
-def _columns_stored(info: InputInfo) -> int:
-    """Return how many columns a dense table of the stored values would have."""
-    return round((info.n_values or 0) / max(1, info.n_samples or 1))
+@dataclass(frozen=True)
+class _RatesOf:
+    """Whose rates predict a fit, for the data as those rates count them."""
+
+    who: str
+    info: InputInfo
+    guess: bool
+
+    def key(self, engine: str) -> str:
+        return rate_key(self.who, engine, self.info.sparse)
+
+
+def _rates_in_question(estimator: str, info: InputInfo) -> list[_RatesOf]:
+    """Return the estimator's own rates, then those of all estimators of its form, then those of dense data."""
+    form = f"*{form_of(estimator)}"
+    found = [_RatesOf(estimator, info, False), _RatesOf(form, info, True)]
+    if info.sparse:
+        # as if the stored values were a dense table of as many rows
+        n_columns = max(1, round((info.n_values or 0) / max(1, info.n_samples or 1)))
+        dense = replace(info, sparse=False, n_stored=None, n_features=n_columns)
+        found += [_RatesOf(estimator, dense, True), _RatesOf(form, dense, True)]
+    return found
+
+
+def predict_scoring(
+    model: Any,
+    method: str,
+    way: str,
+    info: InputInfo,
+    resources: Resources,
+    *,
+    device: str = "cpu",
+    start: str = "",
+    machines: tuple[Machine, ...] | None = None,
+) -> Prediction | None:
+    """Predict the duration of a call of a fitted model's method, in one of the ways that rates name.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted; its class and what it keeps tell the work.
+    method : str
+        Name of the method; where it was not measured, the rates of another method of the estimator are a guess.
+    way : str
+        As rates name it: ``"plain"``, ``"threads"``, ``"device"``, or an engine and its device.
+    info : InputInfo
+        The rows.
+    resources : Resources
+        The machine.
+    device : {"cpu", "gpu"}, default="cpu"
+        Where it computes.
+    start : str, default=""
+        Engine and device whose library this process must load first; a share of that is counted, since a model that is
+        asked once is asked again.
+    machines : tuple of Machine, default=None
+        Measured machines; None for those shipped.
+
+    Returns
+    -------
+    Prediction or None
+        None where no rate was measured, or the number of rows is not known.
+    """
+    machine, name = machine_for(device, resources.n_cores, machines), type(model).__name__
+    to_device = device == "gpu" and info.location != "gpu"
+    work = scoring_amounts(name, kept_size(model), info, to_device=to_device, with_model=to_device)
+    if machine is None or work is None or info.sparse:
+        return None
+    known = scoring_rates(machine, name, way)
+    rates = [known[method]] if method in known else list(known.values())
+    if not rates:
+        return None
+    seconds = max(_sum(each, work, machine, resources.n_cores) for each in rates)
+    return Prediction(seconds + machine.first.get(start, 0.0) / CALLS_FORESEEN, method not in known)
+
+
+def scoring_rates(machine: Machine, estimator: str, way: str) -> dict[str, dict[str, float]]:
+    """Return the rates of an estimator's methods in one way of calling them, by method."""
+    keys = {method: rate_key(estimator, way, False, method) for method in SCORING}
+    return {method: machine.rates[key] for method, key in keys.items() if key in machine.rates}
 
 
 def _sum(rates: Mapping[str, float], work: Mapping[str, float], machine: Machine, n_cores: int) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from numbers import Number
 from typing import Any
@@ -73,7 +73,7 @@ def make_plan(estimator: Any, info: InputInfo, resources: Resources, request: Re
     return Plan(
         estimator=type(estimator).__name__,
         data=str(info),
-        machine=_describe(resources),
+        machine=describe(resources),
         candidates=tuple(choose(candidates, info.location, spread)),
     )
 
@@ -106,7 +106,7 @@ def _judge(entry: Entry, estimator: Any, info: InputInfo, resources: Resources, 
         return Candidate(entry.backend, entry.device, "refused", (reason,))
     n_bytes = predict_bytes(entry, info, resources)
     verdict, reasons = _verdict(entry, n_bytes, estimator, info, resources, request)
-    predicted = _predict(entry, estimator, info, resources)
+    predicted = None if verdict == "refused" else _predict(entry, estimator, info, resources)
     return Candidate(
         entry.backend,
         entry.device,
@@ -121,8 +121,11 @@ def _judge(entry: Entry, estimator: Any, info: InputInfo, resources: Resources, 
 
 def _predict(entry: Entry, estimator: Any, info: InputInfo, resources: Resources) -> Prediction | None:
     """Predict the seconds of a fit, with those to load the engine's libraries where they are not loaded."""
-    started = all(resources.packages.is_loaded(name) for name in engines()[entry.backend].packages[entry.device])
-    return predict(estimator, entry.name, info, resources, started=started)
+    engine = engines()[entry.backend]
+    started = all(resources.packages.is_loaded(name) for name in engine.packages[entry.device])
+    predicted = predict(estimator, entry.name, info, resources, started=started)
+    speedup = engine.speedup(estimator, predicted.seconds, resources) if predicted else 1.0
+    return replace(predicted, seconds=predicted.seconds / speedup) if predicted and speedup > 1 else predicted
 
 
 def _verdict(
@@ -316,7 +319,7 @@ def _why(
     return [f"{first}{'; ' if drift else ''}{drift}", *further]
 
 
-def _describe(resources: Resources) -> str:
+def describe(resources: Resources) -> str:
     parts = [f"{resources.n_cores} cores", f"{format_bytes(resources.available_bytes)} free"]
     if resources.gpus:
         gpu = resources.gpus[0]

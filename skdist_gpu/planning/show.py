@@ -51,6 +51,8 @@ def prediction(candidate: Candidate) -> str:
         parts.append(f"{format_seconds(candidate.seconds)}{' (a guess)' if candidate.guess else ''}")
     if candidate.n_bytes is not None:
         parts.append(format_bytes(candidate.n_bytes))
+    if candidate.threads is not None:
+        parts.append(f"{candidate.threads} thread{'s' if candidate.threads > 1 else ''}")
     return ", ".join(parts)
 
 
@@ -94,6 +96,8 @@ def _row(candidate: Candidate, longest: float, measured: float | None) -> str:
     if measured is not None:
         seconds += _bar(measured, longest, " measured", "measured")
     memory = "" if candidate.n_bytes is None else format_bytes(candidate.n_bytes)
+    if candidate.threads is not None:
+        memory += f"{', ' if memory else ''}{candidate.threads} thread{'s' if candidate.threads > 1 else ''}"
     mark = "✓ " if candidate.verdict == "chosen" else ""
     return (
         f"<tr class='{candidate.verdict}'><td>{mark}{escape(candidate.name)}</td><td class='number'>{seconds}</td>"

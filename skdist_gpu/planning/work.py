@@ -158,17 +158,56 @@ def _features_of_a_split(estimator: Any, d: int) -> float:
     return float(min(wanted, d)) if isinstance(wanted, int) else float(d)
 
 
-def scoring_amounts(kept: int, info: InputInfo, *, to_device: bool = False) -> dict[str, float] | None:
-    """Return how much of each term a prediction is, for a model that keeps so many rows, trees or clusters."""
+# what a prediction is beside calls and copies: rows compared with those kept, rows sent through trees, or values read
+_SCORED_AS = {
+    "kernels": "queries",
+    "neighbours": "queries",
+    "pairs": "queries",
+    "clusters": "queries",
+    "trees": "leaves",
+}
+# where fitted models say how many rows, support vectors, trees or clusters they keep
+_KEPT = ("support_", "estimators_", "cluster_centers_", "means_", "X_fit_", "X_train_", "core_sample_indices_")
+
+
+def kept_size(model: Any) -> int:
+    """Return how many rows, support vectors, trees or clusters a fitted model keeps; 1 where it sums them up.
+
+    Examples
+    --------
+    >>> from sklearn.neighbors import NearestNeighbors
+    >>> kept_size(NearestNeighbors().fit([[0.0], [1.0], [2.0]]))
+    3
+    """
+    held = vars(model)
+    for name in _KEPT:
+        if name in held:
+            return max(1, len(held[name]))
+    if held.get("n_estimators", 0) is None:
+        return 100  # XGBoost's own default
+    name = "n_samples_fit_" if "n_samples_fit_" in held else "n_estimators"
+    return max(1, int(_number(model, name) or (_number(model, "n_iter_") if "max_leaf_nodes" in held else 0)))
+
+
+def scoring_amounts(
+    estimator: str, kept: int, info: InputInfo, *, to_device: bool = False, with_model: bool = False
+) -> dict[str, float] | None:
+    """Return how much of each term a prediction is, for a model that keeps so many rows, trees or clusters.
+
+    The rows are copied where they go to a device, and so are those of the model the first time.
+
+    Examples
+    --------
+    >>> from skdist_gpu.data.inspect import described_input
+    >>> scoring_amounts("SVC", 50, described_input((100, 20), "float64"))
+    {'calls': 1.0, 'queries': 100000.0, 'copied': 0.0}
+    """
     n, stored = info.n_samples, info.n_values
     if n is None or stored is None:
         return None
+    term = _SCORED_AS.get(form_of(estimator), "values")
+    amount = {"values": float(stored), "queries": float(stored) * kept, "leaves": float(n) * kept}[term]
     copied = float(info.n_bytes or 8 * stored) if to_device else 0.0
-    return {
-        "calls": 1.0,
-        "rows": float(n),
-        "values": float(stored),
-        "queries": float(stored) * kept,
-        "leaves": float(n) * kept,
-        "copied": copied,
-    }
+    if with_model and term == "queries":
+        copied += 8.0 * kept * (info.n_features or 1)
+    return {"calls": 1.0, term: amount, "copied": copied}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from skdist_gpu.data.containers import DASK, container_of
+from skdist_gpu.data.containers import DASK, GPU, container_of
 from skdist_gpu.engines.block_method import BlockMethod
 from skdist_gpu.scoring.files import ScoredDataset
-from skdist_gpu.scoring.methods import apply_in_threads, apply_to_block
+from skdist_gpu.scoring.methods import apply_to_block
+from skdist_gpu.scoring.planned import call_planned
 
 
 def apply_to(function: BlockMethod, X: Any) -> Any:
@@ -19,6 +20,4 @@ def apply_to(function: BlockMethod, X: Any) -> Any:
         return map_rows(function, X)
     if container in ("arrow.dataset", "polars.lazy"):
         return ScoredDataset(function, X)
-    if container in ("numpy", "pandas"):
-        return apply_in_threads(function, X)
-    return apply_to_block(function, X)
+    return apply_to_block(function, X) if container in GPU else call_planned(function, X)

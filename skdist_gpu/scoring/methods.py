@@ -7,7 +7,6 @@ from typing import Any
 
 import joblib
 import numpy as np
-from sklearn.utils.parallel import Parallel, delayed
 
 from skdist_gpu._compat.sklearn import check_feature_names
 from skdist_gpu.data.containers import GPU, container_of
@@ -17,30 +16,9 @@ from skdist_gpu.engines.block_method import BlockMethod, ModelCopies
 from skdist_gpu.engines.registry import method_class
 from skdist_gpu.hardware.threads import one_blas_thread
 
-# rows of a block that one thread scores in memory, and of a batch of files, which takes no more bytes than these
-BLOCK_ROWS = 8192
+# rows of a batch of files, which takes no more bytes than these
 BATCH_ROWS = 16_384
 BATCH_BYTES = 4 * 2**20
-_PROBABILITIES = ("predict_proba", "predict_log_proba")
-_ALL = ("predict", "decision_function", *_PROBABILITIES)
-# what scikit-learn computes row by row on one core, and blocks on several threads compute faster
-# (benchmarks/scoring.py); products and copies are not among them, nor what has threads already
-SERIAL_METHODS = {
-    "GaussianNB": _ALL,
-    "QuadraticDiscriminantAnalysis": _ALL,
-    "GaussianMixture": ("predict", "predict_proba", "score_samples"),
-    "SVC": _ALL,
-    "SVR": ("predict",),
-    "DecisionTreeClassifier": _ALL,
-    "DecisionTreeRegressor": ("predict",),
-    "RandomForestClassifier": _ALL,
-    "RandomForestRegressor": ("predict",),
-    "ExtraTreesClassifier": _ALL,
-    "ExtraTreesRegressor": ("predict",),
-    "KMeans": ("transform",),
-    "PCA": ("transform",),
-    "Nystroem": ("transform",),
-}
 
 
 def block_method(
@@ -64,24 +42,6 @@ def apply_to_block(function: BlockMethod, block: Any) -> Any:
     if container_of(block) in GPU:
         return function.as_class(method_class(function.estimator, "gpu"))(block)
     return function(to_host(block))
-
-
-def apply_in_threads(function: BlockMethod, X: Any) -> Any:
-    """Return the method's result for rows in main memory, from blocks on all cores where that is faster."""
-    estimator = function.estimator
-    methods = SERIAL_METHODS.get(type(estimator).__name__, ())
-    serial = function.method in methods and not function.params and getattr(estimator, "n_jobs", None) is None
-    n_threads = joblib.effective_n_jobs(-1) if serial and len(X) >= 4 * BLOCK_ROWS else 1
-    rows = X.iloc if container_of(X) == "pandas" else X
-    # an estimator whose set_output asks for frames gives something else
-    if n_threads == 1 or type(function(rows[:2])) is not np.ndarray:
-        return function(X)
-    # the threads are the parallelism: BLAS threads inside them would fight for the cores
-    with one_blas_thread():
-        parts = Parallel(n_threads, require="sharedmem")(
-            delayed(function)(rows[start : start + BLOCK_ROWS]) for start in range(0, len(X), BLOCK_ROWS)
-        )
-    return joined(parts)
 
 
 def features_of(function: BlockMethod, source: Any, keep: Sequence[str] = ()) -> list[str]:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import RegressorMixin, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skdist_gpu.data.row_sets import RowSet, plain_target
 from skdist_gpu.delegation import estimator_has
 from skdist_gpu.engines.block_method import BlockMethod, ModelCopies
+from skdist_gpu.planning.work import kept_size
 from skdist_gpu.scoring.apply import apply_to
 from skdist_gpu.scoring.methods import block_method
+from skdist_gpu.sharing import squared_errors
 
-# values of an array that go to the estimator without a look at how to score them best
+# values of an array, times what the model keeps, that go to the estimator without a look at how to score them best
 SMALL = 2**16
 
 
@@ -67,8 +70,13 @@ class ScoringMixin:
 
     def _call(self, method: str, X: Any, **params: Any) -> Any:
         """Call a method of the plain estimator on data in any container."""
+        if isinstance(X, RowSet):
+            if method == "transform":
+                return X.through(self._fitted())
+            X = X.to_host()
         function = self._block_method(method, **params)
-        return function(X) if type(X) is np.ndarray and X.size < SMALL else apply_to(function, X)
+        small = type(X) is np.ndarray and X.size * kept_size(function.estimator) < SMALL
+        return function(X) if small else apply_to(function, X)
 
     @available_if(estimator_has("predict"))
     def predict(self, X: Any, **params: Any) -> Any:
@@ -119,6 +127,11 @@ class ScoringMixin:
         return self._own_score(X, y, {} if sample_weight is None else {"sample_weight": sample_weight})
 
     def _own_score(self, X: Any, y: Any, params: dict[str, Any]) -> float:
+        if isinstance(X, RowSet):
+            errors = squared_errors(self, X, y) if isinstance(self, RegressorMixin) and not params else None
+            if errors is not None:
+                return errors.r2
+            X, y = X.to_host(), plain_target(y)
         from skdist_gpu.scoring.score import own_score  # takes scikit-learn's metrics, which take time to import
 
         return own_score(self, self._fitted(), X, y, params)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from inspect import unwrap
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ def named_score(name: str, estimator: Any, X: Any, y: Any, sample_weight: Any = 
 
 def own_score(estimator: Any, plain: Any, X: Any, y: Any, params: dict[str, Any]) -> float:
     """Return what ``plain.score`` would, for data in any container."""
-    score = type(plain).score
+    score = unwrap(type(plain).score)  # another function may stand in its place
     if score in (RegressorMixin.score, ClassifierMixin.score):
         return named_score("r2" if score is RegressorMixin.score else "accuracy", estimator, X, y, **params)
     if container_of(X) not in (*DASK, *FILES):

@@ -1,26 +1,24 @@
 """A pytest plugin: scikit-learn's own tests, with this package's engines under scikit-learn's own classes.
 
-``fit`` of each class that the engine knows is replaced: an AutoScale estimator with the same parameters is fitted,
-and what it learned is copied to the object whose `fit` was called. Where the plan refuses, scikit-learn's own `fit`
-runs, as it would for a user. Subclasses keep theirs, since a plan never takes them for their parent.
+The classes are those of a program under ``skdist_gpu.install()``: the same replacement of their methods, by the same
+plans. With an engine forced, each fit that its plan does not refuse runs there, however small, and the engine's own
+errors are the test's; with ``auto`` all is as a program has it.
 """
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
-from functools import wraps
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sklearn
 import yaml
-from sklearn.utils import all_estimators
 
-from skdist_gpu import autoscale, capabilities
-from skdist_gpu.exceptions import BackendError
+from skdist_gpu.programs.calls import Call, Profile
+from skdist_gpu.programs.classes import FITS
+from skdist_gpu.programs.fits import OWN_NAME
+from skdist_gpu.programs.installation import Installation
 
 ROOT = Path(sklearn.__file__).parent
 REFUSED, ADDED = "fits that the plan left to scikit-learn", "fits by the engine"
@@ -41,53 +39,28 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Substitution(backend, config), "substitution")
 
 
+class _Counting(Profile):
+    """Counts the fits of each class, on engines and by scikit-learn."""
+
+    def __init__(self, counts: Counter[tuple[str, str]]) -> None:
+        super().__init__()
+        self.counts = counts
+
+    def add(self, call: Call) -> None:
+        if call.method in FITS:
+            self.counts[REFUSED if call.engine == OWN_NAME else ADDED, call.estimator] += 1
+
+
 class Substitution:
     """The replaced classes, what was counted, and the list of tests that cannot apply."""
 
     def __init__(self, backend: str, config: pytest.Config) -> None:
         self.backend = backend
         self.counts: Counter[tuple[str, str]] = Counter()
-        self._inside = threading.local()
-        table, classes = capabilities(), dict(all_estimators())
-        of_engine = table if backend == "auto" else table[table.engine == backend.partition(":")[0]]
-        for name in of_engine.estimator.unique():
-            if name in classes:
-                self._replace_fit(classes[name])
+        Installation(backend, _Counting(self.counts), strict=backend != "auto").classes.start()
         file = config.getoption("--autoscale-exceptions")
         groups = yaml.safe_load(file.read_text()) if file else None
         self.reasons = {test: group["reason"] for group in groups or [] for test in group["tests"]}
-
-    def _replace_fit(self, cls: type[Any]) -> None:
-        original = cls.fit
-
-        @wraps(original)
-        def fit(estimator: Any, *args: Any, **kwargs: Any) -> Any:
-            nested = getattr(self._inside, "fit", False)
-            if type(estimator) is not cls or nested or not self._fit_on_engine(estimator, original, args, kwargs):
-                return original(estimator, *args, **kwargs)
-            return estimator
-
-        cls.fit = fit
-
-    def _fit_on_engine(self, estimator: Any, original: Any, args: Any, kwargs: Any) -> bool:
-        """Fit by the engine, and say whether it did not refuse."""
-        if getattr(estimator, "warm_start", False):
-            return False  # goes on from what `estimator` has learned, which a copy of it has not
-        given = signature(original).bind(estimator, *args, **kwargs).arguments
-        extra = given.pop("fit_params", {})
-        given = {name: value for name, value in list(given.items())[1:] if value is not None}
-        self._inside.fit = True
-        try:
-            plain = autoscale(estimator, backend=self.backend, fallback="raise").fit(**given, **extra).estimator_
-        except BackendError:
-            self.counts[REFUSED, type(estimator).__name__] += 1
-            return False
-        finally:
-            self._inside.fit = False
-        parameters = estimator.get_params(deep=False)
-        vars(estimator).update({name: value for name, value in vars(plain).items() if name not in parameters})
-        self.counts[ADDED, type(estimator).__name__] += 1
-        return True
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -20,7 +20,7 @@ from sklearn.preprocessing import RobustScaler, StandardScaler
 
 from skdist_gpu import autoscale
 from skdist_gpu.engines.executors import gpu as gpu_executor
-from skdist_gpu.engines.executors import gpus as gpus_executor
+from skdist_gpu.engines.executors import pool
 from skdist_gpu.engines.reductions import gpus
 from skdist_gpu.testing import assert_ran_on
 
@@ -34,8 +34,8 @@ FEATURES = [f"x{i}" for i in range(8)]
 
 @pytest.fixture(name="worked", autouse=True)
 def _worked(monkeypatch):
-    """Make shares small, and tell on which devices blocks were computed."""
-    monkeypatch.setattr(gpus, "SHARE_BYTES", 2**20)
+    """Take memory for too small for the rows, and tell on which devices blocks were computed."""
+    monkeypatch.setattr(gpus, "ROOM_FOR_ROWS", 1e-9)
     worked, map_block = set(), gpu_executor.map_block
 
     def noted(*arguments):
@@ -136,7 +136,7 @@ def test_a_fault_of_one_gpu_ends_the_fit(monkeypatch):
 def test_only_visible_gpus_work():
     script = (
         "import numpy as np, cupy; from sklearn.linear_model import Ridge; from skdist_gpu import autoscale;"
-        "from skdist_gpu.engines.reductions import gpus; gpus.SHARE_BYTES = 2**20;"
+        "from skdist_gpu.engines.reductions import gpus; gpus.ROOM_FOR_ROWS = 1e-9;"
         "X = np.random.default_rng(0).normal(size=(100_000, 8));"
         "model = autoscale(Ridge(), backend='reductions:gpu').fit(X, X[:, 0]);"
         "print(cupy.cuda.runtime.getDeviceCount(), round(model.coef_[0], 3))"
@@ -147,7 +147,7 @@ def test_only_visible_gpus_work():
 
 
 def test_shares_are_as_many_as_gpus():
-    assert len(gpus_executor.devices(8)) == cupy.cuda.runtime.getDeviceCount()
+    assert len(pool.devices(8)) == cupy.cuda.runtime.getDeviceCount()
     with cupy.cuda.Device(1):
-        assert gpus_executor.devices(8)[0] == 1
-        assert gpus_executor.devices(1) == [1]
+        assert pool.devices(8)[0] == 1
+        assert pool.devices(1) == [1]

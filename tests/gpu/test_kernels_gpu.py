@@ -4,11 +4,14 @@ import cupy
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.cluster import kmeans_plusplus
+from sklearn.datasets import make_blobs
 
 from skdist_gpu.data.labels import encode
 from skdist_gpu.engines.executors import gram_kernels, lloyd_kernels
+from skdist_gpu.engines.executors.cluster_kernels import ClustersOnGpu
 from skdist_gpu.engines.executors.kernels import map_block
-from skdist_gpu.engines.reductions.clusters.kmeans import AssignReduction, LloydReduction
+from skdist_gpu.engines.reductions.clusters.steps import AssignReduction, LloydReduction
 from skdist_gpu.engines.reductions.core.moments import MomentsReduction
 from skdist_gpu.engines.reductions.linear.linear import Design, ScoreReduction
 from skdist_gpu.engines.reductions.linear.linear_svm import SquaredEpsilonInsensitive, SquaredHinge
@@ -24,7 +27,7 @@ LOSSES = [
 ]
 
 
-@pytest.mark.parametrize("every", [0, 3, 100])
+@pytest.mark.parametrize("every", [0, 1, 3, 100])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n_columns", [1, 31, 100, 129, 700, 1025])
@@ -69,7 +72,7 @@ def check_moments(X, y, weight, on_gpu=None):
 
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("n_columns", [1, 14, 15, 31, 46, 50, 63, 78, 95, 100, 126])
+@pytest.mark.parametrize("n_columns", [1, 14, 31, 46, 50, 63, 78, 95, 100, 126, 127, 128, 150, 191, 200, 254])
 def test_moments_of_a_block(n_columns, dtype, order):
     generator = np.random.default_rng(n_columns)
     X = np.asarray(generator.normal(1e4, 2.0, (4_321, n_columns)), dtype, order=order)
@@ -91,6 +94,8 @@ def test_moments_of_several_targets_and_of_rows_cut_from_a_table():
     cut = [whole[3::2, 1:], wide[3::2, 4], cupy.asarray(weight)[3::2]]
     check_moments(X[3::2, 1:], Y[3::2, 4], weight[3::2], cut)
     check_moments(X[:, ::-1], None, None, [whole[:, ::-1], None, None])
+    many = generator.normal(7.0, size=(5_000, 130))
+    check_moments(X[:5_000], many, weight[:5_000])
 
 
 def test_moments_pass_nan_on():
@@ -101,9 +106,9 @@ def test_moments_pass_nan_on():
 
 
 def test_wider_rows_are_left_to_products():
-    assert not gram_kernels.has_kernel(cupy.empty((10, 128)), None)
-    assert not gram_kernels.has_kernel(cupy.empty((10, 126)), cupy.empty((10, 2)))
-    assert gram_kernels.has_kernel(cupy.empty((10, 126)), cupy.empty(10))
+    assert not gram_kernels.has_kernel(cupy.empty((10, 256)), None)
+    assert not gram_kernels.has_kernel(cupy.empty((10, 254)), cupy.empty((10, 2)))
+    assert gram_kernels.has_kernel(cupy.empty((10, 254)), cupy.empty(10))
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -130,6 +135,54 @@ def test_steps_of_kmeans(n_rows, n_columns, n_clusters, dtype, order, weighted):
     np.testing.assert_array_equal(found.labels[0].get(), expected.labels[0])
     np.testing.assert_array_equal(found.found.get(), expected.found)
     assert_allclose(float(found.inertia), expected.inertia, rtol=1e-12)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(("n_columns", "n_clusters"), [(1, 2), (20, 8), (20, 100), (50, 33)])
+def test_seeds_are_those_of_scikit_learn(n_columns, n_clusters, order):
+    generator = np.random.default_rng(n_clusters)
+    X = np.asarray(5 + generator.standard_normal((4_321, n_columns)), order=order)
+    weight = generator.uniform(size=len(X)) * (generator.uniform(size=len(X)) > 0.1)
+    random_state = np.random.RandomState(0)
+    first = random_state.choice(len(X), p=weight / weight.sum())
+    uniform = random_state.uniform(size=(n_clusters - 1, 2 + int(np.log(n_clusters))))
+    found = ClustersOnGpu.of(X, weight).seed(first, uniform)
+    expected, _ = kmeans_plusplus(X, n_clusters, sample_weight=weight, random_state=0)
+    assert_allclose(found, expected)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_queued_steps_of_kmeans_end_where_single_ones_do(dtype, weighted):
+    X, _ = make_blobs(20_000, 7, centers=12, cluster_std=2.5, random_state=0)
+    X = X.astype(dtype)
+    weight = np.random.default_rng(0).uniform(size=len(X)) if weighted else None
+    start, origin, tolerance = X[:12].astype(np.float64), np.zeros(7), 1e-6
+    centres, n_iter = start, 0
+    while True:
+        sums = LloydReduction(centres, origin).map(X.astype(np.float64), None, weight)
+        moved, n_iter = sums.row / sums.weight[:, None], n_iter + 1
+        stays, centres = ((moved - centres) ** 2).sum() <= tolerance, moved
+        if stays:
+            break
+    assert n_iter > 10
+    rows = ClustersOnGpu(cupy.asarray(X), None if weight is None else cupy.asarray(weight))
+    found = rows.steps(start, origin, 300, tolerance)
+    assert found.stay
+    assert found.n_iter == n_iter
+    assert_allclose(found.centres, centres, rtol=1e-9)
+    assert_allclose(found.weight, sums.weight, rtol=1e-12)
+    distances = ((X[:, None].astype(np.float64) - centres) ** 2).sum(axis=2).min(axis=1)
+    assert_allclose(rows.inertia(centres, origin), np.average(distances, weights=weight) * sums.weight.sum(), rtol=1e-9)
+    few = rows.steps(start, origin, 3, tolerance)
+    assert (few.n_iter, few.stay) == (3, False)
+
+
+def test_steps_end_where_a_centre_has_no_rows():
+    X = np.random.default_rng(0).normal(size=(1_000, 3))
+    far = np.vstack([X[:4], np.full((1, 3), 1e6)])
+    found = ClustersOnGpu(cupy.asarray(X), None).steps(far, np.zeros(3), 300, 0.0)
+    assert (found.stay, found.n_iter, found.weight[4]) == (False, 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClas
 from sklearn.metrics import adjusted_rand_score
 
 from skdist_gpu import AutoScaleXGBRegressor, autoscale, config_context
-from skdist_gpu.engines.executors.gpu import POOL
+from skdist_gpu.engines.executors.pool import POOL
 from skdist_gpu.testing import assert_ran_on
 
 pytestmark = pytest.mark.multi_gpu

@@ -12,6 +12,7 @@ from sklearn.linear_model import LinearRegression, PoissonRegressor, Ridge
 
 from skdist_gpu import AutoScaleRegressor
 from skdist_gpu.engines.executors import gpu as gpu_executor
+from skdist_gpu.engines.executors import pool
 from skdist_gpu.testing import assert_ran_on
 
 pytestmark = pytest.mark.gpu
@@ -87,7 +88,7 @@ def test_bad_values_and_lengths():
 
 
 def test_out_of_memory_hands_over_to_the_cpu():
-    gpu_executor.POOL.free_all_blocks()
+    pool.POOL.free_all_blocks()
     taken = cupy.cuda.alloc(cupy.cuda.runtime.memGetInfo()[0] - 20_000_000)
     try:
         with pytest.warns(UserWarning, match="reductions:gpu failed"):
@@ -103,10 +104,10 @@ def test_memory_goes_back_to_the_device_after_a_fit():
     rows, target = X.astype("float32"), 1.0 + (y > y.mean())
     model = AutoScaleRegressor(PoissonRegressor(), backend="reductions:gpu")
     model.fit(rows, target)  # what libraries allocate once is not counted
-    gpu_executor.POOL.free_all_blocks()
+    pool.POOL.free_all_blocks()
     free, total = cupy.cuda.runtime.memGetInfo()
-    repeats = int(2 * gpu_executor.KEPT * total / rows.nbytes) + 1
+    repeats = int(2 * pool.KEPT * total / rows.nbytes) + 1
     model.fit(np.tile(rows, (repeats, 1)), np.tile(target, repeats))
-    assert gpu_executor.POOL.total_bytes() <= gpu_executor.KEPT * total
+    assert pool.POOL.total_bytes() <= pool.KEPT * total
     # CUDA's modules and workspaces take some of it
-    assert cupy.cuda.runtime.memGetInfo()[0] >= free - gpu_executor.KEPT * total - 500e6
+    assert cupy.cuda.runtime.memGetInfo()[0] >= free - pool.KEPT * total - 500e6

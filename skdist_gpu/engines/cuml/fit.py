@@ -48,11 +48,16 @@ def fit(job: FitJob) -> Fitted:
             _check_finite(values, estimator)
         raise
     except RuntimeError as error:
-        if "out of memory" in str(error).lower() or "alloc" in str(error).lower():
+        if is_out_of_memory(error):
             raise MemoryError(str(error)) from error
         raise
     job.progress.finish()
     return Fitted(estimator, answers=forest_answers(model))
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether an error of the CUDA libraries says that the GPU's memory ran out."""
+    return "out of memory" in str(error).lower() or "alloc" in str(error).lower()
 
 
 def _convert(estimator: Any, values: Any, y: Any, sample_weight: Any, **changed: Any) -> Any:

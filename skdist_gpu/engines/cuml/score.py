@@ -1,7 +1,8 @@
-"""Score data that are on the GPU there, with a device copy of the plain estimator."""
+"""Score rows on the GPU, with a copy of the plain estimator there."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ from scipy.sparse import issparse
 from skdist_gpu.data.containers import container_of
 from skdist_gpu.data.convert import place_like, to_gpu, to_host
 from skdist_gpu.engines.block_method import BlockMethod, FittedState
-from skdist_gpu.engines.cuml.fit import FORESTS, to_cuml
+from skdist_gpu.engines.cuml.fit import FORESTS, is_out_of_memory, to_cuml
 from skdist_gpu.engines.registry import entries_for
+from skdist_gpu.exceptions import EngineRefusal
 
 # linear models need no more than one product
 _LINEAR = {"LinearRegression", "Ridge", "Lasso", "ElasticNet"}
@@ -24,18 +26,38 @@ class CuMLMethod(BlockMethod):
     """
 
     def __call__(self, X: Any) -> Any:
-        estimator = self.estimator
         if container_of(X) == "cudf" and any(dtype.kind not in "biuf" for dtype in X.dtypes):
             return _on_gpu(super().__call__(to_host(X)), X)  # CuPy holds no text
         values = to_gpu(X)
+        function = self._on_device(values)
+        return _on_gpu(super().__call__(to_host(X)) if function is None else function(values), values)
+
+    def of_host_rows(self, X: Any) -> Any:
+        try:
+            values = to_gpu(X)
+            if not np.isfinite(float(values.sum(dtype=np.float64))):
+                raise EngineRefusal("X has values that are not finite, which scikit-learn judges")
+            function = self._on_device(values)
+            if function is None:
+                raise EngineRefusal(f"cuML has no {self.method} of {type(self.estimator).__name__} for such rows")
+            result = function(values)
+            parts = [to_host(part) for part in result] if isinstance(result, (tuple, list)) else to_host(result)
+            return type(result)(parts) if isinstance(parts, list) else parts
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise MemoryError(str(error)) from error
+            raise
+
+    def _on_device(self, values: Any) -> Callable[[Any], Any] | None:
+        """Return the function of CuPy rows that computes the method; None where cuML has none for such rows."""
+        estimator = self.estimator
         if type(estimator).__name__ in _LINEAR and self.method == "predict":
-            return values @ to_gpu(estimator.coef_).T + to_gpu(estimator.intercept_)
+            return lambda rows: rows @ to_gpu(estimator.coef_).T + to_gpu(estimator.intercept_)
         model = self.copies.get("cuml", FittedState(estimator), lambda: to_cuml(estimator))
         if model is None or not hasattr(model, self.method) or not _takes(estimator, values):
-            return _on_gpu(super().__call__(to_host(X)), values)
-        if type(estimator).__name__ in FORESTS:
-            values = values.astype("float32")
-        return _on_gpu(getattr(model, self.method)(values, **self.params), values)
+            return None
+        method, in_float32 = getattr(model, self.method), type(estimator).__name__ in FORESTS
+        return lambda rows: method(rows.astype(np.float32, copy=False) if in_float32 else rows, **self.params)
 
 
 METHODS = {"gpu": CuMLMethod}

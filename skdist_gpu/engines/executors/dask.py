@@ -280,7 +280,8 @@ def _map_block(reduction: Reduction, classes: np.ndarray | None, index: int, X: 
     if getattr(reduction, "takes_tables", False):
         return fold(reduction, block_to_host(X), None, None)
     if container_of(X) in GPU and len(X):
-        from skdist_gpu.engines.executors.gpu import GpuExecutor, release_memory
+        from skdist_gpu.engines.executors.gpu import GpuExecutor
+        from skdist_gpu.engines.executors.pool import release_memory
 
         sums = GpuExecutor(_values(X), _values(y), _values(sample_weight), 1, None, Progress()).reduce(reduction)
         release_memory()

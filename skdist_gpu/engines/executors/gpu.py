@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from queue import SimpleQueue
 from threading import Event
 from typing import Any
@@ -17,14 +18,16 @@ from skdist_gpu.data.containers import GPU, container_of
 from skdist_gpu.data.convert import result_to_host
 from skdist_gpu.data.dataset import READ_AHEAD, DatasetTable, cut, in_threads, together
 from skdist_gpu.data.labels import codes_of
+from skdist_gpu.engines.executors.cluster_kernels import ClustersOnGpu
 from skdist_gpu.engines.executors.kernels import map_block, reads_in_place
+from skdist_gpu.engines.executors.pool import POOL
 from skdist_gpu.engines.executors.stream import StreamExecutor
 from skdist_gpu.engines.reductions.core.protocol import GPU_STEP_BYTES as STEP_BYTES
 from skdist_gpu.engines.reductions.core.protocol import Reduce, Reduction, part_bounds
 from skdist_gpu.progress import Progress
 
 N_BUFFERS = 3
-MOST_THREADS = 10
+MOST_THREADS = 16
 CARRIED_BYTES = 8 * 2**20
 FILE_THREADS = 6
 FILE_BATCH_BYTES = 2**25
@@ -35,26 +38,6 @@ FILE_BLOCK_BYTES = 2**27
 MOST_AHEAD = 32
 # sampled rows that the device computes in a few milliseconds
 RESIDENT_SAMPLE = 250_000
-
-# RAPIDS' default allocator asks the driver each time, which takes longer than many a pass
-POOL = cupy.cuda.MemoryPool()
-# share of the device that may stay in the pool between fits
-KEPT = 1 / 32
-
-
-def release_memory(n_gpus: int = 1) -> None:
-    """Give memory back to the devices, but for a small share that spares the next fit to ask for it."""
-    for device in devices(n_gpus):
-        with cupy.cuda.Device(device):
-            if POOL.total_bytes() > KEPT * cupy.cuda.runtime.memGetInfo()[1]:
-                POOL.free_all_blocks()
-
-
-def devices(n_gpus: int) -> list[int]:
-    """Return the numbers of so many visible GPUs, the current one first; of fewer where there are fewer."""
-    current = cupy.cuda.runtime.getDevice()
-    others = (device for device in range(cupy.cuda.runtime.getDeviceCount()) if device != current)
-    return [current, *others][:n_gpus]
 
 
 class GpuExecutor:
@@ -110,6 +93,14 @@ class GpuExecutor:
                 if self.stopped.is_set():
                     break
             return [result_to_host(total) for total in totals]
+
+    @property
+    def clusters(self) -> ClustersOnGpu | None:
+        """The rows, to take Lloyd's steps with; None if they are not all on the device."""
+        X, _, weight = self._arguments(self.parts)
+        return ClustersOnGpu(X, weight) if self.resident else None
+
+    clusters_of = staticmethod(ClustersOnGpu.of)
 
     def reduce_sample(self, X: Any, y: Any, weight: Any) -> tuple[Reduce, int]:
         """Return the `reduce` of sampled rows, sent to the device once; of more of them, where all rows are there."""
@@ -218,9 +209,9 @@ class _HostStream:
         with ThreadPoolExecutor(self.n_threads, initializer=cupy.cuda.Device().use) as pool:
             ahead = deque(self._upload(pool, i, starts[i]) for i in range(min(len(self.buffers), len(starts))))
             for index in range(len(starts)):
-                block, pieces = ahead.popleft()
-                for piece in pieces:
-                    compute_stream.wait_event(piece.result())
+                block, strips = ahead.popleft()
+                for arrived in chain.from_iterable(strip.result() for strip in strips):
+                    compute_stream.wait_event(arrived)
                 yield block
                 self.computed[index % len(self.buffers)].record(compute_stream)
                 following = index + len(self.buffers)
@@ -229,7 +220,7 @@ class _HostStream:
         compute_stream.synchronize()
 
     def _upload(self, pool: ThreadPoolExecutor, index: int, start: int) -> tuple[list[Any], list[Any]]:
-        """Let the threads send a block; return it, and what tells when each piece of it has arrived."""
+        """Let the threads send a block; return it, and what tells when each strip of it has arrived."""
         if index in self.cache:
             return self.cache[index], []
         stop = min(self.n_rows, start + self.step)
@@ -241,22 +232,28 @@ class _HostStream:
             free = cupy.cuda.get_current_stream().record()
         else:
             block = [buffer[: stop - start] for buffer in self.buffers[index % len(self.buffers)]]
-        pieces = []
+        strips = []
         for part, target in zip(self.parts, block, strict=True):
             n_carried = max(1, CARRIED_BYTES // part[:1].nbytes)
-            for a in range(start, stop, n_carried):
-                b = min(stop, a + n_carried)
-                pieces.append(pool.submit(self._send, part[a:b], target[a - start : b - start], free))
-        return block, pieces
+            # a strip for each thread, since to hand each piece to a thread takes the interpreter longer than to send it
+            n_strip = -(-(stop - start) // (self.n_threads * n_carried)) * n_carried
+            for a in range(start, stop, n_strip):
+                b = min(stop, a + n_strip)
+                strips.append(pool.submit(self._send, part[a:b], target[a - start : b - start], n_carried, free))
+        return block, strips
 
-    def _send(self, rows: np.ndarray, target: Any, free: Any) -> Any:
-        """Send rows with the carrier that has been free for longest; return the event of their arrival."""
-        carrier = self.carriers.get()
-        try:
-            carrier.send(rows, target, free)
-            return carrier.sent
-        finally:
-            self.carriers.put(carrier)
+    def _send(self, rows: np.ndarray, target: Any, n_carried: int, free: Any) -> list[Any]:
+        """Send rows with the carriers that have been free for longest; return the events of their arrival."""
+        arrivals = []
+        for start in range(0, len(rows), n_carried):
+            piece = slice(start, start + n_carried)
+            carrier = self.carriers.get()
+            try:
+                carrier.send(rows[piece], target[piece], free)
+                arrivals.append(carrier.sent)
+            finally:
+                self.carriers.put(carrier)
+        return arrivals
 
 
 class _FileStream:

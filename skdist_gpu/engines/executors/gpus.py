@@ -12,7 +12,9 @@ import numpy as np
 
 from skdist_gpu.data.dataset import DatasetTable
 from skdist_gpu.data.shares import divide
-from skdist_gpu.engines.executors.gpu import GpuExecutor, devices
+from skdist_gpu.engines.executors.cluster_kernels import ClustersOnGpu
+from skdist_gpu.engines.executors.gpu import GpuExecutor
+from skdist_gpu.engines.executors.pool import devices
 from skdist_gpu.engines.executors.stream import StreamExecutor
 from skdist_gpu.engines.reductions.core.protocol import Reduce, Reduction, combine_all, part_bounds
 from skdist_gpu.progress import Progress
@@ -26,6 +28,8 @@ class GpusExecutor:
     """
 
     resident = False
+    clusters = None
+    clusters_of = staticmethod(ClustersOnGpu.of)
 
     def __init__(
         self,

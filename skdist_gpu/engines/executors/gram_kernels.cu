@@ -1,8 +1,12 @@
 // the kernels of gram_kernels.py, which gives the numbers in capitals
 using T = VALUE;
-constexpr int WIDTH = 16 * LINES, STRIDE = WIDTH + 4;
-constexpr int ODD = LINES % 2, ROLES = (LINES + 1) / 2, TILES = 2 * (LINES + 1 - ODD);
-constexpr int THREADS = 32 * ROLES * GROUPS, SLOT = ROLES * TILES * 128;
+// the triangle of the products of LINES lines of 16 columns; or, for an OBLONG, all products of the first OBLONG lines
+// with the others
+constexpr int WIDTH = 16 * LINES, STRIDE = WIDTH + 4, FIRST = OBLONG ? 16 * OBLONG : WIDTH;
+constexpr int ODD = LINES % 2, ROLES = OBLONG ? OBLONG : (LINES + 1) / 2;
+constexpr int TILES = OBLONG ? 2 * (LINES - OBLONG) : 2 * (LINES + 1 - ODD);
+constexpr int FACING = OBLONG ? FIRST : 0, OWN = TILES / SPLIT;
+constexpr int THREADS = 32 * ROLES * SPLIT * GROUPS, SLOT = ROLES * TILES * 128;
 
 struct Table {
     const T* X;
@@ -12,8 +16,17 @@ struct Table {
     const double* weight;
     const double* shift;                 // the mean of a few rows if there is none
     long long n_rows;
-    int n_features, n_targets;
+    int n_features, n_targets, first, second;
     bool wide_y, by_rows, flat;
+
+    // the columns of [X y] begin at `first` and, for an OBLONG, go on at `second`
+    __device__ __forceinline__ int column(int place) const {
+        return OBLONG && place >= FIRST ? place - FIRST + second : place + first;
+    }
+    __device__ __forceinline__ int place(int column) const {
+        if (column >= first && column < first + FIRST) return column - first;
+        return OBLONG && column >= second && column < second + WIDTH - FIRST ? column - second + FIRST : -1;
+    }
 };
 
 __device__ __forceinline__ double target(const Table& table, long long row, int k) {
@@ -33,23 +46,27 @@ __device__ __forceinline__ void bring(const Table& table, long long start, char*
     T* rows = (T*)stage;
     if (table.flat && n_here == STEP) {
         const char* from = (const char*)(table.X + start * table.row_step);
+        #pragma unroll 1
         for (int i = 16 * threadIdx.x; i < STEP * table.n_features * (int)sizeof(T); i += 16 * THREADS)
             copy<16>(stage + i, from + i);
     } else if (table.by_rows) {
+        #pragma unroll 1
         for (int i = threadIdx.x; i < n_here * WIDTH; i += THREADS) {
-            const int row = i / WIDTH, column = i % WIDTH;
+            const int row = i / WIDTH, place = i % WIDTH, column = table.column(place);
             if (column < table.n_features)
-                copy<sizeof(T)>(rows + row * table.n_features + column,
+                copy<sizeof(T)>(rows + row * (table.flat ? table.n_features : WIDTH) + place,
                                 table.X + (start + row) * table.row_step + column * table.column_step);
         }
     } else {
-        for (int i = threadIdx.x; i < STEP * table.n_features; i += THREADS) {
-            const int row = i % STEP, column = i / STEP;
-            if (row < n_here)
-                copy<sizeof(T)>(rows + column * (STEP + 1) + row,
+        #pragma unroll 1
+        for (int i = threadIdx.x; i < STEP * WIDTH; i += THREADS) {
+            const int row = i % STEP, place = i / STEP, column = table.column(place);
+            if (row < n_here && column < table.n_features)
+                copy<sizeof(T)>(rows + place * (STEP + 1) + row,
                                 table.X + (start + row) * table.row_step + column * table.column_step);
         }
     }
+    #pragma unroll 1
     for (int i = threadIdx.x; i < n_here * table.n_targets; i += THREADS) {
         const long long at = (start + i / table.n_targets) * table.y_row_step
             + i % table.n_targets * table.y_column_step;
@@ -57,6 +74,7 @@ __device__ __forceinline__ void bring(const Table& table, long long start, char*
         else copy<4>(stage + y_at + 4 * i, (const float*)table.y + at);
     }
     if (table.weight)
+        #pragma unroll 1
         for (int i = threadIdx.x; i < n_here; i += THREADS)
             copy<8>(stage + weight_at + 8 * i, table.weight + start + i);
 }
@@ -87,13 +105,12 @@ __device__ __forceinline__ void multiply_add(double (&sums)[4], const double* a,
 #endif
 }
 
-// a warp's own rows of the triangle: a long one, and a short one unless the long one is the longest of an odd number
-template <int ROLE> struct Lines {
-    static constexpr int LONG = LINES - 1 - ROLE, SHORT = ROLE - ODD;
-};
-
-template <int ROLE> __device__ __forceinline__ void multiply(double (&sums)[TILES][4], const double* tile, int group) {
-    constexpr int LONG = Lines<ROLE>::LONG, SHORT = Lines<ROLE>::SHORT;
+// a warp's own lines of the triangle: a long one, and a short one unless the long one is the longest of an odd number;
+// it has every SPLIT-th tile of them, from the tile of its PART on
+template <int ROLE, int PART>
+__device__ __forceinline__ void multiply(double (&sums)[OWN][4], const double* tile, int group) {
+    constexpr int LONG = OBLONG ? ROLE : LINES - 1 - ROLE, SHORT = OBLONG ? -1 : ROLE - ODD;
+    constexpr int IN_LONG = OBLONG ? TILES : 2 * LONG + 2, IN_SHORT = 2 * SHORT + 2;
     const int lane = threadIdx.x % 32;
     // the thread's own value of each 4 rows and 8 columns
     const double* own = tile + lane % 4 * STRIDE + lane / 4;
@@ -107,30 +124,42 @@ template <int ROLE> __device__ __forceinline__ void multiply(double (&sums)[TILE
             if (SHORT >= 0) of_short[k] = at[16 * SHORT];
         }
         #pragma unroll
-        for (int column = 0; column < 2 * LONG + 2; ++column) {
+        for (int k = 0; k < IN_LONG / SPLIT; ++k) {
+            const int column = SPLIT * k + PART;
             double values[DEPTH / 4];
             #pragma unroll
-            for (int k = 0; k < DEPTH / 4; ++k) values[k] = own[(row + 4 * k) * STRIDE + 8 * column];
-            multiply_add(sums[column], of_long, values);
-            if (column < 2 * SHORT + 2) multiply_add(sums[2 * LONG + 2 + column], of_short, values);
+            for (int i = 0; i < DEPTH / 4; ++i) values[i] = own[(row + 4 * i) * STRIDE + FACING + 8 * column];
+            multiply_add(sums[k], of_long, values);
+            if (column < IN_SHORT) multiply_add(sums[IN_LONG / SPLIT + k], of_short, values);
         }
+    }
+}
+
+// the numbers of tiles have to be known to the compiler
+template <int ROLE, int PART>
+__device__ __forceinline__ void multiply_own(double (&sums)[OWN][4], const double* tile, int which, int group) {
+    if constexpr (ROLE < ROLES) {
+        if (which == SPLIT * ROLE + PART) multiply<ROLE, PART>(sums, tile, group);
+        else multiply_own<ROLE + (PART + 1) / SPLIT, (PART + 1) % SPLIT>(sums, tile, which, group);
     }
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS_PER_PROCESSOR) gram(
     const T* X, long long row_step, long long column_step, const void* y, long long y_row_step, long long y_column_step,
-    const double* weight, const double* given_shift, long long n_rows, int n_features, int n_targets,
+    const double* weight, const double* given_shift, long long n_rows,
+    int n_features, int n_targets, int first, int second,
     bool wide_y, bool by_rows, bool flat, int stage_bytes, int y_at, int weight_at,
     double* __restrict__ partials, double* __restrict__ pilot
 ) {
     const Table table{X, row_step, column_step, y, y_row_step, y_column_step, weight, given_shift, n_rows,
-                      n_features, n_targets, wide_y, by_rows, flat};
+                      n_features, n_targets, first, second, wide_y, by_rows, flat};
     extern __shared__ __align__(16) char shared[];
     char* stages = shared;                                        // [N_STAGES][stage_bytes]
     double* tile = (double*)(stages + N_STAGES * stage_bytes);    // [STEP][STRIDE]
     double* shift = tile + STEP * STRIDE;                         // [WIDTH]
     double* scale = shift + WIDTH;                                // [STEP]
-    const int thread = threadIdx.x, role = thread / 32 % ROLES, group = thread / 32 / ROLES;
+    const int thread = threadIdx.x, warp = thread / 32;
+    const int role = warp % ROLES, part = warp / ROLES % SPLIT, group = warp / (ROLES * SPLIT);
     const int n_columns = table.n_features + table.n_targets;
 
     long long start = (long long)blockIdx.x * STEP;
@@ -140,13 +169,14 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS_PER_PROCESSOR) gram
             bring(table, start + stage * hop, stages + stage * stage_bytes, y_at, weight_at);
         asm volatile("cp.async.commit_group;");
     }
-    for (int column = thread; column < WIDTH; column += THREADS) {
+    for (int place = thread; place < WIDTH; place += THREADS) {
+        const int column = table.column(place);
         double mean = 0.0;
         if (table.shift) {
             mean = column < n_columns ? table.shift[column] : 0.0;
         } else if (column < n_columns) {
             const int n_few = (int)min((long long)PILOT_ROWS, table.n_rows);
-            #pragma unroll 8
+            #pragma unroll 4
             for (int k = 0; k < n_few; ++k) {
                 const long long row = table.n_rows * k / n_few;
                 mean += column < table.n_features
@@ -155,16 +185,17 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS_PER_PROCESSOR) gram
             }
             mean /= n_few;
         }
-        shift[column] = mean;
+        shift[place] = mean;
         if (blockIdx.x == 0 && column < n_columns) pilot[column] = mean;
     }
     for (int i = thread; i < STEP * STRIDE; i += THREADS) tile[i] = 0.0;
 
-    double sums[TILES][4];
+    double sums[OWN][4];
     #pragma unroll
-    for (int k = 0; k < TILES; ++k) sums[k][0] = sums[k][1] = sums[k][2] = sums[k][3] = 0.0;
+    for (int k = 0; k < OWN; ++k) sums[k][0] = sums[k][1] = sums[k][2] = sums[k][3] = 0.0;
 
-    const int a_step = table.by_rows ? table.n_features : 1, b_step = table.by_rows ? 1 : STEP + 1;
+    const int row_hop = table.flat ? table.n_features : table.by_rows ? WIDTH : 1;
+    const int place_hop = table.by_rows ? 1 : STEP + 1;
     for (int stage = 0; start < table.n_rows; start += hop, stage = (stage + 1) % N_STAGES) {
         const int n_here = (int)min((long long)STEP, table.n_rows - start);
         char* arrived = stages + stage * stage_bytes;
@@ -172,52 +203,48 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS_PER_PROCESSOR) gram
         __syncthreads();
         if (table.weight) {
             const double* weight_here = (const double*)(arrived + weight_at);
+            #pragma unroll 1
             for (int row = thread; row < n_here; row += THREADS) scale[row] = sqrt(weight_here[row]);
             __syncthreads();
         }
         const T* rows = (const T*)arrived;
         #pragma unroll 4
         for (int i = thread; i < STEP * WIDTH; i += THREADS) {
-            const int row = i / WIDTH, column = i % WIDTH;
-            if (column < table.n_features) {
-                double value = (double)rows[row * a_step + column * b_step] - shift[column];
+            const int row = i / WIDTH, place = i % WIDTH;
+            if (table.column(place) < table.n_features) {
+                double value = (double)rows[row * row_hop + place * place_hop] - shift[place];
                 if (table.weight) value *= scale[row];
-                tile[row * STRIDE + column] = row < n_here ? value : 0.0;
+                tile[row * STRIDE + place] = row < n_here ? value : 0.0;
             }
         }
+        #pragma unroll 1
         for (int i = thread; i < STEP * (table.n_targets + 1); i += THREADS) {
             const int row = i % STEP, k = i / STEP, at = row * table.n_targets + k;
+            const int place = table.place(table.n_features + k);
+            if (place < 0) continue;
             double value = 1.0;
             if (k < table.n_targets)
                 value = (table.wide_y ? ((double*)(arrived + y_at))[at] : (double)((float*)(arrived + y_at))[at])
-                    - shift[table.n_features + k];
+                    - shift[place];
             if (table.weight) value *= scale[row];
-            tile[row * STRIDE + table.n_features + k] = row < n_here ? value : 0.0;
+            tile[row * STRIDE + place] = row < n_here ? value : 0.0;
         }
         __syncthreads();
         if (start + N_STAGES * hop < table.n_rows) bring(table, start + N_STAGES * hop, arrived, y_at, weight_at);
         asm volatile("cp.async.commit_group;");
-        if (role == 0) multiply<0>(sums, tile, group);
-#if LINES > 2
-        else if (role == 1) multiply<1>(sums, tile, group);
-#endif
-#if LINES > 4
-        else if (role == 2) multiply<2>(sums, tile, group);
-#endif
-#if LINES > 6
-        else multiply<3>(sums, tile, group);
-#endif
+        multiply_own<0, 0>(sums, tile, SPLIT * role + part, group);
     }
     double* own = partials + ((long long)blockIdx.x * GROUPS + group) * SLOT + role * TILES * 128 + thread % 32;
     #pragma unroll
-    for (int k = 0; k < TILES; ++k)
+    for (int k = 0; k < OWN; ++k)
         #pragma unroll
-        for (int c = 0; c < 4; ++c) own[(k * 4 + c) * 32] = sums[k][c];
+        for (int c = 0; c < 4; ++c) own[((SPLIT * k + part) * 4 + c) * 32] = sums[k][c];
 }
 
 // adds up the partial sums of 32 values, in slices of them and then the slices
 extern "C" __global__ void add_up(
-    const double* __restrict__ partials, int n_slots, int n_columns, double* __restrict__ products
+    const double* __restrict__ partials, int n_slots, int n_columns, int first, int second,
+    double* __restrict__ products
 ) {
     __shared__ double slices[8][32];
     const int lane = threadIdx.x % 32, slice = threadIdx.x / 32;
@@ -231,10 +258,12 @@ extern "C" __global__ void add_up(
     sum = 0.0;
     for (int k = 0; k < 8; ++k) sum += slices[k][lane];
     const int value = blockIdx.x % 4, tile = blockIdx.x / 4 % TILES, role = blockIdx.x / 4 / TILES;
-    const int n_long = 2 * (LINES - role);
-    const int line = tile < n_long ? LINES - 1 - role : role - ODD, place = tile < n_long ? tile : tile - n_long;
-    const int i = 16 * line + lane / 4 + value / 2 * 8, j = 8 * place + lane % 4 * 2 + value % 2;
-    if (i < n_columns && j <= i) products[i * n_columns + j] = products[j * n_columns + i] = sum;
+    const int n_long = OBLONG ? TILES : 2 * (LINES - role);
+    const int line = OBLONG ? role : tile < n_long ? LINES - 1 - role : role - ODD;
+    const int i = first + 16 * line + lane / 4 + value / 2 * 8;
+    const int j = (OBLONG ? second : first) + 8 * (tile % n_long) + lane % 4 * 2 + value % 2;
+    if (i < n_columns && j < n_columns && (OBLONG || j <= i))
+        products[i * n_columns + j] = products[j * n_columns + i] = sum;
 }
 
 // what remains of the products of n columns and ones after the mean is taken away

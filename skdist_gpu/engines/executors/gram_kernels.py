@@ -8,7 +8,6 @@ timing. NVIDIA, "Parallel Thread Execution ISA", section on mma.m16n8k8 with .f6
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,65 +15,18 @@ from typing import Any
 import cupy
 import numpy as np
 
-from skdist_gpu.engines.reductions.core.moments import PILOT_ROWS, Moments
+from skdist_gpu.engines.executors.gram_parts import MOST_COLUMNS, N_STAGES, Part, parts_of, words_of
+from skdist_gpu.engines.reductions.core.moments import Moments
 
-# columns of [X y] and of a column of ones behind them
-MOST_COLUMNS = 128
-# the first chips with tensor cores for float64
-FIRST_CAPABILITY = 80
-SHARED_BYTES = 227 * 1024
+# the first chips with tensor cores for float64; those of their generations that have few have less shared memory, too
+FIRST_CAPABILITY, LEAST_SHARED_BYTES = 80, 160 * 1024
 # what the driver takes of each block's shared memory
 RESERVED_BYTES = 1024
-N_STAGES = 2
 ADD_UP_THREADS = 256
 
 _C_TYPES = {"float32": "float", "float64": "double"}
 
 _SOURCE = Path(__file__).with_suffix(".cu")
-
-
-@dataclass(frozen=True)
-class _Shape:
-    """How a block of threads divides its work: lines of 16 columns, rows at a time, and warps for the same tiles."""
-
-    lines: int
-    depth: int = 8
-
-    @property
-    def step(self) -> int:
-        """Rows that are brought at a time."""
-        return 32 if self.lines > 4 else 64
-
-    @property
-    def roles(self) -> int:
-        """Warps that share the triangle."""
-        return (self.lines + 1) // 2
-
-    @property
-    def groups(self) -> int:
-        """How often; each takes its share of the rows."""
-        return max(1, 4 // self.roles)
-
-    @property
-    def threads(self) -> int:
-        """Threads of a block."""
-        return 32 * self.roles * self.groups
-
-    @property
-    def slot(self) -> int:
-        """Values of the tiles of all roles."""
-        return self.roles * 2 * (self.lines + 1 - self.lines % 2) * 128
-
-    @property
-    def blocks_per_processor(self) -> int:
-        """Blocks of threads for which a processor has registers."""
-        return {1: 6, 2: 6, 3: 4, 5: 4, 6: 4, 8: 2}.get(self.lines, 3)
-
-    @property
-    def fixed_bytes(self) -> int:
-        """Shared memory of a block, but for the rows as they come."""
-        width = 16 * self.lines
-        return 8 * (self.step * (width + 4) + width + self.step)
 
 
 def has_kernel(X: Any, y: Any) -> bool:
@@ -84,6 +36,17 @@ def has_kernel(X: Any, y: Any) -> bool:
         and (y is None or y.dtype.name in _C_TYPES)
         and X.shape[1] + _n_targets(y) < MOST_COLUMNS
         and _capability(X.device.id) >= FIRST_CAPABILITY
+        and _shared_bytes(X.device.id) >= max(LEAST_SHARED_BYTES, _most_bytes(X, _n_targets(y)))
+    )
+
+
+def _most_bytes(X: Any, n_targets: int) -> int:
+    """Return the most shared memory that a block may need for such rows."""
+    n_features, itemsize = X.shape[1], X.dtype.itemsize
+    options = {"by_rows": False, "flat": False, "weighted": True}
+    return max(
+        part.fixed_bytes + N_STAGES * part.layout(n_features, n_targets, itemsize, **options)[0]
+        for part in parts_of(n_features + n_targets)
     )
 
 
@@ -92,59 +55,66 @@ def moments(X: Any, y: Any, sample_weight: Any) -> Moments:
     n_columns = X.shape[1] + _n_targets(y)
     sums, pilot = _products(X, y, sample_weight, None)
     found = cupy.empty(1 + n_columns + n_columns**2)
-    centre = _kernels(X.device.id, X.dtype.name, _shape(n_columns)).get_function("centre")
+    centre = _kernels(X.device.id, X.dtype.name, parts_of(n_columns)[0]).get_function("centre")
     centre((-(-(n_columns**2) // 256),), (256,), (sums, pilot, np.int32(n_columns), found))
     return Moments(X.shape[0], found[0], found[1 : 1 + n_columns], found[1 + n_columns :].reshape(n_columns, n_columns))
 
 
-def weighted_products(X: Any, weight: Any, shift: Any) -> Any:
-    """Return the sum of weight times the outer product of each row of X less the shift, and a one behind it."""
-    return _products(X, None, weight, shift)[0]
+def weighted_products(X: Any, weight: Any, constant: float) -> Any:
+    """Return the sum of weight times the outer product of each row of X and a constant behind it."""
+    sums, _ = _products(X, None, weight, cupy.zeros(X.shape[1]))
+    if constant not in (0, 1):
+        sums[-1] *= constant
+        sums[:, -1] *= constant
+    return sums
 
 
 def _products(X: Any, y: Any, weight: Any, shift: Any) -> tuple[Any, Any]:
     """Return the products of [X y] - shift and a column of ones, and the shift."""
+    n_columns = X.shape[1] + _n_targets(y)
+    if weight is not None:
+        weight = cupy.ascontiguousarray(weight, dtype=cupy.float64)
+    sums, pilot = cupy.empty((n_columns + 1, n_columns + 1)), cupy.empty(n_columns)
+    for part in parts_of(n_columns):
+        _add_products(part, X, y, weight, shift, sums, pilot)
+    return sums, pilot
+
+
+def _add_products(part: Part, X: Any, y: Any, weight: Any, shift: Any, sums: Any, pilot: Any) -> None:
+    """Write a part of the products, and the shift of its columns."""
     (n_rows, n_features), n_targets, itemsize = X.shape, _n_targets(y), X.dtype.itemsize
-    n_columns = n_features + n_targets
-    shape = _shape(n_columns)
     device = X.device.id
     row_step, column_step = (stride // itemsize for stride in X.strides)
     by_rows = abs(column_step) <= abs(row_step)
-    flat = column_step == 1 and row_step == n_features and X.data.ptr % 16 == 0
-    if weight is not None:
-        weight = cupy.ascontiguousarray(weight, dtype=cupy.float64)
+    # all of some rows, one behind the other, are brought as they are
+    whole = part.first == 0 and not part.oblong and n_features <= part.width
+    flat = whole and column_step == 1 and row_step == n_features and X.data.ptr % 16 == 0
     y_row_step, y_column_step = (0, 0) if y is None else (s // y.itemsize for s in (y.strides * 2)[:2])
-    y_at = -(-(shape.step + (not by_rows)) * n_features * itemsize // 16) * 16
-    weight_at = y_at + 8 * shape.step * n_targets
-    stage_bytes = weight_at + (0 if weight is None else 8 * shape.step)
-    shared = shape.fixed_bytes + N_STAGES * stage_bytes
-    at_once = min(shape.blocks_per_processor, SHARED_BYTES // (shared + RESERVED_BYTES))
-    n_blocks = min(at_once * _processors(device), -(-n_rows // shape.step))
-    partials, pilot = cupy.empty((n_blocks * shape.groups, shape.slot)), cupy.empty(n_columns)
-    kernels = _kernels(device, X.dtype.name, shape)
+    options = {"by_rows": by_rows, "flat": flat, "weighted": weight is not None}
+    stage_bytes, y_at, weight_at = part.layout(n_features, n_targets, itemsize, **options)
+    shared = part.fixed_bytes + N_STAGES * stage_bytes
+    at_once = max(1, min(part.blocks_per_processor, _shared_bytes(device) // (shared + RESERVED_BYTES)))
+    n_blocks = min(at_once * _processors(device), -(-n_rows // part.step))
+    partials = cupy.empty((n_blocks * part.groups, part.slot))
+    kernels = _kernels(device, X.dtype.name, part)
+    places = (np.int32(part.first), np.int32(part.second))
     arguments = (
         *(X, np.int64(row_step), np.int64(column_step)),
         *(np.intp(0) if y is None else y, np.int64(y_row_step), np.int64(y_column_step)),
-        *(np.intp(0) if part is None else part for part in (weight, shift)),
-        *(np.int64(n_rows), np.int32(n_features), np.int32(n_targets)),
+        *(np.intp(0) if values is None else values for values in (weight, shift)),
+        *(np.int64(n_rows), np.int32(n_features), np.int32(n_targets), *places),
         *(np.bool_(y is not None and y.itemsize == 8), np.bool_(by_rows), np.bool_(flat)),
         *(np.int32(stage_bytes), np.int32(y_at), np.int32(weight_at), partials, pilot),
     )
     gram = kernels.get_function("gram")
     gram.max_dynamic_shared_size_bytes = shared
-    gram((n_blocks,), (shape.threads,), arguments, shared_mem=shared)
-    sums = cupy.empty((n_columns + 1, n_columns + 1))
-    add_up = (partials, np.int32(len(partials)), np.int32(n_columns + 1), sums)
-    kernels.get_function("add_up")((shape.slot // 32,), (ADD_UP_THREADS,), add_up)
-    return sums, pilot
+    gram((n_blocks,), (part.threads,), arguments, shared_mem=shared)
+    add_up = (partials, np.int32(len(partials)), np.int32(len(sums)), *places, sums)
+    kernels.get_function("add_up")((part.slot // 32,), (ADD_UP_THREADS,), add_up)
 
 
 def _n_targets(y: Any) -> int:
     return 0 if y is None else 1 if y.ndim == 1 else y.shape[1]
-
-
-def _shape(n_columns: int) -> _Shape:
-    return _Shape(-(-(n_columns + 1) // 16))
 
 
 @cache
@@ -153,22 +123,21 @@ def _capability(device: int) -> int:
 
 
 @cache
+def _shared_bytes(device: int) -> int:
+    return cupy.cuda.Device(device).attributes["MaxSharedMemoryPerBlockOptin"]
+
+
+@cache
 def _processors(device: int) -> int:
     return cupy.cuda.Device(device).attributes["MultiProcessorCount"]
 
 
-@cache
-def _kernels(device: int, dtype: str, shape: _Shape) -> Any:
+def _kernels(device: int, dtype: str, part: Part) -> Any:
     """Return the compiled kernels, from CuPy's cache on disk where they are in it."""
-    numbers = {
-        "VALUE": _C_TYPES[dtype],
-        "LINES": shape.lines,
-        "GROUPS": shape.groups,
-        "STEP": shape.step,
-        "DEPTH": shape.depth,
-        "N_STAGES": N_STAGES,
-        "PILOT_ROWS": PILOT_ROWS,
-        "BLOCKS_PER_PROCESSOR": shape.blocks_per_processor,
-    }
-    options = ("-std=c++17", *(f"-D{name}={value}" for name, value in numbers.items()))
+    return _compiled(device, tuple(words_of(part, _C_TYPES[dtype]).items()))
+
+
+@cache
+def _compiled(device: int, words: tuple[tuple[str, Any], ...]) -> Any:
+    options = ("-std=c++17", *(f"-D{name}={word}" for name, word in words))
     return cupy.RawModule(code=_SOURCE.read_text(), options=options)

@@ -12,7 +12,8 @@ from typing import Any
 import cupy
 import numpy as np
 
-from skdist_gpu.engines.reductions.clusters.kmeans import Assignment, AssignReduction, ClusterSums, LloydReduction
+from skdist_gpu.engines.executors.sums import add_up
+from skdist_gpu.engines.reductions.clusters.steps import Assignment, AssignReduction, ClusterSums, LloydReduction
 
 # shared memory of a block of threads, so that two of them run on a processor at once
 MOST_SHARED_BYTES = 110_000
@@ -29,9 +30,10 @@ template <typename T, bool ASSIGN>
 __global__ void lloyd(
     const T* __restrict__ X, const double* __restrict__ weight, const double* __restrict__ centres,
     long long n_rows, int n_columns, int n_clusters, int n_groups, bool by_rows,
-    double* __restrict__ sums, int* __restrict__ labels
+    double* __restrict__ sums, int* __restrict__ labels, const int* __restrict__ state
 ) {
     extern __shared__ double shared[];
+    if (state && state[0]) return;                   // steps before this one were the last
     const int thread = threadIdx.x, n_threads = blockDim.x;
     const int padded = (n_clusters + TOGETHER - 1) / TOGETHER * TOGETHER;
     const int width = n_columns + 1, stride = n_columns | 1;
@@ -135,32 +137,50 @@ __global__ void lloyd(
 
 def has_kernel(reduction: Any, X: Any) -> bool:
     """Whether the kernel can do a reduction of such rows."""
+    return type(reduction) in (LloydReduction, AssignReduction) and takes(X, len(reduction.centres))
+
+
+def takes(X: Any, n_clusters: int) -> bool:
+    """Whether the kernel can compare such rows with so many centres."""
     return (
-        type(reduction) in (LloydReduction, AssignReduction)
-        and X.dtype.name in _C_TYPES
+        X.dtype.name in _C_TYPES
         and (X.flags.c_contiguous or X.flags.f_contiguous)
-        and _shape(X.dtype.itemsize, *reduction.centres.shape[::-1]) is not None
+        and _shape(X.dtype.itemsize, X.shape[1], n_clusters) is not None
     )
 
 
 def map_rows(reduction: Any, X: Any, sample_weight: Any) -> ClusterSums | Assignment:
     """Return what the reduction's own map would, computed in float64 throughout."""
-    (n_rows, n_columns), n_clusters = X.shape, len(reduction.centres)
+    centres = cupy.asarray(np.vstack([reduction.centres, reduction.origin]))
     assigns = type(reduction) is AssignReduction
+    sums, labels = launch(X, sample_weight, centres, assigns)
+    total = add_up(sums)
+    if assigns:
+        return Assignment([labels], total[-1], total[:-1] > 0)
+    total = total.reshape(len(centres) - 1, -1)
+    return ClusterSums(total[:, -1], total[:, :-1])
+
+
+def launch(X: Any, sample_weight: Any, centres: Any, assigns: bool, state: Any = None) -> tuple[Any, Any]:
+    """Return the sums of each block of threads, and the labels where asked for.
+
+    `centres` are those less the origin, and the origin behind them, on the device; nothing is done if the number in
+    `state` is not zero.
+    """
+    (n_rows, n_columns), n_clusters = X.shape, len(centres) - 1
     shape = _shape(X.dtype.itemsize, n_columns, n_clusters)
     assert shape is not None
     n_threads, n_groups, n_bytes = shape
     device = cupy.cuda.Device()
     n_blocks = min(BLOCKS_PER_PROCESSOR * device.attributes["MultiProcessorCount"], -(-n_rows // n_threads))
-    width = n_clusters + 1 if assigns else n_clusters * (n_columns + 1)
-    sums = cupy.empty((n_blocks, width))
+    sums = cupy.empty((n_blocks, n_clusters + 1 if assigns else n_clusters * (n_columns + 1)))
     labels = cupy.empty(n_rows if assigns else 0, cupy.int32)
     if sample_weight is not None:
         sample_weight = cupy.ascontiguousarray(sample_weight, dtype=cupy.float64)
     arguments = (
         X,
         np.intp(0) if sample_weight is None else sample_weight,
-        cupy.asarray(np.vstack([reduction.centres, reduction.origin])),
+        centres,
         np.int64(n_rows),
         np.int32(n_columns),
         np.int32(n_clusters),
@@ -168,13 +188,10 @@ def map_rows(reduction: Any, X: Any, sample_weight: Any) -> ClusterSums | Assign
         np.bool_(X.flags.c_contiguous),
         sums,
         labels,
+        np.intp(0) if state is None else state,
     )
     _kernel(device.id, X.dtype.name, assigns)((n_blocks,), (n_threads,), arguments, shared_mem=n_bytes)
-    if assigns:
-        total = sums.sum(axis=0)
-        return Assignment([labels], total[-1], total[:-1] > 0)
-    total = sums.sum(axis=0).reshape(n_clusters, n_columns + 1)
-    return ClusterSums(total[:, -1], total[:, :-1])
+    return sums, labels
 
 
 def _shape(itemsize: int, n_columns: int, n_clusters: int) -> tuple[int, int, int] | None:

@@ -39,7 +39,7 @@ def fit(job: FitJob) -> Fitted:
         return _fit(job)
     finally:
         if job.device == "gpu":
-            from skdist_gpu.engines.executors.gpu import release_memory
+            from skdist_gpu.engines.executors.pool import release_memory
 
             release_memory(n_gpus(job.info, job.resources))
 
@@ -51,7 +51,7 @@ def _fit(job: FitJob) -> Fitted:
     except ValueError as error:
         raise in_words_of(job.estimator, error) from None
     classes = None
-    if _takes_labels(job.estimator):
+    if takes_labels(job.estimator):
         if container_of(y) in DASK or job.info.location == "disk":
             classes = _executor(job, X, y, sample_weight).find_classes()
             if not len(classes):
@@ -94,7 +94,8 @@ def _passes(job: FitJob, X: Any, y: Any, sample_weight: Any, classes: np.ndarray
 
     from_files = isinstance(X, DatasetTable)
     numbered = from_files or isinstance(X.shape[0], (int, np.integer))
-    elsewhere = {"reduce_sample": executor.reduce_sample, "resident": executor.resident} if job.device == "gpu" else {}
+    on_gpu = ("reduce_sample", "resident", "clusters", "clusters_of") if job.device == "gpu" else ()
+    elsewhere = {name: getattr(executor, name) for name in on_gpu}
     return Passes(
         reduce=executor.reduce,
         n_features=X.shape[1],
@@ -127,7 +128,7 @@ def _target_ndim(X: Any, y: Any) -> int:
     return getattr(y, "ndim", 0)
 
 
-def _takes_labels(estimator: Any) -> bool:
+def takes_labels(estimator: Any) -> bool:
     """Whether `y` holds classes: of a classifier, or of a selection of features by classes."""
     score_function = getattr(getattr(estimator, "score_func", None), "__name__", "")
     return is_classifier(estimator) or score_function in ("f_classif", "chi2")
@@ -153,20 +154,20 @@ def _checked(job: FitJob) -> tuple[Any, Any, Any]:
         remember_features(job.estimator, table, y)
         return table if y is not None else replace(table, target=None), None, None
     if container in DASK:
-        return check_lazy_input(*data, labels=_takes_labels(job.estimator), text=tables, client=job.client)
+        return check_lazy_input(*data, labels=takes_labels(job.estimator), text=tables, client=job.client)
     if tables:
         with sums_of_any_values():
             X = check_table(job.estimator, job.X)
         return to_dask(X) if job.device == "dask" else X, None, None
     if container in GPU:
-        return check_gpu_input(*data, labels=_takes_labels(job.estimator))
+        return check_gpu_input(*data, labels=takes_labels(job.estimator))
     # the sums tell whether all values are finite
     tags = get_tags(job.estimator)
     # scikit-learn's ridge has an error of its own for solvers that do not take sparse rows
     sparse = tags.input_tags.sparse or type(job.estimator).__name__ in ("Ridge", "RidgeClassifier")
     sparse, several = sparse and job.device != "gpu", tags.target_tags.multi_output
     X, y, sample_weight = validate(*data, sparse=sparse, multi_target=several, finite=False)
-    if y is not None and y.dtype == object and not _takes_labels(job.estimator):
+    if y is not None and y.dtype == object and not takes_labels(job.estimator):
         y = y.astype(np.float64)
     if job.device == "dask":
         return to_dask(X), to_dask(y), to_dask(sample_weight)

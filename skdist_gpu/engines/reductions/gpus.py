@@ -9,22 +9,25 @@ from skdist_gpu.data.inspect import InputInfo
 if TYPE_CHECKING:
     from skdist_gpu.hardware.detect import Resources
 
-# what one GPU reads from main memory in some 20 ms; to start a further one for less gains nothing
-SHARE_BYTES = 2**30
+# what blocks in work take of a GPU's free memory beside the rows that stay there between passes
+ROOM_FOR_ROWS = 0.8
 
 
 def n_gpus(info: InputInfo, resources: Resources) -> int:
-    """Return the number of GPUs among which rows are divided: those in main memory or files, a GiB or more for each.
+    """Return among how many GPUs rows are divided: all, for rows in main memory or files that one cannot hold.
 
-    Rows that a GPU holds stay there: to send them to another takes longer than to read them.
+    Then each GPU keeps its share between passes, which one GPU would have to read again. Rows that one can hold go to
+    one: on two GPUs of a machine a pass took a quarter longer, since the copies to them wait for the same processor
+    (benchmarks/gpus.py). Rows that a GPU holds stay there.
 
     Examples
     --------
     >>> from skdist_gpu.data.inspect import described_input
     >>> from skdist_gpu.testing import make_resources
-    >>> [n_gpus(described_input((10**n, 100), "float32"), make_resources(gpus=4)) for n in (6, 7, 8)]
-    [1, 3, 4]
+    >>> [n_gpus(described_input((10**n, 100), "float32"), make_resources(gpus=4)) for n in (7, 8, 9)]
+    [1, 1, 4]
     """
-    if info.location not in ("host", "disk"):
+    if info.location not in ("host", "disk") or len(resources.gpus) < 2:
         return 1
-    return max(1, min(len(resources.gpus), (info.n_bytes or 0) // SHARE_BYTES))
+    fits = (info.n_bytes or 0) <= ROOM_FOR_ROWS * resources.gpus[0].free_bytes
+    return 1 if fits else len(resources.gpus)

@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.entry import Entry
-from skdist_gpu.engines.protocol import EngineInfo
+from skdist_gpu.engines.protocol import ANY_PACKAGE, EngineInfo
 
 if TYPE_CHECKING:
     from skdist_gpu.hardware.detect import Resources
+
+# measured seconds from which a fit is shared among threads, and the share of the cores that it gains
+WORTH_THREADS, PARALLEL = 0.2, 0.8
+# their trees have random numbers of their own, drawn before, so that threads change nothing
+_FORESTS = {"RandomForestClassifier", "RandomForestRegressor", "ExtraTreesClassifier", "ExtraTreesRegressor"}
 
 
 class ScikitLearn(EngineInfo):
@@ -19,6 +24,7 @@ class ScikitLearn(EngineInfo):
     rank = 70
     packages = {"cpu": {}}
     reads = {"cpu": ("host", "gpu", "dask", "disk")}
+    scores = {"cpu": ("sklearn", ANY_PACKAGE)}
     takes_fit_arguments = True
     continues = True
     calls_callbacks = True
@@ -40,6 +46,9 @@ class ScikitLearn(EngineInfo):
         gathered = ", data gathered into this process" if info.location != "host" else ""
         return [f"scikit-learn itself{gathered}", *_where_joblib_runs(estimator, resources)]
 
+    def speedup(self, estimator: Any, seconds: float, resources: Resources) -> float:
+        return max(1.0, PARALLEL * resources.n_cores) if seconds >= WORTH_THREADS and grows_alone(estimator) else 1.0
+
 
 def _where_joblib_runs(estimator: Any, resources: Resources) -> list[str]:
     if resources.cluster is None or not _uses_joblib(estimator):
@@ -52,6 +61,11 @@ def _where_joblib_runs(estimator: Any, resources: Resources) -> list[str]:
 def _uses_joblib(estimator: Any) -> bool:
     """Whether an estimator, or what is inside it, has work that joblib spreads."""
     return any(name == "n_jobs" or name.endswith("__n_jobs") for name in estimator.get_params())
+
+
+def grows_alone(estimator: Any) -> bool:
+    """Whether an estimator grows trees apart from each other, on one core unless it is told of more."""
+    return type(estimator).__name__ in _FORESTS and estimator.n_jobs is None
 
 
 def joblib_goes_to_dask(estimator: Any, resources: Resources) -> bool:

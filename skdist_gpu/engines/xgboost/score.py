@@ -23,6 +23,7 @@ from skdist_gpu.engines.xgboost.arguments import (
     rows_of,
     with_known_categories,
 )
+from skdist_gpu.exceptions import EngineRefusal
 
 # rows that a thread of XGBoost takes at a time: for fewer, the other threads only wait, on busy cores for long
 ONE_BLOCK = 64
@@ -113,6 +114,14 @@ class XGBoostOnGPU(XGBoostMethod):
         if not self.params and nvforest.serves(self.estimator, X):
             return _answer(self, _forest_of(self)(X))
         return predict_in_place(self, X, _copy_of(self, self.copies.get, device="cuda"))
+
+    def of_host_rows(self, X: Any) -> Any:
+        if not _works_in_place(self):
+            raise EngineRefusal(f"XGBoost computes {self.method} of such a model on the host")
+        values = to_gpu(X)
+        if bool((abs(values) == np.inf).any()):
+            raise EngineRefusal("X has infinite values, which the checks of the plain estimator judge")
+        return to_host(self(values))
 
 
 METHODS = {"cpu": XGBoostMethod, "gpu": XGBoostOnGPU}

@@ -8,20 +8,20 @@ the sample.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array
 from scipy.spatial.distance import pdist
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 
-from skdist_gpu._compat.sklearn import lloyd_step
-from skdist_gpu.engines.reductions.core.protocol import Passes, dot, namespace
-from skdist_gpu.engines.reductions.core.sample import Overview, Rows, look, narrow_slices
+from skdist_gpu._compat.sklearn import keep_kmeans_state
+from skdist_gpu.engines.reductions.clusters.on_device import fit_sample
+from skdist_gpu.engines.reductions.clusters.steps import AssignReduction, FarthestReduction, LloydReduction
+from skdist_gpu.engines.reductions.core.protocol import Passes
+from skdist_gpu.engines.reductions.core.sample import Overview, Rows, look
 from skdist_gpu.engines.reductions.entries import everywhere
 
 SAMPLED_ROWS = 50_000
@@ -41,137 +41,8 @@ BEYOND_CHANCE = 4
 COARSE = 1e-3
 # squares of rows and centres, and of the distances between centres, that float32 holds with room for their sums
 HELD_SQUARES = (1e-30, 1e37)
-# rows a cluster from which the compiled loop's own means take less time than a sum over its labels
-MEANS_OF = 64
 # distance of a row to the mean of rows like it, as a share of the row: what sums in float64 round away
 ROUNDED = 1e-12
-
-
-@dataclass
-class ClusterSums:
-    """Sums over the rows next to each centre; rows are less the origin."""
-
-    weight: Any
-    row: Any
-
-    def plus(self, other: ClusterSums) -> ClusterSums:
-        """Return the sums of both sets of rows."""
-        return ClusterSums(self.weight + other.weight, self.row + other.row)
-
-
-@dataclass
-class Assignment:
-    """The label of each row in order, in pieces, the inertia, and whether a cluster has a row."""
-
-    labels: list[Any]
-    inertia: Any
-    found: Any
-
-
-class Centres:
-    """The centres of a step, less an origin amid the rows, and the dtype to compute with."""
-
-    def __init__(self, centres: np.ndarray, origin: np.ndarray, dtype: Any = np.float64) -> None:
-        self.centres, self.origin, self.dtype = centres, origin, dtype
-
-    def shift(self, X: Any) -> Any:
-        """Return the rows less the origin."""
-        xp = namespace(X)
-        return X - xp.asarray(self.origin, dtype=self.dtype) if self.origin.any() else xp.asarray(X, dtype=self.dtype)
-
-    def label(self, rows: Any) -> Any:
-        """Return the centre next to each row."""
-        centres = namespace(rows).asarray(self.centres, dtype=self.dtype)
-        # squared distances, less the row's own square
-        distances = dot(rows, -2 * centres.T)
-        distances += (centres * centres).sum(axis=1)
-        return distances.argmin(axis=1)
-
-    def squared_distances(self, rows: Any, labels: Any) -> Any:
-        """Return the squared distance of each row to its centre."""
-        xp = namespace(rows)
-        difference = rows - xp.asarray(self.centres)[labels]
-        return xp.einsum("ij,ij->i", difference, difference)
-
-
-class LloydReduction(Centres):
-    """Sum the rows next to each centre."""
-
-    def map(self, X: Any, y: Any, sample_weight: Any) -> ClusterSums:
-        """Return the sums of a block."""
-        if isinstance(X, np.ndarray):
-            return self._map_on_host(self.shift(X), sample_weight)
-        total = ClusterSums(0.0, 0.0)
-        for part in narrow_slices(X.shape[0], 1 + 2 * len(self.centres) / X.shape[1]):
-            weight = None if sample_weight is None else sample_weight[part]
-            total = total.plus(self._map_on_device(self.shift(X[part]), weight))
-        return total
-
-    def _map_on_host(self, rows: np.ndarray, sample_weight: Any) -> ClusterSums:
-        n_clusters = len(self.centres)
-        weight = np.ones(len(rows)) if sample_weight is None else sample_weight
-        few = MEANS_OF * n_clusters < len(rows)
-        labels, means = lloyd_step(rows, weight, self.centres, few)
-        total = np.bincount(labels, weight, n_clusters)
-        if few and total.all():
-            return ClusterSums(total, means.astype(np.float64, copy=False) * total[:, None])
-        # if clusters had no rows, the loop has moved rows to them, which is for the sums of all blocks to decide
-        member = csr_array((weight.astype(rows.dtype), labels, np.arange(len(rows) + 1)), (len(rows), n_clusters))
-        return ClusterSums(total, member.T.dot(rows).astype(np.float64, copy=False))
-
-    def _map_on_device(self, rows: Any, sample_weight: Any) -> ClusterSums:
-        xp = namespace(rows)
-        member = (self.label(rows) == xp.arange(len(self.centres))[:, None]).astype(rows.dtype)
-        if sample_weight is not None:
-            member *= sample_weight
-        return ClusterSums(member.sum(axis=1, dtype=np.float64), dot(member, rows).astype(np.float64, copy=False))
-
-    def combine(self, a: ClusterSums, b: ClusterSums) -> ClusterSums:
-        """Add the sums."""
-        return a.plus(b)
-
-
-class FarthestReduction(Centres):
-    """Find the rows farthest from their centres, farthest first: distance, weight, label and row."""
-
-    def __init__(self, centres: np.ndarray, origin: np.ndarray, n_rows: int) -> None:
-        super().__init__(centres, origin)
-        self.n_rows = n_rows
-
-    def map(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any, Any]:
-        """Return the farthest rows of a block."""
-        xp = namespace(X)
-        rows = self.shift(X)
-        labels = self.label(rows)
-        weight = xp.ones(len(rows)) if sample_weight is None else sample_weight
-        return self._first((self.squared_distances(rows, labels), weight, labels, rows))
-
-    def combine(self, a: Any, b: Any) -> Any:
-        """Return the farthest rows of both."""
-        xp = namespace(a[0])
-        return self._first(tuple(xp.concatenate(pair) for pair in zip(a, b, strict=True)))
-
-    def _first(self, found: tuple[Any, ...]) -> Any:
-        order = namespace(found[0]).argsort(-found[0])[: self.n_rows]
-        return tuple(part[order] for part in found)
-
-
-class AssignReduction(Centres):
-    """Label the rows, and sum their squared distances."""
-
-    def map(self, X: Any, y: Any, sample_weight: Any) -> Assignment:
-        """Return the labels of a block."""
-        rows = self.shift(X)
-        labels = self.label(rows)
-        distances = self.squared_distances(rows, labels)
-        inertia = distances.sum() if sample_weight is None else dot(distances, sample_weight)
-        found = namespace(X).zeros(len(self.centres), dtype=bool)
-        found[labels] = True
-        return Assignment([labels.astype(np.int32)], inertia, found)
-
-    def combine(self, a: Assignment, b: Assignment) -> Assignment:
-        """Put the labels behind each other."""
-        return Assignment(a.labels + b.labels, a.inertia + b.inertia, a.found | b.found)
 
 
 def fit_kmeans(estimator: Any, data: Passes) -> None:
@@ -197,9 +68,8 @@ def fit_kmeans(estimator: Any, data: Passes) -> None:
     start, n_iter = _start(starter, data, view, sample)
     centres = start - origin
     if n_iter == 0 or len(sample.X) < view.n_rows:
-        tolerance = estimator.tol * float(np.mean(view.columns.scatter)) / view.n_rows
-        centres, n_iter, _ = _lloyd(data, view, centres, origin, estimator.max_iter, tolerance)
-    _keep_private_state(estimator, start)
+        centres, n_iter, _ = _lloyd(data, view, centres, origin, estimator.max_iter, _tolerance(estimator, view))
+    keep_kmeans_state(estimator, start)
     estimator.n_iter_ = n_iter
     estimator.labels_ = _assign(estimator, data, centres, origin)
 
@@ -222,7 +92,7 @@ def fit_mini_batch_kmeans(estimator: Any, data: Passes) -> None:
     if len(sample.X) < view.n_rows:
         n_steps = min(MINI_BATCH_STEPS, estimator.max_iter)
         centres, n_iter, counts = _lloyd(data, view, centres, origin, n_steps, tolerance=0.0)
-    _keep_private_state(estimator, start)
+    keep_kmeans_state(estimator, start)
     labels = _assign(estimator, data, centres, origin)
     if counts is None:
         counts = np.bincount(labels, weights=sample.weight, minlength=estimator.n_clusters)
@@ -245,6 +115,11 @@ def _look(estimator: Any, data: Passes) -> tuple[Overview, Rows, np.ndarray]:
     if view.weight * (origin @ origin) <= np.sum(view.columns.scatter):
         origin = np.zeros_like(origin)  # rows about zero keep their digits as they are
     return view, sample, origin
+
+
+def _tolerance(estimator: Any, view: Overview) -> float:
+    """Return the squared move of all centres up to which they stay, in the variances of the columns."""
+    return estimator.tol * float(np.mean(view.columns.scatter)) / view.n_rows
 
 
 def _assign(estimator: Any, data: Passes, centres: np.ndarray, origin: np.ndarray) -> np.ndarray:
@@ -287,14 +162,19 @@ def _start(estimator: Any, data: Passes, view: Overview, sample: Rows, given: bo
             )
         if given:
             return centres, 0
-    found = _fit_sample(estimator, sample)
+    found = _fit_sample(estimator, sample, data, view)
     if len(sample.X) < view.n_rows:
         extended = _with_outliers(found, data, view, sample)
-        found = found if extended is None else _fit_sample(estimator, extended)
+        found = found if extended is None else _fit_sample(estimator, extended, data, view)
     return found.cluster_centers_.astype(np.float64), found.n_iter_
 
 
-def _fit_sample(estimator: Any, sample: Rows) -> Any:
+def _fit_sample(estimator: Any, sample: Rows, data: Passes, view: Overview) -> Any:
+    if data.clusters_of is not None:
+        tolerance = _tolerance(estimator, view)
+        found = fit_sample(estimator, sample, data.clusters_of, view.columns.mean, tolerance)
+        if found is not None:
+            return found
     # a generator is shared, not copied, so that the next start draws on
     starter = clone(estimator).set_params(random_state=estimator.random_state)
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
@@ -308,7 +188,8 @@ def _with_outliers(found: Any, data: Passes, view: Overview, sample: Rows) -> Ro
     They are looked for, in one pass, only where the sample lacks more of the scatter of all rows than by chance.
     """
     mean = view.columns.mean
-    squares = ((sample.X - mean) ** 2).sum(axis=1)
+    apart = sample.X - mean
+    squares = np.einsum("ij,ij->i", apart, apart)
     lacking = float(np.sum(view.columns.scatter)) / view.n_rows - squares.mean()
     by_chance = BEYOND_CHANCE * squares.std() / len(squares) ** 0.5
     if lacking <= max(by_chance, UNSEEN * found.inertia_ / view.weight):
@@ -319,17 +200,6 @@ def _with_outliers(found: Any, data: Passes, view: Overview, sample: Rows) -> Ro
         return None
     X = np.concatenate([sample.X, (rows + mean).astype(sample.X.dtype)])
     return Rows(X, None, np.concatenate([sample.weight, weights]), view.n_rows)
-
-
-def _keep_private_state(estimator: Any, centres: np.ndarray) -> None:
-    """Set what scikit-learn's own methods read beside the fitted attributes."""
-    brief = clone(estimator).set_params(init=centres, n_init=1, max_iter=1)
-    if hasattr(brief, "compute_labels"):
-        brief.compute_labels = True  # without, MiniBatchKMeans fails where the first step is the last
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        fitted = brief.fit(centres)
-    vars(estimator).update({name: value for name, value in vars(fitted).items() if name.startswith("_")})
 
 
 def _lloyd(
@@ -345,6 +215,11 @@ def _lloyd(
     coarse = data.dtype == np.float32
     n_iter = 0
     while True:
+        if data.clusters is not None and data.clusters.takes(len(centres)):
+            steps = data.clusters.steps(centres, origin, max_iter - n_iter, tolerance)
+            centres, n_iter, coarse = steps.centres, n_iter + steps.n_iter, False
+            if steps.stay or n_iter >= max_iter:
+                return centres, n_iter, steps.weight
         coarse = coarse and n_iter + 1 < max_iter and _float32_tells_apart(centres, squares)
         sums = data.reduce(LloydReduction(centres, origin, np.float32 if coarse else np.float64))
         weight, row = sums.weight, sums.row

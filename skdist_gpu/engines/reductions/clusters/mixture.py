@@ -18,7 +18,8 @@ from sklearn.utils import check_random_state
 
 from skdist_gpu._compat.sklearn import check_starts, roots_of_precisions
 from skdist_gpu._compat.sklearn_classes import KMeans
-from skdist_gpu.engines.reductions.clusters.kmeans import Centres, fit_kmeans
+from skdist_gpu.engines.reductions.clusters.kmeans import fit_kmeans
+from skdist_gpu.engines.reductions.clusters.steps import Centres
 from skdist_gpu.engines.reductions.core.protocol import Passes, column_sums, dot, namespace, too_few_rows
 from skdist_gpu.engines.reductions.core.sample import look, narrow_slices
 from skdist_gpu.engines.reductions.entries import everywhere

@@ -75,6 +75,10 @@ class Passes:
         dtype of `y`.
     sparse : bool
         Whether `X` is sparse, for which scikit-learn has other solvers and so other attributes.
+    clusters : object or None
+        The rows, held by a GPU that takes Lloyd's steps by itself; None elsewhere.
+    clusters_of : callable or None
+        Returns the same for rows and weights on the host, sent to the GPU; None without one.
     resident : bool
         Whether a GPU holds all rows, so that one block may be all of them, and `reduce_sample` takes rows of its own
         there, in place of those on the host.
@@ -97,6 +101,8 @@ class Passes:
     target_dtype: Any = np.float64
     sparse: bool = False
     resident: bool = False
+    clusters: Any = None
+    clusters_of: Callable[[np.ndarray, np.ndarray], Any] | None = None
 
     def keep_dtype(self, estimator: Any, *names: str) -> None:
         """Round fitted attributes to the dtype that scikit-learn gives them: float32 where `X` is.

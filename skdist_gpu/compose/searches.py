@@ -1,0 +1,237 @@
+"""Searches and cross-validation whose candidates share what is computed of a fold.
+
+scikit-learn's own loops run, over rows that remember their sums: see :mod:`skdist_gpu.data.row_sets`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import joblib
+import numpy as np
+import sklearn
+from sklearn.base import is_classifier, is_regressor
+from sklearn.metrics import check_scoring, get_scorer
+from sklearn.model_selection import check_cv
+from sklearn.pipeline import Pipeline
+
+from skdist_gpu._compat.sklearn import has_output_config, is_scorer, replace_splitter
+from skdist_gpu.base import AutoScaleBase
+from skdist_gpu.data.containers import container_of
+from skdist_gpu.data.row_sets import RowSet, RowTable, belongs, is_table_of_numbers
+from skdist_gpu.hardware.detect import detect_resources
+
+_SQUARED: dict[str, Callable[[Any], float]] = {
+    "r2": lambda errors: errors.r2,
+    "neg_mean_squared_error": lambda errors: -errors.mean,
+    "neg_root_mean_squared_error": lambda errors: -float(np.sqrt(errors.mean)),
+}
+
+
+def refusal(
+    estimator: Any, X: Any, y: Any, fit_params: dict[str, Any], scoring: Any = None, n_jobs: Any = None
+) -> str | None:
+    """Say why the fits of a search share nothing; None if they do.
+
+    Parameters
+    ----------
+    estimator : estimator
+        What is fitted to each fold.
+    X, y : rows and target
+        As they were given.
+    fit_params : dict
+        Further arguments of `fit`.
+    scoring, n_jobs :
+        As a search takes them.
+    """
+    if fit_params:
+        return f"fit gets {', '.join(sorted(fit_params))}, which rows that are shared do not carry"
+    steps = [step for _, step in estimator.steps] if isinstance(estimator, Pipeline) else [estimator]
+    if isinstance(estimator, Pipeline) and estimator.memory is not None:
+        return "the pipeline keeps its steps in a memory of its own"
+    for step in steps:
+        if not (isinstance(step, AutoScaleBase) or hasattr(step, "plain_class") or step in (None, "passthrough")):
+            return f"{type(step).__name__} is handed rows in memory"
+        if has_output_config(step):
+            return f"set_output is set on {type(step).__name__}"
+    if not (is_regressor(steps[-1]) or is_classifier(steps[-1])):
+        return f"{type(steps[-1]).__name__} predicts no target"
+    if not all(map(_is_known_scorer, scoring.values() if isinstance(scoring, dict) else [scoring])):
+        return "a scorer of your own may look at the rows"
+    if n_jobs not in (None, 1) and not is_fitted_from_sums(steps[-1]):
+        return f"{type(steps[-1]).__name__} is fitted by several processes, n_jobs={n_jobs}"
+    config = sklearn.get_config()
+    if config["transform_output"] != "default" or config["enable_metadata_routing"]:
+        return "set_output or metadata routing is on for all of scikit-learn"
+    if container_of(X) not in ("numpy", "pandas", "scipy.sparse") or X.ndim != 2:
+        return f"rows in {container_of(X)} are not taken by number"
+    if len(steps) == 1 and not (is_fitted_from_sums(steps[0]) and is_table_of_numbers(X)):
+        return f"{type(steps[0]).__name__} is not fitted from sums of dense numbers, and no step comes before it"
+    if y is None or container_of(y) not in ("numpy", "pandas", "pandas.series", "other"):
+        return "there is no target in memory"
+    target = np.asarray(y)
+    if target.ndim != 1 and is_classifier(steps[-1]):
+        return "a classifier of several outputs is not fitted from sums"
+    if target.dtype.kind not in "biuf" and is_regressor(steps[-1]):
+        return "the target holds no numbers"
+    return None
+
+
+def _is_known_scorer(scorer: Any) -> bool:
+    return scorer is None or not callable(scorer) or is_scorer(scorer)
+
+
+def is_fitted_from_sums(step: Any) -> bool:
+    """Whether an AutoScale estimator wraps one that is fitted from sums."""
+    from skdist_gpu.engines.reductions.shared import ONE_PASS
+
+    return isinstance(step, AutoScaleBase) and type(step._make_estimator()).__name__ in ONE_PASS
+
+
+class RememberedSplits:
+    """A splitter that tells the rows which sets it makes of them."""
+
+    def __init__(self, splitter: Any, table: RowTable) -> None:
+        self.splitter, self.table = splitter, table
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[Any]:
+        """Yield numbers of training and test rows, as the splitter does."""
+        splits = list(self.splitter.split(*self._given(X, y), groups))
+        self.table.learn_splits(splits)
+        return iter(splits)
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Return the number of splits."""
+        n_splits: int = self.splitter.get_n_splits(*self._given(X, y), groups)
+        return n_splits
+
+    def _given(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """Return rows and target as the user gave them, which a splitter may look at."""
+        return (self.table.original, self.table.original_target) if X is self.table.all else (X, y)
+
+
+@dataclass(frozen=True)
+class SharedScorer:
+    """A scorer of squared errors that takes them from the sums of a fold where it can."""
+
+    name: str
+
+    def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
+        """Return the score, as scikit-learn's scorer does."""
+        errors = _squared_errors(estimator, X, y) if isinstance(X, RowSet) else None
+        if errors is not None:
+            return _SQUARED[self.name](errors)
+        score: float = get_scorer(self.name)(estimator, X, y)
+        return score
+
+
+def _squared_errors(estimator: Any, rows: RowSet, y: Any) -> Any:
+    from skdist_gpu.sharing import squared_errors
+
+    if isinstance(estimator, Pipeline):
+        *firsts, (_, last) = estimator.steps
+        for _, step in firsts:
+            if step not in (None, "passthrough"):
+                rows = step.transform(rows)
+        estimator = last
+    known = isinstance(estimator, AutoScaleBase) and isinstance(rows, RowSet) and belongs(y, rows)
+    return squared_errors(estimator, rows, y) if known else None
+
+
+def shared_scoring(scoring: Any) -> Any:
+    """Return a parameter `scoring` with scorers that take their sums from folds, where there are such."""
+    if isinstance(scoring, str):
+        return SharedScorer(scoring) if scoring in _SQUARED else scoring
+    if isinstance(scoring, (list, tuple, set)) and all(isinstance(name, str) for name in scoring):
+        scoring = {name: name for name in scoring}
+    if isinstance(scoring, dict):
+        return {key: shared_scoring(scorer) for key, scorer in scoring.items()}
+    return scoring
+
+
+def plain_scorer(search: Any) -> Any:
+    """Return the attribute ``scorer_`` as scikit-learn makes it."""
+    scoring = search.scoring
+    if isinstance(scoring, (list, tuple, set)):
+        scoring = {name: name for name in scoring}
+    if isinstance(scoring, dict):
+        return {key: check_scoring(search.estimator, scoring=scorer) for key, scorer in scoring.items()}
+    return check_scoring(search.estimator, scoring=scoring)
+
+
+def fit_search(search: Any, fit: Callable[..., Any], X: Any, y: Any = None, **params: Any) -> Any:
+    """Fit a search in place, its candidates sharing what is computed of a fold where they can.
+
+    The attribute ``sharing_`` says in words what was shared, how many rows were read for it, and what was not.
+
+    Parameters
+    ----------
+    search : BaseSearchCV
+        Its `estimator` holds AutoScale estimators.
+    fit : callable
+        scikit-learn's own `fit`, ``fit(X, y, **params)``.
+    X, y, **params :
+        What it was given.
+    """
+    groups = {name: params.pop(name) for name in ("groups",) if name in params}
+    reason = refusal(search.estimator, X, y, params, search.scoring, search.n_jobs)
+    if reason is not None:
+        fit(X, y, **groups, **params)
+        search.sharing_ = f"Nothing was shared: {reason}. Each fit read its own copy of its rows."
+        return search
+    table = RowTable(X, y, is_classifier(search.estimator), detect_resources().n_cores)
+    cv, scoring = search.cv, search.scoring
+    splitter = check_cv(cv, y, classifier=is_classifier(search.estimator))
+    search.cv, search.scoring = RememberedSplits(splitter, table), shared_scoring(scoring)
+    try:
+        with joblib.parallel_config("threading"):  # threads see what others have found
+            fit(table.all, table.targets(), **groups)
+    finally:
+        search.cv, search.scoring = cv, scoring
+        replace_splitter(search, splitter)
+    search.scorer_ = plain_scorer(search)
+    search.sharing_ = sharing_text(table)
+    return search
+
+
+def call_sharing(
+    function: Callable[..., Any], estimator: Any, X: Any, y: Any, *, cv: Any = None, **options: Any
+) -> Any:
+    """Call one of scikit-learn's functions that fit an estimator to each fold, with folds that remember their sums.
+
+    Parameters
+    ----------
+    function : callable
+        Such as :func:`sklearn.model_selection.cross_validate`.
+    estimator : estimator
+        One that holds AutoScale estimators.
+    X, y : rows and target
+        In main memory.
+    cv, **options :
+        As the function takes them.
+    """
+    scoring = options.get("scoring")
+    fit_params = options.get("params") or {}
+    reason = refusal(estimator, X, y, fit_params, scoring, options.get("n_jobs"))
+    if reason is not None:
+        return function(estimator, X, y, cv=cv, **options)
+    table = RowTable(X, y, is_classifier(estimator), detect_resources().n_cores)
+    splitter = RememberedSplits(check_cv(cv, y, classifier=is_classifier(estimator)), table)
+    if "scoring" in options:
+        options["scoring"] = shared_scoring(scoring)
+    with joblib.parallel_config("threading"):
+        return function(estimator, table.all, table.targets(), cv=splitter, **options)
+
+
+def sharing_text(table: RowTable) -> str:
+    """Say what was shared, and what was not."""
+    n_rows = len(table.all)
+    lines = [
+        f"All fits share the sums of each fold: {table.rows_read} rows were read for them, "
+        f"{table.rows_read / n_rows:.1f} times the {n_rows} rows. cv_results_ counts the time of a shared sum "
+        "for the fit that asked first."
+    ]
+    lines += [f"Of {n} fits nothing was shared but the rows: {reason}." for reason, n in table.refusals.items()]
+    return "\n".join(lines)

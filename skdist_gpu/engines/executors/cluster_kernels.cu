@@ -1,0 +1,148 @@
+// the kernels of cluster_kernels.py, which gives the numbers in capitals
+using T = VALUE;
+
+__device__ __forceinline__ T value_of(
+    const T* X, long long row, int column, long long n_rows, int n_columns, bool by_rows
+) {
+    return by_rows ? X[row * n_columns + column] : X[column * n_rows + row];
+}
+
+// the sum over a block of THREADS threads, known to the first one; the order is always the same
+__device__ __forceinline__ double sum_of_block(double value, double* room) {
+    for (int offset = 16; offset > 0; offset /= 2) value += __shfl_xor_sync(0xffffffff, value, offset);
+    __syncthreads();
+    if (threadIdx.x % 32 == 0) room[threadIdx.x / 32] = value;
+    __syncthreads();
+    double sum = 0.0;
+    for (int k = 0; k < THREADS / 32; ++k) sum += room[k];
+    return sum;
+}
+
+// for each candidate, the squared distance of each row to the nearest of it and the centres before, and weighted sums
+extern "C" __global__ void __launch_bounds__(THREADS) measure(
+    const T* __restrict__ X, const double* __restrict__ weight, long long n_rows, int n_columns, bool by_rows,
+    const int* __restrict__ candidates, int n_candidates, const double* __restrict__ before,
+    const int* __restrict__ best, double* __restrict__ after, double* __restrict__ potentials
+) {
+    extern __shared__ double shared[];
+    double* room = shared;                     // [THREADS / 32]
+    double* rows = room + THREADS / 32;        // [n_candidates][n_columns]
+    for (int i = threadIdx.x; i < n_candidates * n_columns; i += THREADS)
+        rows[i] = value_of(X, candidates[i / n_columns], i % n_columns, n_rows, n_columns, by_rows);
+    __syncthreads();
+    const long long row = (long long)blockIdx.x * THREADS + threadIdx.x;
+    double distance[MOST_CANDIDATES];
+    #pragma unroll
+    for (int k = 0; k < MOST_CANDIDATES; ++k) distance[k] = 0.0;
+    if (row < n_rows) {
+        for (int j = 0; j < n_columns; ++j) {
+            const double value = value_of(X, row, j, n_rows, n_columns, by_rows);
+            #pragma unroll
+            for (int k = 0; k < MOST_CANDIDATES; ++k)
+                if (k < n_candidates) {
+                    const double apart = value - rows[k * n_columns + j];
+                    distance[k] += apart * apart;
+                }
+        }
+        const double nearest = before ? before[*best * n_rows + row] : 1.7976931348623157e308;
+        #pragma unroll
+        for (int k = 0; k < MOST_CANDIDATES; ++k)
+            if (k < n_candidates) {
+                distance[k] = fmin(distance[k], nearest);
+                after[k * n_rows + row] = distance[k];
+                distance[k] *= weight[row];
+            }
+    }
+    #pragma unroll
+    for (int k = 0; k < MOST_CANDIDATES; ++k)
+        if (k < n_candidates) {
+            const double sum = sum_of_block(distance[k], room);
+            if (threadIdx.x == 0) potentials[(long long)k * gridDim.x + blockIdx.x] = sum;
+        }
+}
+
+// a warp finds the first of n values with which their running sum reaches the target, less what stands before it
+template <typename Values>
+__device__ __forceinline__ int reach(Values values, int n, double& target) {
+    const int lane = threadIdx.x % 32;
+    for (int start = 0; start < n; start += 32) {
+        double sum = start + lane < n ? values(start + lane) : 0.0;
+        const double own = sum;
+        for (int offset = 1; offset < 32; offset *= 2) {
+            const double other = __shfl_up_sync(0xffffffff, sum, offset);
+            if (lane >= offset) sum += other;
+        }
+        const unsigned there = __ballot_sync(0xffffffff, sum >= target && start + lane < n);
+        if (there) {
+            const int first = __ffs(there) - 1;
+            target -= __shfl_sync(0xffffffff, sum - own, first);
+            return start + first;
+        }
+        target -= __shfl_sync(0xffffffff, sum, 31);
+    }
+    return n - 1;  // rounding has left a little
+}
+
+// keep the candidate with the smallest sum, and draw the next ones with chances in proportion to their distances
+extern "C" __global__ void __launch_bounds__(THREADS) choose(
+    const double* __restrict__ potentials, const double* __restrict__ after, const double* __restrict__ weight,
+    long long n_rows, int n_blocks, int n_candidates, const double* __restrict__ uniform, int n_next,
+    int* __restrict__ candidates, int* __restrict__ best, int* __restrict__ chosen
+) {
+    __shared__ double totals[MOST_CANDIDATES];
+    __shared__ int kept;
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    for (int k = warp; k < n_candidates; k += THREADS / 32) {
+        double sum = 0.0;
+        for (int i = lane; i < n_blocks; i += 32) sum += potentials[(long long)k * n_blocks + i];
+        for (int offset = 16; offset > 0; offset /= 2) sum += __shfl_xor_sync(0xffffffff, sum, offset);
+        if (lane == 0) totals[k] = sum;
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        kept = 0;
+        for (int k = 1; k < n_candidates; ++k)
+            if (totals[k] < totals[kept]) kept = k;
+        *best = kept;
+        *chosen = candidates[kept];
+    }
+    __syncthreads();
+    for (int k = warp; k < n_next; k += THREADS / 32) {
+        double target = uniform[k] * totals[kept];
+        const double* sums = potentials + (long long)kept * n_blocks;
+        const int block = reach([&](int i) { return sums[i]; }, n_blocks, target);
+        const long long start = (long long)block * THREADS;
+        const double* distance = after + kept * n_rows + start;
+        const int n_here = (int)min((long long)THREADS, n_rows - start);
+        const int row = reach([&](int i) { return distance[i] * weight[start + i]; }, n_here, target);
+        if (lane == 0) candidates[k] = (int)(start + row);
+    }
+}
+
+// move the centres to the means of their rows; state: whether to go on (0), they stay (1), one has no rows (2); steps
+extern "C" __global__ void __launch_bounds__(THREADS) move(
+    const double* __restrict__ sums, int n_clusters, int n_columns, double tolerance, double* __restrict__ centres,
+    int* __restrict__ state
+) {
+    __shared__ double room[THREADS / 32];
+    if (state[0]) return;
+    int empty = 0;
+    for (int k = threadIdx.x; k < n_clusters; k += THREADS) empty |= sums[k * (n_columns + 1) + n_columns] == 0.0;
+    if (__syncthreads_or(empty)) {
+        if (threadIdx.x == 0) state[0] = 2;
+        return;
+    }
+    double shift = 0.0;
+    for (int i = threadIdx.x; i < n_clusters * n_columns; i += THREADS) {
+        const int k = i / n_columns, j = i % n_columns;
+        const double* own = sums + k * (n_columns + 1);
+        const double moved = own[j] / own[n_columns], apart = moved - centres[i];
+        shift += apart * apart;
+        centres[i] = moved;
+    }
+    shift = sum_of_block(shift, room);
+    if (threadIdx.x == 0) {
+        state[1] += 1;
+        if (shift <= tolerance) state[0] = 1;
+    }
+}

@@ -1,0 +1,113 @@
+"""KMeans on a GPU without waiting for the host: k-means++ on a sample, and Lloyd's steps, several of them queued.
+
+Centres stay on the device between steps, with a number that says whether to go on; steps that were queued behind the
+last one see it and do nothing.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cupy
+import numpy as np
+
+from skdist_gpu.engines.executors import lloyd_kernels
+from skdist_gpu.engines.executors.pool import from_pool
+from skdist_gpu.engines.executors.sums import add_up
+from skdist_gpu.engines.reductions.clusters.on_device import Steps
+
+THREADS = 256
+# 2 + log(k) candidates, as scikit-learn takes them, of no more clusters than the kernel of Lloyd's steps takes
+MOST_CANDIDATES = 12
+# steps that are queued at first, and at most
+FIRST_QUEUED, MOST_QUEUED = 8, 64
+GOES_ON, STAYS = 0, 1
+
+_C_TYPES = {"float32": "float", "float64": "double"}
+_SOURCE = Path(__file__).with_suffix(".cu")
+
+
+class ClustersOnGpu:
+    """Rows that a GPU holds, to be clustered there.
+
+    Parameters
+    ----------
+    X : cupy.ndarray of shape (n_rows, n_columns)
+        The rows, in either order.
+    sample_weight : cupy.ndarray of shape (n_rows,) or None
+        Their weights.
+    """
+
+    def __init__(self, X: Any, sample_weight: Any) -> None:
+        self.X, self.sample_weight = X, sample_weight
+
+    @staticmethod
+    @from_pool
+    def of(X: np.ndarray, sample_weight: np.ndarray) -> ClustersOnGpu:
+        """Send rows to the current GPU."""
+        return ClustersOnGpu(cupy.asarray(X), cupy.asarray(sample_weight, dtype=cupy.float64))
+
+    def takes(self, n_clusters: int) -> bool:
+        """Whether there is a kernel for so many clusters of such rows."""
+        return lloyd_kernels.takes(self.X, n_clusters)
+
+    @from_pool
+    def seed(self, first: int, uniform: np.ndarray) -> np.ndarray:
+        """Return the rows that k-means++ chooses."""
+        X, (n_rows, n_columns) = self.X, self.X.shape
+        n_more, n_candidates = uniform.shape
+        assert n_candidates <= MOST_CANDIDATES
+        by_rows, n_blocks = np.bool_(X.flags.c_contiguous), -(-n_rows // THREADS)
+        weight = cupy.ones(n_rows) if self.sample_weight is None else self.sample_weight
+        numbers = cupy.asarray(uniform)
+        candidates, best = cupy.full(n_candidates, first, cupy.int32), cupy.zeros(1, cupy.int32)
+        chosen, potentials = cupy.empty(n_more + 1, cupy.int32), cupy.empty(n_candidates * n_blocks)
+        after, before = cupy.empty((2, n_candidates, n_rows))
+        kernels = _kernels(X.device.id, X.dtype.name)
+        measure, choose = kernels.get_function("measure"), kernels.get_function("choose")
+        rows, n_bytes = (X, weight, np.int64(n_rows), np.int32(n_columns), by_rows), 8 * THREADS // 32
+        for k in range(n_more + 1):
+            n_here, n_next = np.int32(n_candidates if k else 1), np.int32(n_candidates if k < n_more else 0)
+            known = (before if k else np.intp(0), best)
+            shared = n_bytes + 8 * int(n_here) * n_columns
+            measure((n_blocks,), (THREADS,), (*rows, candidates, n_here, *known, after, potentials), shared_mem=shared)
+            sums = (potentials, after, weight, np.int64(n_rows), np.int32(n_blocks), n_here)
+            choose((1,), (THREADS,), (*sums, numbers[k : k + 1], n_next, candidates, best, chosen[k : k + 1]))
+            before, after = after, before
+        return self.X[chosen].get().astype(np.float64)
+
+    @from_pool
+    def steps(self, centres: np.ndarray, origin: np.ndarray, max_iter: int, tolerance: float) -> Steps:
+        """Move the centres until they stay or one has no rows, and ask the device after several steps only."""
+        n_clusters, n_columns = centres.shape
+        on_device = cupy.asarray(np.vstack([centres, origin]))
+        state, sums = cupy.zeros(2, cupy.int32), cupy.zeros(n_clusters * (n_columns + 1))
+        move = _kernels(self.X.device.id, self.X.dtype.name).get_function("move")
+        how_it_stands, n_queued, n_iter = GOES_ON, min(FIRST_QUEUED, max_iter), 0
+        while how_it_stands == GOES_ON and n_queued:
+            for _ in range(n_queued):
+                partials, _ = lloyd_kernels.launch(self.X, self.sample_weight, on_device, False, state)
+                add_up(partials, sums, state)
+                shape = (np.int32(n_clusters), np.int32(n_columns), np.float64(tolerance))
+                move((1,), (THREADS,), (sums, *shape, on_device, state))
+            how_it_stands, n_iter = (int(value) for value in state.get())
+            n_queued = min(2 * n_queued, MOST_QUEUED, max_iter - n_iter)
+        weight = sums.reshape(n_clusters, -1)[:, -1].get()
+        return Steps(on_device[:-1].get(), n_iter, weight, how_it_stands == STAYS)
+
+    @from_pool
+    def inertia(self, centres: np.ndarray, origin: np.ndarray) -> float:
+        """Return the weighted sum of the squared distances of the rows to their centres."""
+        on_device = cupy.asarray(np.vstack([centres, origin]))
+        sums, _ = lloyd_kernels.launch(self.X, self.sample_weight, on_device, True)
+        return float(sums[:, -1].sum())
+
+
+@cache
+def _kernels(device: int, dtype: str) -> Any:
+    """Return the compiled kernels, from CuPy's cache on disk where they are in it."""
+    numbers = {"VALUE": _C_TYPES[dtype], "THREADS": THREADS, "MOST_CANDIDATES": MOST_CANDIDATES}
+    options = ("-std=c++17", *(f"-D{name}={value}" for name, value in numbers.items()))
+    return cupy.RawModule(code=_SOURCE.read_text(), options=options)

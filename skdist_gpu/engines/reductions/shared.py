@@ -1,0 +1,259 @@
+"""Fits on sets of rows that share their sums: the folds of a search, whatever its candidates are.
+
+The sums of a training set are those of the other folds merged, so that each row is read once for all candidates.
+Linear steps, such as a scaler or a projection, change the second moments as they change the rows: what follows them
+needs no look at the rows.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from sklearn.utils import get_tags
+
+from skdist_gpu.data.row_sets import RowSet
+from skdist_gpu.engines.entry import Entry
+from skdist_gpu.engines.executors.threads import ThreadsExecutor
+from skdist_gpu.engines.parameters import check_as_scikit_learn
+from skdist_gpu.engines.reductions.columns.columns import ColumnMoments, ColumnReduction
+from skdist_gpu.engines.reductions.columns.selection import CorrelationReduction, Correlations
+from skdist_gpu.engines.reductions.core.moments import Moments, MomentsReduction
+from skdist_gpu.engines.reductions.core.protocol import Passes, Reduction, combine_all
+from skdist_gpu.engines.reductions.fit import takes_labels
+from skdist_gpu.engines.reductions.linear_steps import linear_step
+from skdist_gpu.progress import Progress
+
+# what is fitted from sums that no parameter changes
+_REGRESSORS = (
+    *("LinearRegression", "Ridge", "Lasso", "ElasticNet", "Lars", "LassoLars", "OrthogonalMatchingPursuit"),
+    *("BayesianRidge", "ARDRegression"),
+)
+_CLASSIFIERS = (
+    *("RidgeClassifier", "LinearDiscriminantAnalysis", "QuadraticDiscriminantAnalysis", "NearestCentroid"),
+    *("GaussianNB", "BernoulliNB", "MultinomialNB", "ComplementNB"),
+)
+_TRANSFORMERS = (
+    *("PCA", "IncrementalPCA", "TruncatedSVD", "StandardScaler", "MinMaxScaler", "MaxAbsScaler"),
+    *("VarianceThreshold", "SelectKBest", "SelectPercentile"),
+)
+ONE_PASS = frozenset((*_REGRESSORS, *_CLASSIFIERS, *_TRANSFORMERS))
+# regressors whose prediction is a sum over columns
+LINEAR = frozenset((*_REGRESSORS, "HuberRegressor", "LinearSVR", "RidgeCV", "LassoCV", "ElasticNetCV"))
+# beyond so many columns their products cost more than what is saved
+MOST_COLUMNS = 2000
+# share of what is added up by which an error that is almost zero may be wrong
+LOST = 1e-13
+# relative error that a score may have
+PRECISE = 1e-10
+
+
+def refusal(estimator: Any, entry: Entry | None, rows: RowSet, y: Any) -> str | None:
+    """Say why an estimator cannot be fitted from the shared sums of a set of rows; None if it can.
+
+    `entry` is that of the estimator, where one takes its parameters.
+    """
+    name = type(estimator).__name__
+    if name not in ONE_PASS:
+        return f"{name} is no function of sums that its candidates share"
+    if entry is None:
+        return f"these parameters of {name} are not fitted from sums"
+    n_rows, n_features = len(rows), n_columns(rows)
+    if n_features is None:
+        return f"the rows are no dense numbers, or the steps before {name} are not linear"
+    if n_features > min(MOST_COLUMNS, entry.most_columns, n_rows):
+        return f"{name} of {n_features} columns and {n_rows} rows costs less without their products"
+    if needs_target(estimator):
+        if y is None:
+            return f"{name} needs a target"
+        if y.ndim > 1 and not entry.multi_target:
+            return f"{name} with several targets is not fitted from sums"
+        if takes_labels(estimator) != (rows.table.classes is not None):
+            return f"{name} reads the target in another way than the last step"
+        if rows.table.classes is not None and not _has_all_classes(rows):
+            return "a class is missing among the rows of a fold"
+    return None
+
+
+def needs_target(estimator: Any) -> bool:
+    """Whether an estimator's fit reads `y`."""
+    return bool(get_tags(estimator).target_tags.required or hasattr(estimator, "score_func"))
+
+
+def check_parameters(estimator: Any, y: Any) -> None:
+    """Raise and warn as scikit-learn does of parameters before it reads the data."""
+    given = y if needs_target(estimator) else None
+    checked: Any = SimpleNamespace(estimator=estimator, y=given, sample_weight=None, info=SimpleNamespace(sparse=False))
+    check_as_scikit_learn(checked)
+
+
+def fit_shared(estimator: Any, entry: Entry, rows: RowSet) -> None:
+    """Fit an estimator in place on a set of rows, from sums that fits on other sets use, too."""
+    with_target = needs_target(estimator)
+    _remember_features(estimator, rows)
+    matrix = rows.table.matrix
+    assert matrix is not None
+    sums = _Sums(rows, with_target)
+    target = rows.table.target if with_target else None
+    data = Passes(
+        reduce=sums.reduce,
+        n_features=sums.n_features,
+        target_ndim=0 if target is None else target.ndim,
+        dtype=matrix.dtype,
+        input_dtype=matrix.dtype if rows.before is not None else rows.table.input_dtype,
+        classes=rows.table.classes if with_target else None,
+        n_rows=len(rows),
+        target_dtype=np.dtype(np.float64) if target is None else target.dtype,
+    )
+    assert entry.fit is not None
+    entry.fit(estimator, data)
+
+
+def _remember_features(estimator: Any, rows: RowSet) -> None:
+    estimator.n_features_in_ = n_columns(rows)
+    if rows.before is None and rows.table.names is not None:
+        estimator.feature_names_in_ = rows.table.names
+
+
+@dataclass
+class Errors:
+    """Squared errors of predictions for a set of rows: their mean, and the variance of the target."""
+
+    mean: float
+    variance: float
+
+    @property
+    def r2(self) -> float:
+        """The share of the variance that is explained."""
+        return 1 - self.mean / self.variance
+
+
+def linear_errors(model: Any, rows: RowSet, y: Any) -> Errors | None:
+    """Return the squared errors of a fitted linear regressor; None where sums would lose digits, or there are none."""
+    if type(model).__name__ not in LINEAR or y is None or y.ndim != 1 or rows.table.classes is not None:
+        return None
+    if len(rows) < 2 or np.ndim(model.coef_) != 1 or not n_columns(rows) == len(model.coef_) <= MOST_COLUMNS:
+        return None
+    moments = _moments(rows)
+    if moments is None:
+        return None
+    direction = np.append(-model.coef_, 1.0).astype(np.float64)
+    bias = float(moments.mean @ direction) - float(np.ravel(model.intercept_)[0])
+    squares = float(direction @ moments.scatter @ direction)
+    size = np.abs(direction)
+    lost = LOST * float(size @ np.abs(moments.scatter) @ size)
+    total = float(moments.scatter[-1, -1])
+    if not squares > 0 or lost > PRECISE * squares or total <= LOST * len(rows) * float(moments.mean[-1]) ** 2:
+        return None
+    return Errors(squares / len(rows) + bias**2, total / len(rows))
+
+
+class _Sums:
+    """The sums over a set of rows."""
+
+    def __init__(self, rows: RowSet, with_target: bool) -> None:
+        self.rows, self.with_target = rows, with_target
+        found = n_columns(rows)
+        assert found is not None
+        self.n_features = found
+
+    def reduce(self, reduction: Reduction) -> Any:
+        """Return the total of a reduction, from what is known where that is enough."""
+        with self.rows.table.lock:
+            known = self._from_moments(reduction)
+            # whoever asked may change what it gets
+            return deepcopy(_total(self.rows, reduction, self.with_target)) if known is None else known
+
+    def _from_moments(self, reduction: Reduction) -> Any:
+        """Return a total that follows from the second moments; None for another one."""
+        kind = type(reduction)
+        if kind not in (MomentsReduction, ColumnReduction, CorrelationReduction):
+            return None
+        if kind is CorrelationReduction and self.rows.table.classes is not None:
+            return None
+        moments = _moments(self.rows)
+        if moments is None:
+            return None
+        d, n_rows, diagonal = self.n_features, moments.n_rows, np.diag(moments.scatter)
+        if kind is ColumnReduction:
+            return ColumnMoments(n_rows, np.full(d, float(n_rows)), moments.mean[:d].copy(), diagonal[:d].copy())
+        if kind is CorrelationReduction:
+            products = moments.scatter[d, :d].copy()
+            return Correlations(
+                n_rows, moments.mean[:d].copy(), moments.mean[d], diagonal[:d].copy(), products, diagonal[d]
+            )
+        if self.with_target and self.rows.table.classes is None:
+            return Moments(n_rows, moments.weight, moments.mean.copy(), moments.scatter.copy())
+        return Moments(n_rows, moments.weight, moments.mean[:d].copy(), moments.scatter[:d, :d].copy())
+
+
+def _total(rows: RowSet, reduction: Reduction, with_target: bool) -> Any:
+    """Return the total over rows, remembered where no array that a fit has found is part of the question."""
+    key = _key(reduction)
+    if key is None:
+        return _read(rows, reduction, with_target)
+    return rows.remember((key, with_target), lambda: _read(rows, reduction, with_target))
+
+
+def _read(rows: RowSet, reduction: Reduction, with_target: bool) -> Any:
+    """Return the total over rows: that of the sets that they are made of, or of a look at them."""
+    if rows.parts:
+        return combine_all(reduction, [deepcopy(_total(part, reduction, with_target)) for part in rows.parts])
+    table = rows.table
+    table.rows_read += len(rows)
+    X = rows.matrix() if rows.before is None else np.asarray(rows.to_host())
+    y = rows.target() if with_target else None
+    return ThreadsExecutor(X, y, None, table.n_threads, Progress()).reduce(reduction)
+
+
+def _moments(rows: RowSet) -> Moments | None:
+    """Return the moments of [X y], of [X] where `y` holds classes; None if they are not finite, or steps not linear."""
+
+    def compute() -> Moments | None:
+        if rows.before is None:
+            moments = _total(rows, MomentsReduction(), rows.table.target is not None and rows.table.classes is None)
+            return moments if np.isfinite(moments.scatter).all() else None
+        before, step = _moments(rows.before), linear_step(rows.step)
+        return None if before is None or step is None else step.moments(before)
+
+    found: Moments | None = rows.remember("moments", compute)
+    return found
+
+
+def n_columns(rows: RowSet) -> int | None:
+    """Return the number of columns of rows; None where they are no dense numbers, or a step is not linear."""
+    if rows.before is None:
+        return None if rows.table.matrix is None else rows.table.matrix.shape[1]
+    step, before = linear_step(rows.step), n_columns(rows.before)
+    return None if step is None or before is None else step.n_out(before)
+
+
+def _key(reduction: Any) -> Any:
+    """Return what tells a reduction from others; None if a fit has put an array into it."""
+    parts: list[tuple[str, Any]] = []
+    for name, value in sorted(vars(reduction).items()):
+        if isinstance(value, (bool, int, float, str, type(None))):
+            parts.append((name, value))
+        elif isinstance(value, tuple) and all(hasattr(part, "map") for part in value):
+            keys = tuple(map(_key, value))
+            if None in keys:
+                return None
+            parts.append((name, keys))
+        else:
+            return None
+    return type(reduction), tuple(parts)
+
+
+def _has_all_classes(rows: RowSet) -> bool:
+    classes, codes = rows.table.classes, rows.target()
+    assert classes is not None
+    assert codes is not None
+
+    def look() -> bool:
+        return bool(np.bincount(codes, minlength=len(classes)).min() > 0)
+
+    found: bool = rows.raw().remember("has all classes", look)
+    return found

@@ -1,0 +1,188 @@
+"""Model selection on rows in any container: scikit-learn's names and meaning, also for Dask collections and files.
+
+scikit-learn takes rows by number, which Dask frames, datasets and queries do not have. Here such rows are read once and
+gathered where they, with the copies of folds, fit into main memory; a Dask collection that does not fit becomes a Dask
+array, of which scikit-learn takes folds lazily. Estimators are wrapped by :func:`skdist_gpu.autoscale`, and all fits
+share what they can of a fold: its sums, and the fitted steps of a pipeline before the last.
+
+The splitters are scikit-learn's own: they number rows, and look at the target and groups only, which are gathered.
+
+Examples
+--------
+>>> import dask.dataframe as dd
+>>> import pandas as pd
+>>> from sklearn.linear_model import Ridge
+>>> from skdist_gpu.model_selection import cross_val_score
+>>> frame = dd.from_pandas(pd.DataFrame({"a": range(20), "b": [1.0, 0.0] * 10}), npartitions=2)
+>>> scores = cross_val_score(Ridge(), frame, frame["a"] + frame["b"], cv=4)
+>>> scores.shape
+(4,)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import numpy as np
+from sklearn import model_selection as _sklearn
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401  makes the halving searches importable
+from sklearn.model_selection import (
+    GroupKFold,
+    GroupShuffleSplit,
+    KFold,
+    LeaveOneGroupOut,
+    PredefinedSplit,
+    RepeatedKFold,
+    RepeatedStratifiedKFold,
+    ShuffleSplit,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    StratifiedShuffleSplit,
+    TimeSeriesSplit,
+)
+
+from skdist_gpu.compose.autoscale import autoscale
+from skdist_gpu.compose.searches import call_sharing, fit_search
+from skdist_gpu.data.containers import DASK, container_of
+from skdist_gpu.data.convert import to_host
+from skdist_gpu.data.gather import gather, n_rows, take
+from skdist_gpu.hardware.detect import detect_resources
+
+__all__ = [
+    "GridSearchCV",
+    "GroupKFold",
+    "GroupShuffleSplit",
+    "HalvingGridSearchCV",
+    "HalvingRandomSearchCV",
+    "KFold",
+    "LeaveOneGroupOut",
+    "PredefinedSplit",
+    "RandomizedSearchCV",
+    "RepeatedKFold",
+    "RepeatedStratifiedKFold",
+    "ShuffleSplit",
+    "StratifiedGroupKFold",
+    "StratifiedKFold",
+    "StratifiedShuffleSplit",
+    "TimeSeriesSplit",
+    "cross_val_predict",
+    "cross_val_score",
+    "cross_validate",
+    "learning_curve",
+    "permutation_test_score",
+    "train_test_split",
+    "validation_curve",
+]
+
+_MORE = """
+
+    This is scikit-learn's function for rows in any container. `estimator` may be a plain one, which is wrapped by
+    :func:`skdist_gpu.autoscale`. Where `X` is a pyarrow dataset or a Polars query, `y` and `groups` name columns of it.
+    """
+
+
+def _for_any_rows(plain: Any) -> Callable[..., Any]:
+    """Return one of scikit-learn's functions, for rows in any container."""
+
+    @wraps(plain)
+    def function(estimator: Any, X: Any, y: Any = None, *, groups: Any = None, **options: Any) -> Any:
+        rows = gather(X, y, groups, detect_resources().available_bytes)
+        if rows.groups is not None:
+            options["groups"] = rows.groups
+        return call_sharing(plain, autoscale(estimator), rows.X, rows.y, **options)
+
+    first, _, rest = (plain.__doc__ or "").partition("\n")
+    function.__doc__ = first + _MORE.rstrip() + "\n" + rest
+    return function
+
+
+cross_val_predict = _for_any_rows(_sklearn.cross_val_predict)
+cross_val_score = _for_any_rows(_sklearn.cross_val_score)
+cross_validate = _for_any_rows(_sklearn.cross_validate)
+learning_curve = _for_any_rows(_sklearn.learning_curve)
+permutation_test_score = _for_any_rows(_sklearn.permutation_test_score)
+validation_curve = _for_any_rows(_sklearn.validation_curve)
+
+
+class _OfAnyRows:
+    """A search of scikit-learn's that takes rows in any container, and wraps its estimator while it fits."""
+
+    estimator: Any
+
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Any:
+        """Search.
+
+        Parameters
+        ----------
+        X : container of shape (n_samples, n_features)
+            Rows; Dask collections, datasets and queries are read once.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Target; the name of a column where `X` is a dataset or query.
+        **params : dict
+            As scikit-learn's search takes them.
+
+        Returns
+        -------
+        self : object
+        """
+        rows = gather(X, y, params.pop("groups", None), detect_resources().available_bytes)
+        if rows.groups is not None:
+            params["groups"] = rows.groups
+        given, plain_fit = self.estimator, super().fit  # type: ignore[misc]
+        self.estimator = autoscale(given)
+        try:
+            return fit_search(self, plain_fit, rows.X, rows.y, **params)
+        finally:
+            self.estimator = given
+
+
+class GridSearchCV(_OfAnyRows, _sklearn.GridSearchCV):
+    __doc__ = _sklearn.GridSearchCV.__doc__
+
+
+class RandomizedSearchCV(_OfAnyRows, _sklearn.RandomizedSearchCV):
+    __doc__ = _sklearn.RandomizedSearchCV.__doc__
+
+
+class HalvingGridSearchCV(_OfAnyRows, _sklearn.HalvingGridSearchCV):
+    __doc__ = _sklearn.HalvingGridSearchCV.__doc__
+
+
+class HalvingRandomSearchCV(_OfAnyRows, _sklearn.HalvingRandomSearchCV):
+    __doc__ = _sklearn.HalvingRandomSearchCV.__doc__
+
+
+def train_test_split(*arrays: Any, **options: Any) -> list[Any]:
+    """Split rows in any container into training and test rows.
+
+    Parameters
+    ----------
+    *arrays : containers of n_samples rows
+        Dask collections give lazy Dask collections, whose rows are those that scikit-learn would choose, in the order
+        that they have in the blocks; other containers what scikit-learn gives.
+    **options : dict
+        ``test_size``, ``train_size``, ``random_state``, ``shuffle`` and ``stratify`` as scikit-learn takes them.
+
+    Returns
+    -------
+    list
+        Training and test rows of each container.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> X = da.arange(10, chunks=5)
+    >>> train, test = train_test_split(X, test_size=3, random_state=0)
+    >>> test.compute().tolist()
+    [2, 4, 8]
+    """
+    lazy = next((data for data in arrays if container_of(data) in DASK), None)
+    if lazy is None:
+        found: list[Any] = _sklearn.train_test_split(*arrays, **options)
+        return found
+    if options.get("stratify") is not None:
+        options["stratify"] = to_host(options["stratify"])
+    parts = _sklearn.train_test_split(np.arange(n_rows(lazy)), **options)
+    return [take(data, numbers) for data in arrays for numbers in parts]

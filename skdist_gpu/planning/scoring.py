@@ -1,0 +1,150 @@
+"""Plan a call of a fitted estimator's method: itself, its blocks on threads, or an engine's copy. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from skdist_gpu.config import format_bytes
+from skdist_gpu.data.inspect import InputInfo
+from skdist_gpu.engines.entry import catalogue_name
+from skdist_gpu.engines.protocol import EngineInfo
+from skdist_gpu.engines.registry import entries_named, scorers
+from skdist_gpu.hardware.detect import Resources
+from skdist_gpu.planning.choice import GUESS, TIE, beside
+from skdist_gpu.planning.cost import SCORING, Prediction, predict_scoring
+from skdist_gpu.planning.plan import Candidate, Plan
+from skdist_gpu.planning.planner import describe, machine_refusals, parameter_refusals
+
+# the way that cuts rows into blocks and calls the plain estimator on each, and how many rows a block has
+THREADS, BLOCK_ROWS = "threads", 8192
+# methods whose result for a row depends on that row alone, and comes as an array with a row for it
+ROW_BY_ROW = {*SCORING, "predict_log_proba"}
+# not measured, but computed row by row on one core, so that blocks on several threads are faster
+_SERIAL = {"DecisionTreeClassifier", "DecisionTreeRegressor", "ExtraTreesRegressor", "Nystroem"}
+_WHY = {THREADS: "the plain estimator, called for blocks of rows on all cores"}
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of a fitted estimator's method.
+
+    Attributes
+    ----------
+    model : estimator
+        Plain and fitted.
+    method : str
+        Name of the method.
+    params : tuple of str
+        Names of its further arguments.
+    """
+
+    model: Any
+    method: str
+    params: tuple[str, ...] = ()
+
+
+def make_scoring_plan(call: Call, info: InputInfo, resources: Resources) -> Plan:
+    """Judge every way to call a method for rows in main memory, and choose the fastest; a tie is the plain one's.
+
+    Rows elsewhere are scored where they are, by one way.
+    """
+    name = f"{type(call.model).__name__}.{call.method}"
+    favourite = THREADS if type(call.model).__name__ in _SERIAL else ""
+    candidates = tuple(_choose(list(_ways(call, info, resources)), favourite))
+    return Plan(name, str(info), describe(resources), candidates)
+
+
+def _ways(call: Call, info: InputInfo, resources: Resources) -> Iterator[Candidate]:
+    """Yield the plain estimator first, then what else may call the method."""
+    if info.location != "host":
+        device = "gpu" if info.location == "gpu" else "cpu"
+        engine = (scorers(call.model, device) or scorers(call.model, "cpu"))[-1 if device == "cpu" else 0]
+        where = {"gpu": "on the GPU, where the rows are", "dask": "block by block, when Dask computes it"}
+        reason = where.get(info.location, "batch by batch, when they are read")
+        yield Candidate(engine.name, device, "possible", (reason,))
+        return
+    *others, plain = scorers(call.model, "cpu")
+    if call.method not in ROW_BY_ROW:
+        yield Candidate(plain.name, "cpu", "possible", (f"{call.method} is not put together from the rows of blocks",))
+        return
+    yield _priced(plain.name, "cpu", [], predict_scoring(call.model, call.method, "plain", info, resources))
+    on_threads = predict_scoring(call.model, call.method, THREADS, info, resources)
+    yield _priced(THREADS, "cpu", _thread_refusals(call, info, resources), on_threads)
+    for device, engines in (("cpu", others), ("gpu", scorers(call.model, "gpu"))):
+        for engine in engines:
+            rates = "device" if device == "gpu" else f"{engine.name}:{device}"
+            is_loaded = all(map(resources.packages.is_loaded, engine.packages[device]))
+            start = "" if is_loaded else f"{engine.name}:{device}"
+            predicted = predict_scoring(call.model, call.method, rates, info, resources, device=device, start=start)
+            own = engine.scoring_seconds(call.model, call.method, info, device)
+            predicted = Prediction(own) if predicted is None and own is not None else predicted
+            refusals = [*_refusals(engine, device, call, info, resources), *_unmeasured(predicted)]
+            yield _priced(engine.name, device, refusals, predicted)
+
+
+def _priced(backend: str, device: str, refusals: list[str], predicted: Prediction | None) -> Candidate:
+    verdict, reasons = ("refused", tuple(refusals)) if refusals else ("possible", ())
+    seconds, guess = (predicted.seconds, predicted.guess) if predicted else (None, False)
+    return Candidate(backend, device, verdict, reasons, seconds=seconds, guess=guess)
+
+
+def _thread_refusals(call: Call, info: InputInfo, resources: Resources) -> list[str]:
+    refusals = []
+    if resources.n_cores < 2:
+        refusals.append("there is one core")
+    if (info.n_samples or 0) < 4 * BLOCK_ROWS:
+        refusals.append(f"fewer than {4 * BLOCK_ROWS} rows make too few blocks")
+    if call.params:
+        refusals.append(f"the arguments {', '.join(call.params)} may belong to single rows")
+    if getattr(call.model, "n_jobs", None) is not None:
+        refusals.append(f"n_jobs={call.model.n_jobs} says how many cores the estimator takes")
+    return refusals
+
+
+def _refusals(engine: EngineInfo, device: str, call: Call, info: InputInfo, resources: Resources) -> list[str]:
+    """Tell why an engine's copy of the model does not serve; its entry of the fit says what it knows of the model."""
+    name = catalogue_name(type(call.model))
+    entry = next((e for e in entries_named(name) if e.backend == engine.name and e.device == device), None)
+    if entry is None:
+        return [f"has no copy of {name}"]
+    refusals = [*machine_refusals(entry, resources), *parameter_refusals(entry, call.model, sparse=info.sparse)]
+    if call.params:
+        refusals.append(f"the arguments {', '.join(call.params)} are for the estimator itself")
+    if info.dtype not in ("float32", "float64"):
+        refusals.append(f"takes floating-point numbers, and the rows are {info.dtype}")
+    if device == "gpu" and resources.gpus and info.n_bytes is not None:
+        # rows as they come, as the copy takes them, and the result
+        n_bytes, free = 3 * info.n_bytes, resources.gpus[0].free_bytes
+        if n_bytes > free:
+            refusals.append(f"the rows need {format_bytes(n_bytes)}, {format_bytes(free)} are free on GPU 0")
+    return [*refusals, *engine.scoring_refusals(call.model, call.method, info, device)]
+
+
+def _unmeasured(predicted: Prediction | None) -> list[str]:
+    return [] if predicted else ["nobody measured how long it takes"]
+
+
+def _choose(candidates: list[Candidate], favourite: str) -> list[Candidate]:
+    """Mark the cheapest as chosen, the first, which is the plain one, where it is as good; the refused go last.
+
+    The `favourite` is taken where nothing was measured.
+    """
+    runnable = [c for c in candidates if c.verdict == "possible"]
+    plain = runnable[0]
+
+    def price(candidate: Candidate) -> float:
+        if candidate.seconds is None:
+            return 0.0 if candidate is plain else -1.0 if candidate.backend == favourite else float("inf")
+        return candidate.seconds * (GUESS if candidate.guess and candidate is not plain else 1.0)
+
+    cheapest = min(runnable, key=price)
+    chosen = plain if 0 <= price(plain) <= TIE * price(cheapest) else cheapest
+    others = sorted((beside(c, chosen, price) for c in runnable if c is not chosen), key=price)
+    why = ("the plain estimator itself",) if chosen is plain else (_WHY.get(chosen.backend, "a copy of it there"),)
+    return [
+        replace(chosen, verdict="chosen", reasons=chosen.reasons or why),
+        *others,
+        *(c for c in candidates if c.verdict == "refused"),
+    ]

@@ -1,0 +1,128 @@
+"""Call a method of a fitted estimator for rows in main memory, in the way that is planned to be fastest."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import joblib
+import numpy as np
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import validate_data
+
+from skdist_gpu.data.containers import find
+from skdist_gpu.data.convert import to_host
+from skdist_gpu.data.inspect import inspect_input
+from skdist_gpu.engines.block_method import BlockMethod, FittedState
+from skdist_gpu.engines.entry import catalogue_name
+from skdist_gpu.engines.registry import engines, entries_named, scorers
+from skdist_gpu.exceptions import EngineRefusal
+from skdist_gpu.hardware.detect import detect_resources
+from skdist_gpu.hardware.threads import one_blas_thread
+from skdist_gpu.info.report import Report
+from skdist_gpu.planning.plan import Candidate
+from skdist_gpu.planning.scoring import BLOCK_ROWS, THREADS, Call, make_scoring_plan
+from skdist_gpu.scoring.methods import joined
+
+# rows that a copy of a model must score as the plain estimator does before it scores all
+COMPARED = 64
+
+
+def call_planned(function: BlockMethod, X: Any) -> Any:
+    """Return the method's result for rows in main memory; what was done is kept beside the copies of the model.
+
+    The next way takes over where one finds that it cannot.
+    """
+    X, estimator = to_host(X), function.estimator
+    info = inspect_input(X)
+    plan = make_scoring_plan(Call(estimator, function.method, tuple(function.params)), info, detect_resources())
+    plain = scorers(estimator, "cpu")[-1].name
+    failures: list[str] = []
+    for candidate in plan.ladder:
+        start = time.perf_counter()
+        try:
+            result = function(X) if candidate.backend == plain else _run(candidate, function, X)
+        except (EngineRefusal, MemoryError) as error:
+            if candidate.backend == plain:
+                raise
+            failures.append(f"{candidate.name} failed: {error or type(error).__name__}")
+            continue
+        seconds = time.perf_counter() - start
+        function.copies.last_call = Report(candidate, seconds, tuple(failures), method=function.method)
+        break
+    return result
+
+
+def _run(candidate: Candidate, function: BlockMethod, X: Any) -> Any:
+    if candidate.backend == THREADS:
+        return in_threads(function, X)
+    return _by_copy(function, candidate, X)
+
+
+def in_threads(function: BlockMethod, X: Any) -> Any:
+    """Return the method's result, from blocks of rows on all cores."""
+    container = find(X)
+    # an estimator whose set_output asks for frames gives something else
+    if not _are_arrays(function(container.rows(X, slice(0, 2)))):
+        raise EngineRefusal("results that are no arrays are not put together from blocks")
+    # the threads are the parallelism: BLAS threads inside them would fight for the cores
+    with one_blas_thread():
+        parts = Parallel(joblib.effective_n_jobs(-1), require="sharedmem")(
+            delayed(function)(container.rows(X, slice(start, start + BLOCK_ROWS)))
+            for start in range(0, X.shape[0], BLOCK_ROWS)
+        )
+    return joined(parts)
+
+
+def _by_copy(function: BlockMethod, candidate: Candidate, X: Any) -> Any:
+    """Return the method's result from an engine's copy of the model.
+
+    Names and numbers of columns get scikit-learn's own errors first, and for each fitted state a few rows are scored by
+    the plain estimator, too: where the answers differ, it scores all.
+    """
+    estimator, engine = function.estimator, engines()[candidate.backend]
+    validate_data(estimator, X, reset=False, skip_check_array=True)
+    copy = function.as_class(engine.method_class(candidate.device))
+    name = f"{candidate.name} {function.method}"
+    example = function.copies.get(name, FittedState(estimator), lambda: _agreed(function, copy, candidate, X))
+    if example is None:
+        raise EngineRefusal(f"its answer for {COMPARED} rows is not that of the plain estimator")
+    return _like(copy.of_host_rows(X), example)
+
+
+def _agreed(function: BlockMethod, copy: BlockMethod, candidate: Candidate, X: Any) -> Any:
+    """Return what the plain estimator gives for a few rows; None if the copy gives something else."""
+    rows = find(X).rows(X, np.linspace(0, X.shape[0] - 1, min(COMPARED, X.shape[0])).astype(int))
+    example = function(rows)
+    if not _are_arrays(example):
+        return None  # frames, which set_output asks for
+    entries = entries_named(catalogue_name(type(function.estimator)))
+    tolerance = next(e.tolerance for e in entries if e.name == candidate.name)
+    return example if _agree(copy.of_host_rows(rows), example, tolerance) else None
+
+
+def _agree(result: Any, example: Any, tolerance: float) -> bool:
+    if isinstance(example, (tuple, list)):
+        same_length = isinstance(result, (tuple, list)) and len(result) == len(example)
+        return same_length and all(_agree(r, e, tolerance) for r, e in zip(result, example, strict=True))
+    result = np.asarray(result)
+    if result.shape != example.shape:
+        return False
+    if example.dtype.kind != "f":
+        return bool(np.all(result == example))
+    # what is computed in float32 has no more digits, whatever the tolerance
+    tolerance = max(tolerance, 100 * float(np.finfo(example.dtype).eps))
+    scale = float(np.abs(example).max(initial=0.0))
+    return bool(np.all(np.abs(result - example) <= tolerance * scale))
+
+
+def _are_arrays(result: Any) -> bool:
+    parts = result if isinstance(result, (tuple, list)) else [result]
+    return all(type(part) is np.ndarray for part in parts)
+
+
+def _like(result: Any, example: Any) -> Any:
+    """Return a copy's result in the containers and dtypes of the plain estimator's."""
+    if isinstance(example, (tuple, list)):
+        return type(example)(_like(r, e) for r, e in zip(result, example, strict=True))
+    return np.asarray(result).astype(example.dtype, copy=False)

@@ -1,0 +1,120 @@
+"""Fits of AutoScale estimators on sets of rows that remember what other fits have found of them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import joblib
+
+from skdist_gpu._compat.sklearn import parameter_names, unfitted
+from skdist_gpu.data.row_sets import RowSet, belongs, plain_target
+from skdist_gpu.engines.entry import Entry
+from skdist_gpu.engines.protocol import Fitted
+from skdist_gpu.engines.registry import entries_for, matches
+from skdist_gpu.planning.plan import Candidate, Plan
+from skdist_gpu.planning.planner import parameter_refusals
+
+_SHARED = "sums over the rows that all candidates share, each row read once"
+
+
+def fit_row_set(wrapper: Any, rows: RowSet, y: Any, sample_weight: Any, fit_params: dict[str, Any]) -> None:
+    """Fit an AutoScale estimator in place on a set of rows: from shared sums where it can be, else from the rows.
+
+    A transformer that has been fitted to the same rows with the same parameters is not fitted again.
+    """
+    if sample_weight is not None or fit_params or not belongs(y, rows):
+        wrapper.fit(rows.to_host(), plain_target(y), sample_weight, **fit_params)
+        return
+    if not hasattr(wrapper, "transform"):
+        _fit(wrapper, rows, y)
+        return
+
+    def fit() -> dict[str, Any]:
+        _fit(wrapper, rows, y)
+        kind: Any = type(wrapper)
+        parameters = parameter_names(kind)
+        return {name: value for name, value in vars(wrapper).items() if name not in parameters}
+
+    key = "fit", wrapper.backend, _fingerprint(wrapper._make_estimator())
+    vars(wrapper).update(rows.remember(key, fit))
+
+
+def _fit(wrapper: Any, rows: RowSet, y: Any) -> None:
+    from skdist_gpu.engines.reductions.shared import fit_shared, refusal
+
+    start = time.perf_counter()
+    estimator = unfitted(wrapper._make_estimator())
+    entry = rows.table.all.remember(
+        ("entry", wrapper.backend, _fingerprint(estimator)), lambda: _checked_entry(wrapper, estimator, y)
+    )
+    reason = refusal(estimator, entry, rows, y)
+    if reason is not None:
+        rows.table.refusals[reason] += 1
+        wrapper.fit(rows.to_host(), plain_target(y))
+        return
+    fit_shared(estimator, entry, rows)
+    candidate = Candidate(entry.backend, entry.device, "chosen", (_SHARED,))
+    data = f"a set of {len(rows)} rows"
+    plan = Plan(type(estimator).__name__, data, f"{rows.table.n_threads} threads", (candidate,))
+    wrapper._keep(plan, Fitted(estimator), candidate, time.perf_counter() - start, [])
+
+
+def _checked_entry(wrapper: Any, estimator: Any, y: Any) -> Entry | None:
+    """Return the entry for sums on threads, if it takes the parameters, which are checked as scikit-learn does."""
+    from skdist_gpu.engines.reductions.shared import check_parameters
+
+    wrapper._check_parameters(estimator)
+    for entry in entries_for(estimator):
+        if entry.name == "reductions:cpu" and matches(entry, wrapper._option("backend")) and not entry.refusal:
+            if parameter_refusals(entry, estimator, sparse=False):
+                return None
+            check_parameters(estimator, y)
+            return entry
+    return None
+
+
+def _fingerprint(estimator: Any) -> Any:
+    """Return what tells an estimator with its parameters from others."""
+    kind: Any = type(estimator)
+    values = [getattr(estimator, name, None) for name in parameter_names(kind)]
+    simple = (bool, int, float, str, type(None))
+    if all(isinstance(value, simple) for value in values):
+        return kind, tuple((type(value), value) for value in values)
+    return kind, joblib.hash(values)
+
+
+def fit_holder(holder: Any, name: str, fit: Any, rows: RowSet, y: Any = None, *args: Any, **params: Any) -> Any:
+    """Fit an object that holds AutoScale estimators in place on a set of rows, which it gets in memory.
+
+    One that transforms, and has been fitted to the same rows with the same parameters, is not fitted again.
+
+    Parameters
+    ----------
+    holder : estimator
+        Such as a ColumnTransformer.
+    name : str
+        ``"fit"``, ``"fit_transform"`` …
+    fit : callable
+        The plain class's own method of that name.
+    rows, y, *args, **params :
+        What it was given.
+    """
+    if args or params or not belongs(y, rows) or not hasattr(holder, "transform"):
+        return fit(rows.to_host(), plain_target(y), *args, **params)
+
+    def fit_once() -> dict[str, Any]:
+        holder.fit(rows.to_host(), plain_target(y))
+        parameters = holder.get_params(deep=False)
+        return {name: value for name, value in vars(holder).items() if name not in parameters}
+
+    kind: Any = type(holder)
+    vars(holder).update(rows.remember(("fit", kind, joblib.hash(holder.get_params(deep=False))), fit_once))
+    return rows.through(holder) if name == "fit_transform" else holder
+
+
+def squared_errors(wrapper: Any, rows: RowSet, y: Any) -> Any:
+    """Return the squared errors of a fitted linear regressor for a set of rows, from sums; None where they are none."""
+    from skdist_gpu.engines.reductions.shared import linear_errors
+
+    return linear_errors(wrapper._fitted(), rows, y) if belongs(y, rows) else None

@@ -1,0 +1,136 @@
+"""Kernels for GPUs, run by threads of the processor: what they compute, not how fast.
+
+The text of a kernel is compiled as C++ with what it takes from CUDA in ``emulated/cuda.h``: each thread of a block is a
+thread of the machine, and a product of tensor cores the sum that NVIDIA's manual says it is.
+"""
+
+import ctypes
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from skdist_gpu.engines.executors import gram_parts
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler"),
+]
+
+KERNELS = Path(gram_parts.__file__).parent
+HEADER = Path(__file__).parent / "emulated" / "cuda.h"
+RUN_GRAM = """
+extern "C" void run_gram(
+    int grid, const T* X, long long row_step, long long column_step, const void* y, long long y_row_step,
+    long long y_column_step, const double* weight, long long n_rows, int n_features, int n_targets, int first,
+    int second, bool wide_y, bool by_rows, bool flat, int stage_bytes, int y_at, int weight_at, double* partials,
+    double* pilot
+) {
+    std::memset(shared, 0x7f, sizeof(shared));
+    launch(grid, THREADS, [=] {
+        gram(X, row_step, column_step, y, y_row_step, y_column_step, weight, nullptr, n_rows, n_features, n_targets,
+             first, second, wide_y, by_rows, flat, stage_bytes, y_at, weight_at, partials, pilot);
+    });
+}
+extern "C" void run_add_up(const double* partials, int n_slots, int n_columns, int first, int second, double* sums) {
+    launch(SLOT / 32, 256, [=] { add_up(partials, n_slots, n_columns, first, second, sums); });
+}
+"""
+
+
+def emulated(name, words, folder, run):
+    """Compile the kernels of a file for the processor."""
+    text = (KERNELS / name).read_text()
+    text = re.sub(
+        r"(template <int BYTES> .*?void copy\(void\* to, const void\* from\) )\{.*?\n\}\n",
+        r"\1{ std::memcpy(to, from, BYTES); }\n",
+        text,
+        flags=re.DOTALL,
+    )
+    text = re.sub(
+        r"(void multiply_add\(double \(&sums\)\[4\], const double\* a, const double\* b\) )\{.*?\n\}\n",
+        r"\1{ mma(sums, a, b, DEPTH); }\n",
+        text,
+        flags=re.DOTALL,
+    )
+    text = re.sub(r'asm volatile\("[^"]*"[^;]*\);', ";", text)
+    text = text.replace("extern __shared__ __align__(16) char shared[];", "").replace("__shared__", "static")
+    source, library = folder / "kernels.cpp", folder / "kernels.so"
+    source.write_text(f'#include "{HEADER}"\nalignas(16) char shared[400000];\n{text}\n{run}')
+    options = ["-O1", "-std=c++20", "-shared", "-fPIC", "-pthread", "-w"]
+    defined = [f"-D{word}={value}" for word, value in words.items()]
+    subprocess.run(["g++", *options, *defined, str(source), "-o", str(library)], check=True)
+    return ctypes.CDLL(str(library))
+
+
+def address(values):
+    return None if values is None else ctypes.c_void_p(values.ctypes.data)
+
+
+def products(X, y, weight, folder):
+    """Return the products of [X y] less the pilot and ones, and the pilot, by blocks of two on the processor."""
+    (n_rows, n_features), n_targets = X.shape, 0 if y is None else 1
+    n_columns = n_features + n_targets
+    sums, pilot = np.full((n_columns + 1, n_columns + 1), np.nan), np.full(n_columns, np.nan)
+    row_step, column_step = (stride // X.itemsize for stride in X.strides)
+    by_rows = column_step == 1
+    for i, part in enumerate(gram_parts.parts_of(n_columns)):
+        own = folder / str(i)
+        own.mkdir()
+        words = gram_parts.words_of(part, {4: "float", 8: "double"}[X.itemsize])
+        library = emulated("gram_kernels.cu", words, own, RUN_GRAM)
+        flat = i == 0 and by_rows and row_step == n_features <= part.width
+        layout = part.layout(n_features, n_targets, X.itemsize, by_rows=by_rows, flat=flat, weighted=weight is not None)
+        grid = min(2, -(-n_rows // part.step))
+        partials = np.full((grid * part.groups, part.slot), np.nan)
+        integer, long, flag = ctypes.c_int, ctypes.c_longlong, ctypes.c_bool
+        library.run_gram(
+            *(integer(grid), address(X), long(row_step), long(column_step), address(y), long(1), long(1)),
+            *(address(weight), long(n_rows), integer(n_features), integer(n_targets)),
+            *(integer(part.first), integer(part.second), flag(True), flag(by_rows), flag(flat), *map(integer, layout)),
+            *(address(partials), address(pilot)),
+        )
+        places = (integer(n_columns + 1), integer(part.first), integer(part.second))
+        library.run_add_up(address(partials), integer(len(partials)), *places, address(sums))
+    return sums, pilot
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "n_columns", "dtype", "order", "weighted"),
+    [
+        (333, 8, np.float32, "C", False),
+        (161, 31, np.float64, "C", True),
+        (5, 50, np.float32, "F", False),
+        (77, 100, np.float32, "C", True),
+        (40, 150, np.float64, "F", True),
+    ],
+)
+def test_products_of_rows(n_rows, n_columns, dtype, order, weighted, tmp_path):
+    generator = np.random.default_rng(n_columns)
+    X = np.asarray(generator.normal(100, 2, (n_rows, n_columns)), dtype, order=order)
+    y = generator.normal(7, size=n_rows)
+    weight = generator.uniform(size=n_rows) * (generator.uniform(size=n_rows) > 0.1) if weighted else None
+    found, pilot = products(X, y, weight, tmp_path)
+    few = np.arange(min(64, n_rows)) * n_rows // min(64, n_rows)
+    table = np.column_stack([X.astype(np.float64), y])
+    assert_allclose(pilot, table[few].mean(axis=0), rtol=1e-14)
+    table = np.column_stack([table - pilot, np.ones(n_rows)])
+    expected = (table.T * (1 if weight is None else weight)) @ table
+    assert_allclose(found, expected, rtol=0, atol=1e-13 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("n_columns", [1, 15, 16, 47, 100, 126, 127, 128, 150, 191, 200, 255])
+def test_parts_give_each_product_once(n_columns):
+    times = np.zeros((n_columns + 1, n_columns + 1), int)
+    for part in gram_parts.parts_of(n_columns):
+        for i in range(n_columns + 1):
+            for j in range(i + 1):
+                line, other = (i - part.first) // 16, (j - (part.second if part.oblong else part.first)) // 16
+                lines = part.oblong or part.lines
+                others = part.lines - part.oblong
+                times[i, j] += 0 <= line < lines and 0 <= other < others
+    np.testing.assert_array_equal(times, np.tril(np.ones_like(times)))

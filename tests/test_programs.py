@@ -1,0 +1,295 @@
+"""Programs that nobody changed: scikit-learn's own classes plan, and all else stays scikit-learn's."""
+
+import copy
+import pickle
+import warnings
+from inspect import signature
+
+import dask.array as da
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from numpy.testing import assert_allclose
+from pyarrow import dataset
+from sklearn import set_config as set_sklearn_config
+from sklearn.base import clone
+from sklearn.cluster import KMeans
+from sklearn.datasets import make_regression
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, Ridge
+from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
+from sklearn.svm import SVC
+
+import skdist_gpu
+from skdist_gpu.exceptions import BackendError
+
+X, Y = make_regression(n_samples=600, n_features=5, noise=1.0, random_state=0)
+CLASSES = (Y > 0).astype(int)
+FRAME = pd.DataFrame(X, columns=list("abcde"))
+
+
+@pytest.fixture
+def forced():
+    """Every fit that its plan does not refuse runs on the sums."""
+    with skdist_gpu.installed(backend="reductions:cpu") as profile:
+        yield profile
+
+
+def engines_of(profile, method="fit"):
+    return {(row.estimator, row.engine) for row in profile.rows if row.method == method}
+
+
+@pytest.mark.parametrize(
+    ("estimator", "y"),
+    [
+        (Ridge(alpha=0.5), Y),
+        (LinearRegression(), Y),
+        (Lasso(alpha=0.1, tol=1e-12, max_iter=10_000), Y),
+        (GaussianNB(), CLASSES),
+        (StandardScaler(), None),
+        (PCA(n_components=2), None),
+        (TruncatedSVD(n_components=2, algorithm="arpack", random_state=0), None),
+    ],
+    ids=lambda case: type(case).__name__,
+)
+def test_a_fit_elsewhere_leaves_what_scikit_learn_leaves(estimator, y, forced):
+    model = clone(estimator).fit(X, y)
+    assert engines_of(forced) == {(type(estimator).__name__, "reductions:cpu")}
+    skdist_gpu.uninstall()
+    plain = clone(estimator).fit(X, y)
+    assert type(model) is type(plain)
+    assert vars(model).keys() == vars(plain).keys()
+    for name, value in vars(plain).items():
+        assert type(vars(model)[name]) is type(value), name
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+            assert vars(model)[name].dtype == value.dtype
+            assert_allclose(abs(vars(model)[name]), abs(value), rtol=1e-6, atol=1e-8)
+    assert b"skdist" not in pickle.dumps(model)
+    assert vars(pickle.loads(pickle.dumps(model))).keys() == vars(plain).keys()
+    assert vars(clone(model)).keys() == vars(estimator).keys()
+    assert vars(copy.deepcopy(model)).keys() == vars(plain).keys()
+
+
+def test_classes_look_as_before():
+    names = ("fit", "predict", "score", "get_params")
+    before = {name: (getattr(Ridge, name).__doc__, signature(getattr(Ridge, name))) for name in names}
+    own, inherited = vars(Ridge)["fit"], "predict" in vars(Ridge)
+    with skdist_gpu.installed():
+        after = {name: (getattr(Ridge, name).__doc__, signature(getattr(Ridge, name))) for name in names}
+        assert vars(Ridge)["fit"] is not own
+        assert Ridge.fit.__qualname__ == "Ridge.fit"
+        assert pickle.loads(pickle.dumps(Ridge.fit)) is Ridge.fit
+        assert not hasattr(SVC(probability=False), "predict_proba")
+        assert not hasattr(KMeans(), "decision_function")
+    assert after == before
+    assert vars(Ridge)["fit"] is own
+    assert ("predict" in vars(Ridge)) == inherited
+
+
+def test_subclasses_are_not_touched(forced):
+    class Mine(Ridge):
+        def fit(self, X, y):
+            self.mine_ = True
+            return super().fit(X, y)
+
+    class Plain(Ridge):
+        pass
+
+    assert Mine().fit(X, Y).mine_
+    Plain().fit(X, Y).predict(X)
+    assert not forced.rows
+
+
+def test_errors_and_warnings_are_scikit_learns(forced):
+    bad = X.copy()
+    bad[3, 2] = np.nan
+    calls = [
+        lambda: Ridge(alpha=-1.0).fit(X, Y),
+        lambda: Ridge().fit(bad, Y),
+        lambda: Ridge().fit(X[:10], Y),
+        lambda: Ridge().fit(X[0], Y),
+        lambda: Ridge().fit(X),
+        lambda: Ridge().fit(X, Y, weight=1),
+        lambda: GaussianNB().fit(X, Y),
+        lambda: PCA(n_components=9).fit(X),
+        lambda: Ridge().predict(X),
+        lambda: Ridge().fit(X, Y).predict(X[:, :2]),
+    ]
+    with pytest.warns(ConvergenceWarning):
+        LogisticRegression(max_iter=1).fit(X, CLASSES)
+
+    def error_of(call):
+        with pytest.raises(Exception) as caught:  # noqa: PT011
+            call()
+        return type(caught.value), str(caught.value)
+
+    ours = [error_of(call) for call in calls]
+    skdist_gpu.uninstall()
+    assert ours == [error_of(call) for call in calls]
+
+
+def test_a_failed_fit_leaves_the_object_as_scikit_learn_leaves_it(forced):
+    def refitted():
+        model = Ridge().fit(FRAME, Y)
+        with pytest.raises(ValueError, match="NaN"):
+            model.fit(np.full_like(X, np.nan), Y)
+        return model
+
+    model = refitted()
+    skdist_gpu.uninstall()
+    assert vars(model).keys() == vars(refitted()).keys()
+    assert_allclose(model.coef_, Ridge().fit(X, Y).coef_)
+
+
+def test_a_second_fit_forgets_names_of_columns(forced):
+    model = Ridge().fit(FRAME, Y)
+    assert list(model.feature_names_in_) == list(FRAME)
+    assert not hasattr(model.fit(X, Y), "feature_names_in_")
+
+
+def test_a_random_state_goes_on_drawing(forced):
+    def centers():
+        model = KMeans(n_clusters=4, random_state=np.random.RandomState(3), n_init=1, max_iter=1)
+        return model.fit(X).cluster_centers_, model.fit(X).cluster_centers_
+
+    first, second = centers()
+    assert ("KMeans", "reductions:cpu") in engines_of(forced)
+    assert not np.allclose(first, second)
+
+
+def test_methods_that_fit_and_score(forced):
+    reduced = PCA(n_components=2).fit_transform(X)
+    labels = KMeans(n_clusters=3, random_state=0).fit_predict(X)
+    mixed = GaussianMixture(n_components=2, random_state=0).fit_predict(X)
+    encoded = TargetEncoder(cv=KFold(3)).fit_transform(X.round(), Y)
+    sparse = OneHotEncoder().fit_transform(X.round())
+    assert ("PCA", "reductions:cpu") in engines_of(forced, "fit_transform")
+    skdist_gpu.uninstall()
+    assert_allclose(abs(reduced), abs(PCA(n_components=2).fit_transform(X)), atol=1e-8)
+    assert (labels == KMeans(n_clusters=3, random_state=0).fit_predict(X)).all()
+    assert (mixed == GaussianMixture(n_components=2, random_state=0).fit_predict(X)).all()
+    assert_allclose(encoded, TargetEncoder(cv=KFold(3)).fit_transform(X.round(), Y))
+    assert abs(sparse - OneHotEncoder().fit_transform(X.round())).nnz == 0
+
+
+def test_set_output_routing_and_searches(forced):
+    scaled = StandardScaler().set_output(transform="pandas").fit_transform(FRAME)
+    assert list(scaled) == list(FRAME)
+    search = GridSearchCV(make_pipeline(StandardScaler(), Ridge()), {"ridge__alpha": [0.1, 10.0]}).fit(X, Y)
+    assert type(search.best_estimator_[-1]) is Ridge
+    assert {("Ridge", "reductions:cpu"), ("StandardScaler", "reductions:cpu")} <= engines_of(forced, "fit")
+    weights = np.linspace(0.1, 1.0, len(Y))
+    set_sklearn_config(enable_metadata_routing=True)
+    try:
+        scaler = StandardScaler().set_fit_request(sample_weight=False)
+        routed = make_pipeline(scaler, Ridge().set_fit_request(sample_weight=True))
+        found = routed.fit(X, Y, sample_weight=weights)[-1].coef_
+    finally:
+        set_sklearn_config(enable_metadata_routing=False)
+    skdist_gpu.uninstall()
+    expected = Ridge().fit(StandardScaler().fit_transform(X), Y, sample_weight=weights).coef_
+    assert_allclose(found, expected)
+    best = GridSearchCV(make_pipeline(StandardScaler(), Ridge()), {"ridge__alpha": [0.1, 10.0]}).fit(X, Y)
+    assert_allclose(search.cv_results_["mean_test_score"], best.cv_results_["mean_test_score"])
+
+
+@pytest.fixture
+def files(tmp_path):
+    FRAME.assign(y=CLASSES).to_parquet(tmp_path / "rows.parquet")
+    return tmp_path
+
+
+def _lazy(files):
+    """Yield rows, target, rows to predict, in containers that scikit-learn does not take."""
+    array, target = da.from_array(X, chunks=(200, 5)), da.from_array(CLASSES, chunks=200)
+    yield array, target, array
+    frame = dd.from_pandas(FRAME.assign(y=CLASSES), npartitions=3)
+    yield frame[list(FRAME)], frame["y"], frame[list(FRAME)]
+    yield dataset.dataset(files), "y", dataset.dataset(files)
+    query = pl.scan_parquet(files / "rows.parquet")
+    yield query, "y", query
+
+
+def test_containers_that_scikit_learn_does_not_take(files):
+    estimator = LogisticRegression(tol=1e-10, max_iter=1000)
+    plain = clone(estimator).fit(X, CLASSES)
+    with skdist_gpu.installed() as profile:
+        for rows, target, others in _lazy(files):
+            model = clone(estimator).fit(rows, target)
+            assert type(model) is LogisticRegression
+            assert_allclose(model.coef_, plain.coef_, rtol=1e-3)
+            predicted = model.predict(others)
+            assert type(predicted) is not np.ndarray, "the rows are lazy"
+            assert (np.asarray(predicted) == plain.predict(X)).all()
+            if not isinstance(target, str):
+                assert model.score(others, target) == plain.score(X, CLASSES)
+        array = da.from_array(X, chunks=(200, 5))
+        scaled = make_pipeline(StandardScaler(), PCA(n_components=2)).fit_transform(array)
+        assert isinstance(scaled, da.Array)
+        assert_allclose(abs(scaled.compute()), abs(make_pipeline(StandardScaler(), PCA(2)).fit_transform(X)), atol=1e-8)
+        frame = StandardScaler().set_output(transform="pandas").fit_transform(dd.from_pandas(FRAME, npartitions=2))
+        assert isinstance(frame, dd.DataFrame)
+        assert list(frame.compute()) == list(FRAME)
+    assert ("LogisticRegression", "sklearn:dask") in engines_of(profile, "predict")
+
+
+def test_a_forced_engine_gives_way_where_it_refuses(forced):
+    RandomForestClassifier(n_estimators=2).fit(X, CLASSES)
+    Ridge(positive=True).fit(X, Y)
+    assert engines_of(forced) == {("RandomForestClassifier", "sklearn:cpu"), ("Ridge", "sklearn:cpu")}
+
+
+def test_large_rows_go_to_the_engine_that_the_plan_chooses():
+    rows, y = np.random.default_rng(0).normal(size=(200_000, 20)), np.arange(200_000) % 3
+    with skdist_gpu.installed() as profile:
+        model = GaussianNB().fit(rows, y)
+        plan = skdist_gpu.explain(model).plan
+        predicted = model.predict(rows)
+    assert engines_of(profile) == {("GaussianNB", plan.chosen.name)}
+    assert plan.backend != "sklearn"
+    assert (predicted == GaussianNB().fit(rows, y).predict(rows)).all()
+
+
+def test_explain_tells_of_every_fit(forced):
+    assert skdist_gpu.explain(Ridge().fit(X, Y)).plan.backend == "reductions"
+    model = clone(Ridge()).fit(X, Y)
+    skdist_gpu.uninstall()
+    assert "ran on reductions:cpu" in skdist_gpu.explain(model)
+    with skdist_gpu.installed():
+        small = Ridge().fit(X[:20], Y[:20])
+    assert "ran on sklearn:cpu" in skdist_gpu.explain(small)
+    assert "fewer than" in skdist_gpu.explain(small)
+    with pytest.raises(NotFittedError, match="Nothing is known of this Ridge"):
+        skdist_gpu.explain(Ridge().fit(X, Y))
+
+
+def test_options_are_checked_and_installing_twice_is_installing_once():
+    own = vars(Ridge)["fit"]
+    with pytest.raises(BackendError, match="is not known"):
+        skdist_gpu.install(backend="nothing")
+    assert vars(Ridge)["fit"] is own
+    skdist_gpu.install()
+    skdist_gpu.install(backend="reductions")
+    with skdist_gpu.installed() as profile:
+        Ridge().fit(X, Y)
+    assert engines_of(profile) == {("Ridge", "sklearn:cpu")}
+    assert skdist_gpu.explain(Ridge().fit(X, Y)).plan.backend == "reductions"
+    skdist_gpu.uninstall()
+    skdist_gpu.uninstall()
+    assert vars(Ridge)["fit"] is own
+
+
+def test_no_warnings_of_ours():
+    rows = np.random.default_rng(0).normal(size=(100_000, 10))
+    with skdist_gpu.installed(), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        StandardScaler().fit_transform(rows)
+        KMeans(n_clusters=2, n_init=1, random_state=0).fit(rows)

@@ -1,0 +1,142 @@
+"""``python -m skdist_gpu``, workers, notebooks, and what is told of a program."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+
+import skdist_gpu
+
+PROGRAM = """
+import pickle, sys
+import numpy as np
+from sklearn.linear_model import Ridge
+from sklearn.preprocessing import StandardScaler
+
+
+class Mine:
+    pass
+
+
+rows = np.random.default_rng(0).normal(size=(60, 3))
+model = Ridge().fit(StandardScaler().fit_transform(rows), rows[:, 0])
+for _ in range(2):
+    model.predict(rows)
+pickle.loads(pickle.dumps(Mine()))
+print(__name__, sys.argv[1:], type(model).__module__)
+sys.exit(7)
+"""
+
+
+def run(*arguments, cwd, **environment):
+    command = [sys.executable, "-m", "skdist_gpu", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env={**os.environ, **environment})
+
+
+@pytest.fixture
+def program(tmp_path):
+    path = tmp_path / "program.py"
+    path.write_text(PROGRAM)
+    return path
+
+
+def test_a_script_runs_as_python_runs_it(program):
+    done = run("--backend", "reductions", "program.py", "--profile", "x", cwd=program.parent)
+    assert done.stdout == "__main__ ['--profile', 'x'] sklearn.linear_model._ridge\n"
+    assert (done.returncode, done.stderr) == (7, "")
+
+
+def test_a_module_runs_and_is_told_of(program):
+    trace, page = program.parent / "calls.json", program.parent / "calls.html"
+    options = ("-v", "--line-profile", "--backend=reductions", "--trace", trace, "--html", page)
+    done = run(*options, "-m", "program", "1", cwd=program.parent)
+    assert done.returncode == 7
+    assert "Ridge.fit: reductions:cpu" in done.stderr
+    told = json.loads(trace.read_text())
+    rows = {(row["estimator"], row["method"]): row for row in told["rows"]}
+    assert rows["Ridge", "predict"]["calls"] == 2
+    assert rows["Ridge", "fit"]["engine"] == "reductions:cpu"
+    assert len(told["calls"]) == 5  # two fits, a transform, two predictions
+    line = next(line for line in told["lines"] if line["what"].startswith("Ridge.predict"))
+    assert PROGRAM.splitlines()[int(line["line"].partition(":")[2]) - 1].strip() == "model.predict(rows)"
+    assert "<td>Ridge.fit</td>" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "Name a script"),
+        (("missing.py",), "no file 'missing.py'"),
+        (("-m", "no_such.module"), "no module 'no_such.module'"),
+        (("--backend", "nothing", "program.py"), "backend='nothing' is not known"),
+        (("--nothing", "program.py"), "No such option"),
+    ],
+)
+def test_mistakes_in_the_command_are_one_message(arguments, message, program):
+    done = run(*arguments, cwd=program.parent)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_errors_of_a_program_are_its_own(program):
+    program.write_text("raise KeyboardInterrupt\n")
+    assert "KeyboardInterrupt" in run("--profile", "program.py", cwd=program.parent).stderr
+    program.write_text("from sklearn.linear_model import Ridge\nRidge(alpha=-1).fit([[0.0]], [0.0])\n")
+    done = run("--profile", "program.py", cwd=program.parent)
+    assert done.returncode == 1
+    assert "InvalidParameterError" in done.stderr
+
+
+ORDERS = [
+    "import skdist_gpu; skdist_gpu.install(backend='reductions'); from sklearn.linear_model import Ridge",
+    "from sklearn.linear_model import Ridge; import skdist_gpu; skdist_gpu.install(backend='reductions')",
+    "import sklearn, skdist_gpu; skdist_gpu.install(backend='reductions'); Ridge = sklearn.linear_model.Ridge",
+]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_the_order_of_imports_does_not_matter(order):
+    code = f"""{order}
+from inspect import getsource
+import sklearn.linear_model._ridge as module
+getsource(module), module.__loader__.get_source
+assert skdist_gpu.explain(Ridge().fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0])).plan.backend == "reductions"
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_workers_that_import_the_package_do_as_their_parent(tmp_path):
+    code = "import skdist_gpu; from sklearn.linear_model import Ridge; print(Ridge.fit.__code__.co_filename)"
+    environment = {**os.environ, "SKDIST_GPU_INSTALL": "1"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert "skdist_gpu" in done.stdout
+    start = Path(skdist_gpu.__file__).parent / "programs" / "skdist_gpu.pth"
+    code = f"""
+import site, sys
+site.addpackage({str(start.parent)!r}, {start.name!r}, None)
+from sklearn.linear_model import Ridge
+print("skdist_gpu" in sys.modules, Ridge.fit.__code__.co_filename)
+"""
+    for setting, expected in (("1", "True"), ("", "False")):
+        environment["SKDIST_GPU_INSTALL"] = setting
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.startswith(expected)
+        assert ("skdist_gpu" in done.stdout) == (setting == "1")
+
+
+def test_a_profile_is_an_object(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(50, 2))
+    with skdist_gpu.installed(profile=skdist_gpu.Profile(trace=True)) as profile:
+        Ridge().fit(rows, rows[:, 0]).predict(rows)
+    assert [call.method for call in profile.calls] == ["fit", "predict"]
+    assert profile.seconds == pytest.approx(sum(call.seconds for call in profile.calls))
+    assert "Ridge.fit" in str(profile)
+    profile.to_json(tmp_path / "calls.json")
+    assert json.loads((tmp_path / "calls.json").read_text()) == profile.to_dict()
+    assert "no other engine was considered" in profile.rows[0].why + profile.rows[1].why
