@@ -210,9 +210,7 @@ def _by_name(estimator: Any) -> dict[str, str]:
     if estimator.backend == "incremental" and isinstance(plain, MiniBatchNMF):
         return {"check_transformer_n_iter": "partial_fit of scikit-learn's counts none"}
     if estimator.backend == "incremental" and isinstance(plain, SGDClassifier):
-        return {
-            "check_class_weight_classifiers": "it sets max_iter=1000, and this engine trains in as many epochs as asked"
-        }
+        return {"check_class_weight_classifiers": "it sets max_iter, and this engine trains in one epoch"}
     folds = isinstance(plain, (RidgeCV, LogisticRegressionCV)) and isinstance(plain.cv, int)
     if folds and estimator.backend.startswith("reductions"):
         return dict.fromkeys(_WEIGHTS, "it sets cv to a list of folds, which the engine that is asked for refuses")
