@@ -13,6 +13,9 @@ import pytest
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
+# predictions are tested as they are without the user's own measurements
+os.environ["SKDIST_GPU_CALIBRATION"] = os.devnull
+
 pytest_plugins = ["pytester"]
 collect_ignore = ["docs/conf.py"]
 GPU_TESTS_ASKED_FOR = re.compile(r"(?<!not )\b(multi_)?gpu\b")

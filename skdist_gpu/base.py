@@ -16,12 +16,13 @@ from sklearn.utils.validation import has_fit_parameter
 from skdist_gpu._compat.cuml import without_proxy
 from skdist_gpu._compat.questions import answer_with_the_plain
 from skdist_gpu._compat.sklearn import continued, diagram_box, goes_on, parameter_names, unfitted, validate_params
+from skdist_gpu._compat.sklearnex import without_patch
 from skdist_gpu.callbacks import CallsCallbacks, PassTasks, fit_task
 from skdist_gpu.config import DEFAULTS, check_option, get_config, parse_bytes
 from skdist_gpu.data.inspect import InputInfo, described_input, inspect_input
 from skdist_gpu.data.row_sets import RowSet
 from skdist_gpu.delegation import FitMethod, ParameterNames
-from skdist_gpu.engines.block_method import ModelCopies
+from skdist_gpu.engines.block_method import FittedState, ModelCopies
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.registry import entries_for, matches
@@ -67,7 +68,7 @@ class AutoScaleBase(ParameterNames, PartialFit, CallsCallbacks, ScoringMixin, Ba
 
     def _make_estimator(self) -> Any:
         """Return the estimator to fit: the user's own, or the default; not yet cloned."""
-        return without_proxy(self._default_estimator() if self.estimator is None else self.estimator)
+        return without_patch(without_proxy(self._default_estimator() if self.estimator is None else self.estimator))
 
     def _plain_estimator(self) -> Any:
         """Return what scikit-learn is told where it decides by the class of an estimator."""
@@ -228,6 +229,7 @@ class AutoScaleBase(ParameterNames, PartialFit, CallsCallbacks, ScoringMixin, Ba
         self.backend_ = candidate.backend
         self._labels = fitted.classes
         self._copies = ModelCopies()
+        self._copies.put(fitted.copies, FittedState(fitted.estimator) if fitted.copies else None)
         self.report_ = Report(candidate, seconds, tuple(failures), copies=self._copies)
         self._answers = fitted.answers
         if fitted.classes is not None:

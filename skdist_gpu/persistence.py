@@ -72,6 +72,7 @@ _LEARNED_TYPES = (
     *(f"xgboost.sklearn.XGB{kind}" for kind in ("Classifier", "RFClassifier", "RFRegressor", "Ranker", "Regressor")),
 )
 _OWN_PARTS = (
+    "engines.block_method.ModelCopies",
     "planning.plan.Candidate",
     "planning.plan.Plan",
     "info.report.Report",

@@ -19,7 +19,7 @@ from skdist_gpu.engines.registry import catalogue, engines
 PACKAGE = Path(skdist_gpu.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 GPU = {"cupy", "cupyx", "cudf", "dask_cudf", "cuml", "dask_cuda", "rmm", "numba"}
-BACKENDS = GPU | {"dask_ml", "xgboost"}
+BACKENDS = GPU | {"dask_ml", "xgboost", "sklearnex", "daal4py", "onedal"}
 DASK = {"dask", "distributed", "dask_expr"}
 MAY_IMPORT = {  # folder or file -> what it may import beside what all may
     "engines/": BACKENDS | DASK,

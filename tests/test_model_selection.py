@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn import model_selection as plain
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.compose import ColumnTransformer
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
@@ -372,3 +372,70 @@ def test_train_test_split_chooses_scikit_learns_rows(regression, kind):
     for found, expected in zip(ours, theirs, strict=True):
         assert type(found).__module__.startswith("dask")
         np.testing.assert_array_equal(np.sort(np.asarray(found.compute()), axis=0), np.sort(expected, axis=0))
+
+
+# --- columns of lazy tables ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    rng = np.random.default_rng(2)
+    numbers = pd.DataFrame(rng.standard_normal((400, 3)) * [1, 10, 100], columns=["a", "b", "c"])
+    return numbers.assign(text=rng.choice(["p", "q", "r"], 400))
+
+
+COLUMNS = {
+    "name": ["a", "b"],
+    "position": [0, 1],
+    "mask": [True, True, False, False],
+    "slice": slice("a", "b"),
+    "selector": make_column_selector(pattern="a|b"),
+    "callable": lambda frame: list(frame.columns[:2]),
+}
+
+
+@pytest.mark.parametrize("columns", COLUMNS)
+@pytest.mark.parametrize("kind", ["dask", "dataset", "polars"])
+def test_columns_of_lazy_tables(mixed, columns, kind, tmp_path):
+    transformer = ColumnTransformer(
+        [
+            ("scale", StandardScaler(), COLUMNS[columns]),
+            ("text", OneHotEncoder(), make_column_selector(dtype_exclude="number")),
+        ],
+        remainder=MinMaxScaler(),
+        sparse_threshold=0,
+    )
+    theirs = clone(transformer).fit(mixed)
+    ours = autoscale(transformer).fit(_stored(mixed, kind, tmp_path))
+    assert ours.get_feature_names_out().tolist() == theirs.get_feature_names_out().tolist()
+    assert ours.transformers_[0][2] == theirs.transformers_[0][2]
+    np.testing.assert_allclose(ours.transform(mixed), theirs.transform(mixed))
+    np.testing.assert_allclose(ours.named_transformers_["scale"].mean_, mixed[["a", "b"]].mean())
+    np.testing.assert_allclose(ours.named_transformers_["remainder"].data_max_, [mixed["c"].max()])
+
+
+def _stored(frame, kind, tmp_path):
+    if kind == "dask":
+        return dd.from_pandas(frame, npartitions=4)
+    frame.to_parquet(tmp_path / "rows.parquet")
+    if kind == "polars":
+        import polars
+
+        return polars.scan_parquet(tmp_path / "rows.parquet")
+    import pyarrow.dataset
+
+    return pyarrow.dataset.dataset(tmp_path / "rows.parquet")
+
+
+def test_a_pipeline_of_columns_over_dask_stays_lazy(mixed):
+    lazy = dd.from_pandas(mixed, npartitions=4)
+    y = lazy["a"] + lazy["b"]
+    columns = ColumnTransformer(
+        [("scale", StandardScaler(), ["a", "b", "c"]), ("text", OneHotEncoder(sparse_output=False), ["text"])]
+    )
+    ours = autoscale(make_pipeline(columns, Ridge())).fit(lazy, y)
+    theirs = make_pipeline(columns, Ridge()).fit(mixed, mixed["a"] + mixed["b"])
+    assert ours[0].named_transformers_["scale"].plan_.device == "dask"
+    predicted = ours.predict(lazy)
+    assert type(predicted).__module__.startswith("dask")
+    np.testing.assert_allclose(predicted.compute(), theirs.predict(mixed), rtol=1e-8)

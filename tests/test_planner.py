@@ -27,7 +27,7 @@ SERVER, LAPTOP = make_resources(gpus=1), make_resources(cpus=8, memory="16GB")
     ("estimator", "shape", "machine", "expected"),
     [
         (LinearRegression(), (10**3, 20), SERVER, "sklearn:cpu"),
-        (LinearRegression(), (10**6, 100), SERVER, "reductions:cpu"),  # no copy to the GPU
+        (LinearRegression(), (10**6, 100), SERVER, "reductions:gpu"),
         (LinearRegression(), (300, 3000), LAPTOP, "sklearn:cpu"),
         (LinearRegression(), (10**6, 100), LAPTOP, "reductions:cpu"),
         (LogisticRegression(), (10**3, 20), SERVER, "sklearn:cpu"),
@@ -36,7 +36,7 @@ SERVER, LAPTOP = make_resources(gpus=1), make_resources(cpus=8, memory="16GB")
         (PCA(), (10**6, 100), SERVER, "reductions:gpu"),
         (PCA(), (10**6, 100), LAPTOP, "reductions:cpu"),
         (PCA(), (10**5, 5000), SERVER, "sklearn:cpu"),
-        (RandomForestClassifier(), (10**6, 100), SERVER, "cuml:gpu"),
+        (RandomForestClassifier(), (10**6, 100), make_resources(cpus=2, gpus=1), "cuml:gpu"),
         (RandomForestClassifier(criterion="log_loss"), (10**6, 100), SERVER, "sklearn:cpu"),
         (Ridge(positive=True), (10**6, 100), SERVER, "sklearn:cpu"),
     ],

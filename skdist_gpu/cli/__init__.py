@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from skdist_gpu import __version__
-from skdist_gpu.cli import bench, demo, doctor, files, plan
+from skdist_gpu.cli import bench, calibrate, demo, doctor, files, plan
 from skdist_gpu.cli.errors import Commands
 
 
@@ -17,5 +17,5 @@ def main(verbose: bool) -> None:
 
 
 _FILES = (files.fit, files.predict, files.score, files.explain)
-for command in (demo.demo, doctor.doctor, plan.plan, *_FILES, bench.bench, doctor.show_versions):
+for command in (demo.demo, doctor.doctor, calibrate.calibrate, plan.plan, *_FILES, bench.bench, doctor.show_versions):
     main.add_command(command)

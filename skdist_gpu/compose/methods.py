@@ -8,6 +8,7 @@ from typing import Any
 from sklearn.utils.metaestimators import available_if
 
 from skdist_gpu._compat.questions import answer_with_the_plain
+from skdist_gpu.compose.columns import fit_columns
 from skdist_gpu.compose.plain import unwrap
 from skdist_gpu.compose.rows import fit_arguments, scores_itself
 from skdist_gpu.data.row_sets import RowSet, plain_target
@@ -33,20 +34,24 @@ def _plain_has(cls: Any, name: str) -> Any:
 
 
 def _fit(cls: Any, name: str) -> Any:
+    plain = cls.plain_class
+
     def fit(self: Any, X: Any, *args: Any, **kwargs: Any) -> Any:
         answer_with_the_plain()
         own = getattr(super(cls, self), name)
         if isinstance(X, RowSet) and not scores_itself(self, X):
             return fit_holder(self, name, own, X, *args, **kwargs)
+        if takes_columns and fit_columns(self, X, *args, **kwargs):
+            return self.transform(X) if name == "fit_transform" else self
         X, args, kwargs = fit_arguments(self, X, args, kwargs)
         if searches and name == "fit":
-            from skdist_gpu.compose.searches import (
-                fit_search,
-            )  # takes scikit-learn's metrics, which take time to import
+            # takes scikit-learn's metrics, which take time to import
+            from skdist_gpu.compose.searches import fit_search
 
             return fit_search(self, own, X, *args, **kwargs)
         return own(X, *args, **kwargs)
 
+    takes_columns = plain.__name__ == "ColumnTransformer"
     searches = any(base.__name__ == "BaseSearchCV" for base in cls.__mro__)
     return fit
 

@@ -44,11 +44,18 @@ class ModelCopies:
             self._kept[name] = (state, make())
         return self._kept[name][1]
 
+    def put(self, copies: dict[str, Any], state: Any) -> None:
+        """Keep copies that were made with a fitted state."""
+        self._kept |= {name: (state, copy) for name, copy in copies.items()}
+
     def __contains__(self, name: str) -> bool:
         return name in self._kept
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         return ModelCopies, ()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(ModelCopies())  # what skops writes
 
     def __dask_tokenize__(self) -> str:
         return "ModelCopies"  # a graph is the same with and without them

@@ -50,12 +50,14 @@ class Fitted:
     """What a fit gives: the plain fitted estimator.
 
     `classes` are the labels, where the plain estimator predicts codes 0 … n-1 for them; `answers` the
-    attributes that the plain estimator cannot hold.
+    attributes that the plain estimator cannot hold; `copies` the engine's own models, by name, that its
+    ``score.py`` finds among the :class:`ModelCopies` until the estimator changes.
     """
 
     estimator: Any
     classes: np.ndarray | None = None
     answers: dict[str, Any] = field(default_factory=dict)
+    copies: dict[str, Any] = field(default_factory=dict)
 
 
 class EngineInfo:

@@ -25,6 +25,7 @@ BUILT_IN = (
     "xgboost_external",
     "xgboost_dask",
     "voting",
+    "onedal",
     "sklearn",
     "incremental",
 )

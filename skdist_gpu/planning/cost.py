@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skdist_gpu.data.inspect import InputInfo
+from skdist_gpu.planning.calibrate import Calibration, own_calibration, probe_of
 from skdist_gpu.planning.work import amounts, form_of, kept_size, scoring_amounts
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "rates"
 # what an engine whose cost is a guess must beat scikit-learn's prediction by
 GUESS = 2.0
+# probes that use all cores themselves
+_ON_ALL_CORES = ("blas",)
 # methods that were measured, and the calls over which the start of a library is spread
 SCORING = ("predict", "predict_proba", "decision_function", "score_samples", "transform", "kneighbors")
 CALLS_FORESEEN = 10
@@ -243,11 +246,21 @@ def scoring_rates(machine: Machine, estimator: str, way: str) -> dict[str, dict[
 
 
 def _sum(rates: Mapping[str, float], work: Mapping[str, float], machine: Machine, n_cores: int) -> float:
-    return sum(rate * work.get(term, 0.0) * _slowness(term, machine, n_cores) for term, rate in rates.items())
+    own = own_calibration()
+    own = own if own is not None and own.n_cores == n_cores else None
+    return sum(rate * work.get(term, 0.0) * _slowness(term, machine, n_cores, own) for term, rate in rates.items())
 
 
-def _slowness(term: str, machine: Machine, n_cores: int) -> float:
-    """Return how much longer a unit of a term takes here than where it was measured."""
+def _slowness(term: str, machine: Machine, n_cores: int, own: Calibration | None) -> float:
+    """Return how much longer a unit of a term takes here than where it was measured.
+
+    The probes of both machines tell, where the user has taken them; else the number of cores.
+    """
+    probe, ratio = probe_of(term, bool(machine.gpu)), 1.0
+    if own is not None and probe in own.probes and probe in machine.probes:
+        ratio = own.probes[probe] / machine.probes[probe]
+        if probe in _ON_ALL_CORES:
+            return ratio
     if machine.gpu or term == "calls":
-        return 1.0
-    return machine.n_cores / max(1, n_cores) if machine.n_cores and n_cores else 1.0
+        return ratio
+    return ratio * (machine.n_cores / max(1, n_cores) if machine.n_cores and n_cores else 1.0)

@@ -96,6 +96,10 @@ class Container:
         """Return rows, counted from the first."""
         return data[rows]
 
+    def first_rows(self, data: Any, n: int) -> Any:
+        """Return up to so many of the first rows, in main memory as scikit-learn takes them."""
+        return self.to_host(self.rows(data, slice(n)))
+
     def delayed_blocks(self, data: Any) -> list[Any]:
         """Return one of Dask's delayed objects for each block of rows, with all columns."""
         raise TypeError(f"{type(data).__name__} has no lazy blocks.")

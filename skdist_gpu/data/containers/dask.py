@@ -32,6 +32,10 @@ class DaskArray(Container):
     def to_host(self, data: Any) -> Any:
         return block_to_host(data.compute())
 
+    def select(self, data: Any, names: Any) -> Any:
+        """Return some columns by their positions."""
+        return data[:, list(names)]
+
     def delayed_blocks(self, data: Any) -> list[Any]:
         """Return one delayed object for each block of rows, with all columns."""
         if data.ndim == 2 and data.numblocks[1] > 1:
@@ -74,6 +78,9 @@ class DaskFrame(Container):
 
     def to_host(self, data: Any) -> Any:
         return block_to_host(data.compute())
+
+    def first_rows(self, data: Any, n: int) -> Any:
+        return block_to_host(data.head(n, npartitions=-1))
 
     def map_rows(self, data: Any, function: Any, *arguments: Any) -> Any:
         """Return a lazy number for each row, by a function of a block."""

@@ -25,6 +25,14 @@ class FileDataset(Container):
     def names(self, data: Any) -> list[Any] | None:
         return list(data.schema.names)
 
+    def select(self, data: Any, names: Any) -> Any:
+        import pyarrow
+
+        return data.replace_schema(pyarrow.schema([data.schema.field(name) for name in names]))
+
+    def first_rows(self, data: Any, n: int) -> Any:
+        return data.head(n).to_pandas()
+
     def to_host(self, data: Any) -> Any:
         return data
 
@@ -47,6 +55,9 @@ class PolarsQuery(Container):
 
     def select(self, data: Any, names: Any) -> Any:
         return data.select(list(names))
+
+    def first_rows(self, data: Any, n: int) -> Any:
+        return data.head(n).collect().to_pandas()
 
     def to_host(self, data: Any) -> Any:
         return data.collect()

@@ -1,0 +1,265 @@
+"""Measure oneDAL's entries against scikit-learn and against what "auto" chooses, in one run.
+
+python benchmarks/onedal_rows.py table [--share 0.25] [--only NAME] [--output FILE]    seconds of fits and predictions
+python benchmarks/onedal_rows.py agreement [--only NAME] [--output FILE]               answers against scikit-learn's
+python benchmarks/onedal_rows.py leak [--output FILE]                                  memory that 500 fits leave behind
+
+An existing FILE keeps what it has of other jobs and of the other parts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+import time
+import warnings
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import psutil
+from measure import timed
+from sklearn.base import clone, is_classifier
+from sklearn.cluster import DBSCAN, KMeans
+from sklearn.datasets import load_diabetes, load_digits, make_blobs, make_classification, make_friedman1
+from sklearn.decomposition import PCA
+from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.manifold import TSNE
+from sklearn.metrics import adjusted_rand_score, log_loss, root_mean_squared_error
+from sklearn.model_selection import train_test_split
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, LocalOutlierFactor, NearestNeighbors
+from sklearn.svm import SVC, SVR, NuSVC, NuSVR
+
+from skdist_gpu import autoscale
+from skdist_gpu.engines.onedal.info import SCORED
+from skdist_gpu.engines.onedal.score import OneDALMethod
+from skdist_gpu.info.versions import describe_system
+
+ENGINES = ("sklearn", "onedal", "auto")
+# job -> estimator, rows, columns, what is timed beside the fit, and the rows that it is given
+TABLE: dict[str, tuple[Any, int, int, str, int]] = {
+    "RandomForestClassifier(50)": (RandomForestClassifier(50, random_state=0), 200_000, 20, "predict", 200_000),
+    "RandomForestRegressor(20)": (RandomForestRegressor(20, random_state=0), 100_000, 20, "predict", 100_000),
+    "SVC": (SVC(), 20_000, 20, "predict", 20_000),
+    "SVR": (SVR(), 20_000, 20, "predict", 20_000),
+    "NuSVC": (NuSVC(nu=0.1), 20_000, 20, "predict", 20_000),
+    "NuSVR": (NuSVR(), 20_000, 20, "predict", 20_000),
+    "DBSCAN": (DBSCAN(3.0), 50_000, 20, "", 0),
+    "KNeighborsClassifier": (KNeighborsClassifier(), 100_000, 20, "predict", 5_000),
+    "KNeighborsClassifier, 4 columns": (KNeighborsClassifier(), 100_000, 4, "predict", 50_000),
+    "KNeighborsRegressor": (KNeighborsRegressor(), 100_000, 20, "predict", 5_000),
+    "NearestNeighbors": (NearestNeighbors(), 100_000, 20, "kneighbors", 5_000),
+    "LocalOutlierFactor": (LocalOutlierFactor(), 30_000, 20, "", 0),
+    "LocalOutlierFactor, 4 columns": (LocalOutlierFactor(), 100_000, 4, "", 0),
+    "KMeans(20), clusters": (KMeans(20, random_state=0), 200_000, 20, "", 0),
+    "KMeans(100)": (KMeans(100, random_state=0), 200_000, 20, "", 0),
+    "LogisticRegression": (LogisticRegression(), 1_000_000, 50, "", 0),
+    "LinearRegression": (LinearRegression(), 1_000_000, 50, "", 0),
+    "Ridge": (Ridge(), 1_000_000, 50, "", 0),
+    "PCA(10)": (PCA(10), 1_000_000, 50, "", 0),
+}
+
+
+def rows_for(job: str, estimator: Any, n_rows: int, n_columns: int) -> tuple[np.ndarray, Any]:
+    """Return the data of a job."""
+    generator = np.random.default_rng(0)
+    if "clusters" in job or job == "DBSCAN":
+        return make_blobs(n_rows, n_columns, centers=20, cluster_std=0.8, random_state=0)[0], None
+    X = generator.normal(size=(n_rows, n_columns))
+    target = X[:, 0] + X[:, 1] * X[:, 2] + np.sin(3 * X[:, 3]) + 0.3 * generator.normal(size=n_rows)
+    return X, (target > 0).astype(int) if is_classifier(estimator) else target
+
+
+def table(share: float, only: str, keep: Callable[[str, dict[str, Any]], None]) -> None:
+    """Time each job on each engine, the seconds of its fit and of one method."""
+    for job, (estimator, n_rows, n_columns, method, n_scored) in TABLE.items():
+        if only not in job:
+            continue
+        n = int(n_rows * share)
+        X, y = rows_for(job, estimator, n, n_columns)
+        row: dict[str, Any] = {"rows": n, "columns": n_columns}
+        for engine in ENGINES:
+            model = autoscale(clone(estimator), backend=engine)
+            try:
+                seconds, fitted = timed(lambda model=model, X=X, y=y: clone(model).fit(X, y), 2)
+            except Exception as error:
+                row[engine] = {"refused": str(error).split("Nothing was")[0][-200:]}
+                continue
+            row[engine] = {"fit": round(seconds, 4), "engine": fitted.report_.candidate.name}
+            if method:
+                scored = X[: int(n_scored * share) if n_scored > 5_000 else n_scored]
+                row[engine][method] = round(timed(partial(getattr(fitted, method), scored), 2)[0], 4)
+                row["scored"] = len(scored)
+        keep(job, row)
+        time.sleep(1)  # lets others on this machine have a turn
+
+
+def losses(estimator: Any, X: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    """Return the mean over ten seeds of the loss of oneDAL's forest over that of scikit-learn's, and its own error."""
+    found = []
+    for seed in range(10):
+        X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.5, random_state=seed)
+        seeded = clone(estimator).set_params(random_state=seed)
+        models = [_with_onedal(seeded).fit(X_train, y_train), clone(seeded).fit(X_train, y_train)]
+        if is_classifier(estimator):
+            wrong = [1 - m.score(X_test, y_test) for m in models]
+            # a forest may give a class no chance at all
+            loss = [log_loss(y_test, np.clip(m.predict_proba(X_test), 1e-3, 1)) for m in models]
+        else:
+            wrong, loss = [0.0, 0.0], [root_mean_squared_error(y_test, m.predict(X_test)) for m in models]
+        found.append([*loss, *wrong])
+    ours, theirs, ours_wrong, theirs_wrong = np.mean(found, axis=0)
+    answer = {"loss": round(ours, 5), "loss / scikit-learn's": round(ours / theirs, 4)}
+    if is_classifier(estimator):
+        answer |= {"error": round(ours_wrong, 4), "scikit-learn's error": round(theirs_wrong, 4)}
+    return answer
+
+
+def _with_onedal(estimator: Any) -> Any:
+    """Return an estimator that oneDAL fits: by our engine, or, what that refuses, scikit-learn-intelex's own."""
+    name = type(estimator).__name__
+    if name != "TSNE" and not name.startswith("ExtraTrees"):
+        return autoscale(estimator, backend="onedal")
+    module = import_module("sklearnex.manifold" if name == "TSNE" else "sklearnex.ensemble")
+    return getattr(module, name)(**estimator.get_params())
+
+
+def difference(estimator: Any, X: np.ndarray, y: Any) -> dict[str, float]:
+    """Return by how much a fit's answers are off scikit-learn's: the plain estimator's, and oneDAL's own model's."""
+    ours, theirs = _with_onedal(clone(estimator)).fit(X, y), clone(estimator).fit(X, y)
+    answer: dict[str, float] = {}
+    for name in ("decision_function", "predict_proba", "predict", "score_samples"):
+        if hasattr(theirs, name) and hasattr(ours, name):
+            expected, plain = (getattr(m, name)(X) for m in (theirs, ours.estimator_))
+            answer[f"{name}: plain"] = _off(plain, expected)
+            if name in SCORED.get(type(estimator).__name__, ()):
+                answer[f"{name}: oneDAL's model"] = _off(_own(ours, name, X), expected)
+    if hasattr(theirs, "labels_"):
+        answer["adjusted Rand index"] = float(adjusted_rand_score(theirs.labels_, ours.labels_))
+        if hasattr(theirs, "core_sample_indices_"):
+            answer["labels that differ"] = float(np.mean(theirs.labels_ != ours.labels_))
+    for name in ("inertia_", "kl_divergence_"):
+        if hasattr(theirs, name):
+            answer[f"{name} / scikit-learn's"] = float(getattr(ours, name) / getattr(theirs, name))
+    if hasattr(theirs, "kneighbors"):
+        expected, found = theirs.kneighbors(X[:1000]), _own(ours, "kneighbors", X[:1000])
+        answer["distances"] = _off(found[0], expected[0])
+        answer["neighbours that differ"] = float(np.mean(found[1] != expected[1]))
+    return answer
+
+
+def _own(model: Any, method: str, X: np.ndarray) -> Any:
+    """Return what oneDAL's own model answers, which the fit has left."""
+    return model._block_method(method).as_class(OneDALMethod).of_host_rows(X)
+
+
+def _off(found: np.ndarray, expected: np.ndarray) -> float:
+    if expected.dtype.kind != "f":
+        return float(np.mean(found != expected))
+    return float(np.abs(found - expected).max() / np.abs(expected).max())
+
+
+def agreement(only: str, keep: Callable[[str, dict[str, Any]], None]) -> None:
+    """Compare answers with scikit-learn's: of forests their quality over ten seeds, of the rest the values."""
+    five = make_classification(3000, 20, n_informative=10, n_classes=5, flip_y=0.1, random_state=0)
+    two = make_classification(3000, 20, n_informative=8, flip_y=0.1, random_state=0)
+    friedman, diabetes = make_friedman1(3000, 10, noise=1.0, random_state=0), load_diabetes(return_X_y=True)
+    numbers = {"Friedman 1": friedman, "diabetes": diabetes}
+    labels = {"two classes": two, "five classes": five, "digits": load_digits(return_X_y=True)}
+    shallow = {"min_samples_leaf": 5, "max_features": 0.5}
+    forests: list[tuple[Any, dict[str, Any]]] = [
+        (RandomForestRegressor(50), numbers),
+        (RandomForestRegressor(50, **shallow), numbers),
+        (ExtraTreesRegressor(50), numbers),
+        (RandomForestClassifier(50), labels),
+        (RandomForestClassifier(50, max_depth=6), labels),
+        (ExtraTreesClassifier(50), labels),
+        (ExtraTreesClassifier(50, min_samples_leaf=5), labels),
+    ]
+    for forest, tables in forests:
+        for name, (X, y) in tables.items():
+            job = f"{forest}, {name}"
+            if only in job:
+                keep(job, _judged(lambda f=forest, X=X, y=y: losses(f, X, y)))
+    coarse = np.random.default_rng(0).integers(0, 4, size=(2000, 3)).astype(float)  # many rows are alike
+    X, y = five
+    others: list[tuple[Any, str, Any, Any]] = [
+        *((cls(), f"{kind}", data[0], data[1]) for cls in (SVC,) for kind, data in labels.items()),
+        *((NuSVC(nu=0.1), kind, data[0], data[1]) for kind, data in labels.items()),
+        *((cls(), kind, data[0], data[1]) for cls in (SVR, NuSVR) for kind, data in numbers.items()),
+        (SVC(), "float32", X.astype(np.float32), y),
+        (KNeighborsClassifier(), "five classes", X, y),
+        (KNeighborsClassifier(weights="distance"), "4 columns", X[:, :4], y),
+        (KNeighborsClassifier(), "ties", coarse, (coarse.sum(axis=1) > 4).astype(int)),
+        (KNeighborsClassifier(), "float32", X.astype(np.float32), y),
+        (KNeighborsRegressor(), "Friedman 1", *friedman),
+        (NearestNeighbors(), "five classes", X, None),
+        (NearestNeighbors(), "ties", coarse, None),
+        (LocalOutlierFactor(novelty=True), "five classes", X, None),
+        (LocalOutlierFactor(novelty=True), "ties", coarse + 0.01 * np.arange(2000)[:, None] / 2000, None),
+        *((DBSCAN(eps), f"eps={eps}", X[:, :6], None) for eps in (0.8, 1.0, 1.5)),
+        (DBSCAN(1.0), "ties", coarse, None),
+        *((KMeans(8, random_state=seed), f"seed {seed}", X, None) for seed in range(10)),
+        *((TSNE(random_state=seed, max_iter=500), f"seed {seed}", X[:800], None) for seed in range(3)),
+    ]
+    for estimator, kind, X, y in others:
+        job = f"{estimator}, {kind}"
+        if only in job:
+            keep(job, _judged(lambda e=estimator, X=X, y=y: difference(e, X, y)))
+
+
+def _judged(compare: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return compare()
+    except Exception as error:
+        return {"refused": str(error)[-200:]}
+
+
+def leak(only: str, keep: Callable[[str, dict[str, Any]], None]) -> None:
+    """Fit 500 times, and return the bytes by which the process grew from the 100th on."""
+    X, y = make_classification(1000, 10, random_state=0)
+    forest = {"n_estimators": 5, "random_state": 0}
+    estimators = [RandomForestClassifier(**forest), RandomForestRegressor(**forest), SVC(), KNeighborsClassifier()]
+    estimators += [DBSCAN(), KMeans(3, random_state=0), LocalOutlierFactor()]
+    for estimator in estimators:
+        if only not in str(estimator):
+            continue
+        model, process, sizes = autoscale(estimator, backend="onedal"), psutil.Process(), []
+        for i in range(500):
+            model.fit(X, y)
+            if i % 100 == 99:
+                sizes.append(process.memory_info().rss)
+        keep(str(estimator), {"bytes": sizes[-1] - sizes[0], "bytes of each fit": round((sizes[-1] - sizes[0]) / 400)})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", choices=("table", "agreement", "leak"))
+    parser.add_argument("--share", type=float, default=1.0)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--output", type=pathlib.Path)
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    output = arguments.output
+    written = json.loads(output.read_text()) if output and output.exists() else {}
+    rows = written.setdefault(arguments.part, {})
+
+    def keep(job: str, row: dict[str, Any]) -> None:
+        print(job, row, flush=True)
+        rows[job] = row
+        if output:
+            output.write_text(json.dumps({"date": time.strftime("%Y-%m-%d"), **written, **describe_system()}, indent=1))
+
+    parts: dict[str, Callable[..., None]] = {"agreement": agreement, "leak": leak}
+    if arguments.part == "table":
+        table(arguments.share, arguments.only, keep)
+    else:
+        parts[arguments.part](arguments.only, keep)
+
+
+if __name__ == "__main__":
+    main()

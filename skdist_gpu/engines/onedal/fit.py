@@ -1,0 +1,165 @@
+"""oneDAL on the CPU, brought home as the plain scikit-learn estimator."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.cluster import kmeans_plusplus
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state, get_tags
+from sklearn.utils.multiclass import check_classification_targets
+
+from skdist_gpu._compat.sklearn import keep_kmeans_state
+from skdist_gpu._compat.sklearn_learned import index_neighbours, local_density
+from skdist_gpu._compat.sklearnex import NotAccelerated, iterations_limit, twin_of
+from skdist_gpu.data.convert import validate
+from skdist_gpu.engines.onedal.forests import FORESTS, fit_forest
+from skdist_gpu.engines.onedal.threads import limited_threads, thread_budget
+from skdist_gpu.engines.parameters import check_as_scikit_learn
+from skdist_gpu.engines.protocol import FitJob, Fitted
+from skdist_gpu.exceptions import EngineRefusal
+
+
+def fit(job: FitJob) -> Fitted:
+    """Fit with oneDAL and carry the result over to the job's scikit-learn estimator."""
+    estimator, name = job.estimator, type(job.estimator).__name__
+    check_as_scikit_learn(job)
+    y = job.y if get_tags(estimator).target_tags.required else None
+    X, y, sample_weight = validate(estimator, job.X, y, job.sample_weight, sparse=False, multi_target=False)
+    if is_classifier(estimator):
+        check_classification_targets(y)
+        if name not in _MARGINS and (y == y[0]).all():
+            raise EngineRefusal("y has only one class, and oneDAL needs two")
+    job.progress.start(f"{name} with oneDAL")
+    try:
+        with limited_threads(thread_budget(estimator, job.resources.n_cores)):
+            twin = _FITS[name](estimator, X, y, sample_weight)
+    except NotAccelerated as error:
+        raise EngineRefusal(f"oneDAL refuses: {error}") from error
+    except RuntimeError as error:
+        if "alloc" in str(error).lower():
+            raise MemoryError(str(error)) from error
+        raise
+    job.progress.finish()
+    return Fitted(estimator, copies={} if twin is None else {"onedal": twin})
+
+
+def _fit_vectors(estimator: Any, X: np.ndarray, y: np.ndarray, sample_weight: Any) -> Any:
+    """Fit a support vector machine in place, in float64 as scikit-learn does."""
+    if len(X) < 2:
+        raise EngineRefusal("X has 1 sample, and oneDAL needs two to begin with")
+    X = X.astype(np.float64, copy=False)
+    twin = twin_of(estimator).fit(X, y, sample_weight)
+    limit = iterations_limit(estimator)
+    if np.max(twin.n_iter_) >= limit:
+        raise EngineRefusal(f"oneDAL stopped after {limit} iterations, before its support vectors had settled")
+    labels = getattr(twin, "classes_", None)
+    order = np.arange(len(twin.support_))
+    if labels is not None:
+        # scikit-learn's are in the order of their classes
+        order = np.lexsort((twin.support_, np.searchsorted(labels, y[twin.support_])))
+        estimator.classes_, estimator.class_weight_ = labels, _class_weights(twin)
+        estimator._n_support = np.asarray(twin._n_support, dtype=np.int32)
+    else:
+        estimator._n_support = np.full(2, len(order), dtype=np.int32)
+    estimator.support_ = np.asarray(twin.support_, dtype=np.int32)[order]
+    estimator.support_vectors_ = np.ascontiguousarray(X[estimator.support_])
+    estimator.dual_coef_ = np.ascontiguousarray(np.asarray(twin.dual_coef_, dtype=np.float64)[:, order])
+    estimator.intercept_ = np.array(twin.intercept_, dtype=np.float64)
+    sign = -1.0 if labels is not None and len(labels) == 2 else 1.0
+    estimator._dual_coef_, estimator._intercept_ = sign * estimator.dual_coef_, sign * estimator.intercept_
+    estimator._gamma, estimator._sparse, estimator._effective_probability = float(twin._gamma), False, False
+    estimator._probA = estimator._probB = np.empty(0)
+    estimator.fit_status_, estimator.shape_fit_ = 0, X.shape
+    iterations = np.asarray(twin.n_iter_, dtype=np.int32).reshape(-1)
+    estimator._num_iter = iterations
+    estimator.n_iter_ = iterations if labels is not None else int(iterations[0])
+    return twin
+
+
+def _class_weights(twin: Any) -> np.ndarray:
+    return np.ones(len(twin.classes_)) if twin.class_weight_ is None else np.asarray(twin.class_weight_)
+
+
+def _fit_neighbours(estimator: Any, X: np.ndarray, y: Any, sample_weight: Any) -> Any:
+    """Let scikit-learn keep the rows, and oneDAL look for their neighbours."""
+    names = getattr(estimator, "feature_names_in_", None)
+    estimator.fit(X) if y is None else estimator.fit(X, y)
+    if names is not None:
+        estimator.feature_names_in_ = names
+    return twin_of(estimator).fit(X.astype(np.float64, copy=False), y)
+
+
+def _fit_outlier_factor(estimator: Any, X: np.ndarray, y: Any, sample_weight: Any) -> Any:
+    """Fit a local outlier factor in place by scikit-learn's formulas, from the neighbours that oneDAL finds."""
+    twin = twin_of(estimator).fit(X.astype(np.float64, copy=False))
+    index_neighbours(estimator, X)
+    estimator.n_neighbors_ = twin.n_neighbors_
+    distances, neighbours = twin.kneighbors(n_neighbors=estimator.n_neighbors_)
+    estimator._distances_fit_X_ = distances.astype(X.dtype, copy=False)
+    estimator._lrd = local_density(estimator, estimator._distances_fit_X_, neighbours)
+    estimator.negative_outlier_factor_ = -np.mean(estimator._lrd[neighbours] / estimator._lrd[:, None], axis=1)
+    estimator.offset_ = -1.5
+    if estimator.contamination != "auto":
+        estimator.offset_ = np.percentile(estimator.negative_outlier_factor_, 100.0 * estimator.contamination)
+    return twin
+
+
+def _fit_dbscan(estimator: Any, X: np.ndarray, y: Any, sample_weight: Any) -> None:
+    """Fit a DBSCAN in place."""
+    twin = twin_of(estimator).fit(X.astype(np.float64, copy=False), sample_weight=sample_weight)
+    estimator.labels_ = np.asarray(twin.labels_, dtype=np.intp)
+    estimator.core_sample_indices_ = np.asarray(twin.core_sample_indices_, dtype=np.intp)
+    estimator.components_ = X[estimator.core_sample_indices_].copy()
+
+
+def _fit_kmeans(estimator: Any, X: np.ndarray, y: Any, sample_weight: Any) -> None:
+    """Fit a KMeans in place by Lloyd's steps from the centres that scikit-learn would begin with."""
+    origin = X.mean(axis=0)
+    rows = X - origin
+    generator = check_random_state(estimator.random_state)
+    starts = (_first_centres(estimator, rows, origin, generator) for _ in range(_starts_of(estimator)))
+    best = min((twin_of(estimator, init=start, n_init=1).fit(rows) for start in starts), key=lambda twin: twin.inertia_)
+    keep_kmeans_state(estimator, best.cluster_centers_)
+    estimator.cluster_centers_ = np.asarray(best.cluster_centers_, dtype=X.dtype) + origin
+    estimator.labels_ = np.asarray(best.labels_, dtype=np.int32).reshape(-1)
+    estimator.inertia_, estimator.n_iter_ = float(best.inertia_), int(best.n_iter_)
+    found = len(np.unique(estimator.labels_))
+    if found < estimator.n_clusters:
+        warnings.warn(
+            f"Number of distinct clusters ({found}) found smaller than n_clusters ({estimator.n_clusters}). "
+            "Possibly due to duplicate points in X.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+
+
+def _starts_of(estimator: Any) -> int:
+    if not isinstance(estimator.init, str):
+        return 1
+    return (1 if estimator.init == "k-means++" else 10) if estimator.n_init == "auto" else estimator.n_init
+
+
+def _first_centres(estimator: Any, rows: np.ndarray, origin: np.ndarray, generator: Any) -> np.ndarray:
+    if not isinstance(estimator.init, str):
+        return np.ascontiguousarray(estimator.init, dtype=rows.dtype) - origin
+    if estimator.init == "k-means++":
+        return kmeans_plusplus(rows, estimator.n_clusters, random_state=generator)[0]
+    equally = np.full(len(rows), 1 / len(rows))
+    return rows[generator.choice(len(rows), size=estimator.n_clusters, replace=False, p=equally)]
+
+
+# whose own fit says what scikit-learn's says of one class
+_MARGINS = ("SVC", "NuSVC")
+_FITS: dict[str, Callable[..., Any]] = {
+    **dict.fromkeys(FORESTS, fit_forest),
+    **dict.fromkeys(("SVC", "SVR", "NuSVC", "NuSVR"), _fit_vectors),
+    **dict.fromkeys(("KNeighborsClassifier", "KNeighborsRegressor", "NearestNeighbors"), _fit_neighbours),
+    "LocalOutlierFactor": _fit_outlier_factor,
+    "DBSCAN": _fit_dbscan,
+    "KMeans": _fit_kmeans,
+}

@@ -1,0 +1,136 @@
+"""oneDAL, by scikit-learn-intelex, on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from skdist_gpu.data.inspect import InputInfo
+from skdist_gpu.engines.entry import Entry
+from skdist_gpu.engines.protocol import EngineInfo
+
+
+def _entry(estimator: str, **options: Any) -> Entry:
+    return Entry(estimator, "onedal", "cpu", **options)
+
+
+def _few(n_estimators: int) -> bool:
+    return n_estimators <= 6024
+
+
+def _share_or_count(max_samples: Any) -> bool:
+    return max_samples is None or isinstance(max_samples, int) or max_samples <= 1
+
+
+def _one_weight_a_class(class_weight: Any) -> bool:
+    return class_weight is None or class_weight == "balanced" or isinstance(class_weight, dict)
+
+
+def _no_function(init: Any) -> bool:
+    return not callable(init)
+
+
+# parameters by its own conditions (scikit-learn-intelex 2026.2); what depends on the data, it tells when it fits
+_FOREST: dict[str, Any] = {
+    "n_estimators": _few,
+    "ccp_alpha": (0.0,),
+    "monotonic_cst": (None,),
+    "oob_score": (False,),
+    "max_samples": _share_or_count,
+}
+_CLASSES: dict[str, Any] = {"criterion": ("gini",), "class_weight": _one_weight_a_class}
+_NUMBERS: dict[str, Any] = {"criterion": ("squared_error",)}
+# an own number of iterations counts other steps than scikit-learn's
+_VECTORS: dict[str, Any] = {"kernel": ("linear", "poly", "rbf", "sigmoid"), "max_iter": (-1,)}
+# probabilities are calibrated on all rows, not by folds as scikit-learn's
+_MARGINS: dict[str, Any] = {**_VECTORS, "probability": (False, "deprecated")}
+_NEIGHBOURS: dict[str, Any] = {
+    "metric": ("minkowski", "euclidean", "l2"),
+    "p": (2,),
+    "metric_params": (None,),
+    "algorithm": ("auto", "brute", "kd_tree"),
+}
+_WEIGHED: dict[str, Any] = {**_NEIGHBOURS, "weights": ("uniform", "distance")}
+
+ENTRIES: tuple[Entry, ...] = (
+    *(
+        _entry(name, accepts={**_FOREST, **target}, tolerance=float("inf"), memory=3)
+        for name, target in (("RandomForestClassifier", _CLASSES), ("RandomForestRegressor", _NUMBERS))
+    ),
+    *(
+        _entry(name, refusal=f"oneDAL's extremely random trees are others: {worse} (benchmarks/onedal_rows.py)")
+        for name, worse in (
+            ("ExtraTreesClassifier", "11.4 % of rows wrong, scikit-learn's 10.8 %, over ten seeds of two classes"),
+            ("ExtraTreesRegressor", "13 % more error than scikit-learn's over ten seeds of Friedman's function"),
+        )
+    ),
+    *(_entry(name, accepts=_MARGINS, weights=True, tolerance=1e-2) for name in ("SVC", "NuSVC")),
+    *(_entry(name, accepts=_VECTORS, weights=True, tolerance=1e-2) for name in ("SVR", "NuSVR")),
+    *(_entry(name, accepts=_WEIGHED) for name in ("KNeighborsClassifier", "KNeighborsRegressor")),
+    *(_entry(name, accepts=_NEIGHBOURS) for name in ("NearestNeighbors", "LocalOutlierFactor")),
+    _entry(
+        "DBSCAN",
+        accepts={"metric": ("euclidean",), "algorithm": ("auto", "brute")},
+        weights=True,
+        tolerance=0.0,
+    ),
+    _entry("KMeans", accepts={"algorithm": ("lloyd",), "init": _no_function}, tolerance=1e-2),
+    _entry(
+        "TSNE",
+        refusal="oneDAL's embeddings diverge 8 to 20 % more than scikit-learn's after as many steps, of five classes "
+        "and of digits (benchmarks/onedal_rows.py)",
+    ),
+)
+
+# methods that its models score with, and what these take: a call, a level of a tree, a query of a k-d tree, a product
+SCORED = {
+    "RandomForestClassifier": ("predict", "predict_proba"),
+    "RandomForestRegressor": ("predict",),
+    "SVC": ("predict", "decision_function"),
+    "NuSVC": ("predict", "decision_function"),
+    "SVR": ("predict",),
+    "NuSVR": ("predict",),
+    "KNeighborsClassifier": ("predict", "predict_proba"),
+    "KNeighborsRegressor": ("predict",),
+    "LocalOutlierFactor": ("predict", "decision_function", "score_samples"),
+}
+CALL_SECONDS, LEVEL_SECONDS, TREE_QUERY_SECONDS, PRODUCT_SECONDS = 2e-3, 1e-8, 3.5e-6, 2e-10
+
+
+class OneDAL(EngineInfo):
+    """oneDAL's algorithms, brought home as scikit-learn's estimators."""
+
+    name = "onedal"
+    rank = 30
+    packages = {"cpu": {"sklearnex": "2026.2"}}
+    extras = {"cpu": "onedal"}
+    reads = {"cpu": ("host",)}
+    scores = {"cpu": ("sklearn",)}
+
+    def entries(self) -> Iterable[Entry]:
+        return ENTRIES
+
+    def why(self, entry: Entry, estimator: Any, info: Any, resources: Any) -> list[str]:
+        return [f"oneDAL on {resources.n_cores} cores supports these parameters and data"]
+
+    def scoring_refusals(self, model: Any, method: str, info: InputInfo, device: str) -> list[str]:
+        if method not in SCORED.get(type(model).__name__, ()):
+            return [f"does not compute {method} of {type(model).__name__}"]
+        if hasattr(model, "estimators_") and hasattr(model, "_n_samples"):
+            return ["its trees were not grown by oneDAL, which takes no others"]
+        return []
+
+    def scoring_seconds(self, model: Any, method: str, info: InputInfo, device: str) -> float | None:
+        """Predict from what it took on two cores of an x86-64 server (benchmarks/onedal_rows.py)."""
+        n, d = info.n_samples, info.n_features
+        if n is None or d is None:
+            return None
+        if hasattr(model, "estimators_"):
+            return CALL_SECONDS + n * sum(tree.tree_.max_depth for tree in model.estimators_) * LEVEL_SECONDS
+        kept = getattr(model, "support_", getattr(model, "_fit_X", ()))
+        if getattr(model, "_fit_method", "") == "kd_tree":
+            return CALL_SECONDS + n * TREE_QUERY_SECONDS
+        return CALL_SECONDS + n * len(kept) * d * PRODUCT_SECONDS
+
+
+INFO = OneDAL()

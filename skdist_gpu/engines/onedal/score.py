@@ -1,0 +1,41 @@
+"""Score rows in main memory with the oneDAL model that a fit has left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import joblib
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from skdist_gpu._compat.sklearnex import NotAccelerated
+from skdist_gpu.engines.block_method import BlockMethod, FittedState
+from skdist_gpu.engines.onedal.forests import FORESTS, rounded
+from skdist_gpu.engines.onedal.threads import limited_threads, thread_budget
+from skdist_gpu.exceptions import EngineRefusal
+
+
+class OneDALMethod(BlockMethod):
+    """A method of a fitted scikit-learn estimator for rows in main memory."""
+
+    def of_host_rows(self, X: Any) -> Any:
+        model = self._model()
+        if model is None:
+            raise EngineRefusal("the model of oneDAL is gone, since the estimator was pickled or changed after its fit")
+        rows = validate_data(self.estimator, X, reset=False, dtype=np.float64)
+        if type(self.estimator).__name__ in FORESTS:
+            rows = rounded(rows)
+        try:
+            with limited_threads(thread_budget(self.estimator, joblib.cpu_count())):
+                return getattr(model, self.method)(rows, **self.params)
+        except NotAccelerated as error:
+            raise EngineRefusal(f"oneDAL refuses: {error}") from error
+
+    def _model(self) -> Any:
+        """Return oneDAL's model, unless the estimator has changed since the fit; None where it has none."""
+        if "onedal" not in self.copies:
+            return None
+        return self.copies.get("onedal", FittedState(self.estimator), lambda: None)
+
+
+METHODS = {"cpu": OneDALMethod}

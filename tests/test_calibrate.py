@@ -1,0 +1,74 @@
+"""The user's own measurements of the machine scale what is predicted."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from sklearn.linear_model import Ridge
+
+from skdist_gpu.cli import main
+from skdist_gpu.data.inspect import described_input
+from skdist_gpu.hardware.detect import detect_resources
+from skdist_gpu.planning.calibrate import calibration_path, own_calibration
+from skdist_gpu.planning.cost import Machine, predict, rate_key, shipped_machines
+from skdist_gpu.testing import make_resources
+
+ROWS = described_input((1000, 10), "float64")
+MACHINE = Machine(
+    "made up",
+    "2026-01-01",
+    n_cores=4,
+    probes={"blas": 1e-11, "memory": 1e-10, "interpreter": 1e-8},
+    rates={rate_key("Ridge", "engine:cpu", False): {"calls": 1e-3, "gram": 1e-9, "values": 1e-9}},
+)
+
+
+def _predicted(n_cores):
+    return predict(Ridge(), "engine:cpu", ROWS, make_resources(cpus=n_cores), machines=(MACHINE,)).seconds
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    path = tmp_path / "own.json"
+    monkeypatch.setenv("SKDIST_GPU_CALIBRATION", str(path))
+
+    def write(**probes):
+        path.write_text(json.dumps({"n_cores": 8, "probes": probes}))
+
+    return write
+
+
+def test_each_term_is_scaled_by_its_probe(own):
+    own(blas=2e-11, memory=5e-10, interpreter=3e-8)
+    assert _predicted(8) == pytest.approx(3 * 1e-3 + 2 * 1e-9 * 1e5 + 5 * 4 / 8 * 1e-9 * 1e4)
+    # for a machine of another size the number of cores says it
+    assert _predicted(2) == pytest.approx(1e-3 + 4 / 2 * (1e-9 * 1e5 + 1e-9 * 1e4))
+
+
+def test_without_measurements_or_with_unreadable_ones_the_cores_say_it(own, tmp_path):
+    expected = 1e-3 + 4 / 8 * (1e-9 * 1e5 + 1e-9 * 1e4)
+    assert _predicted(8) == pytest.approx(expected)
+    (tmp_path / "own.json").write_text("no JSON")
+    assert own_calibration() is None
+
+
+def test_the_command_measures_and_writes(own):
+    done = CliRunner().invoke(main, ["calibrate", "--seconds", "0.05"])
+    assert done.exit_code == 0, done.output
+    written = own_calibration()
+    assert str(calibration_path()) in done.output
+    assert written.n_cores == detect_resources().n_cores
+    assert {"blas", "memory", "interpreter"} <= set(written.probes)
+    assert all(0 < seconds < 1e-4 for seconds in written.probes.values())
+
+
+def test_the_file_is_in_the_users_configuration(monkeypatch, tmp_path):
+    monkeypatch.delenv("SKDIST_GPU_CALIBRATION")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert calibration_path() == tmp_path / "skdist_gpu" / "calibration.json"
+
+
+def test_machines_that_are_shipped_name_their_probes():
+    known = {"blas", "memory", "interpreter", "gpu_blas", "gpu_memory", "launch", "copy"}
+    assert all(set(machine.probes) <= known for machine in shipped_machines())
+    assert any(machine.probes for machine in shipped_machines())
