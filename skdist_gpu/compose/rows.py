@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from skdist_gpu.compose.children import children
 from skdist_gpu.config import format_bytes
 from skdist_gpu.data.containers import HOST, container_of
 from skdist_gpu.data.convert import to_host
@@ -32,10 +31,8 @@ def hands_on(obj: Any) -> bool:
 
 def scores_itself(obj: Any, X: Any) -> bool:
     """Whether the object's own methods score such rows; others are scored block by block."""
-    if _is_taken(X) and not isinstance(X, RowSet):
-        return True
-    inside = [] if isinstance(X, RowSet) else [child for _, child, _ in children(obj) if hasattr(child, "plain_class")]
-    return obj.plain_class.__name__ in _HANDS_ON_SCORES and all(scores_itself(child, X) for child in inside)
+    taken = _is_taken(X) and not isinstance(X, RowSet)
+    return taken or obj.plain_class.__name__ in _HANDS_ON_SCORES
 
 
 def fit_arguments(obj: Any, X: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
