@@ -54,13 +54,16 @@ html_title = "skdist_gpu"
 html_theme_options = {
     "show_toc_level": 2,
     "secondary_sidebar_items": ["page-toc"],
-    "header_links_before_dropdown": 7,
+    "header_links_before_dropdown": 5,
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_sidebars = {"index": [], "faq": [], "comparison": [], "benchmarks": []}
+# pages without others below them
+_ALONE = ["index", "install", "quick_start", "when_it_helps", "how_it_chooses", "benchmarks", "comparison", "faq"]
+_ALONE += ["command", "releases"]
+html_sidebars: dict[str, list[str]] = {page: [] for page in _ALONE}
 html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["site.css"]

@@ -19,7 +19,7 @@ from skdist_gpu.scoring.scorers import get_scorer
 from skdist_gpu.unsupervised import AutoScaleEstimator, AutoScaleNeighbors, AutoScaleOutlierDetector
 from skdist_gpu.xgb.estimators import AutoScaleXGB, AutoScaleXGBClassifier, AutoScaleXGBRanker, AutoScaleXGBRegressor
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "AutoScaleClassifier",
     "AutoScaleClusterer",

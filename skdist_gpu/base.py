@@ -339,6 +339,11 @@ class AutoScaleBase(ParameterNames, PartialFit, CallsCallbacks, ScoringMixin, Ba
     def explain(self) -> Explanation:
         """Return every engine considered, its verdict and reason, and predicted against measured.
 
+        Returns
+        -------
+        Explanation
+            A text with ``plan`` and ``report``, which a notebook shows as a table.
+
         Raises
         ------
         NotFittedError

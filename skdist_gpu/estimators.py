@@ -88,7 +88,22 @@ class AutoScaleRegressor(RegressorMixin, AutoScaleBase):
         return LinearRegression()
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the estimator's own score of `X`: R², or D² for generalised linear models."""
+        """Return the estimator's own score of `X`: R², or D² for generalised linear models.
+
+        Parameters
+        ----------
+        X : container of shape (n_samples, n_features)
+            Rows, in any container that `fit` takes.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            True targets, in a container that matches `X`; of files, the name of a column.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row.
+
+        Returns
+        -------
+        score : float
+            The higher, the better.
+        """
         return self._score(X, y, sample_weight)
 
 
@@ -118,7 +133,22 @@ class AutoScaleClassifier(ClassifierMixin, AutoScaleBase):
         return LogisticRegression()
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the accuracy of the predictions for `X`."""
+        """Return the accuracy of the predictions for `X`.
+
+        Parameters
+        ----------
+        X : container of shape (n_samples, n_features)
+            Rows, in any container that `fit` takes.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            True targets, in a container that matches `X`; of files, the name of a column.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row.
+
+        Returns
+        -------
+        accuracy : float
+            Share of rows, by weight, whose class was predicted.
+        """
         return self._score(X, y, sample_weight)
 
 
@@ -147,16 +177,53 @@ class AutoScaleClusterer(TransformerMixin, ClusterMixin, AutoScaleBase):
         return KMeans(random_state=0)
 
     def transform(self, X: Any) -> Any:
-        """Return the distance of each row to each cluster."""
+        """Return the distance of each row to each cluster.
+
+        Parameters
+        ----------
+        X : container of shape (n_samples, n_features)
+            Rows, in any container that `fit` takes.
+
+        Returns
+        -------
+        container of shape (n_samples, n_clusters)
+            Distances, laid out like `X`.
+        """
         return self._call("transform", X)
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
-        """Fit, and return the distance of each row to each cluster."""
+        """Fit, and return the distance of each row to each cluster.
+
+        Parameters
+        ----------
+        X : container of shape (n_samples, n_features)
+            Rows, in any container that `fit` takes.
+        y : array-like of shape (n_samples,), default=None
+            Target, for estimators that take one.
+        **fit_params : dict
+            Further arguments of `fit`.
+
+        Returns
+        -------
+        container of shape (n_samples, n_clusters)
+            Distances, laid out like `X`.
+        """
         return self.fit(X, y, **fit_params).transform(X)
 
     @available_if(estimator_has("get_feature_names_out"))
     def get_feature_names_out(self, input_features: Any = None) -> Any:
-        """Return the names of the columns that `transform` gives."""
+        """Return the names of the columns that `transform` gives.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the columns of `X`; None for those that were fitted.
+
+        Returns
+        -------
+        numpy.ndarray of str
+            Names.
+        """
         return self._fitted().get_feature_names_out(input_features)
 
 
@@ -209,7 +276,22 @@ class AutoScaleTransformer(TransformerMixin, AutoScaleBase):
         return self._call("transform", X)
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
-        """Fit, and return `X` transformed."""
+        """Fit, and return `X` transformed.
+
+        Parameters
+        ----------
+        X : container of shape (n_samples, n_features)
+            Rows, in any container that `fit` takes.
+        y : array-like of shape (n_samples,), default=None
+            Target, for estimators that take one.
+        **fit_params : dict
+            Further arguments of `fit`.
+
+        Returns
+        -------
+        container of shape (n_samples, n_components)
+            Transformed rows, laid out like `X`.
+        """
         fitted = self.fit(X, y, **fit_params)
         encodes_apart = type(fitted.estimator_).__name__ == "TargetEncoder"
         if isinstance(X, RowSet) and (encodes_apart or hasattr(fitted.estimator_, "embedding_")):
@@ -224,12 +306,34 @@ class AutoScaleTransformer(TransformerMixin, AutoScaleBase):
 
     @available_if(estimator_has("inverse_transform"))
     def inverse_transform(self, X: Any) -> Any:
-        """Return data in the original space for transformed data."""
+        """Return data in the original space for transformed data.
+
+        Parameters
+        ----------
+        X : container of shape (n_samples, n_components)
+            Transformed rows.
+
+        Returns
+        -------
+        container of shape (n_samples, n_features)
+            Rows, laid out like `X`.
+        """
         return self._call("inverse_transform", X)
 
     @available_if(estimator_has("get_feature_names_out"))
     def get_feature_names_out(self, input_features: Any = None) -> Any:
-        """Return the names of the columns that `transform` gives."""
+        """Return the names of the columns that `transform` gives.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the columns of `X`; None for those that were fitted.
+
+        Returns
+        -------
+        numpy.ndarray of str
+            Names.
+        """
         return self._fitted().get_feature_names_out(input_features)
 
 

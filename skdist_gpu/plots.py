@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from skdist_gpu.config import format_bytes, format_seconds
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from skdist_gpu.hardware.detect import Resources
     from skdist_gpu.info.report import Explanation
     from skdist_gpu.planning.plan import Candidate, Plan
+    from skdist_gpu.programs.calls import Profile
 
 _CHOSEN, _OTHER, _MEASURED = "#1a9850", "#8da0cb", "#f39c34"
 # rows for which `plot_crossover` plans
@@ -161,13 +162,13 @@ def plot_crossover(
     return axes
 
 
-def plot_profile(calls: Iterable[tuple[str, str, float]], ax: Any = None) -> Any:
-    """Draw where the seconds of a program went: a bar for each call, by engine.
+def plot_profile(profile: Profile, ax: Any = None) -> Any:
+    """Draw where the seconds of an unchanged program went: a bar for each method, by engine.
 
     Parameters
     ----------
-    calls : iterable of (str, str, float)
-        What was called, the engine that ran it, and its seconds.
+    profile : Profile
+        From :func:`skdist_gpu.installed`.
     ax : matplotlib.axes.Axes, default=None
         Where to draw; None makes a new figure.
 
@@ -182,21 +183,23 @@ def plot_profile(calls: Iterable[tuple[str, str, float]], ax: Any = None) -> Any
 
     Examples
     --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdist_gpu import installed
     >>> from skdist_gpu.plots import plot_profile
-    >>> plot_profile([("Ridge.fit", "reductions:cpu", 0.2)]).get_xlabel()  # doctest: +SKIP
+    >>> with installed() as profile:
+    ...     model = Ridge().fit([[0.0], [1.0]], [0.0, 1.0])
+    >>> plot_profile(profile).get_xlabel()  # doctest: +SKIP
     'seconds'
     """
     axes = _axes(ax)
-    sums: dict[str, dict[str, float]] = {}
-    for what, engine, seconds in calls:
-        of_engine = sums.setdefault(engine, {})
-        of_engine[what] = of_engine.get(what, 0.0) + seconds
-    names = list(dict.fromkeys(what for of_engine in sums.values() for what in of_engine))
-    left = [0.0] * len(names)
-    for engine, of_engine in sums.items():
-        widths = [of_engine.get(name, 0.0) for name in names]
-        axes.barh(names, widths, left=left, label=engine)
-        left = [a + b for a, b in zip(left, widths, strict=True)]
+    rows = profile.rows
+    names = list(dict.fromkeys(f"{row.estimator}.{row.method}" for row in rows))
+    left = dict.fromkeys(names, 0.0)
+    for engine in dict.fromkeys(row.engine for row in rows):
+        seconds = {f"{row.estimator}.{row.method}": row.seconds for row in rows if row.engine == engine}
+        axes.barh(list(seconds), list(seconds.values()), left=[left[name] for name in seconds], label=engine)
+        for name, more in seconds.items():
+            left[name] += more
     axes.invert_yaxis()
     axes.set(xlabel="seconds")
     axes.legend()

@@ -38,7 +38,22 @@ class AutoScaleOutlierDetector(OutlierMixin, AutoScaleBase):
         return IsolationForest(random_state=0)
 
     def fit_predict(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
-        """Fit, and return 1 for rows that are like the others and -1 for outliers."""
+        """Fit, and return 1 for rows that are like the others and -1 for outliers.
+
+        Parameters
+        ----------
+        X : container of shape (n_samples, n_features)
+            Rows, in any container that `fit` takes.
+        y : array-like of shape (n_samples,), default=None
+            Target, for estimators that take one.
+        **fit_params : dict
+            Further arguments of `fit`.
+
+        Returns
+        -------
+        container of shape (n_samples,)
+            1 or -1 for each row, laid out like `X`.
+        """
         fitted = self.fit(X, y, **fit_params)
         if hasattr(fitted, "predict"):
             return fitted.predict(X)
@@ -125,20 +140,71 @@ class AutoScaleNeighbors(AutoScaleBase):
     def radius_neighbors(
         self, X: Any = None, radius: float | None = None, return_distance: bool = True, sort_results: bool = False
     ) -> Any:
-        """Find the neighbours of each row within a radius; parameters as of scikit-learn's NearestNeighbors."""
+        """Find the neighbours of each row within a radius.
+
+        Parameters
+        ----------
+        X : container of shape (n_samples, n_features), default=None
+            Rows; None for those that were fitted, each without itself.
+        radius : float, default=None
+            Largest distance; None for the estimator's own.
+        return_distance : bool, default=True
+            Whether distances are returned, too.
+        sort_results : bool, default=False
+            Whether the nearest come first.
+
+        Returns
+        -------
+        distances : numpy.ndarray of shape (n_samples,) of arrays
+            Only with ``return_distance``.
+        indices : numpy.ndarray of shape (n_samples,) of arrays
+            Numbers of the rows that were fitted.
+        """
         options = {"radius": radius, "return_distance": return_distance, "sort_results": sort_results}
         return self._query("radius_neighbors", X, **options)
 
     @available_if(estimator_has("kneighbors_graph"))
     def kneighbors_graph(self, X: Any = None, n_neighbors: int | None = None, mode: str = "connectivity") -> Any:
-        """Return the sparse graph of nearest neighbours; parameters as of scikit-learn's NearestNeighbors."""
+        """Return the sparse graph of nearest neighbours.
+
+        Parameters
+        ----------
+        X : container of shape (n_samples, n_features), default=None
+            Rows; None for those that were fitted, each without itself.
+        n_neighbors : int, default=None
+            Number of neighbours; None for the estimator's own.
+        mode : {"connectivity", "distance"}, default="connectivity"
+            What the graph holds: ones, or distances.
+
+        Returns
+        -------
+        scipy.sparse matrix of shape (n_samples, n_samples_fit)
+            The graph, in the format CSR.
+        """
         return self._query("kneighbors_graph", X, n_neighbors=n_neighbors, mode=mode)
 
     @available_if(estimator_has("radius_neighbors_graph"))
     def radius_neighbors_graph(
         self, X: Any = None, radius: float | None = None, mode: str = "connectivity", sort_results: bool = False
     ) -> Any:
-        """Return the sparse graph of neighbours within a radius; parameters as of scikit-learn's NearestNeighbors."""
+        """Return the sparse graph of neighbours within a radius.
+
+        Parameters
+        ----------
+        X : container of shape (n_samples, n_features), default=None
+            Rows; None for those that were fitted, each without itself.
+        radius : float, default=None
+            Largest distance; None for the estimator's own.
+        mode : {"connectivity", "distance"}, default="connectivity"
+            What the graph holds: ones, or distances.
+        sort_results : bool, default=False
+            Whether the nearest come first.
+
+        Returns
+        -------
+        scipy.sparse matrix of shape (n_samples, n_samples_fit)
+            The graph, in the format CSR.
+        """
         return self._query("radius_neighbors_graph", X, radius=radius, mode=mode, sort_results=sort_results)
 
     def _query(self, method: str, X: Any, **options: Any) -> Any:

@@ -76,9 +76,7 @@ def test_folders_and_patterns_are_tables(tmp_path):
         _write(TABLE.slice(20 * i, 20), folder / f"part-{i}.csv")
     for name in (folder, folder / "part-[01].csv"):
         _run("fit", "Ridge", name, tmp_path / "m.skops", "--target", "target")
-    assert "40 × 3" in _json("explain", tmp_path / "m.skops")["plan"]["data"] or "×" in _run(
-        "explain", tmp_path / "m.skops"
-    )
+    assert "× 3" in _json("explain", tmp_path / "m.skops")["plan"]["data"]
     assert _json("predict", tmp_path / "m.skops", folder / "part-[01].csv", tmp_path / "out.csv")["rows"] == 40
 
 

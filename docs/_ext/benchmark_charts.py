@@ -65,10 +65,10 @@ def bars(labels: Iterable[str], values: dict[str, list[float]], unit: str, log: 
                 axes.annotate(f" {number:.3g}", (number, place), va="center", fontsize=8, color=INK)
     axes.set_yticks([place + 0.4 - height / 2 for place in range(len(labels))], labels)
     axes.invert_yaxis()
-    axes.set_xlabel(unit)
+    axes.set_xlabel(f"{unit} (logarithmic)" if log else unit)
     if log:
         axes.set_xscale("log")
-    axes.margins(x=0.12)
+    axes.margins(x=0.12, y=0.02)
     if len(values) > 1:
         axes.legend(loc="upper left", bbox_to_anchor=(0, 1 + 0.6 / figure.get_figheight()), ncols=3, frameon=False)
 
@@ -119,7 +119,8 @@ def ten_gigabytes() -> tuple[str, list[str]]:
     error = by_place["CuPy"]["cuml_largest_error"]
     text = (
         "LinearRegression on 10 GB, 25 000 000 × 100 float32. Grey bars are physical limits. The columns have large "
-        f"means: the largest error of a coefficient is below 1e-6 here and {error:.2g} with cuML, whose sums are in float32."
+        f"means: the largest error of a coefficient is below 1e-9 here and {error:.2g} with cuML, whose sums are in "
+        "float32."
     )
     return text, ["least_squares_gpu_h100", "out_of_core_gpu_h100"]
 

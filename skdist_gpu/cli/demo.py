@@ -64,8 +64,9 @@ def cases(rows: int) -> Iterator[Case]:
 
     plain: Any = LinearRegression()
     yield Case("diabetes", _split(load_diabetes), plain, AutoScaleRegressor(plain, progress=True))
-    plain = LogisticRegression(max_iter=2000)
-    yield Case("digits", _split(load_digits), plain, AutoScaleClassifier(plain, progress=True))
+    plain = LogisticRegression(max_iter=2000, tol=1e-6)
+    X, X_test, y, y_test = _split(load_digits)
+    yield Case("digits", (X / 16, X_test / 16, y, y_test), plain, AutoScaleClassifier(plain, progress=True))
     if find_spec("xgboost") is not None:
         from xgboost import XGBClassifier
 
@@ -129,8 +130,8 @@ def compare(wrapped: Any, direct: Any, X: Any) -> str:
     """Tell the largest difference, relative to the largest value, of coefficients or probabilities."""
     import numpy as np
 
-    if hasattr(direct, "coef_"):
-        ours, theirs, what = wrapped.coef_, direct.coef_, "coefficients"
-    else:
+    if hasattr(direct, "predict_proba"):
         ours, theirs, what = wrapped.predict_proba(X), direct.predict_proba(X), "probabilities"
+    else:
+        ours, theirs, what = wrapped.coef_, direct.coef_, "coefficients"
     return f"{np.abs(ours - theirs).max() / np.abs(theirs).max():.1e}\nin {what}"

@@ -107,7 +107,13 @@ class Profile:
         return sum(row.seconds for row in self._rows.values())
 
     def add(self, call: Call) -> None:
-        """Count a call."""
+        """Count a call.
+
+        Parameters
+        ----------
+        call : Call
+            What was called, by which engine, and its seconds.
+        """
         with self._lock:
             key = (call.estimator, call.method, call.engine)
             row = self._rows.setdefault(key, Row(*key))
@@ -126,24 +132,48 @@ class Profile:
             print(f"[skdist_gpu] {call}", file=sys.stderr, flush=True)
 
     def line_of_caller(self) -> str:
-        """Return file and line of the program that is running; empty where lines are not asked for."""
+        """Return file and line of the program that is running; empty where lines are not asked for.
+
+        Returns
+        -------
+        str
+            As in ``script.py:12``.
+        """
         frame = sys._getframe(2) if self.script else None
         while frame is not None and frame.f_code.co_filename != self.script:
             frame = frame.f_back
         return f"{Path(self.script).name}:{frame.f_lineno}" if frame is not None else ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the sums, the lines, and each call where they were kept, as plain values."""
+        """Return the sums, the lines, and each call where they were kept, as plain values.
+
+        Returns
+        -------
+        dict
+            Ready for JSON.
+        """
         lines = [{"line": line, "what": what, "calls": n, "seconds": s} for (line, what), (n, s) in self._by_line()]
         rows, calls = [asdict(row) for row in self.rows], [asdict(call) for call in self.calls]
         return {"seconds": self.seconds, "rows": rows, "lines": lines, "calls": calls}
 
     def to_json(self, path: str | Path) -> None:
-        """Write what `to_dict` returns to a file."""
+        """Write what `to_dict` returns to a file.
+
+        Parameters
+        ----------
+        path : str or Path
+            File to write.
+        """
         Path(path).write_text(json.dumps(self.to_dict(), indent=1))
 
     def to_html(self, path: str | Path) -> None:
-        """Write the tables to a page that a browser shows."""
+        """Write the tables to a page that a browser shows.
+
+        Parameters
+        ----------
+        path : str or Path
+            File to write.
+        """
         title = "<title>skdist_gpu: what ran where</title>"
         Path(path).write_text(f"<!doctype html><meta charset='utf-8'>{title}{self._repr_html_()}")
 
@@ -151,7 +181,13 @@ class Profile:
         return sorted(self._lines.items(), key=lambda item: _line_number(item[0][0]))
 
     def tables(self) -> list[Table]:
-        """Return the table of the methods, and that of the lines where they are known, for rich to print."""
+        """Return the table of the methods, and that of the lines where they are known, for rich to print.
+
+        Returns
+        -------
+        list of rich.table.Table
+            One or two tables.
+        """
         from rich.table import Table
 
         title = f"What ran where: {self.seconds:.3g} s"
@@ -168,7 +204,13 @@ class Profile:
         return [methods, lines]
 
     def print(self, file: Any = None) -> None:
-        """Print the tables; to the standard error stream if `file` is None."""
+        """Print the tables; to the standard error stream if `file` is None.
+
+        Parameters
+        ----------
+        file : file object, default=None
+            Where to print.
+        """
         from rich.console import Console
 
         stream = file or sys.stderr

@@ -21,6 +21,8 @@ from skdist_gpu.sharing import squared_errors
 
 # values of an array, times what the model keeps, that go to the estimator without a look at how to score them best
 SMALL = 2**16
+# rows that go there whatever the model keeps
+FEW = 32
 
 
 def came_fitted(estimator: Any) -> bool:
@@ -75,7 +77,8 @@ class ScoringMixin:
                 return X.through(self._fitted())
             X = X.to_host()
         function = self._block_method(method, **params)
-        small = type(X) is np.ndarray and X.size * kept_size(function.estimator) < SMALL
+        few = type(X) is np.ndarray and X.size < SMALL
+        small = few and (X.shape[0] <= FEW or X.size * kept_size(function.estimator) < SMALL)
         return function(X) if small else apply_to(function, X)
 
     @available_if(estimator_has("predict"))
@@ -100,27 +103,88 @@ class ScoringMixin:
 
     @available_if(estimator_has("predict_proba"))
     def predict_proba(self, X: Any, **params: Any) -> Any:
-        """Return the probability of each class, shape (n_samples, n_classes); arguments as of `predict`."""
+        """Return the probability of each class, shape (n_samples, n_classes).
+
+        Parameters
+        ----------
+        X : container of shape (n_samples, n_features)
+            Rows, in any container that `fit` takes.
+        **params : dict
+            Further arguments of the plain estimator's method.
+
+        Returns
+        -------
+        container of shape (n_samples, n_classes)
+            Probabilities, laid out like `X`; columns as in ``classes_``.
+        """
         return self._call("predict_proba", X, **params)
 
     @available_if(estimator_has("predict_log_proba"))
     def predict_log_proba(self, X: Any) -> Any:
-        """Return the log-probability of each class, shape (n_samples, n_classes)."""
+        """Return the log-probability of each class, shape (n_samples, n_classes).
+
+        Parameters
+        ----------
+        X : container of shape (n_samples, n_features)
+            Rows, in any container that `fit` takes.
+
+        Returns
+        -------
+        container of shape (n_samples, n_classes)
+            Logarithms of probabilities.
+        """
         return self._call("predict_log_proba", X)
 
     @available_if(estimator_has("decision_function"))
     def decision_function(self, X: Any) -> Any:
-        """Return the confidence scores of each row; containers as in `predict`."""
+        """Return the confidence scores of each row.
+
+        Parameters
+        ----------
+        X : container of shape (n_samples, n_features)
+            Rows, in any container that `fit` takes.
+
+        Returns
+        -------
+        container of shape (n_samples,) or (n_samples, n_classes)
+            Scores, laid out like `X`.
+        """
         return self._call("decision_function", X)
 
     @available_if(estimator_has("score_samples"))
     def score_samples(self, X: Any) -> Any:
-        """Return the estimator's score of each row; containers as in `predict`."""
+        """Return the estimator's score of each row.
+
+        Parameters
+        ----------
+        X : container of shape (n_samples, n_features)
+            Rows, in any container that `fit` takes.
+
+        Returns
+        -------
+        container of shape (n_samples,)
+            Scores, laid out like `X`.
+        """
         return self._call("score_samples", X)
 
     @available_if(estimator_has("score"))
     def score(self, X: Any, y: Any = None, **params: Any) -> float:
-        """Return the estimator's own score of `X`."""
+        """Return the estimator's own score of `X`.
+
+        Parameters
+        ----------
+        X : container of shape (n_samples, n_features)
+            Rows, in any container that `fit` takes.
+        y : array-like of shape (n_samples,), default=None
+            True targets, for estimators that take them.
+        **params : dict
+            Further arguments of the plain estimator's method.
+
+        Returns
+        -------
+        score : float
+            The higher, the better.
+        """
         return self._own_score(X, y, params)
 
     def _score(self, X: Any, y: Any, sample_weight: Any) -> float:

@@ -6,9 +6,9 @@ from typing import Any
 
 from sklearn.base import is_classifier
 
-from skdist_gpu.base import AutoScaleBase
 from skdist_gpu.data.containers import DASK, container_of
 from skdist_gpu.estimators import AutoScaleClassifier, AutoScaleRegressor, document
+from skdist_gpu.xgb.model import XGBoostModel
 from skdist_gpu.xgb.plots import XGBoostPlots
 
 # how an objective begins -> the plain estimator
@@ -74,7 +74,7 @@ def _import_xgboost() -> Any:
     return xgboost
 
 
-class _XGBParameters(XGBoostPlots, AutoScaleBase):
+class _XGBParameters(XGBoostPlots, XGBoostModel):
     """XGBoost's parameters instead of an estimator."""
 
     def __init__(
@@ -140,7 +140,18 @@ class _XGBParameters(XGBoostPlots, AutoScaleBase):
             self.__dict__.update(further)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters, those of ``**kwargs`` among them."""
+        """Return the parameters, those of ``**kwargs`` among them.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether parameters of inner estimators count.
+
+        Returns
+        -------
+        dict
+            Name -> value.
+        """
         return super().get_params(deep) | {name: getattr(self, name) for name in self.__dict__.get("_further", ())}
 
     def set_params(self, **params: Any) -> Any:
@@ -170,74 +181,6 @@ class _XGBParameters(XGBoostPlots, AutoScaleBase):
         return tags
 
     # --- the model as XGBoost's estimators show it -----------------------------------------
-
-    def get_booster(self) -> Any:
-        """Return the trained :class:`xgboost.Booster`, which predicts on the CPU until it is told otherwise."""
-        return self._fitted().get_booster()
-
-    def get_xgb_params(self) -> dict[str, Any]:
-        """Return the parameters that XGBoost's own training takes, before `fit`, too.
-
-        Returns
-        -------
-        params : dict
-        """
-        return self._make_estimator().get_xgb_params()
-
-    def get_num_boosting_rounds(self) -> int:
-        """Return the number of rounds that `fit` boosts for, unless it stops early; before `fit`, too.
-
-        Returns
-        -------
-        n_rounds : int
-        """
-        return self._make_estimator().get_num_boosting_rounds()
-
-    def save_model(self, fname: Any) -> None:
-        """Write the trained model to a file of XGBoost's own, which holds neither parameters nor labels.
-
-        :func:`skdist_gpu.save` keeps those, too.
-
-        Parameters
-        ----------
-        fname : str or path-like
-            Name of the file; ``.ubj`` or ``.json`` at its end names the format.
-        """
-        self._fitted().save_model(fname)
-
-    def load_model(self, fname: Any) -> None:
-        """Read a model that `save_model`, of this class or of XGBoost's, has written; this estimator is fitted then.
-
-        A classifier predicts the numbers of the classes, since the file does not hold their labels.
-
-        Parameters
-        ----------
-        fname : str, path-like or bytearray
-            The file, or what it holds.
-        """
-        estimator = self._make_estimator()
-        estimator.load_model(fname)
-        for name in ("plan_", "report_", "backend_", "classes_", "_labels", "_answers"):
-            self.__dict__.pop(name, None)
-        self.estimator_ = estimator
-
-    def evals_result(self) -> dict[str, dict[str, list[float]]]:
-        """Return the values of each metric after each round, for each evaluation set."""
-        return self._fitted().evals_result()
-
-    def apply(self, X: Any, **params: Any) -> Any:
-        """Return the leaf of each tree that each row ends in, shape (n_samples, n_trees); lazily for Dask."""
-        return self._call("apply", X, **params)
-
-    @property
-    def best_iteration(self) -> int:
-        """Round with the best metric, counted from 0; after early stopping, `predict` uses the trees up to it."""
-        return self._fitted().best_iteration
-
-    @property
-    def best_score(self) -> float:
-        """The metric of that round."""
-        return self._fitted().best_score
 
 
 @document(_PARAMETERS.format(objective='Loss to minimise, such as ``"reg:squarederror"`` or ``"count:poisson"``.'))
@@ -365,7 +308,24 @@ class AutoScaleXGB(_XGBParameters):
         )
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> float:
-        """Return the accuracy of a classifier, R² of a regressor, the metric of a ranker (with ``qid=``)."""
+        """Return the accuracy of a classifier, R² of a regressor, the metric of a ranker (with ``qid=``).
+
+        Parameters
+        ----------
+        X : container of shape (n_samples, n_features)
+            Rows, in any container that `fit` takes.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            True targets, in a container that matches `X`; of files, the name of a column.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row.
+        **params : dict
+            ``qid`` of a ranker.
+
+        Returns
+        -------
+        score : float
+            The higher, the better.
+        """
         if self._plain_class() == "XGBRanker":
             return AutoScaleXGBRanker.score(self, X, y, **params)  # type: ignore[arg-type]
         kind: Any = AutoScaleClassifier if is_classifier(self) else AutoScaleRegressor
