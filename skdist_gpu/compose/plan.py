@@ -6,8 +6,6 @@ from dataclasses import asdict, dataclass, replace
 from html import escape
 from typing import Any
 
-from sklearn.model_selection import ParameterGrid, check_cv
-
 from skdist_gpu.base import AutoScaleBase
 from skdist_gpu.compose.children import children, is_estimator
 from skdist_gpu.compose.foresee import chosen_columns, foresee, joined
@@ -250,6 +248,8 @@ def _is_search(obj: Any) -> bool:
 
 
 def _n_candidates(search: Any) -> int | None:
+    from sklearn.model_selection import ParameterGrid  # takes time to import
+
     if "Halving" in search.plain_class.__name__:
         return None
     return len(ParameterGrid(search.param_grid)) if hasattr(search, "param_grid") else getattr(search, "n_iter", None)
@@ -259,6 +259,8 @@ def _n_folds(obj: Any) -> int | None:
     """Return the number of folds; None where the rows decide, or there are none."""
     if not hasattr(obj, "cv"):
         return None
+    from sklearn.model_selection import check_cv  # takes time to import
+
     try:
         return check_cv(obj.cv).get_n_splits()
     except (TypeError, ValueError):  # it must see the rows, or is fitted already
