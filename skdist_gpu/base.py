@@ -25,7 +25,7 @@ from skdist_gpu.delegation import FitMethod, ParameterNames
 from skdist_gpu.engines.block_method import FittedState, ModelCopies
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.protocol import FitJob, Fitted
-from skdist_gpu.engines.registry import entries_for, matches
+from skdist_gpu.engines.registry import entries_for, matches, runs_on_workers
 from skdist_gpu.exceptions import BackendError, FallbackWarning
 from skdist_gpu.flow import choose, run
 from skdist_gpu.hardware.cluster import with_cluster
@@ -334,7 +334,9 @@ class AutoScaleBase(ParameterNames, PartialFit, CallsCallbacks, ScoringMixin, Ba
         on_dask = info.location == "dask"
         resources = resources or detect_resources(current_client(get_config()["client"]), cluster_needed=on_dask)
         gains = partial(gains_from_all_gpus, estimator, info, request)
-        return make_plan(estimator, info, with_cluster(info, request.backend, gains, resources), request)
+        return make_plan(
+            estimator, info, with_cluster(info, runs_on_workers(request.backend), gains, resources), request
+        )
 
     def explain(self) -> Explanation:
         """Return every engine considered, its verdict and reason, and predicted against measured.

@@ -48,7 +48,8 @@ class ParameterNames:
         dict
             Names, and their values.
         """
-        own = super().get_params(deep=False)  # type: ignore[misc]
+        # as scikit-learn's own, which reads the signature each time
+        own = {name: getattr(self, name) for name in parameter_names(type(self))}
         if not deep or "estimator" not in own:
             return own
         inner = self._wrapped()

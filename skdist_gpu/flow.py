@@ -9,7 +9,7 @@ from typing import Any
 
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.protocol import FitJob, Fitted
-from skdist_gpu.engines.registry import engines
+from skdist_gpu.engines.registry import engines, runs_on_workers
 from skdist_gpu.exceptions import BackendError, EngineRefusal
 from skdist_gpu.hardware.cluster import find_machine, outside_the_pool
 from skdist_gpu.hardware.detect import Resources
@@ -22,7 +22,7 @@ from skdist_gpu.progress import Progress
 def choose(estimator: Any, info: InputInfo, request: Request) -> tuple[Plan, Resources, Any]:
     """Return the plan of a fit on this machine, the machine, and the Dask client to use, if there is one."""
     gains = partial(gains_from_all_gpus, estimator, info, request)
-    resources, client = find_machine(info, request.backend, gains)
+    resources, client = find_machine(info, runs_on_workers(request.backend), gains)
     return make_plan(estimator, info, resources, request), resources, client
 
 

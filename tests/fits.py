@@ -48,7 +48,7 @@ class SmallSteps(threads.ThreadsExecutor):
     def reduce(self, reduction):
         counted = Counted(reduction)
         total = super().reduce(counted)
-        assert counted.n_combined >= 2 or self.data[0].shape[0] < MANY_ROWS, "no partial results were combined"
+        assert counted.n_combined >= 2 or self.data["X"].shape[0] < MANY_ROWS, "no partial results were combined"
         return total
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from skdist_gpu import config_context, set_config
 from skdist_gpu.data.inspect import InputInfo
+from skdist_gpu.engines.registry import runs_on_workers
 from skdist_gpu.hardware.cluster import visible_devices, wants_cluster
 from skdist_gpu.testing import make_resources
 
@@ -32,15 +33,19 @@ IN_MEMORY = InputInfo("numpy", 10**6, 10)
         (IN_MEMORY, "auto", False, 2, "on", False),
         (IN_DASK, "auto", False, 1, "on", False),
         (IN_DASK, "cuml.dask", False, 2, "off", False),
+        (ON_HOST, "dask_ml", False, 2, "auto", False),
     ],
 )
 def test_when_a_cluster_is_wanted(info, backend, gains, gpus, setting, expected):
-    assert wants_cluster(info, backend, lambda machine: gains, make_resources(gpus=gpus), setting) is expected
+    assert (
+        wants_cluster(info, runs_on_workers(backend), lambda machine: gains, make_resources(gpus=gpus), setting)
+        is expected
+    )
 
 
 def test_none_is_started_where_dask_is_missing():
     assert not wants_cluster(
-        IN_DASK, "auto", lambda machine: True, make_resources(gpus=2, packages=("cuml", "cupy")), "on"
+        IN_DASK, False, lambda machine: True, make_resources(gpus=2, packages=("cuml", "cupy")), "on"
     )
 
 
@@ -62,6 +67,7 @@ SCRIPT = """
 import dask.array as da, numpy as np, psutil
 from sklearn.linear_model import Ridge
 from skdist_gpu import autoscale, config_context
+from skdist_gpu.engines.registry import runs_on_workers
 from skdist_gpu.hardware.cluster import start_cluster
 from skdist_gpu.hardware.detect import detect_resources
 

@@ -41,6 +41,7 @@ from sklearn.svm import LinearSVC, LinearSVR
 
 import skdist_gpu.engines.reductions as package
 from skdist_gpu import autoscale
+from skdist_gpu.data.blocks import MemoryBlocks
 from skdist_gpu.engines.executors import threads
 from skdist_gpu.engines.reductions.columns import quantiles
 
@@ -183,13 +184,13 @@ def test_fits_run_every_reduction():
 @given(cuts=st.lists(st.integers(1, N_ROWS - 1), min_size=2, max_size=6, unique=True))
 def test_parts_in_any_grouping_give_the_whole(cls, cuts):
     reduction, data = reductions_that_run()[cls]
-    n_rows = data[0].shape[0]
+    n_rows = data["X"].shape[0]
     bounds = [0, *sorted(cuts), n_rows]
 
     def rows(start, stop):
-        taken = [None if part is None else threads.take_rows(part, slice(start, stop)) for part in data]
+        (block,) = MemoryBlocks(data, [slice(start, stop)])
         with np.errstate(invalid="ignore"):
-            return reduction.map(*taken)
+            return reduction.map(block["X"], block.get("y"), block.get("sample_weight"))
 
     parts = [rows(start, stop) for start, stop in pairwise(bounds)]
     from_left = reduce(reduction.combine, deepcopy(parts))

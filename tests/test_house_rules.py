@@ -27,6 +27,7 @@ MAY_IMPORT = {  # folder or file -> what it may import beside what all may
     "data/containers/base.py": {"cupy"},
     "data/containers/cupy.py": {"cupy", "cupyx"},
     "data/containers/dask.py": DASK,
+    "data/blocks.py": DASK,
     "data/convert.py": DASK,
     "data/gather.py": DASK,
     "data/weights.py": DASK,
@@ -112,19 +113,7 @@ OF_CONTAINERS = {"collect_batches", "collect_schema", "compute_chunk_sizes", "di
 OF_CONTAINERS |= {"map_partitions", "npartitions", "numblocks", "rechunk", "repartition", "to_cupy", "to_dask_array"}
 OF_CONTAINERS |= {"to_delayed", "to_pandas"}
 # files that still call methods of containers; none is to join them
-CALL_CONTAINERS = {
-    "cli/doctor.py",
-    "engines/cuml/rebuild_preprocessing.py",
-    "engines/reductions/columns/categories.py",
-    "engines/xgboost/arguments.py",
-    "engines/xgboost/fit.py",
-    "engines/xgboost/reproducible.py",
-    "engines/xgboost_dask/fit.py",
-    "engines/xgboost_dask/partitions.py",
-    "scoring/files.py",
-    "scoring/lazy.py",
-    "scoring/methods.py",
-}
+CALL_CONTAINERS = {"scoring/lazy.py"}
 
 
 def test_only_data_calls_the_methods_of_containers():

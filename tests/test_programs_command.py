@@ -54,8 +54,9 @@ def test_a_script_runs_as_python_runs_it(program):
 def test_a_module_runs_and_is_told_of(program):
     trace, page = program.parent / "calls.json", program.parent / "calls.html"
     options = ("-v", "--line-profile", "--backend=reductions", "--trace", trace, "--html", page)
-    done = run(*options, "-m", "program", "1", cwd=program.parent)
+    done = run(*options, "-m", "program", "-v", "--trace", cwd=program.parent)
     assert done.returncode == 7
+    assert "['-v', '--trace']" in done.stdout
     assert "Ridge.fit: reductions:cpu" in done.stderr
     told = json.loads(trace.read_text())
     rows = {(row["estimator"], row["method"]): row for row in told["rows"]}

@@ -91,4 +91,4 @@ def test_rule_of_early_stopping_is_taken_up_where_it_stood(data):
     rest = xgboost.XGBRegressor(**(options | {"early_stopping_rounds": None}), callbacks=[begun.early_stopping(5)])
     rest.fit(X[::2], y[::2], xgb_model=half, **fit)
     assert rest.best_iteration == whole.best_iteration
-    assert len(begun.joined(rest.evals_result())["validation_0"]["rmse"]) == stopped
+    assert len(begun.followed_by(rest.evals_result())["validation_0"]["rmse"]) == stopped

@@ -32,7 +32,7 @@ def doctor(everything: bool, as_json: bool) -> None:
 def _engine(rows: Any) -> dict[str, Any]:
     """Return whether an engine runs here, what it fits, and what is missing."""
     runs = bool(rows.supported.any())
-    missing = "" if runs else str(rows.missing.mode().iloc[0])
+    missing = "" if runs else str(rows.missing.mode()[0])
     return {"runs": runs, "estimators": sorted(rows[rows.supported == runs].estimator), "missing": missing}
 
 

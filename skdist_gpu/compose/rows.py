@@ -7,7 +7,7 @@ from typing import Any
 from skdist_gpu.config import format_bytes
 from skdist_gpu.data.containers import HOST, container_of
 from skdist_gpu.data.convert import to_host
-from skdist_gpu.data.dataset import is_read_from_files, load, table_of
+from skdist_gpu.data.dataset import is_read_from_files, read_all, table_of
 from skdist_gpu.data.inspect import inspect_input
 from skdist_gpu.data.row_sets import RowSet
 from skdist_gpu.exceptions import BackendError
@@ -49,7 +49,7 @@ def fit_arguments(obj: Any, X: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     if is_read_from_files(X, named.get("y")):
         _check_size(obj, X)
         table = table_of(X, named.get("y"), named.get("sample_weight"), as_frames=True)
-        X, y, weight = load(table)
+        X, y, weight = read_all(table)
         named = named | {"y": y} | ({} if weight is None else {"sample_weight": weight})
         return X, (), {name: value for name, value in named.items() if name != "y" or y is not None}
     if not hands_on(obj):

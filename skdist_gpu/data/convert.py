@@ -32,6 +32,11 @@ def to_host(data: Any) -> Any:
     return find(data).to_host(data)
 
 
+def to_pandas(data: Any) -> Any:
+    """Return a pandas frame of data whose columns have names; anything else on the host, as scikit-learn takes it."""
+    return find(data).to_pandas(data)
+
+
 def to_gpu(data: Any) -> Any:
     """Return a CuPy array of the data, or CuPy's CSR matrix, integers as float64; no copy if it is one already."""
     return _floating(find(data).to_gpu(data))

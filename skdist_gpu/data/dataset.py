@@ -96,6 +96,11 @@ class DatasetTable:
         """Return the same rows without features and weights, of which little is read."""
         return replace(self, features=(), weight=None, as_frames=False)
 
+    def labels(self) -> Iterator[np.ndarray]:
+        """Yield the targets of some rows at a time, reading no other column."""
+        only = self.targets_only()
+        return (only.targets(batch)[0] for batch in only.batches())  # type: ignore[misc]
+
     def count_rows(self) -> int:
         """Return the number of rows, reading the targets if the files do not tell it."""
         if is_parquet(self.dataset):
@@ -335,7 +340,7 @@ def table_of(dataset: Any, y: Any, sample_weight: Any, as_frames: bool = False) 
     return DatasetTable(dataset, features, target, sample_weight, as_frames)
 
 
-def load(table: DatasetTable) -> tuple[Any, Any, Any]:
+def read_all(table: DatasetTable) -> tuple[Any, Any, Any]:
     """Return X as a pandas frame, y and weights, all in memory."""
     lazy = container_of(table.dataset) == "polars.lazy"
     frame = table.dataset.collect().to_pandas() if lazy else table.dataset.to_table().to_pandas()

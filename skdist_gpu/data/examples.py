@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-def with_known_categories(estimator: Any, rows: Any) -> Any:
+def with_categories_of(estimator: Any, rows: Any) -> Any:
     """Return made-up rows in which the columns of encoders hold categories that these have seen.
 
     An encoder refuses a category that it does not know, and so would refuse rows of zeros.
@@ -15,17 +15,17 @@ def with_known_categories(estimator: Any, rows: Any) -> Any:
     >>> import numpy as np
     >>> from sklearn.preprocessing import OneHotEncoder
     >>> encoder = OneHotEncoder().fit([["red", 3], ["blue", 4]])
-    >>> with_known_categories(encoder, np.zeros((1, 2), dtype=object))
+    >>> with_categories_of(encoder, np.zeros((1, 2), dtype=object))
     array([['blue', 3]], dtype=object)
     """
     if hasattr(estimator, "steps"):
-        return with_known_categories(estimator.steps[0][1], rows)
+        return with_categories_of(estimator.steps[0][1], rows)
     for inner in ("estimator_", "best_estimator_"):
         if hasattr(estimator, inner):
-            return with_known_categories(getattr(estimator, inner), rows)
+            return with_categories_of(getattr(estimator, inner), rows)
     for _, part, columns in getattr(estimator, "transformers_", ()):
         if hasattr(rows, "columns") and isinstance(columns, list) and all(isinstance(name, str) for name in columns):
-            rows = rows.assign(**dict(with_known_categories(part, rows[columns]).items()))
+            rows = rows.assign(**dict(with_categories_of(part, rows[columns]).items()))
     known = getattr(estimator, "categories_", ())
     if len(known) == 0:
         return rows

@@ -12,7 +12,7 @@ from skdist_gpu.config import format_bytes
 from skdist_gpu.data.containers import DASK, container_of, find
 from skdist_gpu.data.containers.dask import block_to_host, example_of
 from skdist_gpu.data.convert import block_lengths, count_rows, to_host
-from skdist_gpu.data.dataset import is_read_from_files, load, table_of
+from skdist_gpu.data.dataset import is_read_from_files, read_all, table_of
 from skdist_gpu.data.inspect import inspect_input
 from skdist_gpu.exceptions import CollectLimitError
 
@@ -79,7 +79,7 @@ def _from_files(X: Any, y: Any, groups: Any, free_bytes: int) -> Gathered:
             f"{format_bytes(free_bytes)} are free. Nothing was read. Give fewer columns or rows, "
             "or read the files with Dask."
         )
-    return Gathered(*load(table_of(X, y, groups, as_frames=True)))
+    return Gathered(*read_all(table_of(X, y, groups, as_frames=True)))
 
 
 def _n_bytes(X: Any) -> int:

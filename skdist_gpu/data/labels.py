@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,23 @@ def labels_in(y: Any) -> np.ndarray:
         raise ValueError("Input contains NaN")
     found = _encode_range(y, np)
     return np.unique(y) if found is None else found[0]
+
+
+def classes_in(blocks: Iterable[Any]) -> np.ndarray:
+    """Return the sorted classes of all blocks of labels, on the host.
+
+    Raises
+    ------
+    ValueError
+        scikit-learn's own, for what are no classes.
+    """
+    labels: set[Any] = set()
+    for block in blocks:
+        labels.update(labels_in(block).tolist())
+    classes = np.array(sorted(labels))
+    # each twice: labels that all differ look like a regression to scikit-learn
+    check_classification_targets(np.repeat(classes, 2))
+    return classes
 
 
 def codes_of(y: Any, classes: np.ndarray) -> np.ndarray:

@@ -62,7 +62,7 @@ def unregister(name: str) -> None:
 
 
 def _forget() -> None:
-    for known in (engines, catalogue, entries_named, _scorers, _method_class):
+    for known in (engines, catalogue, entries_named, _scoring_engines, _method_class):
         known.cache_clear()
 
 
@@ -98,13 +98,21 @@ def matches(entry: Entry, backend: str) -> bool:
     return entry.backend == name and device in ("", entry.device)
 
 
-def scorers(estimator: Any, device: str) -> tuple[EngineInfo, ...]:
+def runs_on_workers(backend: str) -> bool:
+    """Whether ``backend=`` asks for an engine, or for a device of one, that computes on Dask's workers."""
+    name, _, device = backend.partition(":")
+    if device or name not in engines():
+        return device == "dask"
+    return all("distributed" in packages for packages in engines()[name].packages.values())
+
+
+def scoring_engines(estimator: Any, device: str) -> tuple[EngineInfo, ...]:
     """Return the engines that score a fitted estimator on a device, by rank; on the CPU the last is itself."""
-    return _scorers(type(estimator).__module__.partition(".")[0], device)
+    return _scoring_engines(type(estimator).__module__.partition(".")[0], device)
 
 
 @cache
-def _scorers(package: str, device: str) -> tuple[EngineInfo, ...]:
+def _scoring_engines(package: str, device: str) -> tuple[EngineInfo, ...]:
     ranked = sorted(engines().values(), key=lambda info: info.rank)
     naming = [[info for info in ranked if who in info.scores.get(device, ())] for who in (package, ANY_PACKAGE)]
     return tuple(naming[0] or naming[1])
@@ -117,5 +125,5 @@ def method_class(estimator: Any, device: str) -> type[BlockMethod]:
 
 @cache
 def _method_class(package: str, device: str) -> type[BlockMethod]:
-    found = _scorers(package, device)
+    found = _scoring_engines(package, device)
     return found[-1 if device == "cpu" else 0].method_class(device) if found else BlockMethod

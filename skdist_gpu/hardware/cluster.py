@@ -27,23 +27,24 @@ Gains = Callable[[Resources], bool]
 _started: dict[int, Any] = {}
 
 
-def find_machine(info: InputInfo, backend: str, gains: Gains) -> tuple[Resources, Any]:
+def find_machine(info: InputInfo, on_workers: bool, gains: Gains) -> tuple[Resources, Any]:
     """Return the machine and the Dask client to use, after starting a cluster where one is wanted."""
     client = current_client(get_config()["client"])
     resources = detect_resources(client, cluster_needed=info.location == "dask")
     if resources.cluster is None:  # none, or none that answers
         client = None
-    if client is None and wants_cluster(info, backend, gains, resources, get_config()["auto_cluster"]):
+    if client is None and wants_cluster(info, on_workers, gains, resources, get_config()["auto_cluster"]):
         client = start_cluster(visible_devices(len(resources.gpus)))
         resources = detect_resources(client)
     return resources, client
 
 
-def wants_cluster(info: InputInfo, backend: str, gains: Gains, resources: Resources, setting: str) -> bool:
+def wants_cluster(info: InputInfo, on_workers: bool, gains: Gains, resources: Resources, setting: str) -> bool:
     """Whether a fit should have a worker on each GPU: for Dask's blocks on GPUs, where it gains, or when asked for.
 
-    Data in memory have to be copied to the workers, which few fits are worth, and Dask's blocks of NumPy have
-    more cores in this process than in one worker for each GPU.
+    `on_workers` says that the user asked for an engine that computes there. For any other, data in memory have to be
+    copied to the workers, which few fits are worth, and Dask's blocks of NumPy have more cores in this process than in
+    one worker for each GPU.
     """
     if (
         setting == "off"
@@ -51,14 +52,13 @@ def wants_cluster(info: InputInfo, backend: str, gains: Gains, resources: Resour
         or not all(name in resources.packages for name in ("dask", "distributed"))
     ):
         return False
-    name, _, device = backend.partition(":")
     for_dask = info.location == "dask" and (info.backing in GPU or setting == "on")
-    return for_dask or device == "dask" or name.endswith(".dask") or gains(_with_workers(resources))
+    return for_dask or on_workers or gains(_with_workers(resources))
 
 
-def with_cluster(info: InputInfo, backend: str, gains: Gains, resources: Resources) -> Resources:
+def with_cluster(info: InputInfo, on_workers: bool, gains: Gains, resources: Resources) -> Resources:
     """Return a machine with the cluster that a fit would start on it."""
-    if resources.cluster or not wants_cluster(info, backend, gains, resources, get_config()["auto_cluster"]):
+    if resources.cluster or not wants_cluster(info, on_workers, gains, resources, get_config()["auto_cluster"]):
         return resources
     return _with_workers(resources)
 

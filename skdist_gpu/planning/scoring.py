@@ -10,7 +10,7 @@ from skdist_gpu.config import format_bytes
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.entry import catalogue_name
 from skdist_gpu.engines.protocol import EngineInfo
-from skdist_gpu.engines.registry import entries_named, scorers
+from skdist_gpu.engines.registry import entries_named, scoring_engines
 from skdist_gpu.hardware.detect import Resources
 from skdist_gpu.planning.choice import GUESS, TIE, beside
 from skdist_gpu.planning.cost import SCORING, Prediction, predict_scoring
@@ -60,19 +60,20 @@ def _ways(call: Call, info: InputInfo, resources: Resources) -> Iterator[Candida
     """Yield the plain estimator first, then what else may call the method."""
     if info.location != "host":
         device = "gpu" if info.location == "gpu" else "cpu"
-        engine = (scorers(call.model, device) or scorers(call.model, "cpu"))[-1 if device == "cpu" else 0]
+        able = scoring_engines(call.model, device) or scoring_engines(call.model, "cpu")
+        engine = able[-1 if device == "cpu" else 0]
         where = {"gpu": "on the GPU, where the rows are", "dask": "block by block, when Dask computes it"}
         reason = where.get(info.location, "batch by batch, when they are read")
         yield Candidate(engine.name, device, "possible", (reason,))
         return
-    *others, plain = scorers(call.model, "cpu")
+    *others, plain = scoring_engines(call.model, "cpu")
     if call.method not in ROW_BY_ROW:
         yield Candidate(plain.name, "cpu", "possible", (f"{call.method} is not put together from the rows of blocks",))
         return
     yield _priced(plain.name, "cpu", [], predict_scoring(call.model, call.method, "plain", info, resources))
     on_threads = predict_scoring(call.model, call.method, THREADS, info, resources)
     yield _priced(THREADS, "cpu", _thread_refusals(call, info, resources), on_threads)
-    for device, engines in (("cpu", others), ("gpu", scorers(call.model, "gpu"))):
+    for device, engines in (("cpu", others), ("gpu", scoring_engines(call.model, "gpu"))):
         for engine in engines:
             rates = "device" if device == "gpu" else f"{engine.name}:{device}"
             is_loaded = all(map(resources.packages.is_loaded, engine.packages[device]))

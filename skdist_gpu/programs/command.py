@@ -51,7 +51,7 @@ def options_of(**given: Any) -> Options:
 def main(arguments: list[str]) -> int:
     """Run the program that the command line names; return the exit status."""
     try:
-        options = options_of.main(arguments, prog_name="python -m skdist_gpu", standalone_mode=False)
+        options = options_of.main(_ended(arguments), prog_name="python -m skdist_gpu", standalone_mode=False)
         if not isinstance(options, Options):  # help was asked for, and printed
             return int(options or 0)
         if options.module is None and not options.program:
@@ -69,6 +69,24 @@ def main(arguments: list[str]) -> int:
     finally:
         _tell(options, profile)
     return 0
+
+
+def _ended(arguments: list[str]) -> list[str]:
+    """Return the arguments with the options of this command ended behind a module, as Python ends its own.
+
+    Examples
+    --------
+    >>> _ended(["--trace", "file", "-m", "pytest", "-q"])
+    ['--trace', 'file', '-m', 'pytest', '--', '-q']
+    >>> _ended(["script.py", "-m", "x"])
+    ['script.py', '-m', 'x']
+    """
+    i = 0
+    while i < len(arguments) and arguments[i].startswith("-"):
+        if arguments[i] == "-m":
+            return [*arguments[: i + 2], "--", *arguments[i + 2 :]]
+        i += 2 if arguments[i] in ("--backend", "--trace", "--html") else 1
+    return arguments
 
 
 def _profile(options: Options) -> tuple[Profile | None, str]:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skdist_gpu.data.containers import container_of
+from skdist_gpu.data.convert import to_pandas
 from skdist_gpu.data.dataset import arrow_schema_of, features_schema, schema_of
-from skdist_gpu.data.examples import with_known_categories
+from skdist_gpu.data.examples import with_categories_of
 from skdist_gpu.engines.block_method import BlockMethod
 from skdist_gpu.publish import published
-from skdist_gpu.scoring.methods import column_names, features_of, joined, method_of, scored_batches
+from skdist_gpu.scoring.methods import column_names, features_of, method_of, put_together, scored_batches
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -69,7 +70,7 @@ class ScoredDataset:
     def _result_of(self, row: pa.Table) -> Any:
         """Return what the method gives for a made-up row."""
         estimator = self.function.estimator
-        frame = with_known_categories(estimator, row.select(self._features).to_pandas())
+        frame = with_categories_of(estimator, to_pandas(row.select(self._features)))
         return self.function.with_margin(None)(frame if hasattr(estimator, "feature_names_in_") else frame.to_numpy())
 
     def to_batches(
@@ -105,7 +106,7 @@ class ScoredDataset:
         if not results:
             by, shape = type(self.function.estimator).__name__, (0, len(self._features))
             raise ValueError(f"Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is required by {by}.")
-        return joined(results)
+        return put_together(results)
 
     def _columns(self, rows: Any, result: Any, kept: Sequence[str]) -> dict[str, Any]:
         return {name: rows[name] for name in kept} | _columns(self.function, result)

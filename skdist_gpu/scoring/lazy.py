@@ -12,7 +12,7 @@ import numpy as np
 from skdist_gpu._compat.dask import example_rows, meta_of
 from skdist_gpu.data.containers import GPU, container_of
 from skdist_gpu.data.convert import aligned, place_like
-from skdist_gpu.data.examples import with_known_categories
+from skdist_gpu.data.examples import with_categories_of
 from skdist_gpu.data.text import with_nan_in_text
 from skdist_gpu.engines.block_method import BlockMethod
 from skdist_gpu.scoring.methods import apply_to_block, column_names
@@ -49,7 +49,7 @@ def _map_array(function: BlockMethod, X: Any, margin: Any) -> Any:
     example = np.zeros((1, *X.shape[1:]), dtype=X.dtype)
     if container_of(X._meta) == "scipy.sparse":
         example = type(X._meta)(example)
-    empty = _empty(function, with_known_categories(function.estimator, example), X._meta)
+    empty = _empty(function, with_categories_of(function.estimator, example), X._meta)
     if not isinstance(empty, (list, tuple)):
         return _map_blocks(_score, X, empty, margin, function=_shared(function), empty=empty)
     whole = _map_blocks(_score, X, np.empty(0, dtype=object), function=_shared(function), empty=empty)
@@ -118,7 +118,7 @@ def _pick(results: Any, i: int) -> Any:
 
 
 def _map_frame(function: BlockMethod, X: Any, margin: Any) -> Any:
-    example = with_known_categories(function.estimator, example_rows(X))
+    example = with_categories_of(function.estimator, example_rows(X))
     result = apply_to_block(function, example)
     if container_of(result) == "scipy.sparse":
         return _sparse_blocks(function, X, result[:0])

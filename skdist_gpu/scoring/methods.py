@@ -10,7 +10,7 @@ import numpy as np
 
 from skdist_gpu._compat.sklearn import check_feature_names
 from skdist_gpu.data.containers import GPU, container_of
-from skdist_gpu.data.convert import to_host
+from skdist_gpu.data.convert import to_host, to_pandas
 from skdist_gpu.data.dataset import features_schema, in_threads, read_batches, schema_of
 from skdist_gpu.engines.block_method import BlockMethod, ModelCopies
 from skdist_gpu.engines.registry import method_class
@@ -76,7 +76,7 @@ def scored_batches(
     n_rows = n_rows or max(256, min(BATCH_ROWS, BATCH_BYTES // (8 * len(columns))))
 
     def score(batch: Any) -> tuple[Any, Any]:
-        rows = batch.select(names).to_pandas()
+        rows = to_pandas(batch.select(names))
         method = function if margin is None else function.with_margin(batch.column(margin).to_numpy())
         return batch, method(rows.to_numpy() if known is None else rows)
 
@@ -91,11 +91,11 @@ def scored_batches(
         yield scored
 
 
-def joined(results: list[Any]) -> Any:
+def put_together(results: list[Any]) -> Any:
     """Put the results of blocks of rows together."""
     first = results[0]
     if isinstance(first, (list, tuple)):
-        return type(first)(joined(list(parts)) for parts in zip(*results, strict=True))
+        return type(first)(put_together(list(parts)) for parts in zip(*results, strict=True))
     if container_of(first) == "scipy.sparse":
         from scipy.sparse import vstack
 

@@ -10,19 +10,19 @@ import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import validate_data
 
-from skdist_gpu.data.containers import find
+from skdist_gpu.data.blocks import MemoryBlocks, take_rows
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.inspect import inspect_input
 from skdist_gpu.engines.block_method import BlockMethod, FittedState
 from skdist_gpu.engines.entry import catalogue_name
-from skdist_gpu.engines.registry import engines, entries_named, scorers
+from skdist_gpu.engines.registry import engines, entries_named, scoring_engines
 from skdist_gpu.exceptions import EngineRefusal
 from skdist_gpu.hardware.detect import detect_resources
 from skdist_gpu.hardware.threads import one_blas_thread
 from skdist_gpu.info.report import Report
 from skdist_gpu.planning.plan import Candidate
 from skdist_gpu.planning.scoring import BLOCK_ROWS, THREADS, Call, make_scoring_plan
-from skdist_gpu.scoring.methods import joined
+from skdist_gpu.scoring.methods import put_together
 
 # rows that a copy of a model must score as the plain estimator does before it scores all
 COMPARED = 64
@@ -36,7 +36,7 @@ def call_planned(function: BlockMethod, X: Any) -> Any:
     X, estimator = to_host(X), function.estimator
     info = inspect_input(X)
     plan = make_scoring_plan(Call(estimator, function.method, tuple(function.params)), info, detect_resources())
-    plain = scorers(estimator, "cpu")[-1].name
+    plain = scoring_engines(estimator, "cpu")[-1].name
     failures: list[str] = []
     for candidate in plan.ladder:
         start = time.perf_counter()
@@ -61,17 +61,15 @@ def _run(candidate: Candidate, function: BlockMethod, X: Any) -> Any:
 
 def in_threads(function: BlockMethod, X: Any) -> Any:
     """Return the method's result, from blocks of rows on all cores."""
-    container = find(X)
     # an estimator whose set_output asks for frames gives something else
-    if not _are_arrays(function(container.rows(X, slice(0, 2)))):
+    if not _are_arrays(function(take_rows(X, slice(0, 2)))):
         raise EngineRefusal("results that are no arrays are not put together from blocks")
     # the threads are the parallelism: BLAS threads inside them would fight for the cores
     with one_blas_thread():
         parts = Parallel(joblib.effective_n_jobs(-1), require="sharedmem")(
-            delayed(function)(container.rows(X, slice(start, start + BLOCK_ROWS)))
-            for start in range(0, X.shape[0], BLOCK_ROWS)
+            delayed(function)(block["X"]) for block in MemoryBlocks.of_rows({"X": X}, BLOCK_ROWS)
         )
-    return joined(parts)
+    return put_together(parts)
 
 
 def _by_copy(function: BlockMethod, candidate: Candidate, X: Any) -> Any:
@@ -92,7 +90,7 @@ def _by_copy(function: BlockMethod, candidate: Candidate, X: Any) -> Any:
 
 def _agreed(function: BlockMethod, copy: BlockMethod, candidate: Candidate, X: Any) -> Any:
     """Return what the plain estimator gives for a few rows; None if the copy gives something else."""
-    rows = find(X).rows(X, np.linspace(0, X.shape[0] - 1, min(COMPARED, X.shape[0])).astype(int))
+    rows = take_rows(X, np.linspace(0, X.shape[0] - 1, min(COMPARED, X.shape[0])).astype(int))
     example = function(rows)
     if not _are_arrays(example):
         return None  # frames, which set_output asks for

@@ -96,6 +96,10 @@ class Container:
         """Return rows, counted from the first."""
         return data[rows]
 
+    def simplified(self, data: Any) -> Any:
+        """Return lazy data whose graph reads no other columns; anything else as it is."""
+        return data
+
     def first_rows(self, data: Any, n: int) -> Any:
         """Return up to so many of the first rows, in main memory as scikit-learn takes them."""
         return self.to_host(self.rows(data, slice(n)))
@@ -117,6 +121,10 @@ class Container:
     def to_host(self, data: Any) -> Any:
         """Return data as scikit-learn takes them."""
         return data
+
+    def to_pandas(self, data: Any) -> Any:
+        """Return a pandas frame of data whose columns have names; anything else as :meth:`to_host` does."""
+        return self.to_host(data)
 
     def numbers(self, data: Any) -> Any:
         """Return an array of numbers, floating dtypes as they are, where the data are; sparse rows stay sparse.

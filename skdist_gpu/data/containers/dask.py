@@ -94,6 +94,10 @@ class DaskFrame(Container):
     def first_column(self, data: Any) -> Any:
         return data[data.columns[0]]
 
+    def simplified(self, data: Any) -> Any:
+        # the full optimisation would fuse Parquet partitions, and differently for X and y
+        return data.simplify()
+
     def delayed_blocks(self, data: Any) -> list[Any]:
         """Return one delayed object for each partition; to optimise X and y apart could fuse theirs differently."""
         return list(data.to_delayed(optimize_graph=False))

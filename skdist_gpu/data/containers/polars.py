@@ -19,6 +19,9 @@ class PolarsFrame(Container):
     def dtypes(self, data: Any) -> list[str]:
         return [numpy_name(dtype) for dtype in data.dtypes]
 
+    def to_pandas(self, data: Any) -> Any:
+        return data.to_pandas()
+
 
 class PolarsSeries(PolarsFrame):
     """``polars.Series``."""

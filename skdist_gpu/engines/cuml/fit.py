@@ -14,6 +14,7 @@ from skdist_gpu._compat.sklearn import parameter_names
 from skdist_gpu.config import get_config
 from skdist_gpu.data.containers import GPU, container_of
 from skdist_gpu.data.convert import check_gpu_input, check_table, remember_features, to_gpu, to_host, validate
+from skdist_gpu.engines.cuml.info import INFO
 from skdist_gpu.engines.cuml.rebuild import REBUILT, fit_twin
 from skdist_gpu.engines.cuml.rebuild_preprocessing import ENCODERS, PREPROCESSING, transformer_twin
 from skdist_gpu.engines.entry import catalogue_name
@@ -111,7 +112,7 @@ def _checked(job: FitJob) -> tuple[Any, Any, Any]:
         return _checked_table(estimator, job.X), y, None
     if container_of(job.X) in GPU:
         return check_gpu_input(estimator, job.X, y, job.sample_weight, labels=labels)
-    entry = next(entry for entry in entries_for(estimator) if entry.backend == "cuml")
+    entry = next(entry for entry in entries_for(estimator) if entry.backend == INFO.name)
     options: dict[str, Any] = {"sparse": entry.sparse, "multi_target": entry.multi_target, "finite": False}
     return validate(estimator, job.X, y, job.sample_weight, **options)
 

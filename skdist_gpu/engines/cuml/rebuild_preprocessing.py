@@ -115,8 +115,8 @@ def fit_target_encoder(estimator: Any, table: Any, y: Any, sample_weight: Any) -
     model = cuml_class(estimator)(**params, output_type="numpy").fit(_as_frame(table), pd.Series(y))
     if any(pd.isna(to_host(values)).any() for values in model.categories_):
         raise EngineRefusal("X has missing values, which cuML leaves out")
-    encoded = [part.to_pandas().sort_values(part.columns[0]) for part in model.encode_all]
-    estimator.categories_ = _as_in(table, [part.iloc[:, 0].to_numpy() for part in encoded])
+    encoded = [to_host(part).sort_values(part.columns[0]) for part in model.encode_all]
+    estimator.categories_ = _as_in(table, [part[part.columns[0]].to_numpy() for part in encoded])
     estimator.encodings_ = [part["out"].to_numpy(dtype=np.float64) for part in encoded]
     estimator.target_type_, estimator.target_mean_ = kind, np.float64(model.mean)
     estimator.classes_ = np.unique(y) if kind == "binary" else None
@@ -137,7 +137,7 @@ def _as_frame(table: Any) -> Any:
 
 def _as_in(table: Any, found: list[Any]) -> list[np.ndarray]:
     """Return the distinct values of each column as the arrays that scikit-learn makes of the column."""
-    frame = table[:0].to_pandas() if container_of(table) == "cudf" else table
+    frame = to_host(table[:0]) if container_of(table) == "cudf" else table
     dtypes = list(frame.dtypes) if hasattr(frame, "iloc") else [frame.dtype] * frame.shape[1]
     arrays = []
     for values, dtype in zip(found, dtypes, strict=True):

@@ -12,6 +12,7 @@ from skdist_gpu.data.containers import container_of
 from skdist_gpu.data.convert import place_like, to_gpu, to_host
 from skdist_gpu.engines.block_method import BlockMethod, FittedState
 from skdist_gpu.engines.cuml.fit import FORESTS, is_out_of_memory, to_cuml
+from skdist_gpu.engines.cuml.info import INFO
 from skdist_gpu.engines.registry import entries_for
 from skdist_gpu.exceptions import EngineRefusal
 
@@ -53,7 +54,7 @@ class CuMLMethod(BlockMethod):
         estimator = self.estimator
         if type(estimator).__name__ in _LINEAR and self.method == "predict":
             return lambda rows: rows @ to_gpu(estimator.coef_).T + to_gpu(estimator.intercept_)
-        model = self.copies.get("cuml", FittedState(estimator), lambda: to_cuml(estimator))
+        model = self.copies.get(INFO.name, FittedState(estimator), lambda: to_cuml(estimator))
         if model is None or not hasattr(model, self.method) or not _takes(estimator, values):
             return None
         method, in_float32 = getattr(model, self.method), type(estimator).__name__ in FORESTS
@@ -68,7 +69,7 @@ def _takes(estimator: Any, values: Any) -> bool:
     sparse = container_of(values) == "cupy.sparse"
     if hasattr(estimator, "_fit_X"):
         return sparse == issparse(estimator._fit_X)
-    return not sparse or any(row.sparse for row in entries_for(estimator) if row.backend == "cuml")
+    return not sparse or any(row.sparse for row in entries_for(estimator) if row.backend == INFO.name)
 
 
 def _on_gpu(result: Any, values: Any) -> Any:

@@ -18,11 +18,12 @@ from dask.highlevelgraph import HighLevelGraph
 from sklearn.utils.multiclass import check_classification_targets
 
 from skdist_gpu._compat.dask import call_of, stored_blocks
+from skdist_gpu.data.blocks import part_bounds
 from skdist_gpu.data.containers import GPU, container_of, find
 from skdist_gpu.data.containers.dask import block_to_host
 from skdist_gpu.data.convert import place_like
 from skdist_gpu.data.labels import codes_of, labels_in
-from skdist_gpu.engines.reductions.core.protocol import Reduction, combine_all, fold, part_bounds
+from skdist_gpu.engines.reductions.core.protocol import Reduction, combine_all, fold
 from skdist_gpu.exceptions import MisalignedBlocksError
 from skdist_gpu.hardware.threads import one_blas_thread
 from skdist_gpu.progress import Progress

@@ -14,6 +14,7 @@ import cupy
 import cupyx
 import numpy as np
 
+from skdist_gpu.data.blocks import part_bounds
 from skdist_gpu.data.containers import GPU, container_of
 from skdist_gpu.data.convert import result_to_host
 from skdist_gpu.data.dataset import READ_AHEAD, DatasetTable, cut, in_threads, together
@@ -23,7 +24,7 @@ from skdist_gpu.engines.executors.kernels import map_block, reads_in_place
 from skdist_gpu.engines.executors.pool import POOL
 from skdist_gpu.engines.executors.stream import StreamExecutor
 from skdist_gpu.engines.reductions.core.protocol import GPU_STEP_BYTES as STEP_BYTES
-from skdist_gpu.engines.reductions.core.protocol import Reduce, Reduction, part_bounds
+from skdist_gpu.engines.reductions.core.protocol import Reduce, Reduction
 from skdist_gpu.progress import Progress
 
 N_BUFFERS = 3

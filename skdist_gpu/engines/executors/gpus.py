@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from typing import Any
 
 import cupy
 import numpy as np
 
+from skdist_gpu.data.blocks import MemoryBlocks, given_columns, part_bounds
 from skdist_gpu.data.dataset import DatasetTable
 from skdist_gpu.data.shares import divide
 from skdist_gpu.engines.executors.cluster_kernels import ClustersOnGpu
 from skdist_gpu.engines.executors.gpu import GpuExecutor
 from skdist_gpu.engines.executors.pool import devices
 from skdist_gpu.engines.executors.stream import StreamExecutor
-from skdist_gpu.engines.reductions.core.protocol import Reduce, Reduction, combine_all, part_bounds
+from skdist_gpu.engines.reductions.core.protocol import Reduce, Reduction, combine_all
 from skdist_gpu.progress import Progress
 
 
@@ -115,7 +115,6 @@ def _divide(X: Any, y: Any, sample_weight: Any, n_shares: int) -> tuple[list[int
     if isinstance(X, DatasetTable):
         starts, tables = divide(X, n_shares)
         return starts, [(table, None, None) for table in tables]
-    bounds = part_bounds(X.shape[0], min(n_shares, X.shape[0]))
-    rows = [slice(start, stop) for start, stop in pairwise(bounds)]
-    parts = [tuple(None if part is None else part[r] for part in (X, y, sample_weight)) for r in rows]
-    return bounds[:-1], parts  # type: ignore[return-value]
+    blocks = MemoryBlocks.in_parts(given_columns(X, y, sample_weight), min(n_shares, X.shape[0]))
+    parts = [(block["X"], block.get("y"), block.get("sample_weight")) for block in blocks]
+    return [rows.start for rows in blocks.slices], parts

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.utils.multiclass import check_classification_targets
 
+from skdist_gpu.data.blocks import part_bounds
 from skdist_gpu.data.dataset import DatasetTable
-from skdist_gpu.data.labels import codes_of, labels_in
+from skdist_gpu.data.labels import classes_in, codes_of
 from skdist_gpu.engines.reductions.core.protocol import (
     Reduction,
     fold,
-    part_bounds,
     sums_of_any_values,
 )
 from skdist_gpu.hardware.threads import one_blas_thread
@@ -34,14 +33,7 @@ class StreamExecutor:
 
     def find_classes(self) -> np.ndarray:
         """Return the sorted labels of all blocks, reading no other column."""
-        labels: set[Any] = set()
-        target = self.table.targets_only()
-        for batch in target.batches():
-            labels.update(labels_in(target.arrays(batch)[1]).tolist())
-        classes = np.array(sorted(labels))
-        # each twice: labels that all differ look like a regression to scikit-learn
-        check_classification_targets(np.repeat(classes, 2))
-        return classes
+        return classes_in(self.table.labels())
 
     def reduce(self, reduction: Reduction) -> Any:
         """Return the total over all rows; None if there are none."""

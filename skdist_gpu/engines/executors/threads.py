@@ -5,13 +5,13 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from skdist_gpu.data.blocks import MemoryBlocks, given_columns
 from skdist_gpu.engines.reductions.core.protocol import (
     STEP_BYTES,
     Reduction,
     combine_all,
     fold,
     rows_per_step,
-    take_rows,
 )
 from skdist_gpu.hardware.threads import one_blas_thread
 from skdist_gpu.progress import Progress
@@ -36,7 +36,7 @@ class ThreadsExecutor:
         progress: Progress,
         step_bytes: int = STEP_BYTES,
     ) -> None:
-        self.data, self.step_bytes = (X, y, sample_weight), step_bytes
+        self.data, self.step_bytes = given_columns(X, y, sample_weight), step_bytes
         rows_a_thread = rows_per_step(X.shape[1], int(step_bytes * WORTH_A_THREAD))
         self.n_threads = max(1, min(n_threads, X.shape[0] // rows_a_thread))
         self.progress = progress
@@ -44,20 +44,16 @@ class ThreadsExecutor:
 
     def reduce(self, reduction: Reduction) -> Any:
         """Return the total over all rows."""
-        n_rows = self.data[0].shape[0]
         # several pieces a thread let the progress move
-        n_pieces = self.n_threads * (16 if self.progress.visible else 1)
-        bounds = [n_rows * i // n_pieces for i in range(n_pieces + 1)]
+        blocks = MemoryBlocks.in_parts(self.data, self.n_threads * (16 if self.progress.visible else 1))
         self.n_passes += 1
-        self.progress.start(f"pass {self.n_passes} on {self.n_threads} threads", total=n_rows)
+        self.progress.start(f"pass {self.n_passes} on {self.n_threads} threads", total=blocks.count_rows())
 
         def reduce_rows(piece: int) -> Any:
-            rows = slice(bounds[piece], bounds[piece + 1])
-            X, y, weight = (None if part is None else take_rows(part, rows) for part in self.data)
-            total = fold(reduction, X, y, weight, self.step_bytes)
-            self.progress.advance(bounds[piece + 1] - bounds[piece])
+            total = fold(reduction, **blocks[piece], step_bytes=self.step_bytes)
+            self.progress.advance(blocks.slices[piece].stop - blocks.slices[piece].start)
             return total
 
         # the threads are the parallelism: BLAS threads inside them would fight for the cores
         with one_blas_thread(), ThreadPoolExecutor(self.n_threads) as pool:
-            return combine_all(reduction, list(pool.map(reduce_rows, range(n_pieces))))
+            return combine_all(reduction, list(pool.map(reduce_rows, range(len(blocks)))))

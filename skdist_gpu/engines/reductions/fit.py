@@ -11,6 +11,7 @@ from sklearn.base import is_classifier
 from sklearn.utils import assert_all_finite, get_tags
 
 from skdist_gpu._compat.sklearn import in_words_of
+from skdist_gpu.data.blocks import part_bounds
 from skdist_gpu.data.containers import DASK, GPU, HOST, container_of
 from skdist_gpu.data.convert import (
     check_gpu_input,
@@ -26,7 +27,7 @@ from skdist_gpu.data.dataset import DatasetTable, table_of
 from skdist_gpu.data.labels import encode
 from skdist_gpu.engines.parameters import check_as_scikit_learn
 from skdist_gpu.engines.protocol import FitJob, Fitted
-from skdist_gpu.engines.reductions.core.protocol import Passes, Reduction, part_bounds, sums_of_any_values, too_few_rows
+from skdist_gpu.engines.reductions.core.protocol import Passes, Reduction, sums_of_any_values, too_few_rows
 from skdist_gpu.engines.reductions.gpus import n_gpus
 from skdist_gpu.engines.reductions.info import INFO
 from skdist_gpu.engines.registry import entries_for

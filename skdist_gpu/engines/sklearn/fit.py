@@ -8,7 +8,7 @@ import joblib
 
 from skdist_gpu.config import format_bytes
 from skdist_gpu.data.convert import count_rows, to_host
-from skdist_gpu.data.dataset import load, table_of
+from skdist_gpu.data.dataset import read_all, table_of
 from skdist_gpu.data.inspect import itemsize
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.sklearn.info import WORTH_THREADS, grows_alone, joblib_goes_to_dask
@@ -21,7 +21,7 @@ def fit(job: FitJob) -> Fitted:
     fit_params = dict(job.fit_params)
     X, y, sample_weight = job.X, job.y, job.sample_weight
     if job.info.location == "disk":
-        X, y, sample_weight = load(table_of(X, y, sample_weight, as_frames=True))
+        X, y, sample_weight = read_all(table_of(X, y, sample_weight, as_frames=True))
     if job.info.location == "dask" and job.info.n_samples is None:
         _check_size(job)
     if sample_weight is not None:

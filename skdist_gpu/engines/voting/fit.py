@@ -6,7 +6,7 @@ sums over rows nor trained block after block, on data larger than memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -17,9 +17,10 @@ from sklearn.ensemble import VotingClassifier, VotingRegressor
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import Bunch
 
+from skdist_gpu.data.blocks import Block, DaskBlocks
 from skdist_gpu.data.convert import to_host
-from skdist_gpu.data.labels import codes_of
-from skdist_gpu.engines.incremental.fit import DaskBlocks, blocks_of
+from skdist_gpu.data.labels import classes_in, codes_of
+from skdist_gpu.engines.incremental.fit import blocks_of
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.voting.info import BLOCK_ROWS
 from skdist_gpu.hardware.threads import one_blas_thread
@@ -34,16 +35,13 @@ def fit(job: FitJob) -> Fitted:
     An argument of `fit` beside the data: `block_rows`, the rows of a block of files or of data in memory.
     """
     block_rows = _arguments(**job.fit_params)
-    blocks = blocks_of(job, multi_target=False)
+    blocks = blocks_of(job, block_rows or BLOCK_ROWS, multi_target=False, across_files=True)
     if isinstance(blocks, DaskBlocks) and block_rows is not None:
         raise ValueError("block_rows is for files and data in memory. Nothing was fitted. Repartition the Dask data.")
-    classes = blocks.find_classes() if is_classifier(job.estimator) else None
+    classes = classes_in(blocks.labels()) if is_classifier(job.estimator) else None
     estimator = job.estimator if classes is None else _with_codes(job.estimator, classes)
     fit_one = partial(_fit_block, estimator, classes)
-    if isinstance(blocks, DaskBlocks):
-        found = _on_dask(fit_one, blocks, job)
-    else:
-        found = _one_by_one(fit_one, blocks.read(block_rows or BLOCK_ROWS), job)
+    found = _on_dask(fit_one, blocks, job) if isinstance(blocks, DaskBlocks) else _one_by_one(fit_one, blocks, job)
     voters = [voter for voter in found if voter is not None]
     if not voters:
         raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required: no block has rows.")
@@ -58,32 +56,32 @@ def _arguments(block_rows: int | None = None) -> int | None:
 
 def _on_dask(fit_one: Any, blocks: DaskBlocks, job: FitJob) -> list[Voter | None]:
     """Fit all partitions in parallel, where they are."""
-    job.progress.start(f"models of {blocks.n_blocks} blocks")
+    job.progress.start(f"models of {len(blocks)} blocks")
     task = dask.delayed(fit_one, pure=False, traverse=False)
-    models = [task(number, *block) for number, block in enumerate(blocks.blocks)]
-    if job.client is not None:
-        found = job.client.gather(job.client.compute(models))
-    else:
-        with one_blas_thread():
-            found = list(dask.compute(*models))
+    models = [task(number, **block) for number, block in enumerate(blocks)]
+    # workers pin BLAS to one thread by themselves, Dask's local threads do not
+    with one_blas_thread():
+        found = blocks.compute(models)
     job.progress.finish()
     return found
 
 
-def _one_by_one(fit_one: Any, blocks: Iterator[Any], job: FitJob) -> list[Voter | None]:
+def _one_by_one(fit_one: Any, blocks: Iterable[Block], job: FitJob) -> list[Voter | None]:
     """Fit block after block, so that only one is in memory."""
     job.progress.start("models of blocks")
-    found = [fit_one(number, *block) for number, block in enumerate(blocks)]
+    found = [fit_one(number, **block) for number, block in enumerate(blocks)]
     job.progress.finish()
     return found
 
 
-def _fit_block(estimator: Any, classes: np.ndarray | None, number: int, X: Any, y: Any, weight: Any) -> Voter | None:
+def _fit_block(
+    estimator: Any, classes: np.ndarray | None, number: int, X: Any, y: Any, sample_weight: Any = None
+) -> Voter | None:
     """Fit a clone to one block; None where it has no rows."""
     X, y = to_host(X), np.asarray(to_host(y))
     if X.shape[0] == 0:
         return None
-    weights = {} if weight is None else {"sample_weight": np.asarray(to_host(weight))}
+    weights = {} if sample_weight is None else {"sample_weight": np.asarray(to_host(sample_weight))}
     if classes is not None:
         y = codes_of(y, classes)
         if hasattr(estimator, "predict_proba"):

@@ -13,11 +13,11 @@ from xgboost.core import XGBoostError
 
 from skdist_gpu._compat.sklearn import check_sample_weight
 from skdist_gpu.data.containers import FRAMES, GPU, container_of
-from skdist_gpu.data.convert import to_host
-from skdist_gpu.data.dataset import is_read_from_files, load, table_of
+from skdist_gpu.data.convert import to_host, to_pandas
+from skdist_gpu.data.dataset import is_read_from_files, read_all, table_of
 from skdist_gpu.data.fragments import require_columns
 from skdist_gpu.engines.protocol import FitJob
-from skdist_gpu.engines.xgboost.stand_in import stand_in
+from skdist_gpu.engines.xgboost.stand_in import replace_by_xgboost
 from skdist_gpu.exceptions import EngineRefusal
 
 CHECKS: dict[str, Any] = {
@@ -32,7 +32,7 @@ def fit_arguments(job: FitJob) -> dict[str, Any]:
 
     scikit-learn's gradient boosting is replaced by XGBoost's. Files to evaluate on are read into memory.
     """
-    stand_in(job)
+    replace_by_xgboost(job)
     if container_of(job.X) == "arrow.dataset":
         require_columns(job.X, table_of(job.X, job.y, job.sample_weight).features)
     arguments = dict(job.fit_params)
@@ -40,7 +40,7 @@ def fit_arguments(job: FitJob) -> dict[str, Any]:
         arguments["xgb_model"] = getattr(arguments["xgb_model"], "estimator_", arguments["xgb_model"])
     if arguments.get("eval_set"):
         arguments["eval_set"] = [
-            load(table_of(X, y, None))[:2] if is_read_from_files(X, y) else (X, y) for X, y in arguments["eval_set"]
+            read_all(table_of(X, y, None))[:2] if is_read_from_files(X, y) else (X, y) for X, y in arguments["eval_set"]
         ]
     return arguments
 
@@ -68,11 +68,6 @@ def codes_of_queries(qid: Any) -> np.ndarray:
     return qid if qid.dtype.kind in "iu" else np.unique(qid, return_inverse=True)[1].astype(np.uint32)
 
 
-def rows_of(column: Any, which: Any) -> Any:
-    """Return some rows of an array, a sparse matrix or a frame."""
-    return column.iloc[which] if hasattr(column, "iloc") else column[which]
-
-
 # --- checks --------------------------------------------------------------------------------
 
 
@@ -88,7 +83,7 @@ def checked_in_memory(job: FitJob, in_batches: bool = False) -> tuple[Any, Any, 
     if container_of(X) == "cupy.sparse":  # XGBoost reads no sparse matrix on the GPU
         X = to_host(X)
     if container_of(X) in FRAMES:
-        X = with_known_categories(X)
+        X = readable_categories(X)
         check_columns(X)
     # XGBoost reads the columns of frames and of data on the GPU itself: a table of zeros shows their shape
     stays = container_of(X) in FRAMES | GPU or (in_batches and isinstance(X, np.ndarray) and X.ndim == 2)
@@ -116,10 +111,10 @@ def check_classes(classes: np.ndarray, job: FitJob) -> None:
         )
 
 
-def with_known_categories(X: Any) -> Any:
+def readable_categories(X: Any) -> Any:
     """Return a Polars frame with categories as a pandas frame: XGBoost reads only some kinds of them."""
     if container_of(X) == "polars" and any(_is_category(dtype) for dtype in X.dtypes):
-        return X.to_pandas()
+        return to_pandas(X)
     return X
 
 

@@ -43,7 +43,7 @@ class Progressed:
     history: History = field(default_factory=dict)
     data: list[Any] = field(default_factory=list)
 
-    def joined(self, later: History) -> History:
+    def followed_by(self, later: History) -> History:
         """Return the history with that of later rounds behind it."""
         return {
             data: {name: [*self.history.get(data, {}).get(name, []), *values] for name, values in metrics.items()}
@@ -258,4 +258,4 @@ def _last_checkpoint(variable: Variable, begun: Progressed, callbacks: Sequence[
     if begun.booster is not None and booster.num_boosted_rounds() <= begun.booster.num_boosted_rounds():
         return begun
     _set_states(callbacks, states)
-    return Progressed(booster, begun.rounds + rounds, begun.joined(history))
+    return Progressed(booster, begun.rounds + rounds, begun.followed_by(history))

@@ -10,9 +10,10 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from skdist_gpu._compat.xgboost import fit_from
+from skdist_gpu.data.blocks import take_rows
 from skdist_gpu.data.containers import container_of
-from skdist_gpu.data.convert import to_host
-from skdist_gpu.data.dataset import load, table_of
+from skdist_gpu.data.convert import to_host, to_pandas
+from skdist_gpu.data.dataset import read_all, table_of
 from skdist_gpu.data.labels import codes_of, encode
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.xgboost.arguments import (
@@ -26,7 +27,6 @@ from skdist_gpu.engines.xgboost.arguments import (
     lend,
     queries_of,
     require_gpu,
-    rows_of,
     with_memory_errors,
 )
 from skdist_gpu.engines.xgboost.holdout import split, wanted_fraction
@@ -59,7 +59,7 @@ def fit(job: FitJob) -> Fitted:
         estimator.n_jobs = 1
 
     if job.options.get("reproducible"):
-        X = X.to_pandas() if container_of(X) == "polars" else X
+        X = to_pandas(X) if container_of(X) == "polars" else X
         X = round_down(X, table_of_quantiles(sampled(X), estimator.max_bin, estimator.missing), estimator.missing)
     arguments |= {"X": X, "y": y, "sample_weight": sample_weight}
     fraction = wanted_fraction(job.options, estimator, arguments)
@@ -93,18 +93,18 @@ def _hold_out(estimator: Any, fraction: float | int, arguments: dict[str, Any]) 
     y = np.asarray(to_host(arguments["y"]))
     names = {"sample_weight": "sample_weight_eval_set", "base_margin": "base_margin_eval_set", "qid": "eval_qid"}
     train, held_out = split(fraction, estimator, y, is_classifier(estimator), arguments.get("qid"))
-    arguments["eval_set"] = [(rows_of(arguments["X"], held_out), rows_of(arguments["y"], held_out))]
+    arguments["eval_set"] = [(take_rows(arguments["X"], held_out), take_rows(arguments["y"], held_out))]
     for name in ("X", "y", *names):
         if arguments.get(name) is not None:
             if name in names:
-                arguments[names[name]] = [rows_of(arguments[name], held_out)]
-            arguments[name] = rows_of(arguments[name], train)
+                arguments[names[name]] = [take_rows(arguments[name], held_out)]
+            arguments[name] = take_rows(arguments[name], train)
     arguments.setdefault("verbose", False)
 
 
 def _loaded(job: FitJob, arguments: dict[str, Any]) -> FitJob:
     """Return the job with the files in memory; margins and queries may be columns of them."""
-    X, y, sample_weight = load(table_of(job.X, job.y, job.sample_weight))
+    X, y, sample_weight = read_all(table_of(job.X, job.y, job.sample_weight))
     for name in ("base_margin", "qid"):
         if isinstance(arguments.get(name), str):
             arguments[name] = X.pop(arguments[name]).to_numpy()
@@ -141,8 +141,8 @@ def _by_query(X: Any, y: Any, arguments: dict[str, Any]) -> tuple[Any, Any]:
     order = np.argsort(qid, kind="stable")
     arguments["qid"] = qid[order]
     if arguments.get("base_margin") is not None:
-        arguments["base_margin"] = rows_of(arguments["base_margin"], order)
-    return rows_of(X, order), rows_of(y, order)
+        arguments["base_margin"] = take_rows(arguments["base_margin"], order)
+    return take_rows(X, order), take_rows(y, order)
 
 
 def _on_gpu(X: Any) -> Any:

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from skdist_gpu.data.blocks import take_rows
 from skdist_gpu.data.containers import FRAMES, GPU, container_of
-from skdist_gpu.data.convert import to_host
-from skdist_gpu.engines.xgboost.arguments import rows_of
+from skdist_gpu.data.convert import to_gpu, to_host
 
 SAMPLE_ROWS = 2**17
 DEFAULT_BINS = 256  # XGBoost's max_bin
@@ -30,11 +30,11 @@ def stride_of(n_rows: int) -> int:
 def sampled(X: Any, start: int = 0, stride: int | None = None) -> dict[Any, np.ndarray]:
     """Return the numeric columns of evenly spaced rows on the host; `start` is the number of the first row of X."""
     stride = stride_of(X.shape[0]) if stride is None else stride
-    columns = _columns(rows_of(X, slice(-start % stride, None, stride)))
+    columns = _columns(take_rows(X, slice(-start % stride, None, stride)))
     return {name: np.asarray(to_host(column), np.float32) for name, column in columns.items()}
 
 
-def joined(samples: list[dict[Any, np.ndarray]]) -> dict[Any, np.ndarray]:
+def pooled(samples: list[dict[Any, np.ndarray]]) -> dict[Any, np.ndarray]:
     """Return the samples of all blocks in one."""
     return {name: np.concatenate([sample[name] for sample in samples]) for name in samples[0]}
 
@@ -72,7 +72,7 @@ def round_down(X: Any, table: Table, missing: float) -> Any:
 def _columns(X: Any) -> dict[Any, Any]:
     """Return the columns of numbers by their name, or by their position in an array."""
     if container_of(X) == "cudf":
-        return {name: X[name].to_cupy() for name, dtype in X.dtypes.items() if str(dtype) != "category"}
+        return {name: to_gpu(X[name]) for name, dtype in X.dtypes.items() if str(dtype) != "category"}
     if container_of(X) in FRAMES:
         return {
             name: X[name].to_numpy(np.float32, na_value=np.nan)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import validate_data
 
+from skdist_gpu.data.blocks import take_rows
 from skdist_gpu.data.containers import FRAMES, container_of
 from skdist_gpu.data.convert import place_like, to_gpu, to_host
 from skdist_gpu.data.inspect import inspect_input
@@ -20,8 +21,7 @@ from skdist_gpu.engines.xgboost.arguments import (
     codes_of_queries,
     is_ranker,
     queries_of,
-    rows_of,
-    with_known_categories,
+    readable_categories,
 )
 from skdist_gpu.exceptions import EngineRefusal
 
@@ -59,7 +59,7 @@ def _checked_rows(estimator: Any, X: Any) -> Any:
     info = inspect_input(X)
     if info.container in FRAMES and (info.dtype == "object" or not all(isinstance(n, str) for n in X.columns)):
         check_columns(X)
-        return _with_seen_categories(estimator, with_known_categories(X))
+        return _with_seen_categories(estimator, readable_categories(X))
     return validate_data(estimator, X, reset=False, **CHECKS)
 
 
@@ -212,12 +212,12 @@ def ranking_metric(estimator: Any, X: Any, y: Any, qid: Any = None) -> float:
     import xgboost
 
     X, qid = queries_of(to_host(X), qid)
-    X = _checked_rows(estimator, with_known_categories(X))
+    X = _checked_rows(estimator, readable_categories(X))
     qid = np.zeros(X.shape[0], np.uint32) if qid is None else codes_of_queries(to_host(qid))
     order = np.argsort(qid, kind="stable")
     booster = estimator.get_booster()
     matrix = xgboost.DMatrix(
-        rows_of(X, order),
+        take_rows(X, order),
         np.asarray(to_host(y))[order],
         qid=qid[order],
         missing=estimator.missing,

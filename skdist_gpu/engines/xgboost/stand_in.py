@@ -24,7 +24,7 @@ LOSSES = {
 MANY_ROWS = 10_000
 
 
-def stand_in(job: FitJob) -> None:
+def replace_by_xgboost(job: FitJob) -> None:
     """Replace scikit-learn's estimator of a job by XGBoost's."""
     theirs = job.estimator
     if not type(theirs).__module__.startswith("sklearn."):

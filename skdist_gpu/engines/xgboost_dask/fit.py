@@ -11,6 +11,7 @@ from xgboost.dask import DaskXGBRanker, DaskXGBRegressor
 
 from skdist_gpu._compat.xgboost import adopt_booster
 from skdist_gpu.data.containers import DASK, GPU, container_of
+from skdist_gpu.data.convert import to_pandas
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.xgboost.arguments import (
     bring_home,
@@ -78,7 +79,7 @@ def fit(job: FitJob) -> Fitted:
     if on_gpu and job.resources.gpus:  # a client without a GPU reads every model as one for the CPU
         require_gpu(booster)
     evaluated = arguments.get("eval_set") or fraction is not None
-    history = begun.joined(trainer.evals_result()) if evaluated else {}
+    history = begun.followed_by(trainer.evals_result()) if evaluated else {}
     adopt_booster(estimator, booster, None if classes is None else len(classes), history)
     if not callable(estimator.objective):
         estimator.objective = derived.get("objective", estimator.objective)  # as XGBClassifier.fit does
@@ -117,7 +118,7 @@ def _partitions(job: FitJob, arguments: dict[str, Any]) -> Partitions:
     """Return the training data as checked partitions with rows that weigh something."""
     lazy = container_of(job.X) in DASK
     X, y, sample_weight = (job.X, job.y, job.sample_weight) if lazy else checked_in_memory(job)
-    X = X.to_pandas() if container_of(X) == "polars" else X  # Dask knows no other frames
+    X = to_pandas(X) if container_of(X) == "polars" else X  # Dask knows no other frames
     if is_ranker(job.estimator):
         X, arguments["qid"] = queries_of(X, arguments.get("qid"))
     columns = {"X": X, "y": y, "sample_weight": sample_weight}

@@ -16,15 +16,15 @@ from sklearn.utils.multiclass import check_classification_targets
 from xgboost.compat import concat
 
 from skdist_gpu._compat.sklearn import check_sample_weight
-from skdist_gpu.data.containers import DASK, container_of
+from skdist_gpu.data.blocks import Block, DaskBlocks, MemoryBlocks, take_rows
+from skdist_gpu.data.containers import DASK, container_of, find
+from skdist_gpu.data.containers.dask import example_of
 from skdist_gpu.data.convert import aligned, to_host
 from skdist_gpu.data.labels import codes_of
-from skdist_gpu.engines.xgboost.arguments import check_columns, rows_of
+from skdist_gpu.engines.xgboost.arguments import check_columns
 from skdist_gpu.engines.xgboost.holdout import RowDraw
-from skdist_gpu.engines.xgboost.reproducible import Table, joined, round_down, sampled, stride_of, table_of_quantiles
+from skdist_gpu.engines.xgboost.reproducible import Table, pooled, round_down, sampled, stride_of, table_of_quantiles
 from skdist_gpu.exceptions import MisalignedBlocksError
-
-Part = dict[str, Any]  # the names of XGBoost's columns of rows -> their blocks
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ class Partitions:
             raise ValueError("XGBoost requires y to be passed, but the target y is None. Nothing was computed.")
         columns = {name: column for name, column in columns.items() if column is not None}
         like = columns["X"]
-        blocks = list(lazy_blocks(columns) if container_of(like) in DASK else _memory_blocks(client, columns))
+        blocks = lazy_blocks(columns) if container_of(like) in DASK else _memory_blocks(client, columns)
         make = dask.delayed(check_part)
-        parts = [make(i, dict(zip(columns, block, strict=True))) for i, block in enumerate(blocks)]
+        parts = [make(number, block) for number, block in enumerate(blocks)]
         return cls(client, like, *_persist(client, parts))
 
     def classes(self, given: Any = None) -> np.ndarray:
@@ -125,7 +125,7 @@ class Partitions:
         stride, starts = stride_of(sum(sizes)), np.cumsum([0, *sizes])
         take = dask.delayed(_sampled_part)
         samples = [take(part, int(start), stride) for part, start in zip(self.parts, starts, strict=False)]
-        return table_of_quantiles(joined(self.client.gather(self.client.compute(samples))), max_bin, missing)
+        return table_of_quantiles(pooled(self.client.gather(self.client.compute(samples))), max_bin, missing)
 
     def collections(self, coding: Coding) -> dict[str, Any]:
         """Return Dask collections of the same partitions, those that have rows that weigh something."""
@@ -133,7 +133,7 @@ class Partitions:
         full = [part for part, look in zip(self.parts, self.looks, strict=True) if look.rows]
         code = dask.delayed(code_part)
         ready = self.client.persist([code(part, coding) for part in full])
-        meta = self.like._meta if container_of(self.like) in DASK else rows_of(self.like, slice(0))
+        meta = example_of(self.like) if container_of(self.like) in DASK else take_rows(self.like, slice(0))
         found = {}
         for name, shape in self.looks[0].shapes.items():
             blocks = [part[name] for part in ready]
@@ -155,39 +155,29 @@ def _persist(client: Any, parts: list[Any]) -> tuple[list[Any], list[Look]]:
 # --- from the user's data to blocks --------------------------------------------------------
 
 
-def lazy_blocks(columns: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
-    """Return the partitions of Dask collections whose blocks line up, as tuples of delayed blocks."""
+def lazy_blocks(columns: Block, client: Any = None) -> DaskBlocks:
+    """Return the partitions of Dask collections, cut so that their blocks line up."""
     X = columns["X"]
     if X.shape[1] == 0:
         raise ValueError("Found array with 0 feature(s) in X while a minimum of 1 is required. Nothing was computed.")
     check_columns(X)
-    for name, column in columns.items():
-        columns[name] = aligned(column, X, name)
-    return zip(*(_delayed(column) for column in columns.values()), strict=True)
+    lined_up = {name: aligned(column, X, name) for name, column in columns.items()}
+    return DaskBlocks.of({name: find(column).simplified(column) for name, column in lined_up.items()}, client)
 
 
-def _memory_blocks(client: Any, columns: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+def _memory_blocks(client: Any, columns: Block) -> Iterator[Block]:
     """Cut data in memory into a block for each thread of the cluster, and send them there."""
-    n_rows, n_blocks = columns["X"].shape[0], sum(client.nthreads().values())
-    bounds = np.linspace(0, n_rows, min(n_blocks, n_rows) + 1).astype(int)
-    slices = [slice(start, stop) for start, stop in pairwise(bounds)]
-    blocks = [[rows_of(column, rows) for rows in slices] for column in columns.values()]
+    n_blocks = min(sum(client.nthreads().values()), columns["X"].shape[0])
+    blocks = list(MemoryBlocks.in_parts(columns, max(1, n_blocks)))
     # not by content: a key that was just given up, as of data that are trained and evaluated on, may be lost
-    return zip(*(client.scatter(column, hash=False) for column in blocks), strict=True)
-
-
-def _delayed(column: Any) -> list[Any]:
-    if container_of(column) == "dask.array":
-        column = column.rechunk({1: -1}) if column.ndim == 2 else column
-        return column.to_delayed(optimize_graph=False).ravel().tolist()
-    # the full optimisation would fuse Parquet partitions, and differently for X and y
-    return column.simplify().to_delayed(optimize_graph=False)
+    sent = {name: client.scatter([block[name] for block in blocks], hash=False) for name in columns}
+    return (dict(zip(sent, block, strict=True)) for block in zip(*sent.values(), strict=True))
 
 
 # --- on the workers ------------------------------------------------------------------------
 
 
-def check_part(index: int, part: Part) -> Part:
+def check_part(index: int, part: Block) -> Block:
     """Check one partition."""
     X = part["X"]
     part = {name: block if name == "X" else np.asarray(to_host(block)) for name, block in part.items()}
@@ -218,7 +208,7 @@ def _one_column(y: np.ndarray) -> np.ndarray:
     return y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y
 
 
-def look_at(part: Part) -> Look:
+def look_at(part: Block) -> Look:
     """Return what the client must know of a partition."""
     X, y, weight = part["X"], part["y"], part.get("sample_weight")
     frame_types = dict(getattr(X, "dtypes", {}))
@@ -228,11 +218,11 @@ def look_at(part: Part) -> Look:
     return Look(rows, len(y), {name: block.shape[1:] for name, block in part.items()}, categories, queries)
 
 
-def _labels(part: Part) -> np.ndarray:
+def _labels(part: Block) -> np.ndarray:
     return np.unique(part["y"])
 
 
-def _with_whole_queries(part: Part, before: Any, last: Any, following: list[Part]) -> Part:
+def _with_whole_queries(part: Block, before: Any, last: Any, following: list[Block]) -> Block:
     """Leave the rows of query `before` to an earlier partition, and take those of query `last` from later ones."""
     taken = [_rows_where(other, other["qid"] == last) for other in following]
     kept = _rows_where(part, part["qid"] != before) if before is not None else part
@@ -241,8 +231,8 @@ def _with_whole_queries(part: Part, before: Any, last: Any, following: list[Part
     return {name: _stack([block, *(other[name] for other in taken)]) for name, block in kept.items()}
 
 
-def _rows_where(part: Part, mask: np.ndarray) -> Part:
-    return {name: rows_of(block, np.flatnonzero(mask)) for name, block in part.items()}
+def _rows_where(part: Block, mask: np.ndarray) -> Block:
+    return {name: take_rows(block, np.flatnonzero(mask)) for name, block in part.items()}
 
 
 def _stack(blocks: list[Any]) -> Any:
@@ -251,24 +241,24 @@ def _stack(blocks: list[Any]) -> Any:
     return concat(blocks)
 
 
-def code_part(part: Part, coding: Coding, keep_weightless: bool = False) -> Part:
+def code_part(part: Block, coding: Coding, keep_weightless: bool = False) -> Block:
     """Replace labels by codes, and categories by those of all partitions."""
     weight = part.get("sample_weight")
     if weight is not None and not keep_weightless and not weight.all():
         # over Dask, other than on one machine, XGBoost's bins depend on rows that weigh nothing
-        part = {name: rows_of(block, np.flatnonzero(weight)) for name, block in part.items()}
+        part = {name: take_rows(block, np.flatnonzero(weight)) for name, block in part.items()}
     X = _with_categories(part["X"], coding.categories)
     X = X if coding.table is None else round_down(X, coding.table, coding.missing)
     y = part["y"] if coding.classes is None else codes_of(part["y"], coding.classes)
     return part | {"X": X, "y": y}
 
 
-def draw_part(part: Part, number: int, draw: RowDraw, held_out: bool) -> Part:
+def draw_part(part: Block, number: int, draw: RowDraw, held_out: bool) -> Block:
     """Return the rows of a partition that are held out, or the others."""
     return _rows_where(part, draw.held_out(number, len(part["y"]), part.get("qid")) == held_out)
 
 
-def _sampled_part(part: Part, start: int, stride: int) -> dict[Any, np.ndarray]:
+def _sampled_part(part: Block, start: int, stride: int) -> dict[Any, np.ndarray]:
     return sampled(part["X"], start, stride)
 
 

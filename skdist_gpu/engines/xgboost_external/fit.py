@@ -14,6 +14,7 @@ from xgboost import ExtMemQuantileDMatrix, config_context
 
 from skdist_gpu._compat.xgboost import fit_from
 from skdist_gpu.config import format_bytes
+from skdist_gpu.data.blocks import Block, FileBlocks
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.xgboost.arguments import (
     bring_home,
@@ -27,11 +28,10 @@ from skdist_gpu.engines.xgboost.arguments import (
 from skdist_gpu.engines.xgboost.fit import encode_eval_set, show_rounds
 from skdist_gpu.engines.xgboost.holdout import RowDraw, wanted_fraction
 from skdist_gpu.engines.xgboost.info import GPU_ROW_BYTES
-from skdist_gpu.engines.xgboost.reproducible import Table, joined, sampled, stride_of, table_of_quantiles
-from skdist_gpu.engines.xgboost_dask.partitions import Coding, Part, check_part, code_part, draw_part
+from skdist_gpu.engines.xgboost.reproducible import Table, pooled, sampled, stride_of, table_of_quantiles
+from skdist_gpu.engines.xgboost_dask.partitions import Coding, check_part, code_part, draw_part
 from skdist_gpu.engines.xgboost_external.batches import (
     BatchIterator,
-    FileRows,
     Rows,
     as_xgboost_names,
     find_coding,
@@ -109,7 +109,7 @@ class _Matrices:
             cache_host_ratio=_cache_host_ratio(self.job) if on_gpu else None,
         )
 
-    def _prepare(self, held_out: bool, number: int, part: Part) -> Part | None:
+    def _prepare(self, held_out: bool, number: int, part: Block) -> Block | None:
         """Check a batch, replace labels by codes, and bring it to the device; None if no row is wanted."""
         part = check_part(number, part)
         if self.draw is not None:
@@ -124,15 +124,13 @@ class _Matrices:
 
 def _quantiles(job: FitJob, rows: Rows) -> Table:
     """Return the values to round to, from evenly spaced rows."""
-    if isinstance(rows, FileRows):
-        n_rows = rows.table.count_rows()
-    else:
-        n_rows = job.info.n_samples or sum(len(labels) for labels in rows.labels())
+    known = None if isinstance(rows.blocks, FileBlocks) else job.info.n_samples
+    stride = stride_of(known or rows.blocks.count_rows())
     start, samples = 0, []
-    for part in rows.parts():
-        samples.append(sampled(part["X"], start, stride_of(n_rows)))
-        start += len(part["y"])
-    return table_of_quantiles(joined(samples), job.estimator.max_bin, job.estimator.missing)
+    for block in rows.blocks:
+        samples.append(sampled(block["X"], start, stride))
+        start += len(block["y"])
+    return table_of_quantiles(pooled(samples), job.estimator.max_bin, job.estimator.missing)
 
 
 def _check_disk(job: FitJob, folder: str) -> None:

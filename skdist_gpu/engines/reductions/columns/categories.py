@@ -140,7 +140,7 @@ def count_each(block: Any) -> list[Counts]:
     """Count the values of each column, whose dtypes may differ in a frame, as scikit-learn's encoders take them."""
     if not hasattr(block, "iloc"):
         return count_alike(block)
-    counted = [block.iloc[:, i].value_counts(dropna=False, sort=False) for i in range(block.shape[1])]
+    counted = [column.value_counts(dropna=False, sort=False) for _, column in block.items()]
     counted = [column[column > 0] for column in counted]  # categories that do not occur
     return [(_checked(pd.Series(column.index)), column.to_numpy()) for column in counted]
 

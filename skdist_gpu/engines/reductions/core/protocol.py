@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from skdist_gpu.data.containers import find
+from skdist_gpu.data.blocks import take_rows
 
 # what the rows of one step take in float64: little enough for a cache, and enough for threads not to wait for the
 # interpreter, which each operation needs for a moment
@@ -64,7 +64,7 @@ class Passes:
     n_rows : int or None
         Number of rows; None where it is not known without computing.
     reduce_parts : callable or None
-        Runs a reduction over a number of contiguous parts of the rows, cut as by :func:`part_bounds`, and returns
+        Runs a reduction over a number of contiguous parts of the rows, cut alike but for a row, and returns
         the total of each; None where rows have no number.
     relabel : callable or None
         Returns the passes over the same rows with other codes as `y`, which it takes on the host in the order
@@ -163,7 +163,7 @@ def sums_of_any_values() -> Any:
     return np.errstate(invalid="ignore", over="ignore")
 
 
-def fold(reduction: Reduction, X: Any, y: Any, sample_weight: Any, step_bytes: int = STEP_BYTES) -> Any:
+def fold(reduction: Reduction, X: Any, y: Any = None, sample_weight: Any = None, step_bytes: int = STEP_BYTES) -> Any:
     """Reduce rows that one thread or task holds, in steps of so many bytes; None if there are none."""
     n_rows, n_columns = X.shape
     step = getattr(reduction, "rows_at_once", None) or rows_per_step(n_columns, step_bytes)
@@ -178,23 +178,6 @@ def fold(reduction: Reduction, X: Any, y: Any, sample_weight: Any, step_bytes: i
             partial = reduction.map(block, None if y is None else y[rows], weight_block)
             total = partial if total is None else reduction.combine(total, partial)
     return total
-
-
-def part_bounds(n_rows: int, n_parts: int) -> list[int]:
-    """Return where parts of a table begin and end: alike but for a row, the longer ones first, as KFold cuts.
-
-    Examples
-    --------
-    >>> part_bounds(11, 3)
-    [0, 4, 8, 11]
-    """
-    size, n_longer = divmod(n_rows, n_parts)
-    return [part * size + min(part, n_longer) for part in range(n_parts + 1)]
-
-
-def take_rows(table: Any, rows: slice) -> Any:
-    """Return rows of an array or a frame, counted from its first row."""
-    return find(table).rows(table, rows)
 
 
 def rows_per_step(n_columns: int, n_bytes: int) -> int:
