@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sklearn.callback import AutoPropagatedCallback, CallbackSupportMixin
-
 from skdist_gpu._compat.sklearn import called_back, has_callbacks, is_part_of_a_fit
 
 
-class CallsCallbacks(CallbackSupportMixin):
+class CallsCallbacks:
     """Take callbacks as scikit-learn's estimators do.
 
     Those that a pipeline or search hands on to its steps are called around the fit and each pass of the engine that
@@ -36,6 +34,8 @@ class CallsCallbacks(CallbackSupportMixin):
         TypeError
             scikit-learn's own for what is no callback; for one that looks at a model that calls none.
         """
+        from sklearn.callback import AutoPropagatedCallback, CallbackSupportMixin  # takes time to import
+
         inside = [c for c in callbacks if not isinstance(c, (AutoPropagatedCallback, type))]
         wrapped = self._wrapped() if "estimator" in vars(self) else self  # type: ignore[attr-defined]
         if not hasattr(wrapped, "set_callbacks") or wrapped is self:
@@ -43,7 +43,7 @@ class CallsCallbacks(CallbackSupportMixin):
         elif inside:
             wrapped.set_callbacks(*inside)
             self.__dict__["estimator"] = wrapped
-        return super().set_callbacks(*[c for c in callbacks if c not in inside])
+        return CallbackSupportMixin.set_callbacks(self, *[c for c in callbacks if c not in inside])
 
 
 @contextmanager

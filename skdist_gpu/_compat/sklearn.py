@@ -87,10 +87,10 @@ def is_part_of_a_fit(estimator: Any) -> bool:
 @contextmanager
 def called_back(estimator: Any) -> Iterator[Any]:
     """Give the task of a fit, whose number of passes is not known; the callbacks are torn down at the end."""
-    from sklearn.callback._callback_support import callback_management_context
+    from sklearn.callback._callback_support import CallbackSupportMixin, callback_management_context
 
     with callback_management_context(estimator):
-        yield estimator._init_callback_context(max_subtasks=None)
+        yield CallbackSupportMixin._init_callback_context(estimator, max_subtasks=None)
 
 
 def diagram_box(estimator: Any, name: str, caption: str) -> Any:
