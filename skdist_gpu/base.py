@@ -125,7 +125,7 @@ class AutoScaleBase(ParameterNames, PartialFit, CallsCallbacks, ScoringMixin, Ba
     def __getattr__(self, name: str) -> Any:
         """Answer a parameter of the wrapped estimator; a fitted attribute or ``get_support()`` from ``estimator_``."""
         text = f"{type(self).__name__!r} object has no attribute {name!r}"
-        if not name.startswith("_") and "estimator" in self.__dict__ and name in parameter_names(type(self._wrapped())):
+        if not name.startswith("_") and name in self._parameters_answered():
             return getattr(self._wrapped(), name)
         plain = None if name.startswith("_") else self._known_fitted()
         if plain is not None:
@@ -137,6 +137,13 @@ class AutoScaleBase(ParameterNames, PartialFit, CallsCallbacks, ScoringMixin, Ba
             if hasattr(plain, name):
                 text += f"; the fitted {type(plain).__name__} in estimator_ has one"
         raise AttributeError(text)
+
+    def _parameters_answered(self) -> set[str]:
+        """Return the parameters of the wrapped estimator that are attributes here, too.
+
+        ``max_iter`` is none: scikit-learn's checks take it for a promise of ``n_iter_``, which Ridge does not keep.
+        """
+        return set(parameter_names(type(self._wrapped()))) - {"max_iter"} if "estimator" in self.__dict__ else set()
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in super().__getstate__().items() if name != "_copies"}

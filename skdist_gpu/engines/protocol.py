@@ -153,7 +153,7 @@ class EngineInfo:
         """Say why it serves."""
         return [f"{self.name} supports these parameters and data"]
 
-    def why_slower(self, entry: Entry) -> str | None:
+    def why_slower(self, entry: Entry, info: InputInfo) -> str | None:
         """Say why another engine is faster whatever the data; None if that depends on their size and place."""
         return f"another engine goes first at every size ({entry.slower})" if entry.slower else None
 

@@ -298,7 +298,7 @@ def _why_slower(engine: EngineInfo, entry: Entry, info: InputInfo, request: Requ
         return None
     if entry.device == "dask" and info.location != "dask":
         return f"the data are {_PLACES[info.location]} already; to hand them to Dask costs a copy"
-    return engine.why_slower(entry)
+    return engine.why_slower(entry, info)
 
 
 def _is_spread(entry: Entry, info: InputInfo, request: Request) -> bool:
