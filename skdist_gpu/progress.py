@@ -26,8 +26,9 @@ class Progress:
     ...     progress.advance(10)
     """
 
-    def __init__(self, visible: bool = False) -> None:
+    def __init__(self, visible: bool = False, tasks: Any = None) -> None:
         self.visible = visible
+        self.tasks = tasks  # of callbacks, which hear of each stage, too
         self._bar: Any = None
         self._description = ""
 
@@ -35,12 +36,16 @@ class Progress:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        if self.tasks is not None:
+            self.tasks.finish()
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
 
     def start(self, description: str, total: float | None = None) -> None:
         """Begin a stage; without a `total` the bar only shows that work goes on."""
+        if self.tasks is not None:
+            self.tasks.start(description)
         if not self.visible:
             return
         if self._bar is None:

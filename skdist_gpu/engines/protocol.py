@@ -124,6 +124,13 @@ class EngineInfo:
         """Return what calls a method of a fitted estimator for rows on a device, one of those in `scores`."""
         return self._module("score").METHODS[device]
 
+    def fit_seconds(self, entry: Entry, estimator: Any, info: InputInfo, resources: Resources) -> float | None:
+        """Predict the seconds of a fit where the measured rates that are shipped do not know the engine.
+
+        With ``backend="auto"`` an engine that nobody can price gives way to one whose seconds are known.
+        """
+        return None
+
     def scoring_refusals(self, model: Any, method: str, info: InputInfo, device: str) -> list[str]:
         """Tell why it does not call a method of a fitted estimator for such rows from main memory.
 
@@ -153,7 +160,7 @@ class EngineInfo:
         """Say why it serves."""
         return [f"{self.name} supports these parameters and data"]
 
-    def why_slower(self, entry: Entry) -> str | None:
+    def why_slower(self, entry: Entry, info: InputInfo) -> str | None:
         """Say why another engine is faster whatever the data; None if that depends on their size and place."""
         return f"another engine goes first at every size ({entry.slower})" if entry.slower else None
 

@@ -78,7 +78,7 @@ class Incremental(EngineInfo):
     def entries(self) -> Iterable[Entry]:
         return _ENTRIES
 
-    def why_slower(self, entry: Entry) -> str:
+    def why_slower(self, entry: Entry, info: InputInfo) -> str:
         return f"sequential by nature: {entry.slower}"
 
     def peak_bytes(self, entry: Entry, info: InputInfo, resources: Resources) -> int:

@@ -31,6 +31,10 @@ class XGBoostExternal(EngineInfo):
     def entries(self) -> Iterable[Entry]:
         return entries_of(self.name)
 
+    def why_slower(self, entry: Entry, info: InputInfo) -> str | None:
+        in_memory = info.location in ("host", "gpu")
+        return "the data are in memory, and XGBoost takes them at once where that fits" if in_memory else None
+
     def peak_bytes(self, entry: Entry, info: InputInfo, resources: Resources) -> int:
         """What is kept for each row, and the batches and pages in work."""
         if entry.device == "gpu":
