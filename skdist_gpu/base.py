@@ -9,15 +9,17 @@ from functools import partial
 from typing import Any
 
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
 from skdist_gpu._compat.cuml import without_proxy
 from skdist_gpu._compat.questions import answer_with_the_plain
-from skdist_gpu._compat.sklearn import continued, goes_on, parameter_names, unfitted, validate_params
+from skdist_gpu._compat.sklearn import continued, diagram_box, goes_on, parameter_names, unfitted, validate_params
 from skdist_gpu._compat.sklearnex import without_patch
+from skdist_gpu.callbacks import CallsCallbacks, PassTasks, fit_task
 from skdist_gpu.config import DEFAULTS, check_option, get_config, parse_bytes
-from skdist_gpu.data.inspect import described_input, inspect_input
+from skdist_gpu.data.inspect import InputInfo, described_input, inspect_input
 from skdist_gpu.data.row_sets import RowSet
 from skdist_gpu.delegation import FitMethod, ParameterNames
 from skdist_gpu.engines.block_method import FittedState, ModelCopies
@@ -29,6 +31,7 @@ from skdist_gpu.flow import choose, run
 from skdist_gpu.hardware.cluster import with_cluster
 from skdist_gpu.hardware.detect import Resources, current_client, detect_resources
 from skdist_gpu.info.report import Explanation, Report
+from skdist_gpu.partial import PartialFit
 from skdist_gpu.planning.plan import Candidate, Plan
 from skdist_gpu.planning.planner import Request, gains_from_all_gpus, make_plan, parameter_refusals
 from skdist_gpu.planning.scoring import Call, make_scoring_plan
@@ -36,7 +39,7 @@ from skdist_gpu.scoring.mixin import ScoringMixin
 from skdist_gpu.sharing import fit_row_set
 
 
-class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
+class AutoScaleBase(ParameterNames, PartialFit, CallsCallbacks, ScoringMixin, BaseEstimator):
     """The flow that every AutoScale estimator shares; the subclasses add what a regressor, a classifier … has."""
 
     _kind: str | None = None
@@ -197,10 +200,11 @@ class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
             fit_params=fit_params,
             options=self._engine_options(),
         )
-        self._keep(plan, *self._run(plan, job))
+        with fit_task(self, X, y) as task:
+            self._keep(plan, *self._run(plan, job, PassTasks(self, task)))
         return self
 
-    def _run(self, plan: Plan, job: FitJob) -> tuple[Fitted, Candidate, float, list[str]]:
+    def _run(self, plan: Plan, job: FitJob, tasks: PassTasks) -> tuple[Fitted, Candidate, float, list[str]]:
         """Run the plan's first choice, and the next one if memory runs out."""
         fallback = self._option("fallback")
         ladder = plan.ladder[:1] if fallback == "raise" else plan.ladder
@@ -215,7 +219,16 @@ class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
                 )
 
         automatic = self._option("backend") == "auto"
-        return run(ladder, job, self._start, plan=plan, automatic=automatic, visible=self.progress, on_failure=warn)
+        return run(
+            ladder,
+            job,
+            self._start,
+            plan=plan,
+            automatic=automatic,
+            visible=self.progress,
+            tasks=tasks,
+            on_failure=warn,
+        )
 
     def _keep(self, plan: Plan, fitted: Fitted, candidate: Candidate, seconds: float, failures: list[str]) -> None:
         self.estimator_ = fitted.estimator
@@ -317,9 +330,13 @@ class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
                 inspect_input(X) if shape is None else described_input(shape, dtype),
             )
             return make_scoring_plan(call, rows, resources or detect_resources())
+        info = inspect_input(X, y, sample_weight) if shape is None else described_input(shape, dtype)
+        return self._plan_for(info, resources)
+
+    def _plan_for(self, info: InputInfo, resources: Resources | None) -> Plan:
+        """Return the plan for rows of which only this is known; on this machine, if no other is given."""
         estimator = unfitted(self._make_estimator())
         self._check_parameters(estimator)
-        info = inspect_input(X, y, sample_weight) if shape is None else described_input(shape, dtype)
         request = self._request({})
         on_dask = info.location == "dask"
         resources = resources or detect_resources(current_client(get_config()["client"]), cluster_needed=on_dask)
@@ -341,8 +358,15 @@ class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
         NotFittedError
             Before `fit`; `plan` works then.
         """
-        self._check_fitted()
+        if "plan_" not in vars(self):
+            self._check_fitted()
+            raise NotFittedError(f"The {type(self.estimator).__name__} came fitted: no engine was chosen here.")
         return Explanation(self.plan_, self.report_)
+
+    def _sk_visual_block_(self) -> Any:
+        """Return the box of scikit-learn's diagram: the wrapped estimator, and the engine under its name."""
+        engine = self.report_.candidate.name if "report_" in vars(self) else "engine chosen in fit"
+        return diagram_box(self, type(self._plain_estimator()).__name__, engine)
 
     def _repr_html_inner(self) -> str:
         return self._with_plan(super()._repr_html_inner())
@@ -355,7 +379,7 @@ class AutoScaleBase(ParameterNames, ScoringMixin, BaseEstimator):
 
     def _with_plan(self, html: str) -> str:
         """Append the plan's table to scikit-learn's diagram of a fitted estimator."""
-        return html + self.plan_._repr_html_() if self.__sklearn_is_fitted__() else html
+        return html + self.plan_._repr_html_() if "plan_" in vars(self) else html
 
 
 def _nothing_fits(plan: Plan) -> str:

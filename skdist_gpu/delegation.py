@@ -26,9 +26,14 @@ class ParameterNames:
     """
 
     def _wrapped(self) -> Any:
-        """Return the estimator whose parameters these are; one of the default kind, if none was given."""
+        """Return the estimator whose parameters these are: one of the default kind, if none was given; None without."""
         inner = self.__dict__.get("estimator")
-        return self._make_estimator() if inner is None else inner  # type: ignore[attr-defined]
+        if inner is not None:
+            return inner
+        try:
+            return self._make_estimator()  # type: ignore[attr-defined]
+        except TypeError:  # this kind has no default
+            return None
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters: with `deep` those of the wrapped estimator under their own names, too.
@@ -80,6 +85,8 @@ class ParameterNames:
         if not params:
             return self
         inner = self._wrapped()
+        if inner is None:
+            return super().set_params(**params)  # type: ignore[misc]
         theirs = inner.get_params(deep=True)
         inner.set_params(**{_name_in(theirs, name): value for name, value in params.items()})
         self.__dict__["estimator"] = inner

@@ -34,13 +34,14 @@ def run(
     plan: Plan,
     automatic: bool = True,
     visible: bool = False,
+    tasks: Any = None,
     on_failure: Callable[[str], None] = lambda failure: None,
 ) -> tuple[Fitted, Candidate, float, list[str]]:
     """Run the first of some candidates, and the next one if memory runs out.
 
     Where the choice was `automatic`, an engine is told how long it is predicted to take.
     `fresh` makes another unfitted estimator, since the next engine must not see what the one before has left;
-    `on_failure` is told of each failure after which another engine is tried.
+    `tasks` hear of each pass, for callbacks; `on_failure` is told of each failure after which another engine is tried.
     """
     failures: list[str] = []
     for candidate in ladder:
@@ -49,7 +50,7 @@ def run(
         start = time.perf_counter()
         try:
             on_workers = job.client if candidate.device == "dask" else None
-            with Progress(visible) as job.progress, outside_the_pool(on_workers), at_most(candidate.threads):
+            with Progress(visible, tasks) as job.progress, outside_the_pool(on_workers), at_most(candidate.threads):
                 fitted = engines()[candidate.backend].fit(job)
             return fitted, candidate, time.perf_counter() - start, failures
         except (MemoryError, EngineRefusal) as error:

@@ -67,10 +67,12 @@ _LEARNED_TYPES = (
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
     "sklearn.tree._tree.Tree",
+    "sklearn.utils._bunch.Bunch",
     "xgboost.core.Booster",
     *(f"xgboost.sklearn.XGB{kind}" for kind in ("Classifier", "RFClassifier", "RFRegressor", "Ranker", "Regressor")),
 )
 _OWN_PARTS = (
+    "engines.block_method.ModelCopies",
     "planning.plan.Candidate",
     "planning.plan.Plan",
     "engines.block_method.ModelCopies",

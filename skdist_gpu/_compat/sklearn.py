@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import copy, deepcopy
 from functools import cache
 from typing import Any
@@ -76,6 +77,27 @@ def continued(fitted: Any, estimator: Any) -> Any:
 def has_callbacks(estimator: Any) -> bool:
     """Whether an estimator was given callbacks by `set_callbacks`."""
     return bool(getattr(estimator, "_skl_callbacks", None))
+
+
+def is_part_of_a_fit(estimator: Any) -> bool:
+    """Whether a meta-estimator that calls callbacks fits an estimator now."""
+    return hasattr(estimator, "_parent_callback_ctx")
+
+
+@contextmanager
+def called_back(estimator: Any) -> Iterator[Any]:
+    """Give the task of a fit, whose number of passes is not known; the callbacks are torn down at the end."""
+    from sklearn.callback._callback_support import CallbackSupportMixin, callback_management_context
+
+    with callback_management_context(estimator):
+        yield CallbackSupportMixin._init_callback_context(estimator, max_subtasks=None)
+
+
+def diagram_box(estimator: Any, name: str, caption: str) -> Any:
+    """Return a box of scikit-learn's diagram with a caption under the name."""
+    from sklearn.utils._repr_html.estimator import _VisualBlock
+
+    return _VisualBlock("single", estimator, names=name, name_caption=caption, name_details=str(estimator))
 
 
 def with_requests_of(estimator: Any, wrapper: Any) -> Any:
@@ -303,6 +325,7 @@ def is_conditional(method: Any) -> bool:
 
 
 __all__ = [
+    "called_back",
     "check_clusters",
     "check_feature_names",
     "check_gcv_mode",
@@ -310,12 +333,14 @@ __all__ = [
     "check_selection",
     "check_starts",
     "continued",
+    "diagram_box",
     "goes_on",
     "handle_zeros",
     "has_callbacks",
     "in_words_of",
     "infer_dimension",
     "is_conditional",
+    "is_part_of_a_fit",
     "learn_categories",
     "lloyd_step",
     "number_of_categories",

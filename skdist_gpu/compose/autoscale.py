@@ -9,14 +9,19 @@ from typing import Any
 
 from sklearn.base import clone
 from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted
 
 from skdist_gpu._compat.sklearn import parameter_names, unfitted, with_requests_of
 from skdist_gpu.base import AutoScaleBase
 from skdist_gpu.compose.children import children, is_estimator, replace_children
 from skdist_gpu.compose.methods import add_methods
 from skdist_gpu.compose.plain import unwrap
+from skdist_gpu.compose.plan import CompositePlan, plan_of
+from skdist_gpu.compose.report import CompositeReport, report_of
+from skdist_gpu.data.inspect import described_input, inspect_input
 from skdist_gpu.engines.registry import entries_for, matches
 from skdist_gpu.estimators import AutoScaleClassifier, AutoScaleClusterer, AutoScaleRegressor, AutoScaleTransformer
+from skdist_gpu.hardware.detect import Resources
 from skdist_gpu.scoring.mixin import came_fitted
 from skdist_gpu.unsupervised import AutoScaleEstimator, AutoScaleNeighbors, AutoScaleOutlierDetector
 
@@ -114,10 +119,34 @@ class Composite:
         _wrap_children(self, options)
         return self
 
+    def plan(
+        self,
+        X: Any = None,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        shape: tuple[int, int] | None = None,
+        dtype: str = "float64",
+        resources: Resources | None = None,
+    ) -> CompositePlan:
+        """Tell what `fit` would do, with a line for each estimator inside; computes nothing.
+
+        Parameters as of :meth:`AutoScaleRegressor.plan`. What a step gives to the next one is foreseen.
+        """
+        if (X is None) == (shape is None):
+            raise ValueError("plan() takes either X or shape=(n_samples, n_features).")
+        info = inspect_input(X, y, sample_weight) if shape is None else described_input(shape, dtype)
+        return plan_of(self, info, resources)
+
+    def explain(self) -> CompositeReport:
+        """Return the engine of each estimator inside, predicted against measured."""
+        check_is_fitted(self)
+        return report_of(self)
+
     def __getattr__(self, name: str) -> Any:
-        """Answer ``estimator_``, the fitted plain object, where the object has no attribute of that name itself."""
-        if name == "estimator_" and came_fitted(self):
-            return unwrap(self)
+        """Answer ``estimator_``, the fitted plain object, and ``report_``, where the object has none itself."""
+        if name in ("estimator_", "report_") and came_fitted(self):
+            return unwrap(self) if name == "estimator_" else report_of(self)
         if hasattr(super(), "__getattr__"):
             return super().__getattr__(name)  # type: ignore[misc]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")

@@ -15,6 +15,7 @@ from skdist_gpu.hardware.detect import detect_resources
 
 # what hands X and y of a fit to what is inside it without looking at them, and what does so with X alone
 _HANDS_ON_ALL = ("Pipeline", "FeatureUnion", "FrozenEstimator")
+_HANDS_ON_SCORES = ("Pipeline", "FrozenEstimator")
 _HANDS_ON_X = (
     *("OneVsRestClassifier", "MultiOutputClassifier", "MultiOutputRegressor", "VotingClassifier", "VotingRegressor"),
     *("TransformedTargetRegressor", "SelectFromModel", "FixedThresholdClassifier"),
@@ -31,7 +32,7 @@ def hands_on(obj: Any) -> bool:
 def scores_itself(obj: Any, X: Any) -> bool:
     """Whether the object's own methods score such rows; others are scored block by block."""
     taken = _is_taken(X) and not isinstance(X, RowSet)
-    return obj.plain_class.__name__ in ("Pipeline", "FrozenEstimator") or taken
+    return taken or obj.plain_class.__name__ in _HANDS_ON_SCORES
 
 
 def fit_arguments(obj: Any, X: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:

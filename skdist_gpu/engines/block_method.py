@@ -54,6 +54,9 @@ class ModelCopies:
     def __reduce__(self) -> tuple[type, tuple[()]]:
         return ModelCopies, ()
 
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(ModelCopies())  # what skops writes
+
     def __dask_tokenize__(self) -> str:
         return "ModelCopies"  # a graph is the same with and without them
 

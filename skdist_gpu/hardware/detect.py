@@ -132,8 +132,14 @@ def detect_resources(client: Any = None, *, cluster_needed: bool = False) -> Res
     )
 
 
-@lru_cache(maxsize=1)
 def _n_cores() -> int:
+    """Return the cores that this process may use: joblib gives each of its workers a share, and OpenMP has a limit."""
+    limit = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return min(_all_cores(), int(limit)) if limit.isdecimal() and int(limit) > 0 else _all_cores()
+
+
+@lru_cache(maxsize=1)
+def _all_cores() -> int:
     return joblib.cpu_count()
 
 
