@@ -15,7 +15,7 @@ from skdist_gpu.persistence import load, save
 from skdist_gpu.programs.calls import Profile
 from skdist_gpu.programs.install import VARIABLE, explain, install, installed, uninstall
 from skdist_gpu.scoring.files import predict_batches, predict_to_parquet
-from skdist_gpu.scoring.scorers import get_scorer
+from skdist_gpu.scoring.scorer import get_scorer
 from skdist_gpu.unsupervised import AutoScaleEstimator, AutoScaleNeighbors, AutoScaleOutlierDetector
 from skdist_gpu.xgb.estimators import AutoScaleXGB, AutoScaleXGBClassifier, AutoScaleXGBRanker, AutoScaleXGBRegressor
 

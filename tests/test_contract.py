@@ -2,6 +2,7 @@
 
 import sys
 from importlib.metadata import EntryPoint
+from inspect import isfunction, signature
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from sklearn.dummy import DummyRegressor
 
 from skdist_gpu import AutoScaleRegressor, capabilities
 from skdist_gpu.engines import registry
+from skdist_gpu.engines.cuml.rebuild import REBUILT
+from skdist_gpu.engines.cuml.rebuild_preprocessing import ENCODERS, PREPROCESSING
 from skdist_gpu.exceptions import BackendError, FallbackWarning
 from skdist_gpu.testing import assert_ran_on, make_resources, parametrize_with_autoscale_checks
 from skdist_gpu.testing.contract import CHECKS
@@ -25,6 +28,22 @@ def test_plans_keep_the_contract(check):
 @parametrize_with_autoscale_checks()
 def test_contract(engine, check):
     check(engine)
+
+
+def test_our_own_fits_and_entries_belong_together():
+    entries = [entry for entry in registry.catalogue() if entry.backend == "reductions"]
+    assert not [entry.estimator for entry in entries if entry.fit is None]
+    entered = {entry.fit for entry in entries}
+    modules = {sys.modules[fit.__module__] for fit in entered}
+    fits = {f for m in modules for f in vars(m).values() if isfunction(f) and f.__module__ == m.__name__}
+    fits = {f for f in fits if f.__name__.startswith("fit_") and list(signature(f).parameters) == ["estimator", "data"]}
+    called = {name for fit in entered for name in fit.__code__.co_names}  # a fit may hand over to another
+    assert not {fit.__name__ for fit in fits - entered} - called
+
+
+def test_cuml_rebuilds_only_what_it_has_entries_for():
+    entered = {entry.estimator for entry in registry.catalogue() if entry.backend == "cuml"}
+    assert {*REBUILT, *PREPROCESSING, *ENCODERS} <= entered
 
 
 X = np.random.default_rng(0).normal(size=(100, 3))

@@ -124,6 +124,13 @@ class EngineInfo:
         """Return what calls a method of a fitted estimator for rows on a device, one of those in `scores`."""
         return self._module("score").METHODS[device]
 
+    def fit_seconds(self, entry: Entry, estimator: Any, info: InputInfo, resources: Resources) -> float | None:
+        """Predict the seconds of a fit where the measured rates that are shipped do not know the engine.
+
+        With ``backend="auto"`` an engine that nobody can price gives way to one whose seconds are known.
+        """
+        return None
+
     def scoring_refusals(self, model: Any, method: str, info: InputInfo, device: str) -> list[str]:
         """Tell why it does not call a method of a fitted estimator for such rows from main memory.
 

@@ -124,8 +124,12 @@ def _predict(entry: Entry, estimator: Any, info: InputInfo, resources: Resources
     engine = engines()[entry.backend]
     started = all(resources.packages.is_loaded(name) for name in engine.packages[entry.device])
     predicted = predict(estimator, entry.name, info, resources, started=started)
-    speedup = engine.speedup(estimator, predicted.seconds, resources) if predicted else 1.0
-    return replace(predicted, seconds=predicted.seconds / speedup) if predicted and speedup > 1 else predicted
+    if predicted is None:
+        own = engine.fit_seconds(entry, estimator, info, resources)
+        return None if own is None else Prediction(own)
+    return replace(
+        predicted, seconds=predicted.seconds / max(1.0, engine.speedup(estimator, predicted.seconds, resources))
+    )
 
 
 def _verdict(

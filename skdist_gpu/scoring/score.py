@@ -20,7 +20,7 @@ from skdist_gpu.engines.block_method import BlockMethod
 from skdist_gpu.exceptions import CollectLimitError
 from skdist_gpu.scoring.apply import apply_to
 from skdist_gpu.scoring.methods import features_of, method_of, scored_batches
-from skdist_gpu.scoring.metrics import (
+from skdist_gpu.scoring.score_sums import (
     DevianceShare,
     Metric,
     SampleScores,
