@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+# what the build of the documentation draws and writes, with packages that the tests do not need
+collect_ignore_glob = ["docs/_ext/*", "docs/_build/*", "docs/generated/*"]
+
 # a worker of pytest-xdist is one of several processes on these cores
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")

@@ -65,5 +65,6 @@ _ALONE = ["index", "install", "quick_start", "when_it_helps", "how_it_chooses", 
 _ALONE += ["command", "releases"]
 html_sidebars: dict[str, list[str]] = {page: [] for page in _ALONE}
 html_show_sourcelink = False
+toc_object_entries_show_parents = "hide"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]

@@ -20,7 +20,8 @@ server = make_resources(cpus=64, memory="1TB", gpus=8, gpu_memory="80GB")
 for name, machine in {"laptop": laptop, "server": server}.items():
     for estimator in (LogisticRegression(), RandomForestClassifier()):
         plan = autoscale(estimator).plan(shape=(100_000_000, 100), dtype="float32", resources=machine)
-        print(name, type(estimator).__name__, plan, plan.reasons or plan.candidates[-1].reasons, sep="; ")
+        print(f"{name}: {type(estimator).__name__}, {plan!r}")
+        print(f"    {(plan.reasons or plan.candidates[-1].reasons)[0]}")
 
 # %%
 # The predicted seconds of each engine over the number of rows, on both machines:

@@ -1,10 +1,15 @@
 """The command `skdist-gpu`."""
 
+import os
+import re
+
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from sklearn.linear_model import Ridge
 
 import skdist_gpu
 from skdist_gpu.cli import main
@@ -88,3 +93,69 @@ def test_predict_names_a_model_that_is_none(tmp_path):
     done = _run("predict", str(table), str(table), str(tmp_path / "out.parquet"))
     assert done.exit_code == 2
     assert "table.parquet is no file of skops" in done.output
+
+
+@pytest.fixture(name="table")
+def _table(tmp_path, monkeypatch):
+    """Write rows as Parquet and as CSV, and a model of them, into the current folder; return the rows."""
+    monkeypatch.chdir(tmp_path)
+    X = np.random.default_rng(0).standard_normal((60, 2))
+    frame = pd.DataFrame(X, columns=["a", "b"]).assign(t=X @ [1.0, 2.0])
+    frame.to_parquet("rows.parquet", index=False)
+    frame.to_csv("rows.csv", index=False)
+    pd.DataFrame(columns=["a", "b", "t"]).to_csv("none.csv", index=False)
+    skdist_gpu.save(Ridge().fit(frame[["a", "b"]], frame["t"]), "model.skops")
+    return frame
+
+
+READERS = {
+    ".csv": pd.read_csv,
+    ".parquet": pd.read_parquet,
+    ".feather": lambda path: pa.ipc.open_file(path).read_pandas(),
+}
+
+
+@pytest.mark.parametrize("ending", READERS)
+@pytest.mark.parametrize("source", ["rows.csv", "rows.parquet"])
+def test_predictions_have_the_format_of_their_name(table, source, ending):
+    done = _run("predict", "model.skops", source, f"out{ending}", "--keep", "t")
+    assert done.exit_code == 0, done.output
+    written = READERS[ending](f"out{ending}")
+    assert list(written.columns) == ["t", "prediction"]
+    np.testing.assert_allclose(written["t"], table["t"])
+    np.testing.assert_allclose(
+        written["prediction"], Ridge().fit(table[["a", "b"]], table["t"]).predict(table[["a", "b"]])
+    )
+
+
+RIDGE = "sklearn.linear_model.Ridge"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (
+            ["fit", RIDGE, "rows.parquet", "no/model.skops", "--target", "t"],
+            r"no does not exist\. Nothing was computed",
+        ),
+        (["fit", RIDGE, "rows.parquet", "other.skops", "--target", "nope"], r"not \['nope'\]; it has a, b, t"),
+        (["fit", RIDGE, "rows.parquet", "other.skops", "--target", "t", "--weight", "w"], r"sample_weight must name"),
+        (["fit", RIDGE, "none.csv", "other.skops", "--target", "t"], "none.csv has no rows"),
+        (["fit", RIDGE, "rows.csv", "other.skops", "--target", "t", "--param", "alpha=-1"], "alpha"),
+        (["fit", "sklearn.linear_model.Rich", "rows.csv", "other.skops", "--target", "t"], "was not found"),
+        (["predict", "model.skops", "rows.parquet", "no/out.parquet"], r"no does not exist\. Nothing was computed"),
+        (["predict", "model.skops", "rows.parquet", "out.parquet", "--keep", "nope"], "keep must name columns"),
+        (["predict", "model.skops", "rows.parquet", "out.xlsx"], "known endings are"),
+        (["predict", "model.skops", "none.csv", "out.csv"], "none.csv has no rows"),
+        (["predict", "rows.csv", "rows.parquet", "out.csv"], "rows.csv is no file of skops"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line_and_leaves_no_file(table, arguments, text):
+    before = sorted(os.listdir())
+    done = _run(*arguments)
+    assert done.exit_code == 2
+    last = done.output.strip().splitlines()[-1]
+    assert last.startswith("Error: ")
+    assert re.search(text, last)
+    assert "Traceback" not in done.output
+    assert sorted(os.listdir()) == before

@@ -76,6 +76,33 @@ def test_private_names_of_others_are_in_compat():
     ]
 
 
+def _members(path: Path) -> set[str]:
+    """Return the names that the classes of a file give to methods, fields and attributes."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ClassDef):
+            found |= {member.name for member in node.body if isinstance(member, ast.FunctionDef)}
+            fields = (
+                name for member in node.body if not isinstance(member, ast.FunctionDef) for name in ast.walk(member)
+            )
+            found |= {name.id for name in fields if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)}
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and ast.unparse(node.value) == "self":
+            found.add(node.attr)
+    return found
+
+
+def test_private_attributes_of_others_are_in_compat():
+    files = [path for path in FILES if not _name(path).startswith("_compat/")]
+    ours = set().union(*map(_members, files))
+    assert not [
+        f"{_name(path)}:{node.lineno}: {ast.unparse(node)}"
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__")
+        if node.attr not in ours and ast.unparse(node.value) not in ("super()", "sys")
+    ]
+
+
 def test_files_are_short():
     assert not [_name(path) for path in FILES if len(path.read_text().splitlines()) >= 400]
 

@@ -1,13 +1,14 @@
 """Plans and explanations as people and programs read them."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import Ridge
 
-from skdist_gpu import AutoScaleRegressor, autoscale
+from skdist_gpu import AutoScaleRegressor, autoscale, load, save
 from skdist_gpu.planning.plan import Candidate, Plan
 from skdist_gpu.testing import make_resources
 
@@ -51,3 +52,15 @@ def test_a_notebook_shows_predicted_beside_measured_and_no_text_as_markup():
     assert f"ran on {explained.report.candidate.name}" in html
     assert json.loads(json.dumps(explained.to_dict()))["report"]["seconds"] == explained.report.seconds
     assert "&lt;b&gt;" in Plan("<b>", "data", "machine", ())._repr_html_()
+
+
+def test_reports_are_saved_without_what_belongs_to_the_process(tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((500, 3))
+    model = AutoScaleRegressor(Ridge()).fit(X, X[:, 0])
+    model.predict(X)
+    save(model, tmp_path / "model.skops")
+    for loaded in (load(tmp_path / "model.skops"), pickle.loads(pickle.dumps(model))):
+        assert loaded.report_.seconds == model.report_.seconds
+        assert loaded.report_.last_call is None
+        np.testing.assert_allclose(loaded.predict(X), model.predict(X))

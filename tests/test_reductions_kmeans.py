@@ -260,6 +260,40 @@ def test_mini_batches_without_labels_go_on_with_partial_fit(n_rows, monkeypatch)
     assert_allclose(-plain.score(X), model.inertia_ * n_rows / weights.sum(), rtol=0.05)
 
 
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        KMeans(3, init=np.eye(3), n_init=2),
+        KMeans(1, algorithm="elkan"),
+        MiniBatchKMeans(3, init_size=2),
+        MiniBatchKMeans(3, init=np.eye(3), n_init=2),
+    ],
+    ids=repr,
+)
+def test_warnings_about_parameters_are_scikit_learns(estimator):
+    X, _ = make_data(100, 3)
+    with pytest.warns(RuntimeWarning) as expected:
+        plain = clone(estimator).fit(X)
+    with pytest.warns(RuntimeWarning) as given:
+        model = AutoScaleClusterer(estimator, backend="reductions").fit(X)
+    assert {str(w.message) for w in given} == {str(w.message) for w in expected}
+    for name in ("_n_init", "_tol", "_init_size", "_algorithm"):  # read by scikit-learn's own methods
+        assert getattr(model.estimator_, name, None) == pytest.approx(getattr(plain, name, None)), name
+
+
+def test_steps_of_batches_belong_to_the_passes():
+    X, _ = make_data(100, 3)
+    model = AutoScaleClusterer(MiniBatchKMeans(3, batch_size=30, random_state=0), backend="reductions").fit(X)
+    assert model.n_iter_ == np.ceil(model.n_steps_ * 30 / 100)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_step_that_is_taken_again_is_counted_once(dtype):
+    X, start = np.array([[0, 0], [0.5, 0], [0.5, 1], [1, 1]], dtype), np.array([[0, 0], [1, 1]], dtype)
+    model = AutoScaleClusterer(KMeans(2, init=start), backend="reductions").fit(X)
+    assert model.n_iter_ == KMeans(2, init=start).fit(X).n_iter_ == 2
+
+
 def test_mini_batches_of_too_few_rows_are_scikit_learns_error():
     with pytest.raises(ValueError, match="n_samples=3 should be >= n_clusters=8"):
         AutoScaleClusterer(MiniBatchKMeans(), backend="reductions:cpu").fit(np.eye(3))

@@ -1,6 +1,7 @@
 """Every scoring method on every container: lazy for lazy input, with what it promises, and scikit-learn's values."""
 
 import pickle
+from contextlib import ExitStack, nullcontext
 
 import dask
 import dask.array as da
@@ -10,7 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.compose import make_column_transformer
 from sklearn.decomposition import PCA
@@ -18,6 +21,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import BayesianRidge, LinearRegression, LogisticRegression
 from sklearn.mixture import GaussianMixture
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.svm import SVC
@@ -81,7 +85,12 @@ def _forbid_compute():
     def get(dsk, keys, **options):
         raise AssertionError("something was computed")
 
-    return dask.config.set(scheduler=get)
+    class Forbidden(ExitStack):  # may be entered again
+        def __enter__(self):
+            self.enter_context(dask.config.set(scheduler=get))
+            return self
+
+    return Forbidden()
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
@@ -161,6 +170,45 @@ def test_frames_asked_for_by_set_output():
     assert lazy.columns.tolist() == ["pca0", "pca1"]
     assert_allclose(lazy.compute(), PCA(2).fit_transform(X))
     assert_allclose(model.transform(_frame(X).to_dask_array()).compute(), PCA(2).fit_transform(X))
+
+
+@pytest.mark.parametrize("container", ["frame", "array"])
+@pytest.mark.parametrize("configured", [False, True], ids=["set_output", "set_config"])
+@pytest.mark.parametrize("estimator", [StandardScaler(), PCA(2)], ids=lambda e: type(e).__name__)
+def test_frames_asked_for_of_lazy_rows_are_lazy(estimator, configured, container, forbid_compute):
+    model = autoscale(clone(estimator), backend="sklearn").fit(FRAME)
+    expected = clone(estimator).set_output(transform="pandas").fit_transform(FRAME)
+    output = sklearn.config_context(transform_output="pandas") if configured else nullcontext()
+    if not configured:
+        model.set_output(transform="pandas")
+    with forbid_compute, output:
+        lazy = model.transform(CONTAINERS[container](FRAME.to_numpy()))
+    assert isinstance(lazy, dd.DataFrame)
+    assert list(lazy.columns) == list(expected.columns)
+    assert_allclose(lazy.compute(), expected)
+
+
+def test_frames_of_others_are_refused_for_lazy_rows(forbid_compute):
+    model = autoscale(StandardScaler(), backend="sklearn").fit(FRAME).set_output(transform="polars")
+    with forbid_compute, pytest.raises(ValueError, match=r"no lazy result is a frame of polars\. Nothing was computed"):
+        model.transform(_frame(X))
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("strategy", [OneVsRestClassifier, OneVsOneClassifier])
+def test_many_classes_by_several_of_two_over_dask(strategy, container, forbid_compute):
+    plain = strategy(LogisticRegression()).fit(X, LABELS)
+    rows, in_memory = CONTAINERS[container](X), container != "array"
+    labels = LABELS if in_memory else da.from_array(LABELS, chunks=(BLOCKS,))
+    model = autoscale(strategy(LogisticRegression())).fit(X if in_memory else rows, labels)
+    methods = [m for m in ("predict", "decision_function", "predict_proba") if hasattr(plain, m)]
+    assert [m for m in ("predict", "decision_function", "predict_proba") if hasattr(model, m)] == methods
+    with forbid_compute:
+        lazy = [getattr(model, method)(rows) for method in methods]
+    predicted, *confidences = dask.compute(*lazy)
+    assert (np.asarray(predicted) == plain.predict(X)).mean() > 0.99
+    for found, method in zip(confidences, methods[1:], strict=True):
+        assert_allclose(found, getattr(plain, method)(X), rtol=1e-2, atol=5e-3)
 
 
 def test_sparse_blocks_and_text():

@@ -1,6 +1,9 @@
 """XGBoost over one Dask worker gives XGBoost's own answer with every feature, and closes the edges of partitions."""
 
 import logging
+import os
+import signal
+import threading
 
 import numpy as np
 import pandas as pd
@@ -133,6 +136,51 @@ def test_continuation(data):
     assert_close(model.predict(X), xgboost.XGBRegressor(**FEW).fit(X, y, xgb_model=start).predict(X))
 
 
+class Rounds(xgboost.callback.TrainingCallback):
+    """Count the rounds, and stop after the third."""
+
+    def __init__(self):
+        self.rounds = 0
+
+    def after_iteration(self, model, epoch, evals_log):
+        self.rounds += 1
+        return epoch == 2
+
+
+def test_the_users_own_callback_steers_the_workers(data):
+    callback = Rounds()
+    model = AutoScaleXGBRegressor(n_estimators=20, callbacks=[callback]).fit(_blocks(data[0]), _blocks(data[1]))
+    assert_ran_on(model, "xgboost.dask")
+    assert model.estimator_.get_booster().num_boosted_rounds() == 3
+    assert model.estimator_.callbacks == [callback]
+    assert callback.rounds == 3
+
+
+BEGUN = threading.Event()
+
+
+class Begin(xgboost.callback.TrainingCallback):
+    """Say that a round is done."""
+
+    def after_iteration(self, model, epoch, evals_log):
+        BEGUN.set()
+        return False
+
+
+def test_an_interrupted_fit_leaves_the_workers_free(data):
+    rows, target = _blocks(data[0]), _blocks(data[1])
+
+    def interrupt():
+        if BEGUN.wait(100):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        AutoScaleXGBRegressor(n_estimators=10**7, max_depth=2, callbacks=[Begin()]).fit(rows, target)
+    model = AutoScaleXGBRegressor(**FEW).fit(rows, target)  # waits for ever if the workers still train
+    assert_ran_on(model, "xgboost.dask")
+
+
 # --- ranking -------------------------------------------------------------------------------
 
 
@@ -154,6 +202,22 @@ def test_queries_of_a_frame_with_an_evaluation(data):
     model.fit(*columns, qid=lazy["qid"], eval_set=[columns], eval_qid=[lazy["qid"]], verbose=False)
     assert_ran_on(model, "xgboost.dask")
     assert model.estimator_.best_iteration < 199
+
+
+@pytest.mark.parametrize("rows", [250, 7])
+def test_queries_as_text(data, rows):
+    X, _, relevance, qid = data
+    names = np.char.mod("query %02d", qid)
+    frame = pd.DataFrame(X, columns=list("abcde")).assign(relevance=relevance, qid=names)
+    lazy = dd.from_pandas(frame, npartitions=-(-len(X) // rows))
+    columns, X = (lazy[list("abcde")], lazy["relevance"]), frame[list("abcde")]
+    direct = xgboost.XGBRanker(**FEW).fit(X, relevance, qid=qid, eval_set=[(X, relevance)], eval_qid=[qid], verbose=0)
+    model = AutoScaleXGBRanker(**FEW)
+    model.fit(*columns, qid=lazy["qid"], eval_set=[columns], eval_qid=[lazy["qid"]], verbose=False)
+    assert_ran_on(model, "xgboost.dask")
+    assert_close(model.predict(X), direct.predict(X))
+    assert_close(*(list(m.evals_result()["validation_0"].values()) for m in (model, direct)))
+    assert model.score(X, relevance, qid=names) == pytest.approx(model.score(X, relevance, qid=qid))
 
 
 def test_unsorted_queries(data):

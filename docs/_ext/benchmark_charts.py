@@ -16,6 +16,11 @@ import matplotlib
 
 matplotlib.use("svg")
 from matplotlib import pyplot as plt
+from sklearn.linear_model import LinearRegression
+
+from skdist_gpu.data.inspect import described_input
+from skdist_gpu.planning.cost import rate_key, shipped_machines
+from skdist_gpu.planning.work import TERMS, amounts
 
 DOCS = Path(__file__).parents[1]
 RESULTS = DOCS.parent / "benchmarks" / "results"
@@ -148,6 +153,25 @@ def against_scikit_learn() -> tuple[str, list[str]]:
 
 
 @chart
+def against_onedal() -> tuple[str, list[str]]:
+    """Draw fit and prediction by scikit-learn and by oneDAL."""
+    table = load("onedal_2cores")["table"]
+    rows = table if isinstance(table, dict) else dict(table)
+    labels, values = [], {"onedal": [], "scikit-learn": []}
+    for name, facts in rows.items():
+        for method in ("fit", "predict", "kneighbors"):
+            ours, theirs = (facts.get(who, {}).get(method) for who in ("onedal", "sklearn"))
+            if isinstance(ours, float) and isinstance(theirs, float):
+                labels.append(f"{name}, {method}")
+                values["onedal"].append(ours)
+                values["scikit-learn"].append(theirs)
+    bars(labels, values, "seconds")
+    return "Our engine onedal and scikit-learn on two cores, on 5 000 to 25 000 rows of 20 columns and fewer.", [
+        "onedal_2cores"
+    ]
+
+
+@chart
 def against_cuml() -> tuple[str, list[str]]:
     rows = [row for row in read("resident_gpu_h100") if row.get("cuml_seconds") and row.get("reductions_seconds")]
     rows.sort(key=lambda row: row["reductions_seconds"] / row["cuml_seconds"])
@@ -197,6 +221,34 @@ def against_cuml_dask() -> tuple[str, list[str]]:
         f"a coefficient is below 1e-9 here and {worst:.2g} with cuml.dask."
     )
     return text, ["multi_gpu_h200_x2"]
+
+
+@chart
+def prices() -> tuple[str, list[str]]:
+    """Draw what the price of a plan is made of: each term of the work times its rate."""
+    estimator, info = LinearRegression(), described_input((1_000_000, 50), "float64")
+    (machine,) = (machine for machine in shipped_machines() if machine.n_cores == 2)
+    work = amounts(estimator, info, to_device=False)
+    plt.gcf().set_size_inches(7.5, 2.4)
+    terms: dict[str, list[float]] = {}
+    names = ["reductions:cpu", "sklearn:cpu"]
+    for i, name in enumerate(names):
+        for term, rate in machine.rates[rate_key("LinearRegression", name, False)].items():
+            terms.setdefault(term, [0.0, 0.0])[i] = rate * work.get(term, 0.0)
+    left = [0.0, 0.0]
+    for term, seconds in terms.items():
+        if sum(seconds) > 1e-3:
+            plt.barh(names, seconds, left=left, label=f"{term}: {TERMS[term].partition(':')[0]}")
+            left = [a + b for a, b in zip(left, seconds, strict=True)]
+    plt.gca().invert_yaxis()
+    plt.xlabel("predicted seconds")
+    plt.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.25))
+    text = (
+        "The prices of two engines for LinearRegression on 1 000 000 × 50 float64, on two cores: each term is an "
+        "amount of work times its rate, from ``skdist_gpu/planning/rates/2cores.json`` "
+        f"({machine.date}, ``benchmarks/rates.py``)."
+    )
+    return text, []
 
 
 @chart
@@ -265,12 +317,12 @@ def caption(name: str, text: str, files: list[str]) -> str:
         n_gpus = sum(k.startswith("GPU") for k in facts.get("GPUs", {}))
         cores = facts["system"].get("cores", "?")
         machine = f"{n_gpus} × {gpu}, {cores} cores" if gpu else f"{cores} cores"
-        script = max((s for s in scripts if file.startswith(s)), key=len)
+        script = max((s for s in scripts if file.startswith((s, s.removesuffix("_rows")))), key=len)
         sources.append(f"``benchmarks/results/{file}.json`` ({machine}, {facts['date']}, ``benchmarks/{script}.py``)")
-    where = "; ".join(sources)
+    measured = f"\n   Measured: {'; '.join(sources)}." if sources else ""
     # the path is relative to the pages, which all lie in the folder of conf.py
-    options = f"   :alt: {text}\n   :width: 100%\n"
-    return f".. figure:: /generated/charts/{name}.svg\n{options}\n   {text}\n   Measured: {where}.\n"
+    options = f"   :alt: {text.replace('``', '')}\n   :width: 100%\n"
+    return f".. figure:: /generated/charts/{name}.svg\n{options}\n   {text}{measured}\n"
 
 
 def draw(app: Any = None) -> None:

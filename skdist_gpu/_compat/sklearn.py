@@ -210,6 +210,19 @@ def remember_solver(estimator: Any, solver: str) -> None:
     estimator._fit_svd_solver = solver
 
 
+def check_clusters(estimator: Any, n_rows: int, n_features: int, tolerance: float) -> None:
+    """Raise or warn as a KMeans does where its parameters do not fit the rows; keep what it derives from them."""
+    from scipy.sparse import csc_array
+
+    estimator._check_params_vs_input(csc_array((n_rows, n_features)))
+    estimator._tol = tolerance
+
+
+def rows_fitted_to(estimator: Any) -> Any:
+    """Return the rows that a model of neighbours keeps; None for other models."""
+    return getattr(estimator, "_fit_X", None)
+
+
 def learn_categories(encoder: Any, n_rows: int, counted: list[tuple[Any, Any]]) -> Any:
     """Return a OneHotEncoder or OrdinalEncoder fitted to the distinct values of each column and their counts."""
     import numpy as np
@@ -313,6 +326,7 @@ def is_conditional(method: Any) -> bool:
 
 __all__ = [
     "called_back",
+    "check_clusters",
     "check_feature_names",
     "check_gcv_mode",
     "check_sample_weight",
@@ -337,6 +351,7 @@ __all__ = [
     "remember_solver",
     "response_method",
     "roots_of_precisions",
+    "rows_fitted_to",
     "safe_scale",
     "shallow_copy",
     "smallest_of",
@@ -375,4 +390,5 @@ def keep_kmeans_state(estimator: Any, centres: np.ndarray) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fitted = brief.fit(centres)
-    vars(estimator).update({name: value for name, value in vars(fitted).items() if name.startswith("_")})
+    learned = {name: value for name, value in vars(fitted).items() if name.startswith("_")}
+    vars(estimator).update(learned | vars(estimator))

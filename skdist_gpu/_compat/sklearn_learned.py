@@ -48,6 +48,54 @@ def index_neighbours(estimator: Any, X: Any) -> None:
     estimator._fit(X)
 
 
-def local_density(estimator: Any, distances: Any, neighbours: Any) -> Any:
-    """Return the local reachability density of rows from their neighbours, by scikit-learn's own formula."""
-    return estimator._local_reachability_density(distances, neighbours)
+def remember_densities(estimator: Any, distances: Any, neighbours: Any) -> Any:
+    """Give a LocalOutlierFactor its rows' distances and local densities, by its own formula; return the densities."""
+    estimator._distances_fit_X_ = distances
+    estimator._lrd = estimator._local_reachability_density(distances, neighbours)
+    return estimator._lrd
+
+
+def gamma_of(machine: Any) -> float:
+    """Return the kernel coefficient that a support vector machine was fitted with."""
+    return float(machine._gamma)
+
+
+def vectors_of_classes(machine: Any) -> Any:
+    """Return how many support vectors each class has."""
+    return np.asarray(machine._n_support)
+
+
+def remember_gamma(machine: Any, gamma: float) -> float:
+    """Tell an SVC the kernel coefficient that it was fitted with, and return it."""
+    machine._gamma = gamma
+    return gamma
+
+
+def remember_machines(estimator: Any, n_support: Any, coefficients: Any, intercepts: Any, sparse: bool) -> None:
+    """Give an SVC what libsvm reads beside the public attributes, in libsvm's own signs."""
+    estimator._n_support, estimator._num_iter = n_support.astype(np.int32), np.atleast_1d(np.int32(estimator.n_iter_))
+    estimator._dual_coef_, estimator._intercept_ = coefficients, intercepts
+    estimator._probA = estimator._probB = np.empty(0)
+    estimator._sparse, estimator._effective_probability = sparse, False
+
+
+def machine_of(estimator: Any) -> tuple[Any, float]:
+    """Return the coefficients of the support vectors of an SVC of two classes, and its intercept, in libsvm's signs."""
+    coefficients = estimator._dual_coef_.toarray() if estimator._sparse else estimator._dual_coef_
+    return coefficients[0], float(estimator._intercept_[0])
+
+
+def remember_loss(regressor: Any) -> Any:
+    """Give a generalised linear model the loss that its `score` reads, and return it."""
+    regressor._base_loss = regressor._get_loss()
+    return regressor._base_loss
+
+
+def remember_counts(estimator: Any, counts: Any) -> None:
+    """Tell a MiniBatchKMeans how much weight each cluster has seen, from which `partial_fit` goes on."""
+    estimator._counts = counts.astype(estimator.cluster_centers_.dtype)
+
+
+def remember_no_infrequent(encoder: Any) -> None:
+    """Tell an encoder that no categories were put together."""
+    encoder._infrequent_enabled = False

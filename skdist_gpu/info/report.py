@@ -34,6 +34,10 @@ class Report:
     method: str = "fit"
     copies: Any = field(default=None, compare=False, repr=False)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return all but the copies, which belong to this process."""
+        return {name: value for name, value in vars(self).items() if name != "copies"}
+
     @property
     def last_call(self) -> Report | None:
         """The last call of a method that was planned; None before one, and where rows are few and need no plan."""

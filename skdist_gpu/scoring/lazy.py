@@ -47,9 +47,9 @@ def _map_array(function: BlockMethod, X: Any, margin: Any) -> Any:
     if X.ndim > 1 and X.numblocks[1] > 1:
         X = X.rechunk({1: -1})
     example = np.zeros((1, *X.shape[1:]), dtype=X.dtype)
-    if container_of(X._meta) == "scipy.sparse":
-        example = type(X._meta)(example)
-    empty = _empty(function, with_categories_of(function.estimator, example), X._meta)
+    if container_of(meta_of(X)) == "scipy.sparse":
+        example = type(meta_of(X))(example)
+    empty = _empty(function, with_categories_of(function.estimator, example), meta_of(X))
     if not isinstance(empty, (list, tuple)):
         return _map_blocks(_score, X, empty, margin, function=_shared(function), empty=empty)
     whole = _map_blocks(_score, X, np.empty(0, dtype=object), function=_shared(function), empty=empty)
@@ -163,7 +163,7 @@ def as_named_frame(result: Any, estimator: Any) -> Any:
     """
     from dask.dataframe import from_dask_array
 
-    if container_of(result._meta) == "scipy.sparse":
+    if container_of(meta_of(result)) == "scipy.sparse":
         raise ValueError(
             "Pandas output does not support sparse data. Set sparse_output=False to output pandas dataframes or "
             "disable Pandas output via `ohe.set_output(transform='default')`. Nothing was computed."

@@ -33,7 +33,14 @@ GPU_LIBRARIES = ("cupy", "cudf", "cuml", "numba")
 ANSWERS = ("predict_proba", "decision_function", "transform", "score_samples", "predict")
 # small, and as exact as the estimator can be made, so that two right answers agree
 _SMALL: dict[str, Any] = {"n_estimators": 5, "n_clusters": 2, "n_quantiles": 20, "max_iter": 10_000, "tol": 1e-10}
-_SMALL |= {"random_state": 0, "subsample": None, "algorithm": "arpack", "solver": "lbfgs", "gamma": 0.01}
+_SMALL |= {
+    "random_state": 0,
+    "subsample": None,
+    "algorithm": "arpack",
+    "solver": "lbfgs",
+    "gamma": 0.01,
+    "radius": 10.0,
+}
 # estimators whose parameter of such a name is meant
 _ONLY: dict[str, tuple[str, ...]] = {
     "subsample": ("QuantileTransformer", "KBinsDiscretizer"),

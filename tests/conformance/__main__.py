@@ -1,6 +1,7 @@
 """Run scikit-learn's own tests with an engine under its classes: ``python tests/conformance [options of pytest]``.
 
-Without the name of a module, such as ``linear_model/tests/test_ridge.py``, all run that fit what the reductions know.
+Without the name of a module, such as ``linear_model/tests/test_ridge.py``, all run that fit what the reductions know;
+with ``--fast`` those of them that take less than a minute each.
 """
 
 from __future__ import annotations
@@ -40,8 +41,16 @@ MODULES = [
     "svm/tests/test_svm.py",
     "neighbors/tests/test_nearest_centroid.py",
 ]
-# a few less than all modules give
-FLOOR = 0
+SLOW = {
+    "linear_model/tests/test_coordinate_descent.py",
+    "linear_model/tests/test_logistic.py",
+    "linear_model/tests/test_ridge.py",
+    "linear_model/_glm/tests/test_glm.py",
+    "cluster/tests/test_k_means.py",
+    "decomposition/tests/test_pca.py",
+}
+# a few less than the modules give, without the slow ones and with them
+FAST_FLOOR, FLOOR = 1500, 2500
 
 
 def main(arguments: list[str]) -> int:
@@ -56,12 +65,14 @@ def main(arguments: list[str]) -> int:
     chosen = [
         argument for argument in arguments if "tests" in argument and (root / argument.partition("::")[0]).exists()
     ]
-    options = [argument for argument in arguments if argument not in chosen]
+    fast = "--fast" in arguments
+    options = [argument for argument in arguments if argument not in chosen and argument != "--fast"]
     forced = any(option.startswith("--autoscale-backend") for option in options)
-    floor = [] if chosen or forced or "-k" in options else [f"--autoscale-floor={FLOOR}"]
+    floor = [] if chosen or forced or "-k" in options else [f"--autoscale-floor={FAST_FLOOR if fast else FLOOR}"]
     exceptions = [] if forced else [f"--autoscale-exceptions={HERE / 'exceptions.yaml'}"]
+    modules = chosen or [module for module in MODULES if not (fast and module in SLOW)]
     settings = [f"--rootdir={root}", f"-c{HERE / 'pytest.ini'}", "-psubstitute", *floor, *exceptions]
-    return pytest.main([*settings, *options, *(str(root / module) for module in chosen or MODULES)])
+    return pytest.main([*settings, *options, *(str(root / module) for module in modules)])
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from sklearn.utils import compute_class_weight
 
 from skdist_gpu._compat.cuml import fit_options, make_cuml
 from skdist_gpu._compat.sklearn import number_of_categories, smooth_counts
+from skdist_gpu._compat.sklearn_learned import machine_of, remember_gamma, remember_machines
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.labels import encode
 
@@ -94,16 +95,16 @@ def fit_svc(estimator: Any, values: Any, y: Any, sample_weight: Any) -> None:
     weights = cupy.asarray(estimator.class_weight_)[codes]
     if sample_weight is not None:
         weights *= cupy.asarray(sample_weight)
-    estimator._gamma = _gamma(estimator, values)
+    gamma = remember_gamma(estimator, _gamma(estimator, values))
     machines = []
     for first, second in combinations(range(len(classes)), 2):
         rows = cupy.flatnonzero((codes == first) | (codes == second))
-        model = make_cuml(estimator, gamma=estimator._gamma, class_weight=None)
+        model = make_cuml(estimator, gamma=gamma, class_weight=None)
         model.fit(values[rows], (codes[rows] == second).astype(np.int32), sample_weight=weights[rows])
         plain = model.as_sklearn()
         support = to_host(rows)[plain.support_]
-        coefficients = plain._dual_coef_.toarray()[0] if plain._sparse else plain._dual_coef_[0]
-        machines.append((support, coefficients, float(plain._intercept_[0]), int(np.ravel(plain.n_iter_)[0])))
+        coefficients, intercept = machine_of(plain)
+        machines.append((support, coefficients, intercept, int(np.ravel(plain.n_iter_)[0])))
     join_machines(estimator, machines, to_host(codes), sparse=issparse(values))
     estimator.support_vectors_ = to_host(values[cupy.asarray(estimator.support_)]).astype(np.float64)
     estimator.shape_fit_ = tuple(values.shape)
@@ -136,12 +137,9 @@ def join_machines(
     intercepts = np.array([intercept for _, _, intercept, _ in machines])
     sign = -1.0 if n_classes == 2 else 1.0
     estimator.support_ = support.astype(np.int32)
-    estimator._n_support = np.bincount(codes[support], minlength=n_classes).astype(np.int32)
-    estimator._dual_coef_, estimator._intercept_ = coefficients, intercepts
     estimator.dual_coef_, estimator.intercept_ = sign * coefficients, sign * intercepts
-    estimator._num_iter = estimator.n_iter_ = np.array([n for *_, n in machines], dtype=np.int32)
-    estimator._probA = estimator._probB = np.empty(0)
-    estimator.fit_status_, estimator._sparse, estimator._effective_probability = 0, sparse, False
+    estimator.n_iter_, estimator.fit_status_ = np.array([n for *_, n in machines], dtype=np.int32), 0
+    remember_machines(estimator, np.bincount(codes[support], minlength=n_classes), coefficients, intercepts, sparse)
 
 
 def _gamma(estimator: Any, values: Any) -> float:

@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from skdist_gpu._compat.cuml import cuml_class, known_parameters, make_cuml
 from skdist_gpu._compat.sklearn import handle_zeros, learn_categories
+from skdist_gpu._compat.sklearn_learned import remember_no_infrequent
 from skdist_gpu.data.containers import GPU, container_of
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.engines.reductions.core.stand_in import keep_learned, learn_from
@@ -120,7 +121,7 @@ def fit_target_encoder(estimator: Any, table: Any, y: Any, sample_weight: Any) -
     estimator.encodings_ = [part["out"].to_numpy(dtype=np.float64) for part in encoded]
     estimator.target_type_, estimator.target_mean_ = kind, np.float64(model.mean)
     estimator.classes_ = np.unique(y) if kind == "binary" else None
-    estimator._infrequent_enabled = False
+    remember_no_infrequent(estimator)
 
 
 def _as_frame(table: Any) -> Any:

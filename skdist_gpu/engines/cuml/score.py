@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from skdist_gpu._compat.sklearn import rows_fitted_to
 from skdist_gpu.data.containers import container_of
 from skdist_gpu.data.convert import place_like, to_gpu, to_host
 from skdist_gpu.engines.block_method import BlockMethod, FittedState
@@ -67,8 +68,9 @@ METHODS = {"gpu": CuMLMethod}
 def _takes(estimator: Any, values: Any) -> bool:
     """Whether cuML scores such rows: not each twin takes sparse ones, and neighbours only what they were fitted to."""
     sparse = container_of(values) == "cupy.sparse"
-    if hasattr(estimator, "_fit_X"):
-        return sparse == issparse(estimator._fit_X)
+    fitted_to = rows_fitted_to(estimator)
+    if fitted_to is not None:
+        return sparse == issparse(fitted_to)
     return not sparse or any(row.sparse for row in entries_for(estimator) if row.backend == INFO.name)
 
 

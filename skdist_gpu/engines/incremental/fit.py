@@ -85,7 +85,7 @@ def blocks_of(job: FitJob, n_rows: int, multi_target: bool, across_files: bool =
         return _lazy_blocks(job)
     if job.info.location == "disk":
         table = table_of(job.X, job.y, job.sample_weight, as_frames=True)
-        remember_features(clone(job.estimator), table, job.y)
+        remember_features(_checker(job.estimator), table, job.y)
         read = DatasetTable.whole_blocks if across_files else DatasetTable.batches
         return FileBlocks(table, partial(read, n_rows=n_rows))
     columns = _checked_columns(job, multi_target)
@@ -94,20 +94,39 @@ def blocks_of(job: FitJob, n_rows: int, multi_target: bool, across_files: bool =
     return MemoryBlocks.of_rows(columns, n_rows)
 
 
+class _KeepsNoFeatures:
+    """What a wrapper says of its features is said by what it wraps, and cannot be set."""
+
+    @property
+    def n_features_in_(self) -> int:
+        raise AttributeError
+
+    @n_features_in_.setter
+    def n_features_in_(self, value: int) -> None:
+        pass
+
+
+def _checker(estimator: Any) -> Any:
+    """Return what data are checked with: the first `partial_fit` is told by what the estimator does not have yet."""
+    checker, cls = clone(estimator), type(estimator)
+    if isinstance(getattr(cls, "n_features_in_", None), property):
+        checker.__class__ = type(cls.__name__, (_KeepsNoFeatures, cls), {})
+    return checker
+
+
 def _checked_columns(job: FitJob, multi_target: bool) -> Block:
     """Return data in memory with scikit-learn's errors before any work; a model checks for what is not finite."""
     tags = get_tags(job.estimator)
     options = {"sparse": tags.input_tags.sparse, "multi_target": multi_target}
     # a few regressors do not require the target that they learn
     y = job.y if tags.target_tags.required or is_regressor(job.estimator) else None
-    X, y, weight = validate(clone(job.estimator), job.X, y, job.sample_weight, finite=False, **options)
+    X, y, weight = validate(_checker(job.estimator), job.X, y, job.sample_weight, finite=False, **options)
     frame = to_host(job.X)
     return given_columns(frame if hasattr(frame, "columns") else X, y, weight)
 
 
 def _lazy_blocks(job: FitJob) -> DaskBlocks:
-    # a clone, since the first partial_fit is told by what the estimator does not have yet
-    data = (clone(job.estimator), job.X, job.y, job.sample_weight)
+    data = (_checker(job.estimator), job.X, job.y, job.sample_weight)
     X, y, weight = check_lazy_input(*data, labels=is_classifier(job.estimator), client=job.client)
     return DaskBlocks.of(given_columns(X, y, weight), job.client)
 

@@ -14,7 +14,14 @@ from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.multiclass import check_classification_targets
 
 from skdist_gpu._compat.sklearn import keep_kmeans_state
-from skdist_gpu._compat.sklearn_learned import index_neighbours, local_density
+from skdist_gpu._compat.sklearn_learned import (
+    gamma_of,
+    index_neighbours,
+    remember_densities,
+    remember_gamma,
+    remember_machines,
+    vectors_of_classes,
+)
 from skdist_gpu._compat.sklearnex import NotAccelerated, iterations_limit, twin_of
 from skdist_gpu.data.convert import validate
 from skdist_gpu.engines.onedal.forests import FORESTS, fit_forest
@@ -63,21 +70,19 @@ def _fit_vectors(estimator: Any, X: np.ndarray, y: np.ndarray, sample_weight: An
         # scikit-learn's are in the order of their classes
         order = np.lexsort((twin.support_, np.searchsorted(labels, y[twin.support_])))
         estimator.classes_, estimator.class_weight_ = labels, _class_weights(twin)
-        estimator._n_support = np.asarray(twin._n_support, dtype=np.int32)
+        n_support = vectors_of_classes(twin)
     else:
-        estimator._n_support = np.full(2, len(order), dtype=np.int32)
+        n_support = np.full(2, len(order))
     estimator.support_ = np.asarray(twin.support_, dtype=np.int32)[order]
     estimator.support_vectors_ = np.ascontiguousarray(X[estimator.support_])
     estimator.dual_coef_ = np.ascontiguousarray(np.asarray(twin.dual_coef_, dtype=np.float64)[:, order])
     estimator.intercept_ = np.array(twin.intercept_, dtype=np.float64)
     sign = -1.0 if labels is not None and len(labels) == 2 else 1.0
-    estimator._dual_coef_, estimator._intercept_ = sign * estimator.dual_coef_, sign * estimator.intercept_
-    estimator._gamma, estimator._sparse, estimator._effective_probability = float(twin._gamma), False, False
-    estimator._probA = estimator._probB = np.empty(0)
     estimator.fit_status_, estimator.shape_fit_ = 0, X.shape
     iterations = np.asarray(twin.n_iter_, dtype=np.int32).reshape(-1)
-    estimator._num_iter = iterations
     estimator.n_iter_ = iterations if labels is not None else int(iterations[0])
+    remember_machines(estimator, n_support, sign * estimator.dual_coef_, sign * estimator.intercept_, sparse=False)
+    remember_gamma(estimator, gamma_of(twin))
     return twin
 
 
@@ -100,9 +105,8 @@ def _fit_outlier_factor(estimator: Any, X: np.ndarray, y: Any, sample_weight: An
     index_neighbours(estimator, X)
     estimator.n_neighbors_ = twin.n_neighbors_
     distances, neighbours = twin.kneighbors(n_neighbors=estimator.n_neighbors_)
-    estimator._distances_fit_X_ = distances.astype(X.dtype, copy=False)
-    estimator._lrd = local_density(estimator, estimator._distances_fit_X_, neighbours)
-    estimator.negative_outlier_factor_ = -np.mean(estimator._lrd[neighbours] / estimator._lrd[:, None], axis=1)
+    density = remember_densities(estimator, distances.astype(X.dtype, copy=False), neighbours)
+    estimator.negative_outlier_factor_ = -np.mean(density[neighbours] / density[:, None], axis=1)
     estimator.offset_ = -1.5
     if estimator.contamination != "auto":
         estimator.offset_ = np.percentile(estimator.negative_outlier_factor_, 100.0 * estimator.contamination)

@@ -83,7 +83,7 @@ class Partitions:
         return unite(self.looks)
 
     def with_whole_queries(self) -> Partitions:
-        """Move the rows of a query that goes on in the next partitions to where it begins.
+        """Move the rows of a query that goes on in the next partitions to where it begins; number queries with names.
 
         Raises
         ------
@@ -109,6 +109,10 @@ class Partitions:
                     break
             parts.append(make(self.parts[i], before, last, following))
             before = last
+        if filled and not isinstance(ends[0][1], (int, np.integer)):
+            counts = self.client.gather(self.client.compute([dask.delayed(_count_queries)(part) for part in parts]))
+            number, starts = dask.delayed(_number_queries), np.cumsum([0, *counts])
+            parts = [number(part, int(start)) for part, start in zip(parts, starts, strict=False)]
         return Partitions(self.client, self.like, *_persist(self.client, parts))
 
     def divided(self, draw: RowDraw) -> tuple[Partitions, Partitions]:
@@ -229,6 +233,14 @@ def _with_whole_queries(part: Block, before: Any, last: Any, following: list[Blo
     if before == last:  # all rows of a query that began earlier
         return kept
     return {name: _stack([block, *(other[name] for other in taken)]) for name, block in kept.items()}
+
+
+def _count_queries(part: Block) -> int:
+    return len(np.unique(part["qid"]))
+
+
+def _number_queries(part: Block, start: int) -> Block:
+    return part | {"qid": (start + np.unique(part["qid"], return_inverse=True)[1]).astype(np.uint32)}
 
 
 def _rows_where(part: Block, mask: np.ndarray) -> Block:

@@ -17,7 +17,8 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 
-from skdist_gpu._compat.sklearn import keep_kmeans_state
+from skdist_gpu._compat.sklearn import check_clusters, keep_kmeans_state
+from skdist_gpu._compat.sklearn_learned import remember_counts
 from skdist_gpu.engines.reductions.clusters.on_device import fit_sample
 from skdist_gpu.engines.reductions.clusters.steps import AssignReduction, FarthestReduction, LloydReduction
 from skdist_gpu.engines.reductions.core.protocol import Passes
@@ -96,8 +97,9 @@ def fit_mini_batch_kmeans(estimator: Any, data: Passes) -> None:
     labels = _assign(estimator, data, centres, origin)
     if counts is None:
         counts = np.bincount(labels, weights=sample.weight, minlength=estimator.n_clusters)
-    estimator._counts = counts.astype(estimator.cluster_centers_.dtype)
-    estimator.n_iter_, estimator.n_steps_ = n_iter, n_iter * -(-view.n_rows // estimator.batch_size)
+    remember_counts(estimator, counts)
+    estimator.n_iter_ = n_iter
+    estimator.n_steps_ = n_iter * view.n_rows // min(estimator.batch_size, view.n_rows)
     if estimator.compute_labels:
         estimator.labels_ = labels
 
@@ -106,8 +108,7 @@ def _look(estimator: Any, data: Passes) -> tuple[Overview, Rows, np.ndarray]:
     """Return a first look at the rows, and an origin amid them; raise scikit-learn's own error if they are too few."""
     n_sampled = max(SAMPLED_ROWS, SAMPLED_ROWS_PER_CLUSTER * estimator.n_clusters)
     view, sample = look(data, n_sampled, columns=True)
-    if view.n_rows < estimator.n_clusters:
-        raise ValueError(f"n_samples={view.n_rows} should be >= n_clusters={estimator.n_clusters}.")
+    check_clusters(estimator, view.n_rows, len(view.columns.mean), _tolerance(estimator, view))
     origin = view.columns.mean
     if data.dtype == np.float32:
         # rows in float32 keep their digits less a mean that float32 holds
@@ -153,13 +154,6 @@ def _start(estimator: Any, data: Passes, view: Overview, sample: Rows, given: bo
                 else ("number of features of the data", len(view.columns.mean))
             )
             raise ValueError(f"The shape of the initial centers {centres.shape} does not match the {what} {expected}.")
-        if estimator.n_init not in ("auto", 1):
-            warnings.warn(
-                "Explicit initial center position passed: performing only one init in KMeans instead of "
-                f"n_init={estimator.n_init}.",
-                RuntimeWarning,
-                stacklevel=2,
-            )
         if given:
             return centres, 0
     found = _fit_sample(estimator, sample, data, view)
@@ -177,7 +171,9 @@ def _fit_sample(estimator: Any, sample: Rows, data: Passes, view: Overview) -> A
             return found
     # a generator is shared, not copied, so that the next start draws on
     starter = clone(estimator).set_params(random_state=estimator.random_state)
-    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", RuntimeWarning)  # of parameters, given before
         return starter.fit(sample.X, sample_weight=sample.weight)
 
 
@@ -213,7 +209,7 @@ def _lloyd(
     around = view.columns.mean - origin
     squares = float(np.sum(view.columns.scatter) + view.weight * (around @ around))
     coarse = data.dtype == np.float32
-    n_iter = 0
+    n_iter, checks = 0, False
     while True:
         if data.clusters is not None and data.clusters.takes(len(centres)):
             steps = data.clusters.steps(centres, origin, max_iter - n_iter, tolerance)
@@ -228,13 +224,14 @@ def _lloyd(
                 coarse = False  # the farthest rows have the labels of a step in float64
                 continue
             _fill_empty(data, centres, origin, weight, row)
-        n_iter += 1
+        n_iter += not checks  # a step that is taken again is counted once
         moved = row / np.where(weight > 0, weight, 1.0)[:, None]
         moved[weight <= 0] = moved[weight.argmax()]
         stays = ((moved - centres) ** 2).sum() <= tolerance
         centres = moved
         if n_iter >= max_iter or (stays and not coarse):
             return centres, n_iter, weight
+        checks = coarse and stays
         coarse = coarse and not stays
 
 

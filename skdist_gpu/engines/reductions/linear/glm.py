@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from skdist_gpu._compat.sklearn_learned import remember_loss
 from skdist_gpu.engines.reductions.core.protocol import Passes, namespace
 from skdist_gpu.engines.reductions.entries import everywhere
 from skdist_gpu.engines.reductions.linear.linear import Model, ScoreReduction, free_design, look_ahead
@@ -89,10 +90,9 @@ def fit_generalized_linear(estimator: Any, data: Passes) -> None:
         scikit-learn's own, if a target is out of the distribution's range.
     """
     view, sample = look_ahead(data)
-    # scikit-learn's own methods read this
-    estimator._base_loss = estimator._get_loss()
-    if not estimator._base_loss.in_y_true_range(np.array([float(view.smallest_target)])):
-        name = type(estimator._base_loss).__name__
+    theirs = remember_loss(estimator)
+    if not theirs.in_y_true_range(np.array([float(view.smallest_target)])):
+        name = type(theirs).__name__
         raise ValueError(f"Some value(s) of y are out of the valid range of the loss {name!r}.")
     power = {"PoissonRegressor": 1, "GammaRegressor": 2}.get(type(estimator).__name__)
     power = estimator.power if power is None else power
@@ -102,7 +102,7 @@ def fit_generalized_linear(estimator: Any, data: Passes) -> None:
     penalty, start = np.full(design.n_columns, float(estimator.alpha)), np.zeros(design.n_columns)
     if estimator.fit_intercept:
         penalty[-1] = 0
-        start[-1] = estimator._base_loss.link.link(np.array([view.weighted_target / view.weight]))[0]
+        start[-1] = theirs.link.link(np.array([view.weighted_target / view.weight]))[0]
     model = Model(lambda coef, every: ScoreReduction(loss, design, coef, every), float(view.weight), penalty, start)
     found = model.fit(data, sample, estimator.max_iter, estimator.tol)
     coef, intercept = design.by_row_of_X(found.coef[None])
