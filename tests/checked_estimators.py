@@ -203,14 +203,8 @@ def expected_failures(estimator: Any) -> dict[str, str]:
 def _by_name(estimator: Any) -> dict[str, str]:
     """Return the checks that fail because they ask for, or set, parameters of the plain estimator."""
     plain = estimator._make_estimator()
-    if isinstance(plain, (Ridge, RidgeClassifier)) and estimator.backend != "cuml":
-        return {"check_non_transformer_estimators_n_iter": "a direct solver has none, as in scikit-learn's own list"}
-    if estimator.backend == "voting" and hasattr(plain, "max_iter"):
-        return {"check_non_transformer_estimators_n_iter": "the model is a vote of several"}
-    if estimator.backend == "incremental" and isinstance(plain, MiniBatchNMF):
-        return {"check_transformer_n_iter": "partial_fit of scikit-learn's counts none"}
     if estimator.backend == "incremental" and isinstance(plain, SGDClassifier):
-        return {"check_class_weight_classifiers": "it sets max_iter, and this engine trains in one epoch"}
+        return {"check_class_weight_classifiers": "it asks for more epochs by max_iter, and this engine trains in one"}
     folds = isinstance(plain, (RidgeCV, LogisticRegressionCV)) and isinstance(plain.cv, int)
     if folds and estimator.backend.startswith("reductions"):
         return dict.fromkeys(_WEIGHTS, "it sets cv to a list of folds, which the engine that is asked for refuses")

@@ -14,6 +14,10 @@ from skdist_gpu.data.dataset import features_schema, is_read_from_files, most_ro
 SPARSE = ("scipy.sparse", "cupy.sparse")
 
 
+# labels that tell the number of classes, at equal distances
+LABELS_LOOKED_AT = 256
+
+
 @dataclass(frozen=True)
 class InputInfo:
     """What the planner may know of the data; every field is read, none is computed.
@@ -38,6 +42,9 @@ class InputInfo:
         Rows of each Dask block.
     n_targets : int
         Columns of `y`; 0 without `y`.
+    n_classes : int
+        Different values among a few labels of a `y` in main memory; 0 where `y` holds numbers with fractions, or is
+        elsewhere.
     weighted : bool
         Whether sample weights were given.
     """
@@ -52,6 +59,7 @@ class InputInfo:
     n_stored: int | None = None
     block_sizes: tuple[int | None, ...] = ()
     n_targets: int = 0
+    n_classes: int = 0
     weighted: bool = False
 
     @property
@@ -127,6 +135,7 @@ def inspect_input(X: Any, y: Any = None, sample_weight: Any = None) -> InputInfo
         n_stored=container.n_stored(X) if sparse else None,
         block_sizes=container.block_sizes(X),
         n_targets=_n_targets(y),
+        n_classes=_n_classes(y),
         weighted=sample_weight is not None,
     )
 
@@ -164,6 +173,17 @@ def _inspect_files(source: Any, y: Any, sample_weight: Any) -> InputInfo:
 def _dtype(names: list[str]) -> str:
     """Return the dtype of all columns; that of one alone stays what it is."""
     return names[0] if len(names) == 1 else common_dtype(names)
+
+
+def _n_classes(y: Any) -> int:
+    """Count the different values among some labels of a `y` in main memory; a look at so few computes nothing."""
+    if y is None or container_of(y) not in ("numpy", "pandas.series") or y.ndim != 1 or not len(y):
+        return 0
+    few = np.asarray(find(y).rows(y, slice(None, None, -(-len(y) // LABELS_LOOKED_AT))))
+    try:
+        return 0 if few.dtype.kind in "fc" else len(set(few.tolist()))
+    except TypeError:  # objects that cannot be compared
+        return 0
 
 
 def _n_targets(y: Any) -> int:

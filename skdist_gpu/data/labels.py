@@ -86,7 +86,10 @@ def classes_in(blocks: Iterable[Any]) -> np.ndarray:
     """
     labels: set[Any] = set()
     for block in blocks:
-        labels.update(labels_in(block).tolist())
+        found = labels_in(block)
+        if found.dtype == object:  # text, or what scikit-learn knows no type for
+            check_classification_targets(found)
+        labels.update(found.tolist())
     classes = np.array(sorted(labels))
     # each twice: labels that all differ look like a regression to scikit-learn
     check_classification_targets(np.repeat(classes, 2))

@@ -324,7 +324,10 @@ def _why(
 
 
 def describe(resources: Resources) -> str:
-    parts = [f"{resources.n_cores} cores", f"{format_bytes(resources.available_bytes)} free"]
+    parts = [
+        f"{resources.n_cores} core{'s' * (resources.n_cores > 1)}",
+        f"{format_bytes(resources.available_bytes)} free",
+    ]
     if resources.gpus:
         gpu = resources.gpus[0]
         parts.append(f"{len(resources.gpus)} × {gpu.name} with {format_bytes(gpu.free_bytes)} free")

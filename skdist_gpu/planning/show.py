@@ -28,6 +28,7 @@ STYLE = """<style>
 .skdist-gpu-plan .bar {display: block; height: 5px; margin-top: 3px; border-radius: 2px; background: #4575b4}
 .skdist-gpu-plan .measured {background: #f39c34}
 .skdist-gpu-plan .number {white-space: nowrap; min-width: 7em}
+.skdist-gpu-plan td:last-child {min-width: 14em}
 .skdist-gpu-plan .quiet {opacity: .75}
 .skdist-gpu-plan summary {cursor: pointer}
 .skdist-gpu-plan ul {margin: .3em 0; padding-left: 1.4em}

@@ -72,6 +72,8 @@ _FORM_OF = {
         "XGBClassifier XGBRegressor XGBRanker XGBRFClassifier XGBRFRegressor"
     ),
 }
+# what has coefficients for each class that are found together
+_EACH_CLASS = ("LogisticRegression", "LogisticRegressionCV")
 _FORMS_BY_NAME = {name: form for form, names in _FORM_OF.items() for name in names.split()}
 
 
@@ -106,15 +108,17 @@ def amounts(estimator: Any, info: InputInfo, *, to_device: bool = False) -> dict
         stored = n * d if stored is None else stored
     shorter, log_n = min(n, d), math.log2(max(2, n))
     times = _repeats(estimator)
+    # one vector of coefficients for each class, or each class but one, and second derivatives of all pairs of them
+    vectors = max(1, info.n_classes) if info.n_classes > 2 and type(estimator).__name__ in _EACH_CLASS else 1
     return {
         "calls": 1.0,
         "rows": n * times,
         "columns": float(d),
-        "values": stored * times,
-        "cells": float(n) * d * times,
+        "values": stored * times * vectors,
+        "cells": float(n) * d * times * vectors,
         "products": float(n) * d * shorter,
-        "gram": float(n) * d * d,
-        "solves": float(d) ** 3,
+        "gram": float(n) * d * d * vectors**2,
+        "solves": float(d * vectors) ** 3,
         "small_solves": float(shorter) ** 3,
         "sorts": stored * log_n,
         "pairs": float(n) * stored,

@@ -68,7 +68,7 @@ def _fit_standard_scaler(estimator: Any, X: Any) -> None:
     estimator.var_ = estimator.scale_ = None
     if estimator.with_std:
         estimator.var_, estimator.scale_ = np.asarray(model.var_), np.asarray(model.scale_)
-    estimator.n_samples_seen_ = X.shape[0]
+    estimator.n_samples_seen_ = np.int64(X.shape[0])
 
 
 def _fit_truncated_svd(estimator: Any, X: Any) -> None:

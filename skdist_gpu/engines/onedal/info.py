@@ -123,7 +123,7 @@ class OneDAL(EngineInfo):
     def scoring_seconds(self, model: Any, method: str, info: InputInfo, device: str) -> float | None:
         """Predict from what it took on two cores of an x86-64 server (benchmarks/onedal_rows.py)."""
         n, d = info.n_samples, info.n_features
-        if n is None or d is None:
+        if n is None or d is None or self.scoring_refusals(model, method, info, device):
             return None
         if hasattr(model, "estimators_"):
             return CALL_SECONDS + n * sum(tree.tree_.max_depth for tree in model.estimators_) * LEVEL_SECONDS
