@@ -121,14 +121,6 @@ def _parameter_names(cls: Any) -> tuple[str, ...]:
     return tuple(cls._get_param_names()) if hasattr(cls, "_get_param_names") else ()
 
 
-def remember_binarizer(estimator: Any, classes: Any) -> None:
-    """Give a RidgeClassifier its classes, and the binarizer that `predict` reads."""
-    from skdist_gpu._compat.sklearn_classes import LabelBinarizer
-
-    estimator._label_binarizer = LabelBinarizer(pos_label=1, neg_label=-1).fit(classes)
-    estimator.classes_ = estimator._label_binarizer.classes_
-
-
 def check_gcv_mode(estimator: Any, sparse: bool) -> None:
     """Warn as a RidgeCV does where its `gcv_mode` does not fit the rows."""
     from scipy.sparse import csr_array
@@ -184,12 +176,6 @@ def handle_zeros(scale: Any) -> Any:
     return _handle_zeros_in_scale(scale, copy=False)
 
 
-def smooth_counts(estimator: Any) -> None:
-    """Give a discrete naive Bayes classifier that has its counts the probabilities that follow from them."""
-    estimator._update_feature_log_prob(estimator._check_alpha())
-    estimator._update_class_log_prior(class_prior=estimator.class_prior)
-
-
 def number_of_categories(estimator: Any, highest: Any) -> Any:
     """Return how many categories a CategoricalNB knows in each column, given the highest code seen."""
     return estimator._validate_n_categories(highest[None], estimator.min_categories)
@@ -198,16 +184,6 @@ def number_of_categories(estimator: Any, highest: Any) -> Any:
 def check_selection(estimator: Any, X: Any) -> None:
     """Warn or raise as a univariate selection does for its parameters."""
     estimator._check_params(X, None)
-
-
-def remember_components(estimator: Any, n_components: int) -> None:
-    """Tell a LinearDiscriminantAnalysis how many columns `transform` gives."""
-    estimator._max_components = estimator._n_features_out = n_components
-
-
-def remember_solver(estimator: Any, solver: str) -> None:
-    """Tell a PCA which solver was chosen."""
-    estimator._fit_svd_solver = solver
 
 
 def check_clusters(estimator: Any, n_rows: int, n_features: int, tolerance: float) -> None:
@@ -353,16 +329,12 @@ __all__ = [
     "number_of_categories",
     "parameter_names",
     "parts_of_scorer",
-    "remember_binarizer",
-    "remember_components",
-    "remember_solver",
     "response_method",
     "roots_of_precisions",
     "rows_fitted_to",
     "safe_scale",
     "shallow_copy",
     "smallest_of",
-    "smooth_counts",
     "transform_output",
     "unfitted",
     "validate_params",

@@ -99,3 +99,27 @@ def remember_counts(estimator: Any, counts: Any) -> None:
 def remember_no_infrequent(encoder: Any) -> None:
     """Tell an encoder that no categories were put together."""
     encoder._infrequent_enabled = False
+
+
+def remember_binarizer(estimator: Any, classes: Any) -> None:
+    """Give a RidgeClassifier its classes, and the binarizer that `predict` reads."""
+    from skdist_gpu._compat.sklearn_classes import LabelBinarizer
+
+    estimator._label_binarizer = LabelBinarizer(pos_label=1, neg_label=-1).fit(classes)
+    estimator.classes_ = estimator._label_binarizer.classes_
+
+
+def remember_components(estimator: Any, n_components: int) -> None:
+    """Tell a LinearDiscriminantAnalysis how many columns `transform` gives."""
+    estimator._max_components = estimator._n_features_out = n_components
+
+
+def remember_solver(estimator: Any, solver: str) -> None:
+    """Tell a PCA which solver was chosen."""
+    estimator._fit_svd_solver = solver
+
+
+def smooth_counts(estimator: Any) -> None:
+    """Give a discrete naive Bayes classifier that has its counts the probabilities that follow from them."""
+    estimator._update_feature_log_prob(estimator._check_alpha())
+    estimator._update_class_log_prior(class_prior=estimator.class_prior)

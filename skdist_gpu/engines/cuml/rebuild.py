@@ -12,8 +12,8 @@ from scipy.sparse import csr_matrix
 from sklearn.utils import compute_class_weight
 
 from skdist_gpu._compat.cuml import fit_options, make_cuml
-from skdist_gpu._compat.sklearn import number_of_categories, smooth_counts
-from skdist_gpu._compat.sklearn_learned import machine_of, remember_gamma, remember_machines
+from skdist_gpu._compat.sklearn import number_of_categories
+from skdist_gpu._compat.sklearn_learned import machine_of, remember_gamma, remember_machines, smooth_counts
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.labels import encode
 

@@ -18,7 +18,7 @@ from sklearn.base import is_classifier
 from sklearn.utils import get_tags
 
 from skdist_gpu._compat.cuml import cuml_dask_class, fit_options, make_parameters, unsupported_errors
-from skdist_gpu._compat.sklearn import smooth_counts
+from skdist_gpu._compat.sklearn_learned import smooth_counts
 from skdist_gpu.data.containers import DASK, container_of
 from skdist_gpu.data.convert import check_lazy_input, to_dask, to_gpu, to_host, validate
 from skdist_gpu.data.labels import codes_of

@@ -16,7 +16,7 @@ from scipy import linalg
 from sklearn.covariance import shrunk_covariance
 from sklearn.utils.multiclass import unique_labels
 
-from skdist_gpu._compat.sklearn import remember_components
+from skdist_gpu._compat.sklearn_learned import remember_components
 from skdist_gpu.engines.reductions.classes.class_moments import ClassMoments, centered_by_class, class_moments
 from skdist_gpu.engines.reductions.columns.covariance import SquaredNorms, ledoit_wolf_shrinkage, warn_of_one_row
 from skdist_gpu.engines.reductions.core.moments import SMALLEST_SHARE

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.multiclass import unique_labels
 
-from skdist_gpu._compat.sklearn import number_of_categories, smooth_counts
+from skdist_gpu._compat.sklearn import number_of_categories
+from skdist_gpu._compat.sklearn_learned import smooth_counts
 from skdist_gpu.engines.reductions.classes.class_moments import ClassMoments, ClassReduction, class_sums
 from skdist_gpu.engines.reductions.columns.columns import ColumnReduction, Together, check_finite, over_rows, total
 from skdist_gpu.engines.reductions.core.moments import check_weight

@@ -14,7 +14,8 @@ import numpy as np
 from scipy import linalg
 from sklearn.utils.extmath import svd_flip
 
-from skdist_gpu._compat.sklearn import infer_dimension, remember_solver
+from skdist_gpu._compat.sklearn import infer_dimension
+from skdist_gpu._compat.sklearn_learned import remember_solver
 from skdist_gpu.engines.reductions.core.moments import SMALLEST_SHARE, TriangleReduction, finite_moments
 from skdist_gpu.engines.reductions.core.protocol import Passes
 from skdist_gpu.engines.reductions.entries import DENSE, SPARSE_BLOCKS, SQUARES, everywhere

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from skdist_gpu._compat.sklearn import remember_binarizer
 from skdist_gpu._compat.sklearn_classes import Ridge
+from skdist_gpu._compat.sklearn_learned import remember_binarizer
 from skdist_gpu.engines.reductions.core.protocol import Passes, Reduction, namespace
 from skdist_gpu.engines.reductions.entries import everywhere
 from skdist_gpu.engines.reductions.linear.least_squares import fit_ridge
