@@ -135,3 +135,13 @@ def test_values_whose_squares_overflow_are_said_to_be_too_large(model):
     X = 1e200 * np.random.default_rng(0).standard_normal((100, 3))
     with pytest.raises(ValueError, match="exceed the largest float64 although all values are finite"):
         _summed(model).fit(X, (X[:, 0] > 0).astype(int))
+
+
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_a_small_tolerance_gives_more_digits(fit_intercept):
+    generator = np.random.default_rng(0)
+    X = generator.standard_normal((100, 10))
+    y = np.abs(X @ generator.standard_normal(10) * 50 + 1)
+    plain = PoissonRegressor(alpha=1, solver="newton-cholesky", tol=1e-12, fit_intercept=fit_intercept)
+    ours = autoscale(clone(plain), backend="reductions").fit(X, y)
+    np.testing.assert_allclose(ours.coef_, plain.fit(X, y).coef_, rtol=1e-9)

@@ -6,10 +6,12 @@ import warnings
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 from sklearn.base import clone
 from sklearn.decomposition import TruncatedSVD
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import (
     ElasticNetCV,
     LassoCV,
@@ -113,3 +115,12 @@ def test_folds_that_are_a_generator_are_used_up_as_by_scikit_learn():
     folds = [(np.arange(60), np.arange(60, 120)), (np.arange(60, 120), np.arange(60))]
     ours = autoscale(RidgeCV(alphas=(0.1, 100.0), cv=iter(folds))).fit(X, Y)
     assert ours.alpha_ == RidgeCV(alphas=(0.1, 100.0), cv=iter(folds)).fit(X, Y).alpha_
+
+
+@pytest.mark.parametrize("strategy", ["mean", "median"])
+@pytest.mark.parametrize("rows", [[["a", "1"], ["2", "3"]], np.array([["a", "1"], ["2", "3"]], dtype=object)])
+@pytest.mark.parametrize("kind", [np.array, pd.DataFrame])
+def test_an_imputer_of_text_names_its_strategy(strategy, rows, kind):
+    for model in (SimpleImputer(strategy=strategy), autoscale(SimpleImputer(strategy=strategy), backend="reductions")):
+        with pytest.raises(ValueError, match="non-numeric data:\ncould not convert string to float"):
+            model.fit(kind(rows))

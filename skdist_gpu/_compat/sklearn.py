@@ -250,9 +250,16 @@ def learn_categories(encoder: Any, n_rows: int, counted: list[tuple[Any, Any]]) 
     return Told(**encoder.get_params()).fit(pd.DataFrame(np.empty((1, len(counted))), columns=names))
 
 
-def in_words_of(estimator: Any, error: ValueError) -> ValueError:
+def in_words_of(estimator: Any, error: ValueError, X: Any) -> ValueError:
     """Return an error about data as the estimator itself words it: an imputer names its strategy."""
-    if "could not convert" in str(error) and hasattr(estimator, "missing_values") and hasattr(estimator, "strategy"):
+    if not (hasattr(estimator, "missing_values") and hasattr(estimator, "strategy")):
+        return error
+    if "not compatible with arrays of bytes/strings" in str(error):  # which value, NumPy tells
+        try:
+            np.asarray(X, dtype=np.float64)
+        except ValueError as which:
+            error = which
+    if "could not convert" in str(error):
         return ValueError(f"Cannot use {estimator.strategy} strategy with non-numeric data:\n{error}")
     return error
 

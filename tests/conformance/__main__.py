@@ -50,7 +50,7 @@ SLOW = {
     "decomposition/tests/test_pca.py",
 }
 # a few less than the modules give, without the slow ones and with them
-FAST_FLOOR, FLOOR = 1500, 2500
+FAST_FLOOR, FLOOR = 8000, 9000
 
 
 def main(arguments: list[str]) -> int:

@@ -50,7 +50,7 @@ def _fit(job: FitJob) -> Fitted:
     try:
         X, y, sample_weight = _checked(job)
     except ValueError as error:
-        raise in_words_of(job.estimator, error) from None
+        raise in_words_of(job.estimator, error, job.X) from None
     classes = None
     if takes_labels(job.estimator):
         if container_of(y) in DASK or job.info.location == "disk":

@@ -27,6 +27,8 @@ LOST_SHARE = 1e-15
 SMALL_STEP = 0.1
 # a step that leaves more of the squared error asks for new second derivatives
 FAST_SHRINKING = 0.05
+# steps for a derivative above the tolerance once the objective is near enough: each squares the error, or so
+FOLLOWED = 2
 
 
 @dataclass
@@ -129,7 +131,7 @@ def minimise(
     max_iter : int
         Most steps.
     tol : float
-        Largest derivative that counts as converged, where there are too many unknowns for Newton's method.
+        Largest derivative that counts as converged; Newton's method goes below it as the objective asks.
     scale : float
         Size of the objective before the fit.
     curvature : ndarray, default=None
@@ -141,7 +143,7 @@ def minimise(
     """
     if start.size > MOST_UNKNOWNS and kinks is None:
         return by_gradients(objective, start, max_iter, tol, ftol=64 * np.finfo(float).eps)
-    steps = search(start, max_iter=max_iter, scale=scale, curvature=curvature, every=every, kinks=kinks)
+    steps = search(start, max_iter=max_iter, scale=scale, curvature=curvature, every=every, kinks=kinks, tol=tol)
     wanted = next(steps)
     while True:
         try:
@@ -174,15 +176,18 @@ def search(
     curvature: np.ndarray | None = None,
     every: int = 0,
     kinks: Kinks | None = None,
+    tol: float = np.inf,
 ) -> Search:
     """Search for the minimum, and leave it to the caller to evaluate the objective; parameters as in :func:`minimise`.
+
+    Where the objective is near enough, a few more steps follow a largest derivative above `tol`.
 
     Second derivatives are taken from some rows only, at first, and used as long as each step shrinks
     the error well; the BFGS update keeps them in line with the gradients.
     """
     target = PRECISION * scale
     slow = curvature is None
-    coef, previous, rows = start, np.inf, 1 if slow else 0
+    coef, previous, rows, followed = start, np.inf, 1 if slow else 0, 0
     at = yield start, rows
     for n_iter in range(1, max_iter + 1):
         exact = rows == 1
@@ -197,7 +202,10 @@ def search(
         # the error shrinks at least about as it did before
         shrink = min(1.0, decrement / previous) if decrement > 0 else 0.0
         expected = decrement * shrink if np.isfinite(previous) else decrement
-        if expected <= target:
+        near_enough = expected <= target
+        if near_enough and followed < FOLLOWED and decrement > 0 and _largest(coef, at.gradient, kinks) > tol:
+            near_enough, followed = False, followed + 1
+        if near_enough:
             # the last step needs no look at its end where it is small and the ones before it were good
             trusted = np.isfinite(previous) or decrement <= target
             if trusted and not _is_small(step, coef, curvature):

@@ -50,8 +50,9 @@ def shorten(
         return coef, intercept
     if estimator.solver == "newton-cholesky":
         warnings.warn(
-            "The second derivatives are singular or very ill-conditioned, and the shortest Newton steps were taken. "
-            "Possible remedies are removing collinear features of X or increasing the penalization strengths.",
+            "The inner solver of NewtonSolver stumbled upon a singular or very ill-conditioned Hessian matrix, and "
+            "took the shortest steps. Possible "
+            "remedies are removing collinear features of X or increasing the penalization strengths.",
             linalg.LinAlgWarning,
             stacklevel=2,
         )
