@@ -12,9 +12,9 @@ import pytest
 # what the build of the documentation draws and writes, with packages that the tests do not need
 collect_ignore_glob = ["docs/_ext/*", "docs/_build/*", "docs/generated/*"]
 
-# a worker of pytest-xdist is one of several processes on these cores
+# a worker of pytest-xdist is one of several processes on these cores; OMP_NUM_THREADS would be the share of our threads
 if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    os.environ |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 # predictions are tested as they are without the user's own measurements
 os.environ["SKDIST_GPU_CALIBRATION"] = os.devnull

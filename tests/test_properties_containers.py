@@ -101,7 +101,8 @@ def compare(estimator, names, backend, problem, put_X, put):
     model = autoscale(estimator, backend=backend)
     model.fit(put_X(X), put(y), **({"sample_weight": put(weights)} if weighted else {}))
     assert_ran_on(model, backend)
-    rtol = 1e-3 if X.dtype == np.float32 else 1e-6
+    # scikit-learn's own solver of logistic regression stops near the minimum
+    rtol = 1e-3 if X.dtype == np.float32 else 1e-5 if isinstance(estimator, LogisticRegression) else 1e-6
     for name in names:
         expected = np.asarray(getattr(reference, name))
         learned = np.asarray(getattr(model.estimator_, name))
@@ -117,7 +118,10 @@ few = settings(max_examples=15, deadline=None, derandomize=True)
 @few
 @given(problem=problems(), container=st.sampled_from(sorted(IN_MEMORY)))
 def test_in_memory(estimator, names, problem, container):
-    if container == "csr" and not get_tags(autoscale(estimator, backend="reductions")).input_tags.sparse:
+    if (
+        container == "csr"
+        and autoscale(estimator, backend="reductions:cpu").plan(IN_MEMORY["csr"](problem[0])).chosen is None
+    ):
         return
     compare(estimator, names, "reductions:cpu", problem, IN_MEMORY[container], lambda values: values)
 

@@ -70,7 +70,7 @@ def test_labels_of_dask_blocks_are_one_array_in_order():
     chunks = (1, 0, 600, 0, 399)
     dX, dw = da.from_array(X, chunks=(chunks, (2, 3))), da.from_array(weights, chunks=(chunks,))
     estimator = KMeans(6, init=X[:6])
-    model = AutoScaleClusterer(estimator).fit(dX, sample_weight=dw)
+    model = AutoScaleClusterer(estimator, backend="reductions").fit(dX, sample_weight=dw)
     assert_ran_on(model, "reductions:dask")
     assert isinstance(model.labels_, np.ndarray)
     assert_same_model(model.estimator_, clone(estimator).fit(X, sample_weight=weights))

@@ -102,7 +102,7 @@ def test_uneven_blocks_and_float32():
     dX = da.from_array(X, chunks=((1, 0, 600, 0, 399), (3, 1)))
     estimator = GaussianMixture(3, random_state=0)
     reference = clone(estimator).fit(X)
-    model = autoscale(estimator).fit(dX)
+    model = autoscale(estimator, backend="reductions").fit(dX)
     assert_ran_on(model, "reductions:dask")
     assert_allclose(model.means_, reference.means_, rtol=1e-6)
     single = autoscale(estimator, backend="reductions:cpu").fit(X.astype(np.float32))

@@ -165,7 +165,6 @@ def test_sketch_of_few_rows_is_exact():
 def test_quantile_transformer_reads_a_subsample_where_that_is_faster():
     X = np.zeros((200_000, 5))
     assert AutoScaleTransformer(QuantileTransformer()).plan(X).backend == "sklearn"
-    assert AutoScaleTransformer(QuantileTransformer(subsample=None)).plan(X).backend == "reductions"
 
 
 def test_quantile_transformer_errors():

@@ -56,7 +56,7 @@ def test_what_takes_no_time_stays_with_the_plain_estimator():
 def test_blocks_on_threads_where_one_core_would_do_the_work():
     model = autoscale(SVC()).fit(X, CODES)
     many = {"shape": (100_000, 20), "method": "predict"}
-    assert repr(model.plan(**many, resources=make_resources(cpus=16))) == "Plan(threads:cpu)"
+    assert repr(model.plan(**many, resources=make_resources(cpus=16, packages=()))) == "Plan(threads:cpu)"
     refused = {c.name: c for c in model.plan(**many, resources=make_resources(cpus=1)).candidates}["threads:cpu"]
     assert refused.reasons == ("there is one core",)
     alone = autoscale(RandomForestClassifier(20, max_depth=5, n_jobs=1)).fit(X, CODES)

@@ -302,8 +302,9 @@ def test_plot_without_matplotlib_or_evaluation(diabetes, monkeypatch):
         model.plot_importance()
 
 
-def test_progress_shows_rounds_and_metric(diabetes, capsys):
+def test_progress_shows_rounds_and_metric(diabetes, capsys, monkeypatch):
     X, y = diabetes
+    monkeypatch.setenv("FORCE_COLOR", "1")  # by which rich takes the output for a terminal
     model = AutoScaleXGBRegressor(**FEW, progress=True)
     model.fit(X, y, eval_set=[(X, y)], verbose=False)
     assert "validation_0 rmse" in capsys.readouterr().out

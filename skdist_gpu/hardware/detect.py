@@ -133,8 +133,11 @@ def detect_resources(client: Any = None, *, cluster_needed: bool = False) -> Res
 
 
 def _n_cores() -> int:
-    """Return the cores that this process may use: joblib gives each of its workers a share, and OpenMP has a limit."""
-    limit = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    """Return the cores that this process may use: joblib gives each of its workers a share, and OpenMP has a limit.
+
+    A process that starts a cluster of Dask gets the limit of its workers in its own environment, which means nothing.
+    """
+    limit = "" if "distributed" in sys.modules else os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     return min(_all_cores(), int(limit)) if limit.isdecimal() and int(limit) > 0 else _all_cores()
 
 
