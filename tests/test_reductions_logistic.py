@@ -215,7 +215,7 @@ def test_blocks_without_rows_and_uneven_blocks():
     chunks = (1, 0, 600, 0, 399)
     dX = da.from_array(X, chunks=(chunks, (2, 4)))
     dy, dw = (da.from_array(part, chunks=(chunks,)) for part in (y, weights))
-    model = AutoScaleClassifier().fit(dX, dy, sample_weight=dw)
+    model = AutoScaleClassifier(backend="reductions").fit(dX, dy, sample_weight=dw)
     assert_ran_on(model, "reductions:dask")
     assert_same_model(model.estimator_, reference_fit(LogisticRegression(), X, y, weights), X, y, weights)
 
