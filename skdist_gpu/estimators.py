@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import cleandoc
 from typing import Any
 
 from sklearn.base import ClassifierMixin, ClusterMixin, RegressorMixin, TransformerMixin, clone
@@ -53,7 +54,9 @@ def document(parameters: str) -> Any:
     """Insert a class's own parameters, and those that all have, into its docstring."""
 
     def decorate(cls: type) -> type:
-        cls.__doc__ = (cls.__doc__ or "").replace("\n    {parameters}\n", parameters + _COMMON)
+        # Python 3.13 has taken the indentation away already
+        own, shared = cleandoc(cls.__doc__ or ""), cleandoc(parameters + _COMMON)
+        cls.__doc__ = own.replace("{parameters}", shared)
         return cls
 
     return decorate

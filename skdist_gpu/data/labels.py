@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.multiclass import check_classification_targets
 
 from skdist_gpu.data.containers import GPU, container_of
 from skdist_gpu.data.convert import to_host
@@ -19,6 +18,8 @@ MOST_NUMBERS = 2**20
 
 def encode(y: Any) -> tuple[np.ndarray, Any]:
     """Return the sorted classes on the host, and the codes 0 … n-1 of the labels, where `y` is."""
+    from sklearn.utils.multiclass import check_classification_targets  # takes time to import
+
     if container_of(y) in GPU and y.dtype.kind in "iufb":
         import cupy
 
@@ -84,6 +85,8 @@ def classes_in(blocks: Iterable[Any]) -> np.ndarray:
     ValueError
         scikit-learn's own, for what are no classes.
     """
+    from sklearn.utils.multiclass import check_classification_targets  # takes time to import
+
     labels: set[Any] = set()
     for block in blocks:
         found = labels_in(block)
