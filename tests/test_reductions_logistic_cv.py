@@ -17,8 +17,8 @@ from skdist_gpu import AutoScaleClassifier
 from skdist_gpu.engines.reductions.linear import logistic_cv
 from skdist_gpu.testing import assert_ran_on
 
-# of parameters left at what scikit-learn will change, which every engine says as scikit-learn does
-pytestmark = pytest.mark.filterwarnings("ignore:The default value:FutureWarning", "ignore:.*was deprecated:FutureWarning")
+# scikit-learn's warnings of parameters left at what it will change are given by every engine
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 PLACES = ["reductions:cpu", "reductions:dask"]
 PLAIN = {"use_legacy_attributes": False, "l1_ratios": (0,), "scoring": "neg_log_loss"}
 
