@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -90,19 +91,27 @@ def _class_weights(twin: Any) -> np.ndarray:
     return np.ones(len(twin.classes_)) if twin.class_weight_ is None else np.asarray(twin.class_weight_)
 
 
-def _fit_neighbours(estimator: Any, X: np.ndarray, y: Any, sample_weight: Any) -> Any:
-    """Let scikit-learn keep the rows, and oneDAL look for their neighbours."""
+@contextmanager
+def _names_kept(estimator: Any) -> Iterator[None]:
+    """Let an estimator that learns from an array keep the names of the frame's columns."""
     names = getattr(estimator, "feature_names_in_", None)
-    estimator.fit(X) if y is None else estimator.fit(X, y)
+    yield
     if names is not None:
         estimator.feature_names_in_ = names
+
+
+def _fit_neighbours(estimator: Any, X: np.ndarray, y: Any, sample_weight: Any) -> Any:
+    """Let scikit-learn keep the rows, and oneDAL look for their neighbours."""
+    with _names_kept(estimator):
+        estimator.fit(X) if y is None else estimator.fit(X, y)
     return twin_of(estimator).fit(X.astype(np.float64, copy=False), y)
 
 
 def _fit_outlier_factor(estimator: Any, X: np.ndarray, y: Any, sample_weight: Any) -> Any:
     """Fit a local outlier factor in place by scikit-learn's formulas, from the neighbours that oneDAL finds."""
     twin = twin_of(estimator).fit(X.astype(np.float64, copy=False))
-    index_neighbours(estimator, X)
+    with _names_kept(estimator):
+        index_neighbours(estimator, X)
     estimator.n_neighbors_ = twin.n_neighbors_
     distances, neighbours = twin.kneighbors(n_neighbors=estimator.n_neighbors_)
     density = remember_densities(estimator, distances.astype(X.dtype, copy=False), neighbours)
