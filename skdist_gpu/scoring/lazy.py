@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from functools import partial
 from typing import Any
 
@@ -72,7 +73,8 @@ def _map_blocks(score: Any, X: Any, like: Any, margin: Any = None, **options: An
 
 def _empty(function: BlockMethod, example: Any, like: Any) -> Any:
     """Return the result for no rows, with the dtype and the columns that it has for some."""
-    with np.errstate(all="ignore"):  # the values are made up
+    with warnings.catch_warnings():  # the values are made up
+        warnings.simplefilter("ignore")
         result = function(example)
     if isinstance(result, (list, tuple)):
         return type(result)(_no_rows(part, like) for part in result)
