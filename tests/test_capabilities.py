@@ -17,7 +17,7 @@ def test_supported_follows_the_machine():
     assert set(laptop[laptop.supported].engine) == {"sklearn", "reductions", "incremental", "voting"}
     # what dask_ml does otherwise than scikit-learn, and what cuML does on the host, fails at or gets wrong
     left_out = server[~server.supported]
-    assert set(left_out.engine) == {"dask_ml", "cuml", "cuml.dask"}
+    assert set(left_out.engine) == {"dask_ml", "cuml", "cuml.dask", "onedal"}
     assert {"LinearRegression", "Ridge"} <= set(left_out[left_out.engine == "cuml.dask"].estimator)
     assert set(left_out[left_out.engine == "cuml"].estimator) == {"QuantileTransformer", "PowerTransformer"}
     assert "needs a GPU" in laptop[laptop.engine == "cuml"].missing.iloc[0]

@@ -153,9 +153,9 @@ def _number(estimator: Any, *names: str) -> float:
 def _features_of_a_split(estimator: Any, d: int) -> float:
     """Return how many features a tree looks at to split a node, by scikit-learn's `max_features`."""
     wanted = getattr(estimator, "max_features", None)
-    if wanted == "sqrt":
+    if isinstance(wanted, str) and wanted == "sqrt":
         return math.sqrt(d)
-    if wanted == "log2":
+    if isinstance(wanted, str) and wanted == "log2":
         return math.log2(max(2, d))
     if isinstance(wanted, float):
         return max(1.0, wanted * d)

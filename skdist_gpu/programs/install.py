@@ -139,7 +139,7 @@ def explain(model: Any) -> Explanation:
     ...     model = Ridge().fit([[0.0], [1.0]], [0.0, 1.0])
     ...     print(skdist_gpu.explain(model))
     Ridge on 2 × 1 ...
-    ran on sklearn:cpu in ... s
+    ran on sklearn:cpu in ...
     """
     if hasattr(model, "explain"):
         return model.explain()
