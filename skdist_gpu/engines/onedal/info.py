@@ -15,15 +15,19 @@ def _entry(estimator: str, **options: Any) -> Entry:
 
 
 def _few(n_estimators: int) -> bool:
-    return n_estimators <= 6024
+    return isinstance(n_estimators, int) and n_estimators <= 6024
 
 
 def _share_or_count(max_samples: Any) -> bool:
-    return max_samples is None or isinstance(max_samples, int) or max_samples <= 1
+    return max_samples is None or isinstance(max_samples, int) or (isinstance(max_samples, float) and max_samples <= 1)
 
 
 def _one_weight_a_class(class_weight: Any) -> bool:
-    return class_weight is None or class_weight == "balanced" or isinstance(class_weight, dict)
+    return (
+        class_weight is None
+        or isinstance(class_weight, dict)
+        or (isinstance(class_weight, str) and class_weight == "balanced")
+    )
 
 
 def _no_function(init: Any) -> bool:
