@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
@@ -242,7 +243,8 @@ def in_words_of(estimator: Any, error: ValueError, X: Any) -> ValueError:
 
 def check_starts(mixture: Any, n_features: int) -> None:
     """Raise scikit-learn's own error for starts given to a GaussianMixture; keep them as arrays, as it does."""
-    mixture._check_parameters(np.empty((0, n_features)), xp=np)
+    with config_context(array_api_dispatch=False):  # the rows are NumPy's, whatever else scikit-learn may dispatch
+        mixture._check_parameters(np.empty((0, n_features)), xp=np)
 
 
 def roots_of_precisions(precisions: Any, covariance_type: str) -> Any:
