@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from numbers import Integral
 from typing import Any
 
 from skdist_gpu.data.inspect import InputInfo
@@ -15,11 +16,11 @@ def _entry(estimator: str, **options: Any) -> Entry:
 
 
 def _few(n_estimators: int) -> bool:
-    return isinstance(n_estimators, int) and n_estimators <= 6024
+    return isinstance(n_estimators, Integral) and n_estimators <= 6024
 
 
 def _share_or_count(max_samples: Any) -> bool:
-    return max_samples is None or isinstance(max_samples, int) or (isinstance(max_samples, float) and max_samples <= 1)
+    return max_samples is None or isinstance(max_samples, Integral) or (isinstance(max_samples, float) and max_samples <= 1)
 
 
 def _one_weight_a_class(class_weight: Any) -> bool:
