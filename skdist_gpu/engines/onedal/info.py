@@ -20,7 +20,8 @@ def _few(n_estimators: int) -> bool:
 
 
 def _share_or_count(max_samples: Any) -> bool:
-    return max_samples is None or isinstance(max_samples, Integral) or (isinstance(max_samples, float) and max_samples <= 1)
+    whole = max_samples is None or isinstance(max_samples, Integral)
+    return whole or (isinstance(max_samples, float) and max_samples <= 1)
 
 
 def _one_weight_a_class(class_weight: Any) -> bool:
