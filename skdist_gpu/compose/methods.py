@@ -11,7 +11,7 @@ from skdist_gpu._compat.questions import answer_with_the_plain
 from skdist_gpu.compose.columns import fit_columns
 from skdist_gpu.compose.plain import unwrap
 from skdist_gpu.compose.rows import fit_arguments, scores_itself
-from skdist_gpu.data.row_sets import RowSet, plain_target
+from skdist_gpu.data.row_sets import RowSet, plain_values
 from skdist_gpu.scoring.apply import apply_to
 from skdist_gpu.scoring.methods import block_method
 from skdist_gpu.sharing import fit_holder
@@ -72,7 +72,7 @@ def _score_rows(cls: Any, name: str) -> Any:
 def _score(cls: Any, name: str) -> Any:
     def score(self: Any, X: Any, y: Any = None, *args: Any, **params: Any) -> float:
         if isinstance(X, RowSet) and not scores_itself(self, X):
-            X, y = X.to_host(), plain_target(y)
+            X, y = X.to_host(), plain_values(y)
         if scores_itself(self, X):
             return getattr(super(cls, self), name)(X, y, *args, **params)
         from skdist_gpu.scoring.score import own_score  # takes scikit-learn's metrics, which take time to import
