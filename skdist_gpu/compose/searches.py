@@ -16,8 +16,9 @@ from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 
-from skdist_gpu._compat.sklearn import has_output_config, is_scorer, replace_splitter
+from skdist_gpu._compat.sklearn import is_scorer, replace_splitter
 from skdist_gpu.base import AutoScaleBase
+from skdist_gpu.compose.folding import sets_output
 from skdist_gpu.data.containers import container_of
 from skdist_gpu.data.row_sets import Column, RowSet, RowTable, belongs, is_table_of_numbers, plain_values
 from skdist_gpu.data.weights import weights_in_memory
@@ -48,7 +49,7 @@ def refusal(estimator: Any, X: Any, y: Any, n_jobs: Any = None) -> str | None:
     for step in steps:
         if not (isinstance(step, AutoScaleBase) or hasattr(step, "plain_class") or step in (None, "passthrough")):
             return f"{type(step).__name__} is handed rows in memory"
-        if has_output_config(step):
+        if sets_output(step):
             return f"set_output is set on {type(step).__name__}"
     if not (is_regressor(steps[-1]) or is_classifier(steps[-1])):
         return f"{type(steps[-1]).__name__} predicts no target"
@@ -72,7 +73,7 @@ def refusal(estimator: Any, X: Any, y: Any, n_jobs: Any = None) -> str | None:
 
 def is_fitted_from_sums(step: Any) -> bool:
     """Whether an AutoScale estimator wraps one that is fitted from sums."""
-    from skdist_gpu.engines.reductions.shared import ONE_PASS
+    from skdist_gpu.engines.reductions.kinds import ONE_PASS
 
     return isinstance(step, AutoScaleBase) and type(step._make_estimator()).__name__ in ONE_PASS
 

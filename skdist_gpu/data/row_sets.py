@@ -231,7 +231,7 @@ class Column(np.ndarray):
             return np.asarray(self)[key]
         rows = self.rows.table.set_of(numbers)
 
-        def take() -> Column:
+        def take(numbers: np.ndarray = numbers) -> Column:
             taken = self.whole[_stretch(numbers)].view(Column)
             taken.rows, taken.whole = rows, self.whole
             return taken

@@ -46,11 +46,19 @@ class GpuExecutor:
 
     Data on the host are copied by several threads into pinned memory and from there to the device,
     while the block before is computed. Blocks stay on the device for the next pass as long as
-    memory allows. Blocks of files are sent by the threads that read them.
+    memory allows, from the first pass on where `several_passes` are foreseen. Blocks of files are sent by the
+    threads that read them.
     """
 
     def __init__(
-        self, X: Any, y: Any, sample_weight: Any, n_cores: int, memory_budget: int | None, progress: Progress
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        n_cores: int,
+        memory_budget: int | None,
+        progress: Progress,
+        several_passes: bool = False,
     ) -> None:
         self.classes: np.ndarray | None = None
         self.table = X if isinstance(X, DatasetTable) else None
@@ -69,7 +77,7 @@ class GpuExecutor:
             self.stream = _FileStream(self.table, min(FILE_THREADS, n_cores), min(MOST_AHEAD, n_cores))
         elif not self.resident:
             with cupy.cuda.using_allocator(POOL.malloc):
-                self.stream = _HostStream(self.parts, self.step, self.n_threads, memory_budget)
+                self.stream = _HostStream(self.parts, self.step, self.n_threads, memory_budget, several_passes)
 
     def reduce(self, reduction: Reduction) -> Any:
         """Return the total over all rows, on the host."""
@@ -180,7 +188,9 @@ class _HostStream:
     they stay in the processor's cache until the device has read them.
     """
 
-    def __init__(self, parts: list[np.ndarray], step: int, n_threads: int, memory_budget: int | None) -> None:
+    def __init__(
+        self, parts: list[np.ndarray], step: int, n_threads: int, memory_budget: int | None, several_passes: bool
+    ) -> None:
         self.parts, self.step = parts, step
         self.n_rows = parts[0].shape[0]
         self.cache: dict[int, list[Any]] = {}
@@ -189,6 +199,8 @@ class _HostStream:
         # blocks in flight, their float64 copies and the product's workspace
         in_work = N_BUFFERS * block_bytes + 4 * STEP_BYTES
         self.n_cached = max(0, int(0.9 * free) - in_work) // max(1, block_bytes)
+        # to keep blocks takes time, which a fit that reads the data once does not get back
+        self.passes_before_kept = 0 if several_passes else 1
         self.n_passes = 0
         self.n_threads = n_threads
         self.carriers = SimpleQueue[_Carrier]()
@@ -226,8 +238,7 @@ class _HostStream:
             return self.cache[index], []
         stop = min(self.n_rows, start + self.step)
         free = self.computed[index % len(self.buffers)]
-        # most fits read the data once, and need no cache
-        if self.n_passes > 1 and len(self.cache) < self.n_cached:
+        if self.n_passes > self.passes_before_kept and len(self.cache) < self.n_cached:
             block = self.cache[index] = self._empty(stop - start)
             # the pool may hand out memory that the block before has freed and is still computing in
             free = cupy.cuda.get_current_stream().record()

@@ -39,6 +39,7 @@ class GpusExecutor:
         n_cores: int,
         memory_budget: int | None,
         progress: Progress,
+        several_passes: bool,
         n_gpus: int,
     ) -> None:
         self.classes: np.ndarray | None = None
@@ -52,7 +53,7 @@ class GpusExecutor:
 
         def make(device: Any, share: tuple[Any, Any, Any]) -> GpuExecutor:
             with device:
-                return GpuExecutor(*share, each, memory_budget, _Share(progress))
+                return GpuExecutor(*share, each, memory_budget, _Share(progress), several_passes)
 
         with ThreadPoolExecutor(len(shares)) as pool:
             self.executors = list(pool.map(make, self.devices, shares))

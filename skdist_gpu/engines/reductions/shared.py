@@ -13,37 +13,21 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
 from skdist_gpu.data.row_sets import RowSet
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.executors.threads import ThreadsExecutor
 from skdist_gpu.engines.parameters import check_as_scikit_learn
-from skdist_gpu.engines.reductions.columns.columns import ColumnMoments, ColumnReduction
-from skdist_gpu.engines.reductions.columns.selection import CorrelationReduction, Correlations
+from skdist_gpu.engines.reductions.columns.selection import CorrelationReduction
 from skdist_gpu.engines.reductions.core.moments import Moments, MomentsReduction
 from skdist_gpu.engines.reductions.core.protocol import Passes, Reduction, combine_all
-from skdist_gpu.engines.reductions.fit import takes_labels
-from skdist_gpu.engines.reductions.linear_steps import linear_step
+from skdist_gpu.engines.reductions.kinds import ONE_PASS, REGRESSORS, needs_target, takes_labels
+from skdist_gpu.engines.reductions.linear_steps import follows_from_moments, linear_step, total_from
 from skdist_gpu.progress import Progress
 
-# what is fitted from sums that no parameter changes
-_REGRESSORS = (
-    *("LinearRegression", "Ridge", "Lasso", "ElasticNet", "Lars", "LassoLars", "OrthogonalMatchingPursuit"),
-    *("BayesianRidge", "ARDRegression"),
-)
-_CLASSIFIERS = (
-    *("RidgeClassifier", "LinearDiscriminantAnalysis", "QuadraticDiscriminantAnalysis", "NearestCentroid"),
-    *("GaussianNB", "BernoulliNB", "MultinomialNB", "ComplementNB"),
-)
-_TRANSFORMERS = (
-    *("PCA", "IncrementalPCA", "TruncatedSVD", "StandardScaler", "MinMaxScaler", "MaxAbsScaler"),
-    *("VarianceThreshold", "SelectKBest", "SelectPercentile"),
-)
-ONE_PASS = frozenset((*_REGRESSORS, *_CLASSIFIERS, *_TRANSFORMERS))
 # regressors whose prediction is a sum over columns
-LINEAR = frozenset((*_REGRESSORS, "HuberRegressor", "LinearSVR", "RidgeCV", "LassoCV", "ElasticNetCV"))
+LINEAR = frozenset((*REGRESSORS, "HuberRegressor", "LinearSVR", "RidgeCV", "LassoCV", "ElasticNetCV"))
 # beyond so many columns their products cost more than what is saved
 MOST_COLUMNS = 2000
 # share of what is added up by which an error that is almost zero may be wrong
@@ -79,11 +63,6 @@ def refusal(estimator: Any, entry: Entry | None, rows: RowSet, y: Any, sample_we
         if rows.table.classes is not None and not _has_all_classes(rows):
             return "a class is missing among the rows of a fold"
     return None
-
-
-def needs_target(estimator: Any) -> bool:
-    """Whether an estimator's fit reads `y`."""
-    return bool(get_tags(estimator).target_tags.required or hasattr(estimator, "score_func"))
 
 
 def check_parameters(estimator: Any, y: Any) -> None:
@@ -174,27 +153,13 @@ class _Sums:
             return known
 
     def _from_moments(self, reduction: Reduction) -> Any:
-        """Return a total that follows from the second moments; None for another one."""
-        kind = type(reduction)
-        if kind not in (MomentsReduction, ColumnReduction, CorrelationReduction):
+        """Return a total that follows from the second moments of the rows; None for another one."""
+        if type(reduction) is CorrelationReduction and self.rows.table.classes is not None:
             return None
-        if kind is CorrelationReduction and self.rows.table.classes is not None:
-            return None
-        counted = kind is CorrelationReduction or (kind is ColumnReduction and not reduction.weighted)  # type: ignore[attr-defined]
-        moments = _moments(self.rows, None if counted else self.weights)
-        if moments is None:
-            return None
-        d, n_rows, diagonal = self.n_features, moments.n_rows, np.diag(moments.scatter)
-        if kind is ColumnReduction:
-            return ColumnMoments(n_rows, np.full(d, moments.weight), moments.mean[:d].copy(), diagonal[:d].copy())
-        if kind is CorrelationReduction:
-            products = moments.scatter[d, :d].copy()
-            return Correlations(
-                n_rows, moments.mean[:d].copy(), moments.mean[d], diagonal[:d].copy(), products, diagonal[d]
-            )
-        if self.with_target and self.rows.table.classes is None:
-            return Moments(n_rows, moments.weight, moments.mean.copy(), moments.scatter.copy())
-        return Moments(n_rows, moments.weight, moments.mean[:d].copy(), moments.scatter[:d, :d].copy())
+        weights = self.weights if getattr(reduction, "weighted", True) else None
+        moments = _moments(self.rows, weights) if follows_from_moments(reduction) else None
+        with_target = self.with_target and self.rows.table.classes is None
+        return None if moments is None else total_from(moments, reduction, self.n_features, with_target)
 
 
 def _total(rows: RowSet, reduction: Reduction, with_target: bool, weights: np.ndarray | None) -> Any:
