@@ -205,7 +205,7 @@ class RowSet:
         return whole if whole is None or self.numbers is None else self._values(whole)
 
     def _values(self, whole: np.ndarray) -> np.ndarray:
-        numbers = self.numbers
+        numbers: Any = self.numbers
         taken: np.ndarray = self.raw().remember(("values", id(whole)), lambda: whole[_stretch(numbers)])
         return taken
 
