@@ -9,11 +9,11 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any
 
 from skdist_gpu.engines.block_method import BlockMethod
 from skdist_gpu.engines.entry import Entry, catalogue_name
 from skdist_gpu.engines.protocol import ANY_PACKAGE, EngineInfo
+from skdist_gpu.protocols import Estimator
 
 # folders in skdist_gpu.engines
 BUILT_IN = (
@@ -73,7 +73,7 @@ def catalogue() -> tuple[Entry, ...]:
     return tuple(entry for _, _, entry in sorted(entries, key=lambda ranked: ranked[:2]))
 
 
-def entries_for(estimator: Any) -> tuple[Entry, ...]:
+def entries_for(estimator: Estimator) -> tuple[Entry, ...]:
     """Return the entries for an estimator, in the order of preference.
 
     A subclass of a scikit-learn class may compute anything, so only the exact class has entries.
@@ -106,7 +106,7 @@ def runs_on_workers(backend: str) -> bool:
     return all("distributed" in packages for packages in engines()[name].packages.values())
 
 
-def scoring_engines(estimator: Any, device: str) -> tuple[EngineInfo, ...]:
+def scoring_engines(estimator: Estimator, device: str) -> tuple[EngineInfo, ...]:
     """Return the engines that score a fitted estimator on a device, by rank; on the CPU the last is itself."""
     return _scoring_engines(type(estimator).__module__.partition(".")[0], device)
 
@@ -118,7 +118,7 @@ def _scoring_engines(package: str, device: str) -> tuple[EngineInfo, ...]:
     return tuple(naming[0] or naming[1])
 
 
-def method_class(estimator: Any, device: str) -> type[BlockMethod]:
+def method_class(estimator: Estimator, device: str) -> type[BlockMethod]:
     """Return the class that calls methods of a fitted estimator for rows on a device: an engine's, or the plain one."""
     return _method_class(type(estimator).__module__.partition(".")[0], device)
 
