@@ -6,9 +6,10 @@ engine's `info`, and imports no engine's library.
 
 from __future__ import annotations
 
+import warnings
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from skdist_gpu.engines.block_method import BlockMethod
 from skdist_gpu.engines.entry import Entry, catalogue_name
@@ -44,8 +45,27 @@ def engines() -> dict[str, EngineInfo]:
     names.
     """
     found = [import_module(f"skdist_gpu.engines.{folder}.info").INFO for folder in BUILT_IN]
-    found += [point.load() for point in entry_points(group=ENTRY_POINTS)]
-    return {info.name: info for info in [*found, *_registered]}
+    declared = filter(None, map(_loaded, entry_points(group=ENTRY_POINTS)))
+    return {info.name: info for info in [*found, *declared, *_registered]}
+
+
+def _loaded(point: EntryPoint) -> EngineInfo | None:
+    """Return the engine that another package declares; None, with a warning, where that cannot be loaded."""
+    try:
+        info = point.load()
+        if isinstance(info, EngineInfo):
+            return info
+        reason = f"{point.value} is a {type(info).__name__} and no EngineInfo"
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+    package = point.dist.name if point.dist else "another package"
+    warnings.warn(
+        f"The engine {point.name!r} of {package} cannot be loaded: {reason}. It is left out; the other engines work. "
+        f"pip install -U {package} may mend it, pip uninstall {package} takes the engine away.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return None
 
 
 def register(info: EngineInfo) -> None:
