@@ -37,7 +37,7 @@ def map_rows(function: BlockMethod, X: Any) -> Any:
         return _map_array(function, X, margin)
     like = with_nan_in_text(meta_of(X))
     if like is not meta_of(X):
-        X = find(X).map_blocks(X, with_nan_in_text, like)
+        X = find(X).map_lazily(X, with_nan_in_text, like)
     return _map_frame(function, X, margin)
 
 
@@ -54,9 +54,9 @@ def _map_array(function: BlockMethod, X: Any, margin: Any) -> Any:
         example = type(meta_of(X))(example)
     empty = _empty(function, with_categories_of(function.estimator, example), meta_of(X))
     if not isinstance(empty, (list, tuple)):
-        return find(X).map_blocks(X, _score, empty, margin, model=_shared(function), empty=empty)
-    whole = find(X).map_blocks(X, _score, ANYTHING, model=_shared(function), empty=empty)
-    return type(empty)(find(whole).map_blocks(whole, _pick, part, i=i) for i, part in enumerate(empty))
+        return find(X).map_lazily(X, _score, empty, margin, model=_shared(function), empty=empty)
+    whole = find(X).map_lazily(X, _score, ANYTHING, model=_shared(function), empty=empty)
+    return type(empty)(find(whole).map_lazily(whole, _pick, part, i=i) for i, part in enumerate(empty))
 
 
 def _empty(function: BlockMethod, example: Any, like: Any) -> Any:
@@ -108,11 +108,11 @@ def _map_frame(function: BlockMethod, X: Any, margin: Any) -> Any:
         frame = partial(_frame, columns=column_names(function))
         empty = take_rows(frame(result, example), slice(0))
         score = partial(_score_frame, frame=frame, empty=empty)
-        return find(X).map_blocks(X, score, empty, margin, model=_shared(function))
+        return find(X).map_lazily(X, score, empty, margin, model=_shared(function))
     empties = type(result)(take_rows(_frame(part, example, None), slice(0)) for part in result)
     score = partial(_score_frame, frame=partial(_frames, columns=None), empty=empties)
-    whole = find(X).map_blocks(X, score, ANYTHING, model=_shared(function))
-    return type(result)(find(whole).map_blocks(whole, _pick, empty, i=i) for i, empty in enumerate(empties))
+    whole = find(X).map_lazily(X, score, ANYTHING, model=_shared(function))
+    return type(result)(find(whole).map_lazily(whole, _pick, empty, i=i) for i, empty in enumerate(empties))
 
 
 def _sparse_blocks(function: BlockMethod, X: Any, empty: Any) -> Any:

@@ -41,7 +41,7 @@ class DaskArray(Container):
         """Return one delayed object for each block of rows, with all columns."""
         return list(_with_whole_rows(data).to_delayed(optimize_graph=False).ravel())
 
-    def map_blocks(self, data: Any, function: Any, like: Any, beside: Any = None, **options: Any) -> Any:
+    def map_lazily(self, data: Any, function: Any, like: Any, beside: Any = None, **options: Any) -> Any:
         """Return a lazy array; Dask's `map_blocks` would copy each block to drop its second axis."""
         from dask.array import blockwise
 
@@ -51,9 +51,8 @@ class DaskArray(Container):
             beside = _with_whole_rows(beside if isinstance(find(beside), DaskArray) else beside.to_dask_array())
             inputs += [beside, ("rows", *(f"beside {i}" for i in range(1, beside.ndim)))]
         options |= {"new_axes": dict(zip(axes[1:], like.shape[1:], strict=True)), "dtype": like.dtype, "meta": like}
-        return blockwise(
-            partial(_called_with_blocks, function), axes, *inputs, concatenate=None, align_arrays=False, **options
-        )
+        call = partial(_called_with_blocks, function, [array.ndim for array in inputs[::2]])
+        return blockwise(call, axes, *inputs, concatenate=None, align_arrays=False, **options)
 
     def map_rows(self, data: Any, function: Any, *arguments: Any) -> Any:
         """Return a lazy number for each row, by a function of a block."""
@@ -95,7 +94,7 @@ class DaskFrame(Container):
     def first_rows(self, data: Any, n: int) -> Any:
         return block_to_host(data.head(n, npartitions=-1))
 
-    def map_blocks(self, data: Any, function: Any, like: Any, beside: Any = None, **options: Any) -> Any:
+    def map_lazily(self, data: Any, function: Any, like: Any, beside: Any = None, **options: Any) -> Any:
         """Return a lazy frame or column."""
         from dask.dataframe import from_dask_array
 
@@ -145,13 +144,13 @@ def _with_whole_rows(data: Any) -> Any:
     return data.rechunk({1: -1}) if data.ndim > 1 and data.numblocks[1] > 1 else data
 
 
-def _called_with_blocks(function: Any, *blocks: Any, **options: Any) -> Any:
-    """Call a function of blocks, out of the lists in which Dask gives those along an axis that the result lacks."""
-    return function(*map(_only, blocks), **options)
+def _called_with_blocks(function: Any, n_axes: list[int], *blocks: Any, **options: Any) -> Any:
+    """Call a function of blocks; Dask gives each in a list for each axis that the result has not."""
+    return function(*(_out_of_lists(*pair) for pair in zip(blocks, n_axes, strict=True)), **options)
 
 
-def _only(block: Any) -> Any:
-    while isinstance(block, list):
+def _out_of_lists(block: Any, n_axes: int) -> Any:
+    for _ in range(n_axes - 1):
         [block] = block
     return block
 
