@@ -53,22 +53,22 @@ def pipelines(y):
 
 def copies(n_rows):
     """Return a row for each pipeline: bytes sent to the GPU as a multiple of the data's, and seconds."""
-    from skdist_gpu.engines.executors import gpu
+    from skdist_gpu.engines.executors import gpu_streams
 
     X, y = rows_of(n_rows)
-    deliver, sent, lock = gpu._Carrier.deliver, [], threading.Lock()
+    send, sent, lock = gpu_streams._Carrier.send, [], threading.Lock()
 
-    def counted(carrier, carried, target, free):
+    def counted(carrier, rows, address, free):
         with lock:
-            sent.append(carried.nbytes)
-        deliver(carrier, carried, target, free)
+            sent.append(rows.nbytes)
+        send(carrier, rows, address, free)
 
     rows = []
     for name, (pipe, target) in pipelines(y).items():
         model = autoscale(pipe, backend="reductions:gpu", fallback="raise")
         model.fit(X[:100_000], target[:100_000])  # loads libraries
         sent.clear()
-        with mock.patch.object(gpu._Carrier, "deliver", counted):
+        with mock.patch.object(gpu_streams._Carrier, "send", counted):
             seconds, _ = timed(lambda: model.fit(X, target))  # noqa: B023  called at once
         few = slice(0, 200_000)
         ours, plain = clone(model).fit(X[few], target[few]), clone(pipe).fit(X[few].astype(np.float64), target[few])

@@ -17,7 +17,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skdist_gpu import autoscale
 from skdist_gpu.compose import folding
-from skdist_gpu.engines.executors import gpu
+from skdist_gpu.engines.executors import gpu_streams
 
 pytestmark = pytest.mark.gpu
 
@@ -60,12 +60,12 @@ def test_the_answer_is_that_of_the_steps(pipe, y, kind, tmp_path):
 
 @pytest.mark.parametrize(("pipe", "y"), [CASES[0], CASES[2]], ids=["one pass", "several passes"])
 def test_rows_are_copied_once(pipe, y, monkeypatch):
-    sent, deliver = [], gpu._Carrier.deliver
+    sent, send = [], gpu_streams._Carrier.send
 
-    def counted(carrier, carried, target, free):
-        sent.append(carried.nbytes)
-        deliver(carrier, carried, target, free)
+    def counted(carrier, rows, address, free):
+        sent.append(rows.nbytes)
+        send(carrier, rows, address, free)
 
-    monkeypatch.setattr(gpu._Carrier, "deliver", counted)
+    monkeypatch.setattr(gpu_streams._Carrier, "send", counted)
     autoscale(pipe, backend="reductions:gpu", fallback="raise").fit(X, y)
     assert sum(sent) <= 1.1 * (X.nbytes + y.nbytes)

@@ -104,7 +104,7 @@ class RowsBehind:
             # what a GPU holds are the rows before the steps
             reduce_sample=Passes.reduce_sample,
             resident=False,
-            clusters=None,
+            clusters=Passes.clusters,
             clusters_of=None,
         )
 
