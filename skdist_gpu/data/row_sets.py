@@ -177,7 +177,8 @@ class RowSet:
     def matrix(self) -> np.ndarray:
         """Return the rows before the first step as an array of numbers."""
         assert self.table.matrix is not None
-        return self._taken("matrix", self.table.matrix)
+        taken: np.ndarray = self._taken("matrix", self.table.matrix)
+        return taken
 
     def to_host(self) -> Any:
         """Return the rows as scikit-learn takes them, in the container that the table came in or the last step gave."""
@@ -232,7 +233,7 @@ class Column(np.ndarray):
         rows = self.rows.table.set_of(numbers)
 
         def take(numbers: np.ndarray = numbers) -> Column:
-            taken = self.whole[_stretch(numbers)].view(Column)
+            taken: Column = self.whole[_stretch(numbers)].view(Column)
             taken.rows, taken.whole = rows, self.whole
             return taken
 
