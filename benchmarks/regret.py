@@ -22,7 +22,7 @@ from rates import info_of, read
 from timings import fit_plain, way_of
 from workloads import FAMILIES, SCORED, make_rows
 
-from skdist_gpu.engines.registry import engines
+from skdist_gpu.engines.registry import engines, entries_named
 from skdist_gpu.planning.planner import Request, make_plan
 from skdist_gpu.planning.scoring import Call, make_scoring_plan
 from skdist_gpu.testing import make_resources
@@ -39,7 +39,7 @@ class Chooser:
         self.models: dict[tuple[str, int], Any] = {}
 
     def seconds(self, row: dict[str, Any]) -> tuple[dict[str, float], str]:
-        """Return the seconds predicted for each engine, and the name of the one that is chosen."""
+        """Return the seconds predicted for each engine that may be chosen, and the name of the one that is."""
         family, info = FAMILIES[row["estimator"]], info_of(row)
         if row["method"] == "fit":
             plan = make_plan(family.make(), info, self.resources, Request())
@@ -75,7 +75,7 @@ def judge(rows: list[dict[str, Any]], chooser: Chooser) -> dict[str, Any]:
     regrets: dict[str, list[tuple[float, str]]] = defaultdict(list)
     errors: list[float] = []
     for key, found in workloads.items():
-        named = {engine: s for engine, s in found.items() if engine != "auto"}
+        named = {engine: s for engine, s in found.items() if engine != "auto" and not gives_way(key[0], engine)}
         best = min((e for e in named if (*key, e) in measured), key=named.__getitem__, default=None)
         if best is None or named[best] < LEAST:
             continue
@@ -106,6 +106,11 @@ def judge(rows: list[dict[str, Any]], chooser: Chooser) -> dict[str, Any]:
         "within a factor of 2": round(within, 3),
         "policies": {policy: summary(found) for policy, found in regrets.items()},
     }
+
+
+def gives_way(estimator: str, engine: str) -> bool:
+    """Whether an engine is only taken by name, since its answer is another one."""
+    return any(entry.name == engine and bool(entry.slower) for entry in entries_named(estimator))
 
 
 def key_of(row: dict[str, Any]) -> tuple:

@@ -180,7 +180,11 @@ def measure_scoring(family: Family, options: argparse.Namespace) -> Iterator[dic
                 wrapped = autoscale(model)
                 plan = wrapped.plan(rows, method=method)
                 function = BlockMethod(model, method)
-                calls = {way_of(c): (caller(c, function, rows), c.seconds) for c in plan.ladder}
+                calls = {
+                    way_of(c): (caller(c, function, rows), c.seconds)
+                    for c in plan.ladder
+                    if c.device in options.engines
+                }
                 if options.auto:
                     wrapped_call = partial(getattr(wrapped, method), rows)
                     calls["auto"] = wrapped_call, plan.chosen.seconds if plan.chosen else None
