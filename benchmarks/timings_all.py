@@ -2,8 +2,8 @@
 
 The machine is divided into groups of a GPU and 16 cores, of which two work for the GPU, and the others beside it for
 the engines of the CPU; each group takes its share of the estimators. Each phase writes a file for the CPU and one for
-the GPU of each group; what is not done after the seconds of a phase is left out. The probes that rates are scaled by are
-measured first, on a machine that does nothing else.
+the GPU of each group; what is not done after the seconds of a phase is left out. The probes that rates are scaled by
+are measured first, on a machine that does nothing else.
 """
 
 from __future__ import annotations
