@@ -136,7 +136,7 @@ def _parameter_names(cls: Any) -> tuple[str, ...]:
 
 
 def shallow_parameters(estimator: Any) -> dict[str, Any]:
-    """Return what ``get_params(deep=False)`` does, by names that are read once where the class has no way of its own."""
+    """Return what ``get_params(deep=False)`` does, by names read once where the class has no way of its own."""
     cls, own = estimator.__class__, vars(estimator).get("kwargs")
     plain = getattr(cls, "get_params", None) is BaseEstimator.get_params
     if plain or (cls.__module__.startswith("xgboost.") and not own):
