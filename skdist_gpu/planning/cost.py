@@ -14,11 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.planning.calibrate import Calibration, own_calibration, probe_of
 from skdist_gpu.planning.work import amounts, form_of, kept_size, scoring_amounts
+from skdist_gpu.protocols import Estimator
 
 if TYPE_CHECKING:
     from skdist_gpu.hardware.detect import Resources
@@ -122,7 +123,7 @@ def _log_ratio(a: int, b: int) -> float:
 
 
 def predict(
-    estimator: Any,
+    estimator: Estimator,
     engine: str,
     info: InputInfo,
     resources: Resources,
@@ -199,7 +200,7 @@ def _rates_in_question(estimator: str, info: InputInfo) -> list[_RatesOf]:
 
 
 def predict_scoring(
-    model: Any,
+    model: Estimator,
     method: str,
     way: str,
     info: InputInfo,
