@@ -3,9 +3,9 @@
 scikit-learn takes rows by number, which Dask frames, datasets and queries do not have. Here such rows are read once and
 gathered where they, with the copies of folds, fit into main memory. A Dask collection or files that do not fit become a
 Dask array, of which folds are taken lazily: one reading tells the sums of all folds, and what is not fitted from sums
-reads the blocks again for each fit. Rows of a query, of a filter or of CSV files, which have no number, are written once
-to a temporary Parquet file then. Estimators are wrapped by :func:`skdist_gpu.autoscale`, and all fits
-share what they can of a fold: its sums, and the fitted steps of a pipeline before the last.
+reads the blocks again for each fit. Rows of a query, of a filter or of CSV files, which have no number, are written
+once to a temporary Parquet file then. Estimators are wrapped by :func:`skdist_gpu.autoscale`, and all fits share what
+they can of a fold: its sums, and the fitted steps of a pipeline before the last.
 
 The splitters are scikit-learn's own: they number rows, and look at the target and groups only, which are gathered.
 
