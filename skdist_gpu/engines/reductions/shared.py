@@ -209,7 +209,8 @@ def _read_lazy(
     numbers = np.full(table.n_rows, -1.0)
     for i, part in enumerate(parts):
         numbers[slice(None) if part.numbers is None else part.numbers] = i
-    columns = [numbers, *([table.target] if with_target else []), *([] if weights is None else [weights])]
+    assert table.lazy is not None
+    columns: list[Any] = [numbers, *([table.target] if with_target else []), *([] if weights is None else [weights])]
     beside = np.column_stack(columns)
     lazy = dask.array.from_array(beside, chunks=(table.lazy.chunks[0], beside.shape[1]))
     of_each = PartsReduction(BehindSteps(linear, reduction, with_target), len(parts), weights is not None, table)
