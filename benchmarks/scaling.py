@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import pathlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest import mock
@@ -76,7 +76,7 @@ def xgboost_dask(client: Any) -> Callable[[Any, Any], Any]:
     return fit
 
 
-def over_dask(n_gpus: int, n_rows: int) -> Iterator[dict[str, Any]]:
+def over_dask(n_gpus: int, n_rows: int) -> Generator[dict[str, Any], None, None]:
     """Yield the seconds of fits to rows on the GPUs, ours and those of cuml.dask or xgboost.dask."""
     from dask.distributed import Client, wait
     from dask_cuda import LocalCUDACluster
@@ -145,7 +145,7 @@ def make_on_host(n_rows: int) -> tuple[np.ndarray, np.ndarray]:
     return X, y
 
 
-def in_one_process(n_gpus: int, X: np.ndarray, y: np.ndarray) -> Iterator[dict[str, Any]]:
+def in_one_process(n_gpus: int, X: np.ndarray, y: np.ndarray) -> Generator[dict[str, Any], None, None]:
     """Yield the seconds of fits to rows in main memory, on so many GPUs of this process."""
     from skdist_gpu.engines.reductions import gpus
 
@@ -171,17 +171,17 @@ def main() -> None:
     numbers = arguments.gpus or range(1, len(detect_resources().gpus) + 1)
     begun, results = time.perf_counter(), []
 
-    def keep(rows: Iterator[dict[str, Any]], **facts: Any) -> None:
+    def keep(rows: Generator[dict[str, Any], None, None], **facts: Any) -> None:
         while time.perf_counter() - begun < arguments.seconds and (row := next(rows, None)) is not None:
             results.append({**facts, **row})
             print(results[-1], flush=True)
             save(add_efficiency(results), arguments.output, columns=N_COLUMNS, tree_share=TREE_SHARE)
+        rows.close()
 
     strong = 4 * arguments.rows
     for n_gpus in numbers:
-        keep(over_dask(n_gpus, n_gpus * arguments.rows), way="dask", scaling="weak", gpus=n_gpus)
-        if n_gpus * arguments.rows != strong:
-            keep(over_dask(n_gpus, strong), way="dask", scaling="strong", gpus=n_gpus)
+        for scaling, n_rows in (("weak", n_gpus * arguments.rows), ("strong", strong)):
+            keep(over_dask(n_gpus, n_rows), way="dask", scaling=scaling, gpus=n_gpus)
     X, y = make_on_host(max(strong, max(numbers) * arguments.rows))
     for n_gpus in numbers:
         for scaling, n_rows in (("weak", n_gpus * arguments.rows), ("strong", strong)):
