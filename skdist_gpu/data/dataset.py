@@ -352,20 +352,6 @@ def read_all(table: DatasetTable) -> tuple[Any, Any, Any]:
     return X, None if target is None else frame[target], None if table.weight is None else frame[table.weight]
 
 
-def written(table: DatasetTable, folder: str) -> DatasetTable:
-    """Return the same rows in Parquet files, which are written to a folder, so that each row has a number."""
-    import pyarrow.dataset
-    import pyarrow.parquet
-
-    names = [*table.features, *table._targets, *([table.weight] if table.weight else [])]
-    whole = arrow_schema_of(table.dataset)
-    schema = pyarrow.schema([whole.field(name) for name in names])
-    with pyarrow.parquet.ParquetWriter(f"{folder}/0.parquet", schema) as writer:
-        for batch in table.batches():
-            writer.write_table(as_table(batch).select(names).cast(schema))
-    return replace(table, dataset=pyarrow.dataset.dataset(folder, format="parquet"))
-
-
 def _matrix(batch: Any, names: tuple[str, ...], dtype: Any = None) -> np.ndarray:
     """Return columns of a record batch or table side by side; a missing value is NaN."""
 

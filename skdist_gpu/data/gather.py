@@ -13,7 +13,15 @@ from skdist_gpu._compat.arrow import files_and_filter
 from skdist_gpu.data.containers import DASK, container_of, find
 from skdist_gpu.data.containers.dask import block_to_host, example_of
 from skdist_gpu.data.convert import block_lengths, count_rows, to_host
-from skdist_gpu.data.dataset import DatasetTable, is_parquet, is_read_from_files, read_all, table_of, written
+from skdist_gpu.data.dataset import (
+    DatasetTable,
+    arrow_schema_of,
+    as_table,
+    is_parquet,
+    is_read_from_files,
+    read_all,
+    table_of,
+)
 from skdist_gpu.data.inspect import inspect_input
 from skdist_gpu.data.shares import divide
 
@@ -83,11 +91,26 @@ def _from_files(X: Any, y: Any, groups: Any, free_bytes: int) -> Gathered:
     table, n_bytes, folder = table_of(X, y, groups, as_frames=True), inspect_input(X, y).n_bytes, None
     if n_bytes is None or (_n_shares(table) is None and COPIES * n_bytes > free_bytes):
         folder = TemporaryDirectory(prefix="skdist_gpu-")
-        table = written(table, folder.name)
+        table = _written(table, folder.name)
         n_bytes = inspect_input(table.dataset, y).n_bytes
     if COPIES * (n_bytes or 0) <= free_bytes:
         return Gathered(*read_all(table))
     return replace(_lazy_files(table_of(table.dataset, y, groups)), folder=folder)
+
+
+def _written(table: DatasetTable, folder: str) -> DatasetTable:
+    """Return the same rows in a Parquet file, which is written to a folder, so that each row has a number."""
+    import pyarrow.dataset
+    import pyarrow.parquet
+
+    targets = (table.target,) if isinstance(table.target, str) else table.target or ()
+    names = [*table.features, *targets, *([table.weight] if table.weight else [])]
+    whole = arrow_schema_of(table.dataset)
+    schema = pyarrow.schema([whole.field(name) for name in names])
+    with pyarrow.parquet.ParquetWriter(f"{folder}/0.parquet", schema) as writer:
+        for batch in table.batches():
+            writer.write_table(as_table(batch).select(names).cast(schema))
+    return replace(table, dataset=pyarrow.dataset.dataset(folder, format="parquet"))
 
 
 def _lazy_files(table: DatasetTable) -> Gathered:
