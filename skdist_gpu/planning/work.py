@@ -26,6 +26,7 @@ TERMS = {
     "small_solves": "a decomposition along the shorter side: min(n, d)³",
     "sorts": "comparisons to sort each column: n·d·log2(n)",
     "pairs": "multiplications to compare each row with each other: n²·d",
+    "compared": "pairs of rows that are compared: n²",
     "queries": "multiplications to compare each row with those that the model keeps",
     "levels": "values looked at to grow trees: trees·n·log2(n)·features at each split",
     "leaves": "rows times what the model keeps: trees, clusters, support vectors",
@@ -38,8 +39,8 @@ FORMS = {
     "moments": ("calls", "rows", "values", "cells", "products", "gram", "solves", "small_solves"),
     "passes": ("calls", "rows", "values", "cells", "gram", "solves"),
     "clusters": ("calls", "rows", "values", "cells", "gram"),
-    "pairs": ("calls", "pairs"),
-    "kernels": ("calls", "pairs"),
+    "pairs": ("calls", "pairs", "compared"),
+    "kernels": ("calls", "pairs", "compared"),
     "neighbours": ("calls", "values", "sorts"),
     "trees": ("calls", "rows", "levels"),
 }
@@ -122,6 +123,7 @@ def amounts(estimator: Any, info: InputInfo, *, to_device: bool = False) -> dict
         "small_solves": float(shorter) ** 3,
         "sorts": stored * log_n,
         "pairs": float(n) * stored,
+        "compared": float(n) ** 2,
         "levels": n * log_n * _features_of_a_split(estimator, d) * times,
         "copied": float(info.n_bytes or 8 * stored) if to_device else 0.0,
     }
