@@ -8,7 +8,15 @@ import sklearn.base  # noqa: F401  first: other orders run one more full garbage
 from skdist_gpu.compose.autoscale import autoscale
 from skdist_gpu.compose.plain import unwrap
 from skdist_gpu.config import config_context, get_config, set_config
-from skdist_gpu.estimators import AutoScaleClassifier, AutoScaleClusterer, AutoScaleRegressor, AutoScaleTransformer
+from skdist_gpu.estimators import (
+    AutoScaleClassifier,
+    AutoScaleClusterer,
+    AutoScaleEstimator,
+    AutoScaleNeighbors,
+    AutoScaleOutlierDetector,
+    AutoScaleRegressor,
+    AutoScaleTransformer,
+)
 from skdist_gpu.info.capabilities import capabilities
 from skdist_gpu.info.versions import show_versions
 from skdist_gpu.persistence import load, save
@@ -16,7 +24,6 @@ from skdist_gpu.programs.calls import Profile
 from skdist_gpu.programs.install import VARIABLE, explain, install, installed, uninstall
 from skdist_gpu.scoring.files import predict_batches, predict_to_parquet
 from skdist_gpu.scoring.scorer import get_scorer
-from skdist_gpu.unsupervised import AutoScaleEstimator, AutoScaleNeighbors, AutoScaleOutlierDetector
 from skdist_gpu.xgb.estimators import AutoScaleXGB, AutoScaleXGBClassifier, AutoScaleXGBRanker, AutoScaleXGBRegressor
 
 __version__ = "0.2.0"

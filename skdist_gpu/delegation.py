@@ -9,11 +9,12 @@ from typing import Any
 from skdist_gpu._compat.sklearn import parameter_names
 
 
-def estimator_has(method: str) -> Any:
-    """Make a check for ``available_if``: the wrapped estimator has the method."""
+def estimator_has(*methods: str) -> Any:
+    """Make a check for ``available_if``: the wrapped estimator has the method, or one of several."""
 
     def check(self: Any) -> bool:
-        return hasattr(self._plain_estimator(), method)
+        plain = self._plain_estimator()
+        return any(hasattr(plain, method) for method in methods)
 
     return check
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 from inspect import cleandoc
 from typing import Any
 
-from sklearn.base import ClassifierMixin, ClusterMixin, RegressorMixin, TransformerMixin, clone
+import numpy as np
+from sklearn.base import ClassifierMixin, ClusterMixin, OutlierMixin, RegressorMixin
 from sklearn.utils import get_tags
-from sklearn.utils.metaestimators import available_if
 
 from skdist_gpu.base import AutoScaleBase
-from skdist_gpu.data.containers import GPU, container_of
-from skdist_gpu.data.convert import place_like, to_host
-from skdist_gpu.data.row_sets import RowSet, plain_target
-from skdist_gpu.delegation import estimator_has
-from skdist_gpu.scoring.output import lazy_output
+from skdist_gpu.scoring.mixin import WeightedScoreMixin
+from skdist_gpu.scoring.neighbors import NeighborsMixin
+from skdist_gpu.scoring.transforms import TransformingMixin
 
 PARAMETERS = """
     Parameters
@@ -63,7 +61,7 @@ def document(parameters: str) -> Any:
 
 
 @document(PARAMETERS.format(kind="regressor", default="LinearRegression()"))
-class AutoScaleRegressor(RegressorMixin, AutoScaleBase):
+class AutoScaleRegressor(WeightedScoreMixin, RegressorMixin, AutoScaleBase):
     """A regressor that chooses, at fit time, the engine that serves best.
 
     {parameters}
@@ -90,28 +88,9 @@ class AutoScaleRegressor(RegressorMixin, AutoScaleBase):
 
         return LinearRegression()
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the estimator's own score of `X`: R², or D² for generalised linear models.
-
-        Parameters
-        ----------
-        X : container of shape (n_samples, n_features)
-            Rows, in any container that `fit` takes.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            True targets, in a container that matches `X`; of files, the name of a column.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weight of each row.
-
-        Returns
-        -------
-        score : float
-            The higher, the better.
-        """
-        return self._score(X, y, sample_weight)
-
 
 @document(PARAMETERS.format(kind="classifier", default="LogisticRegression()"))
-class AutoScaleClassifier(ClassifierMixin, AutoScaleBase):
+class AutoScaleClassifier(WeightedScoreMixin, ClassifierMixin, AutoScaleBase):
     """A classifier that chooses, at fit time, the engine that serves best.
 
     {parameters}
@@ -135,28 +114,9 @@ class AutoScaleClassifier(ClassifierMixin, AutoScaleBase):
 
         return LogisticRegression()
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the accuracy of the predictions for `X`.
-
-        Parameters
-        ----------
-        X : container of shape (n_samples, n_features)
-            Rows, in any container that `fit` takes.
-        y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            True targets, in a container that matches `X`; of files, the name of a column.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weight of each row.
-
-        Returns
-        -------
-        accuracy : float
-            Share of rows, by weight, whose class was predicted.
-        """
-        return self._score(X, y, sample_weight)
-
 
 @document(PARAMETERS.format(kind="clusterer", default="KMeans(random_state=0)"))
-class AutoScaleClusterer(TransformerMixin, ClusterMixin, AutoScaleBase):
+class AutoScaleClusterer(TransformingMixin, ClusterMixin, AutoScaleBase):
     """A clusterer that chooses, at fit time, the engine that serves best.
 
     {parameters}
@@ -179,59 +139,9 @@ class AutoScaleClusterer(TransformerMixin, ClusterMixin, AutoScaleBase):
 
         return KMeans(random_state=0)
 
-    def transform(self, X: Any) -> Any:
-        """Return the distance of each row to each cluster.
-
-        Parameters
-        ----------
-        X : container of shape (n_samples, n_features)
-            Rows, in any container that `fit` takes.
-
-        Returns
-        -------
-        container of shape (n_samples, n_clusters)
-            Distances, laid out like `X`.
-        """
-        return self._call("transform", X)
-
-    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
-        """Fit, and return the distance of each row to each cluster.
-
-        Parameters
-        ----------
-        X : container of shape (n_samples, n_features)
-            Rows, in any container that `fit` takes.
-        y : array-like of shape (n_samples,), default=None
-            Target, for estimators that take one.
-        **fit_params : dict
-            Further arguments of `fit`.
-
-        Returns
-        -------
-        container of shape (n_samples, n_clusters)
-            Distances, laid out like `X`.
-        """
-        return self.fit(X, y, **fit_params).transform(X)
-
-    @available_if(estimator_has("get_feature_names_out"))
-    def get_feature_names_out(self, input_features: Any = None) -> Any:
-        """Return the names of the columns that `transform` gives.
-
-        Parameters
-        ----------
-        input_features : array-like of str, default=None
-            Names of the columns of `X`; None for those that were fitted.
-
-        Returns
-        -------
-        numpy.ndarray of str
-            Names.
-        """
-        return self._fitted().get_feature_names_out(input_features)
-
 
 @document(PARAMETERS.format(kind="transformer", default="StandardScaler()"))
-class AutoScaleTransformer(TransformerMixin, AutoScaleBase):
+class AutoScaleTransformer(TransformingMixin, AutoScaleBase):
     """A transformer that chooses, at fit time, the engine that serves best.
 
     {parameters}
@@ -262,24 +172,32 @@ class AutoScaleTransformer(TransformerMixin, AutoScaleBase):
             raise TypeError(f"AutoScaleTransformer transforms X, and {type(estimator).__name__} a target.")
         super()._check_parameters(estimator)
 
-    @available_if(estimator_has("transform"))
-    def transform(self, X: Any) -> Any:
-        """Transform `X`.
 
-        Parameters
-        ----------
-        X : container of shape (n_samples, n_features)
-            Dask gives a lazy Dask collection, files record batches that are computed each time that they
-            are read; other containers what `set_output` asks for.
+@document(PARAMETERS.format(kind="outlier detector", default="IsolationForest(random_state=0)"))
+class AutoScaleOutlierDetector(OutlierMixin, AutoScaleBase):
+    """An outlier detector that chooses, at fit time, the engine that serves best.
 
-        Returns
-        -------
-        X_new : container of shape (n_samples, n_features_out)
-        """
-        return self._call("transform", X)
+    {parameters}
 
-    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
-        """Fit, and return `X` transformed.
+    Examples
+    --------
+    >>> from sklearn.ensemble import IsolationForest
+    >>> from skdist_gpu import AutoScaleOutlierDetector
+    >>> X = [[0.0], [0.1], [0.2], [0.1], [9.0]]
+    >>> AutoScaleOutlierDetector(IsolationForest(random_state=0)).fit_predict(X).tolist()
+    [1, 1, 1, 1, -1]
+    """
+
+    _kind = "outlier_detector"
+    __sklearn_tags__ = AutoScaleBase.__sklearn_tags__
+
+    def _default_estimator(self) -> Any:
+        from sklearn.ensemble import IsolationForest
+
+        return IsolationForest(random_state=0)
+
+    def fit_predict(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
+        """Fit, and return 1 for rows that are like the others and -1 for outliers.
 
         Parameters
         ----------
@@ -292,57 +210,60 @@ class AutoScaleTransformer(TransformerMixin, AutoScaleBase):
 
         Returns
         -------
-        container of shape (n_samples, n_components)
-            Transformed rows, laid out like `X`.
+        container of shape (n_samples,)
+            1 or -1 for each row, laid out like `X`.
         """
         fitted = self.fit(X, y, **fit_params)
-        encodes_apart = type(fitted.estimator_).__name__ == "TargetEncoder"
-        if isinstance(X, RowSet) and (encodes_apart or hasattr(fitted.estimator_, "embedding_")):
-            return self.fit_transform(X.to_host(), plain_target(y), **fit_params)
-        if encodes_apart:
-            # it encodes the rows of a fit by others than themselves
-            return clone(fitted.estimator_).fit_transform(to_host(X), to_host(y), **fit_params)
-        # what embeds rows has placed these, and transforms others by their neighbours, if at all
-        if not hasattr(fitted.estimator_, "embedding_"):
-            return fitted.transform(X)
-        return place_like(fitted.embedding_, X) if container_of(X) in GPU else fitted.embedding_
-
-    @available_if(estimator_has("inverse_transform"))
-    def inverse_transform(self, X: Any) -> Any:
-        """Return data in the original space for transformed data.
-
-        Parameters
-        ----------
-        X : container of shape (n_samples, n_components)
-            Transformed rows.
-
-        Returns
-        -------
-        container of shape (n_samples, n_features)
-            Rows, laid out like `X`.
-        """
-        return self._call("inverse_transform", X)
-
-    @available_if(estimator_has("get_feature_names_out"))
-    def get_feature_names_out(self, input_features: Any = None) -> Any:
-        """Return the names of the columns that `transform` gives.
-
-        Parameters
-        ----------
-        input_features : array-like of str, default=None
-            Names of the columns of `X`; None for those that were fitted.
-
-        Returns
-        -------
-        numpy.ndarray of str
-            Names.
-        """
-        return self._fitted().get_feature_names_out(input_features)
+        if hasattr(fitted, "predict"):
+            return fitted.predict(X)
+        # LocalOutlierFactor knows the rows it was fitted to, and no others
+        return np.where(fitted.negative_outlier_factor_ < fitted.offset_, -1, 1)
 
 
-# set last, over scikit-learn's wrapping of these methods for set_output, which collects and shows what is not there
-_if_transforms = available_if(estimator_has("transform"))
-AutoScaleTransformer.transform = _if_transforms(lazy_output(AutoScaleTransformer.transform))  # type: ignore[method-assign]
-AutoScaleTransformer.fit_transform = lazy_output(AutoScaleTransformer.fit_transform)  # type: ignore[method-assign]
-AutoScaleClusterer.transform = _if_transforms(lazy_output(AutoScaleClusterer.transform))  # type: ignore[method-assign]
-AutoScaleClusterer.fit_transform = _if_transforms(lazy_output(AutoScaleClusterer.fit_transform))  # type: ignore[method-assign]
+class AutoScaleEstimator(AutoScaleBase):
+    """An estimator of any kind that chooses, at fit time, the engine that serves best.
+
+    It wraps what is no regressor, classifier, clusterer, transformer, outlier detector or search for
+    neighbours, such as a covariance or a density.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The scikit-learn estimator to fit; there is no default.
+    backend, fallback, precision, memory_budget, progress
+        As in :class:`AutoScaleRegressor`.
+
+    Attributes
+    ----------
+    estimator_, backend_, plan_, report_
+        As in :class:`AutoScaleRegressor`.
+
+    Examples
+    --------
+    >>> from sklearn.covariance import EmpiricalCovariance
+    >>> from skdist_gpu import AutoScaleEstimator
+    >>> model = AutoScaleEstimator(EmpiricalCovariance()).fit([[0.0, 1.0], [2.0, 3.0]])
+    >>> model.covariance_.tolist()
+    [[1.0, 1.0], [1.0, 1.0]]
+    """
+
+
+@document(PARAMETERS.format(kind="search for neighbours", default="NearestNeighbors()"))
+class AutoScaleNeighbors(NeighborsMixin, AutoScaleBase):
+    """A search for neighbours that chooses, at fit time, the engine that serves best.
+
+    {parameters}
+
+    Examples
+    --------
+    >>> from sklearn.neighbors import NearestNeighbors
+    >>> from skdist_gpu import AutoScaleNeighbors
+    >>> model = AutoScaleNeighbors(NearestNeighbors(n_neighbors=2)).fit([[0.0], [1.0], [5.0]])
+    >>> model.kneighbors([[0.9]], return_distance=False).tolist()
+    [[1, 0]]
+    """
+
+    def _default_estimator(self) -> Any:
+        from sklearn.neighbors import NearestNeighbors
+
+        return NearestNeighbors()

@@ -20,10 +20,17 @@ from skdist_gpu.compose.plan import CompositePlan, plan_of
 from skdist_gpu.compose.report import CompositeReport, report_of
 from skdist_gpu.data.inspect import described_input, inspect_input
 from skdist_gpu.engines.registry import entries_for, matches
-from skdist_gpu.estimators import AutoScaleClassifier, AutoScaleClusterer, AutoScaleRegressor, AutoScaleTransformer
+from skdist_gpu.estimators import (
+    AutoScaleClassifier,
+    AutoScaleClusterer,
+    AutoScaleEstimator,
+    AutoScaleNeighbors,
+    AutoScaleOutlierDetector,
+    AutoScaleRegressor,
+    AutoScaleTransformer,
+)
 from skdist_gpu.hardware.detect import Resources
 from skdist_gpu.scoring.mixin import came_fitted
-from skdist_gpu.unsupervised import AutoScaleEstimator, AutoScaleNeighbors, AutoScaleOutlierDetector
 
 _OPTIONS = ("backend", "fallback", "precision", "memory_budget", "progress")
 _PREFIX = "AutoScale"

@@ -187,9 +187,6 @@ class ScoringMixin:
         """
         return self._own_score(X, y, params)
 
-    def _score(self, X: Any, y: Any, sample_weight: Any) -> float:
-        return self._own_score(X, y, {} if sample_weight is None else {"sample_weight": sample_weight})
-
     def _own_score(self, X: Any, y: Any, params: dict[str, Any]) -> float:
         if isinstance(X, RowSet):
             errors = squared_errors(self, X, y) if isinstance(self, RegressorMixin) and not params else None
@@ -199,3 +196,26 @@ class ScoringMixin:
         from skdist_gpu.scoring.score import own_score  # takes scikit-learn's metrics, which take time to import
 
         return own_score(self, self._fitted(), X, y, params)
+
+
+class WeightedScoreMixin(ScoringMixin):
+    """Score with weights: an argument of its own, by which scikit-learn's searches know that they can pass them."""
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:  # type: ignore[override]
+        """Return the estimator's own score: accuracy of a classifier, R² of a regressor or D² of a GLM.
+
+        Parameters
+        ----------
+        X : container of shape (n_samples, n_features)
+            Rows, in any container that `fit` takes.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            True targets, in a container that matches `X`; of files, the name of a column.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row.
+
+        Returns
+        -------
+        score : float
+            The higher, the better.
+        """
+        return self._own_score(X, y, {} if sample_weight is None else {"sample_weight": sample_weight})

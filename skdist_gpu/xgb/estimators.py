@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sklearn.base import is_classifier
-
 from skdist_gpu.data.containers import DASK, container_of
 from skdist_gpu.estimators import AutoScaleClassifier, AutoScaleRegressor, document
 from skdist_gpu.xgb.model import XGBoostModel
@@ -155,7 +153,17 @@ class _XGBParameters(XGBoostPlots, XGBoostModel):
         return super().get_params(deep) | {name: getattr(self, name) for name in self.__dict__.get("_further", ())}
 
     def set_params(self, **params: Any) -> Any:
-        """Set parameters; names that are not known yet are parameters of XGBoost, as in ``**kwargs``."""
+        """Set parameters; names that are not known yet are parameters of XGBoost, as in ``**kwargs``.
+
+        Parameters
+        ----------
+        **params : dict
+            Name -> value.
+
+        Returns
+        -------
+        self : object
+        """
         known = self.get_params()
         self._add_parameters({n: value for n, value in params.items() if n not in known and "__" not in n})
         return super().set_params(**params)
@@ -179,8 +187,6 @@ class _XGBParameters(XGBoostPlots, XGBoostModel):
         tags = super().__sklearn_tags__()
         tags.no_validation = False  # the engines check what XGBoost alone lets through
         return tags
-
-    # --- the model as XGBoost's estimators show it -----------------------------------------
 
 
 @document(_PARAMETERS.format(objective='Loss to minimise, such as ``"reg:squarederror"`` or ``"count:poisson"``.'))
@@ -328,5 +334,4 @@ class AutoScaleXGB(_XGBParameters):
         """
         if self._plain_class() == "XGBRanker":
             return AutoScaleXGBRanker.score(self, X, y, **params)  # type: ignore[arg-type]
-        kind: Any = AutoScaleClassifier if is_classifier(self) else AutoScaleRegressor
-        return kind.score(self, X, y, sample_weight)
+        return self._own_score(X, y, {} if sample_weight is None else {"sample_weight": sample_weight})

@@ -1,7 +1,9 @@
 """Run scikit-learn's own tests with an engine under its classes: ``python tests/conformance [options of pytest]``.
 
-Without the name of a module, such as ``linear_model/tests/test_ridge.py``, all run that fit what the reductions know;
-with ``--fast`` those of them that take less than a minute each.
+Without the name of a module, such as ``linear_model/tests/test_ridge.py``, those run that fit what the reductions know;
+with ``--fast`` those of them that take less than a minute each, with ``--all`` scikit-learn's whole suite. The
+reductions are forced on each fit that they do not refuse; ``--autoscale-backend=auto`` leaves the choice to the plan,
+and ``--autoscale-backend=none`` leaves scikit-learn as it is.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
+BACKEND = "--autoscale-backend="
 # the folders and files of scikit-learn's tests in which a class that the reductions know is fitted
 MODULES = [
     "linear_model/tests/test_base.py",
@@ -49,8 +52,11 @@ SLOW = {
     "cluster/tests/test_k_means.py",
     "decomposition/tests/test_pca.py",
 }
-# a few less than the modules give, without the slow ones and with them
-FAST_FLOOR, FLOOR = 8500, 17_000
+# fits on engines: a few less than the modules give
+FLOORS = {
+    ("reductions", "--fast"): 8500,
+    ("reductions", ""): 17_000,
+}
 
 
 def main(arguments: list[str]) -> int:
@@ -62,17 +68,20 @@ def main(arguments: list[str]) -> int:
     import sklearn
 
     root = Path(sklearn.__file__).parent
-    chosen = [
+    named = [
         argument for argument in arguments if "tests" in argument and (root / argument.partition("::")[0]).exists()
     ]
-    fast = "--fast" in arguments
-    options = [argument for argument in arguments if argument not in chosen and argument != "--fast"]
-    forced = any(option.startswith("--autoscale-backend") for option in options)
-    floor = [] if chosen or forced or "-k" in options else [f"--autoscale-floor={FAST_FLOOR if fast else FLOOR}"]
-    exceptions = [] if forced else [f"--autoscale-exceptions={HERE / 'exceptions.yaml'}"]
-    modules = chosen or [module for module in MODULES if not (fast and module in SLOW)]
-    settings = [f"--rootdir={root}", f"-c{HERE / 'pytest.ini'}", "-psubstitute", *floor, *exceptions]
-    return pytest.main([*settings, *options, *(str(root / module) for module in modules)])
+    which = next((argument for argument in arguments if argument in ("--fast", "--all")), "")
+    options = [argument for argument in arguments if argument not in (*named, which)]
+    modules = {
+        "--fast": [module for module in MODULES if module not in SLOW],
+        "--all": ["."],
+    }.get(which, MODULES)
+    backend = next((option.partition("=")[2] for option in options if option.startswith(BACKEND)), "reductions")
+    floor = 0 if named or "-k" in options else FLOORS.get((backend, which), 0)
+    settings = [f"--rootdir={root}", f"-c{HERE / 'pytest.ini'}", "-psubstitute", f"--autoscale-floor={floor}"]
+    settings += [f"--autoscale-exceptions={HERE / 'exceptions.yaml'}"]
+    return pytest.main([*settings, *options, *(str(root / module) for module in named or modules)])
 
 
 if __name__ == "__main__":

@@ -59,8 +59,13 @@ class Substitution:
         self.counts: Counter[tuple[str, str]] = Counter()
         Installation(backend, _Counting(self.counts), strict=backend != "auto").classes.start()
         file = config.getoption("--autoscale-exceptions")
-        groups = yaml.safe_load(file.read_text()) if file else None
-        self.reasons = {test: group["reason"] for group in groups or [] for test in group["tests"]}
+        groups = yaml.safe_load(file.read_text()) if file else []
+        self.reasons = {
+            test: group["reason"]
+            for group in groups
+            if backend.partition(":")[0] in group["backends"]
+            for test in group["tests"]
+        }
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:

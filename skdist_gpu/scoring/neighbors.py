@@ -1,113 +1,18 @@
-"""The public meta-estimators of outlier detectors, neighbours, and whatever has no class of its own."""
+"""The methods of AutoScale estimators that search for neighbours of rows."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from sklearn.base import OutlierMixin
 from sklearn.utils.metaestimators import available_if
 
-from skdist_gpu.base import AutoScaleBase
 from skdist_gpu.data.containers import DASK, container_of
 from skdist_gpu.delegation import estimator_has
-from skdist_gpu.estimators import PARAMETERS, document
+from skdist_gpu.scoring.mixin import ScoringMixin
 
 
-@document(PARAMETERS.format(kind="outlier detector", default="IsolationForest(random_state=0)"))
-class AutoScaleOutlierDetector(OutlierMixin, AutoScaleBase):
-    """An outlier detector that chooses, at fit time, the engine that serves best.
-
-    {parameters}
-
-    Examples
-    --------
-    >>> from sklearn.ensemble import IsolationForest
-    >>> from skdist_gpu import AutoScaleOutlierDetector
-    >>> X = [[0.0], [0.1], [0.2], [0.1], [9.0]]
-    >>> AutoScaleOutlierDetector(IsolationForest(random_state=0)).fit_predict(X).tolist()
-    [1, 1, 1, 1, -1]
-    """
-
-    _kind = "outlier_detector"
-    __sklearn_tags__ = AutoScaleBase.__sklearn_tags__
-
-    def _default_estimator(self) -> Any:
-        from sklearn.ensemble import IsolationForest
-
-        return IsolationForest(random_state=0)
-
-    def fit_predict(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
-        """Fit, and return 1 for rows that are like the others and -1 for outliers.
-
-        Parameters
-        ----------
-        X : container of shape (n_samples, n_features)
-            Rows, in any container that `fit` takes.
-        y : array-like of shape (n_samples,), default=None
-            Target, for estimators that take one.
-        **fit_params : dict
-            Further arguments of `fit`.
-
-        Returns
-        -------
-        container of shape (n_samples,)
-            1 or -1 for each row, laid out like `X`.
-        """
-        fitted = self.fit(X, y, **fit_params)
-        if hasattr(fitted, "predict"):
-            return fitted.predict(X)
-        # LocalOutlierFactor knows the rows it was fitted to, and no others
-        return np.where(fitted.negative_outlier_factor_ < fitted.offset_, -1, 1)
-
-
-class AutoScaleEstimator(AutoScaleBase):
-    """An estimator of any kind that chooses, at fit time, the engine that serves best.
-
-    It wraps what is no regressor, classifier, clusterer, transformer, outlier detector or search for
-    neighbours, such as a covariance or a density.
-
-    Parameters
-    ----------
-    estimator : estimator
-        The scikit-learn estimator to fit; there is no default.
-    backend, fallback, precision, memory_budget, progress
-        As in :class:`AutoScaleRegressor`.
-
-    Attributes
-    ----------
-    estimator_, backend_, plan_, report_
-        As in :class:`AutoScaleRegressor`.
-
-    Examples
-    --------
-    >>> from sklearn.covariance import EmpiricalCovariance
-    >>> from skdist_gpu import AutoScaleEstimator
-    >>> model = AutoScaleEstimator(EmpiricalCovariance()).fit([[0.0, 1.0], [2.0, 3.0]])
-    >>> model.covariance_.tolist()
-    [[1.0, 1.0], [1.0, 1.0]]
-    """
-
-
-@document(PARAMETERS.format(kind="search for neighbours", default="NearestNeighbors()"))
-class AutoScaleNeighbors(AutoScaleBase):
-    """A search for neighbours that chooses, at fit time, the engine that serves best.
-
-    {parameters}
-
-    Examples
-    --------
-    >>> from sklearn.neighbors import NearestNeighbors
-    >>> from skdist_gpu import AutoScaleNeighbors
-    >>> model = AutoScaleNeighbors(NearestNeighbors(n_neighbors=2)).fit([[0.0], [1.0], [5.0]])
-    >>> model.kneighbors([[0.9]], return_distance=False).tolist()
-    [[1, 0]]
-    """
-
-    def _default_estimator(self) -> Any:
-        from sklearn.neighbors import NearestNeighbors
-
-        return NearestNeighbors()
+class NeighborsMixin(ScoringMixin):
+    """Search for neighbours as the plain estimator does."""
 
     @available_if(estimator_has("kneighbors"))
     def kneighbors(self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True) -> Any:
