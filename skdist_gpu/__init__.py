@@ -61,9 +61,9 @@ __all__ = [
 
 def load_ipython_extension(shell: Any) -> None:
     """Do what ``%load_ext skdist_gpu`` asks for: install, and add the magic ``%%skdist_gpu.profile``."""
-    from skdist_gpu.programs.notebook import load
+    from skdist_gpu.programs.notebook import extend
 
-    load(shell)
+    extend(shell)
 
 
 def unload_ipython_extension(shell: Any) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from skdist_gpu._compat.matplotlib import axes_or_new
 from skdist_gpu.config import format_bytes, format_seconds
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def plot_plan(plan: Plan, ax: Any = None) -> Any:
     >>> plot_plan(plan).get_xlabel()  # doctest: +SKIP
     'predicted seconds'
     """
-    axes = _axes(ax)
+    axes = axes_or_new(ax)
     candidates = [c for c in plan.ladder if c.seconds is not None]
     colours = [_CHOSEN if c.verdict == "chosen" else _OTHER for c in candidates]
     bars = axes.barh([c.name for c in candidates], [c.seconds for c in candidates], color=colours)
@@ -144,7 +145,7 @@ def plot_crossover(
     """
     from skdist_gpu.compose.autoscale import autoscale
 
-    model, axes = autoscale(estimator), _axes(ax)
+    model, axes = autoscale(estimator), axes_or_new(ax)
     plans = [(n, model.plan(shape=(n, n_features), dtype=dtype, resources=resources)) for n in rows]
     lines: dict[str, list[tuple[int, float]]] = {}
     for n, plan in plans:
@@ -191,7 +192,7 @@ def plot_profile(profile: Profile, ax: Any = None) -> Any:
     >>> plot_profile(profile).get_xlabel()  # doctest: +SKIP
     'seconds'
     """
-    axes = _axes(ax)
+    axes = axes_or_new(ax)
     rows = profile.rows
     names = list(dict.fromkeys(f"{row.estimator}.{row.method}" for row in rows))
     left = dict.fromkeys(names, 0.0)
@@ -209,13 +210,3 @@ def plot_profile(profile: Profile, ax: Any = None) -> Any:
 def _label(candidate: Candidate) -> str:
     memory = "" if candidate.n_bytes is None else f", {format_bytes(candidate.n_bytes)}"
     return f"{format_seconds(candidate.seconds or 0.0)}{memory}"
-
-
-def _axes(ax: Any) -> Any:
-    if ax is not None:
-        return ax
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ImportError("Plots need matplotlib. pip install 'skdist_gpu[plots]' brings it.") from error
-    return pyplot.subplots(figsize=(7, 3.5), layout="constrained")[1]

@@ -98,6 +98,24 @@ def test_engines_are_found_by_their_entry_points(monkeypatch, tmp_path):
         registry.unregister("toy")
 
 
+@pytest.mark.parametrize(
+    ("value", "reason"), [("not_there:INFO", "No module named"), ("toy_engine:Toy", "is a type and no EngineInfo")]
+)
+def test_a_broken_engine_of_another_package_is_left_out(monkeypatch, tmp_path, value, reason):
+    package = tmp_path / "their_engine-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Name: their_engine\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text(f"[skdist_gpu.engines]\nbroken = {value}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    registry.engines.cache_clear()
+    try:
+        with pytest.warns(RuntimeWarning, match=f"'broken' of their_engine cannot be loaded: .*{reason}"):
+            assert "sklearn" in registry.engines()
+    finally:
+        monkeypatch.undo()
+        registry.unregister("broken")
+
+
 def test_out_of_memory_goes_down_the_ladder(toy):
     rows = np.zeros((20_000, 50))
     registry.register(toy_engine.Hungry())

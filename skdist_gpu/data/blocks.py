@@ -19,6 +19,7 @@ from skdist_gpu.data.containers import find
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.dataset import READ_AHEAD, DatasetTable, as_table, in_threads, shuffled, together
 from skdist_gpu.data.labels import labels_in
+from skdist_gpu.protocols import DaskClient
 
 Block = dict[str, Any]
 
@@ -85,7 +86,7 @@ class MemoryBlocks(Sequence[Block]):
     def __getitem__(self, number: Any) -> Any:
         return {name: take_rows(column, self.slices[number]) for name, column in self.columns.items()}
 
-    def shuffled(self, random: Any) -> MemoryBlocks:
+    def shuffled(self, random: np.random.RandomState) -> MemoryBlocks:
         """Return the same blocks in an order that a random state draws."""
         return replace(self, slices=[self.slices[i] for i in random.permutation(len(self))])
 
@@ -127,7 +128,7 @@ class FileBlocks:
         further = {name: piece.column(column).to_numpy() for name, column in self.further.items()}
         return given_columns(*self.table.arrays(piece), **further)
 
-    def shuffled(self, random: Any) -> FileBlocks:
+    def shuffled(self, random: np.random.RandomState) -> FileBlocks:
         """Return blocks of the same rows with files or row groups in an order that a random state draws."""
         return replace(self, table=replace(self.table, dataset=shuffled(self.table.dataset, random)))
 
@@ -156,10 +157,10 @@ class DaskBlocks(Sequence[Block]):
     """Blocks of Dask collections, as Dask's delayed objects; `client` computes them, if there is one."""
 
     blocks: Sequence[Block]
-    client: Any = None
+    client: DaskClient | None = None
 
     @classmethod
-    def of(cls, columns: Block, client: Any = None) -> DaskBlocks:
+    def of(cls, columns: Block, client: DaskClient | None = None) -> DaskBlocks:
         """Return the blocks of collections whose blocks line up; computes nothing."""
         parts = [find(column).delayed_blocks(column) for column in columns.values()]
         return cls([dict(zip(columns, block, strict=True)) for block in zip(*parts, strict=True)], client)
@@ -170,7 +171,7 @@ class DaskBlocks(Sequence[Block]):
     def __getitem__(self, number: Any) -> Any:
         return self.blocks[number]
 
-    def shuffled(self, random: Any) -> DaskBlocks:
+    def shuffled(self, random: np.random.RandomState) -> DaskBlocks:
         """Return the same blocks in an order that a random state draws."""
         return replace(self, blocks=[self.blocks[i] for i in random.permutation(len(self))])
 
@@ -189,7 +190,7 @@ class DaskBlocks(Sequence[Block]):
     def compute(self, delayed: list[Any]) -> list[Any]:
         """Return what Dask's delayed objects stand for."""
         if self.client is not None:
-            return self.client.gather(self.client.compute(delayed))
+            return list(self.client.gather(self.client.compute(delayed)))
         import dask
 
         return list(dask.compute(*delayed))

@@ -25,6 +25,7 @@ from skdist_gpu.data.weights import (
     judge,
 )
 from skdist_gpu.exceptions import MisalignedBlocksError
+from skdist_gpu.protocols import DaskClient, Estimator
 
 
 def to_host(data: Any) -> Any:
@@ -43,7 +44,7 @@ def to_gpu(data: Any) -> Any:
 
 
 def validate(
-    estimator: Any,
+    estimator: Estimator,
     X: Any,
     y: Any,
     sample_weight: Any,
@@ -73,7 +74,7 @@ def validate(
     return _floating(X), y, sample_weight
 
 
-def check_table(estimator: Any, X: Any) -> Any:
+def check_table(estimator: Estimator, X: Any) -> Any:
     """Return a pandas frame as it is, anything else as an array of any dtype; the estimator learns its features.
 
     Raises
@@ -98,7 +99,7 @@ def _floating(values: Any) -> Any:
     return values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
 
 
-def remember_features(estimator: Any, X: Any, y: Any) -> None:
+def remember_features(estimator: Estimator, X: Any, y: Any) -> None:
     """Set ``n_features_in_`` and ``feature_names_in_`` from data that stay where they are.
 
     Raises
@@ -195,7 +196,7 @@ def place_like(values: np.ndarray, like: Any) -> Any:
 
 
 def check_gpu_input(
-    estimator: Any, X: Any, y: Any, sample_weight: Any, *, labels: bool = False
+    estimator: Estimator, X: Any, y: Any, sample_weight: Any, *, labels: bool = False
 ) -> tuple[Any, Any, Any]:
     """Return `X`, `y` and weights as CuPy arrays of matching length; the estimator learns its features.
 
@@ -225,14 +226,14 @@ def check_gpu_input(
 
 
 def check_lazy_input(
-    estimator: Any,
+    estimator: Estimator,
     X: Any,
     y: Any,
     sample_weight: Any,
     *,
     labels: bool = False,
     text: bool = False,
-    client: Any = None,
+    client: DaskClient | None = None,
 ) -> tuple[Any, Any, Any]:
     """Return Dask collections whose blocks line up; the estimator learns its features.
 
@@ -262,7 +263,7 @@ def check_lazy_input(
     return parts[0], parts[1], parts[2]
 
 
-def one_target(estimator: Any, y: Any) -> Any:
+def one_target(estimator: Estimator, y: Any) -> Any:
     """Return `y` in one dimension where the estimator takes one target and `y` is a column of it, warning as
     scikit-learn does; any other `y` as it is."""
     if y is None:
@@ -359,7 +360,7 @@ def to_dask(data: Any) -> Any:
     return dask.array.from_array(data, chunks=(rows, *data.shape[1:]))
 
 
-def as_dask_array(estimator: Any, X: Any) -> Any:
+def as_dask_array(estimator: Estimator, X: Any) -> Any:
     """Return `X` as a Dask array of known shape with one column block; the estimator learns its features."""
     if container_of(X) not in DASK:
         X, _, _ = validate(estimator, X, None, None, sparse=False, multi_target=False)

@@ -80,7 +80,7 @@ class DatasetTable:
         """
         targets = self._targets if self.codes is None else ()
         wanted = [*self.features, *targets, *([self.weight] if self.weight else []), *further]
-        batches = (batch for batch in read_batches(self.dataset, wanted, n_rows, read_ahead) if batch.num_rows)
+        batches = read_batches(self.dataset, wanted, n_rows, read_ahead)
         return batches if self.codes is None else self._with_codes(batches)
 
     def _with_codes(self, batches: Iterator[Any]) -> Iterator[Any]:
@@ -189,7 +189,7 @@ class DatasetTable:
     @cached_property
     def _header_bytes(self) -> int:
         """More than what stands before the rows in a message: names and what else the files say of their columns."""
-        return arrow_schema_of(self.dataset).serialize().size + MESSAGE_BYTES
+        return int(arrow_schema_of(self.dataset).serialize().size) + MESSAGE_BYTES
 
     @property
     def _targets(self) -> tuple[str, ...]:
@@ -239,7 +239,7 @@ def together(batches: Iterator[tuple[int, Any]], n_rows: int) -> Iterator[tuple[
 
 def in_threads(function: Callable[[Any], Any], items: Iterator[Any], n_threads: int) -> Iterator[Any]:
     """Yield ``function(item)`` in order, computed by threads a few items ahead."""
-    waiting = deque[Future]()
+    waiting = deque[Future[Any]]()
     with ThreadPoolExecutor(n_threads) as pool:
         for item in items:
             waiting.append(pool.submit(function, item))
@@ -289,20 +289,21 @@ def arrow_schema_of(source: Any) -> Any:
 def read_batches(
     source: Any, columns: list[str], n_rows: int | None = None, read_ahead: int = READ_AHEAD
 ) -> Iterator[Any]:
-    """Yield the rows of a dataset or lazy frame in their order, as Arrow tables or record batches."""
+    """Yield the rows of a dataset or lazy frame in their order, as Arrow tables or batches, none of them empty."""
     n_rows = n_rows or BLOCK_ROWS
     if container_of(source) == "polars.lazy":
-        return (frame.to_arrow() for frame in source.select(columns).collect_batches(chunk_size=n_rows))
+        frames = source.select(columns).collect_batches(chunk_size=n_rows)
+        return (frame.to_arrow() for frame in frames if len(frame))
     options: dict[str, Any] = {"batch_size": n_rows, "batch_readahead": read_ahead}
     options["fragment_readahead"] = 1 if read_ahead < MANY_AHEAD else 2
     if is_parquet(source):
         # Arrow would otherwise hold whole files in memory
         scan = sys.modules["pyarrow.dataset"].ParquetFragmentScanOptions
         options["fragment_scan_options"] = scan(pre_buffer=False, use_buffered_stream=True, buffer_size=2**18)
-    return source.to_batches(columns=columns, **options)
+    return (batch for batch in source.to_batches(columns=columns, **options) if batch.num_rows)
 
 
-def shuffled(dataset: Any, random: Any) -> Any:
+def shuffled(dataset: Any, random: np.random.RandomState) -> Any:
     """Return a dataset of the same files with the files, or the row groups of Parquet, in another order."""
     if not hasattr(dataset, "filesystem"):
         raise ValueError(f"A {type(dataset).__name__} has no files to shuffle. Nothing was read.")
@@ -357,10 +358,10 @@ def _matrix(batch: Any, names: tuple[str, ...], dtype: Any = None) -> np.ndarray
     if not names:
         return np.empty((batch.num_rows, 0))
     if dtype is None and len(names) == 1:
-        return batch.column(names[0]).to_numpy(zero_copy_only=False)[:, None]
+        return np.asarray(batch.column(names[0]).to_numpy(zero_copy_only=False))[:, None]
     rows = _as_type(batch.select(list(names)), np.dtype(dtype or np.float64))
     # one call: threads that copied column by column would wait for the interpreter's lock at each
-    return rows.to_tensor(null_to_nan=True, row_major=False).to_numpy()
+    return np.asarray(rows.to_tensor(null_to_nan=True, row_major=False).to_numpy())
 
 
 def _as_type(rows: Any, dtype: np.dtype) -> Any:

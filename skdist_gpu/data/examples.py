@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from skdist_gpu.protocols import Estimator
 
-def with_categories_of(estimator: Any, rows: Any) -> Any:
+
+def with_categories_of(estimator: Estimator, rows: Any) -> Any:
     """Return made-up rows in which the columns of encoders hold categories that these have seen.
 
     An encoder refuses a category that it does not know, and so would refuse rows of zeros.

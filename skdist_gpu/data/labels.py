@@ -110,8 +110,8 @@ def codes_of(y: Any, classes: np.ndarray) -> np.ndarray:
     y = np.asarray(to_host(y))
     alike = y.dtype == classes.dtype and y.size and _are_consecutive(classes)
     if alike and classes[0] <= y.min() <= y.max() <= classes[-1]:
-        return y.astype(np.intp) - int(classes[0])
-    codes = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
+        return np.asarray(y.astype(np.intp) - int(classes[0]))
+    codes: np.ndarray = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
     unseen = y[classes[codes] != y]
     if len(unseen):
         raise ValueError(

@@ -175,7 +175,8 @@ class RowSet:
     def matrix(self) -> np.ndarray:
         """Return the rows before the first step as an array of numbers."""
         assert self.table.matrix is not None
-        return self._taken("matrix", self.table.matrix)
+        matrix: np.ndarray = self._taken("matrix", self.table.matrix)
+        return matrix
 
     def to_host(self) -> Any:
         """Return the rows as scikit-learn takes them, in the container that the table came in or the last step gave."""
@@ -214,7 +215,7 @@ class Target(np.ndarray):
         rows = self.rows.table.set_of(numbers)
 
         def take() -> Target:
-            taken = np.asarray(self)[_stretch(numbers)].view(Target)
+            taken: Target = np.asarray(self)[_stretch(numbers)].view(Target)
             taken.rows = rows
             return taken
 

@@ -10,6 +10,7 @@ import numpy as np
 from skdist_gpu._compat.sklearn import check_sample_weight
 from skdist_gpu.data.containers import DASK, find
 from skdist_gpu.exceptions import EngineRefusal
+from skdist_gpu.protocols import DaskClient, Estimator
 
 # whose fit refuses negative weights; a test asks every estimator of scikit-learn
 _NON_NEGATIVE = frozenset({"LinearRegression"})
@@ -21,7 +22,7 @@ def is_one_number(sample_weight: Any) -> bool:
     return isinstance(sample_weight, Real) or (isinstance(sample_weight, np.ndarray) and sample_weight.ndim == 0)
 
 
-def checked_weights(estimator: Any, sample_weight: Any, X: Any) -> np.ndarray:
+def checked_weights(estimator: Estimator, sample_weight: Any, X: Any) -> np.ndarray:
     """Return weights on the host as float64, one for each row of `X`.
 
     Raises
@@ -31,7 +32,9 @@ def checked_weights(estimator: Any, sample_weight: Any, X: Any) -> np.ndarray:
     EngineRefusal
         For negative weights that it takes: what they mean is known to its own fit alone.
     """
-    weights = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=_refuses_negative(estimator))
+    weights: np.ndarray = check_sample_weight(
+        sample_weight, X, dtype=np.float64, ensure_non_negative=_refuses_negative(estimator)
+    )
     judge(estimator, extremes_of(weights))
     return weights
 
@@ -46,7 +49,7 @@ def extremes_of(block: Any) -> Extremes | None:
     return float(values.min()), float(values.max())
 
 
-def judge(estimator: Any, *extremes: Extremes | None) -> None:
+def judge(estimator: Estimator, *extremes: Extremes | None) -> None:
     """Raise what scikit-learn raises for weights of which only the extremes of blocks are known.
 
     Raises
@@ -66,7 +69,7 @@ def judge(estimator: Any, *extremes: Extremes | None) -> None:
         )
 
 
-def check_lazy_weights(estimator: Any, sample_weight: Any, client: Any = None) -> None:
+def check_lazy_weights(estimator: Estimator, sample_weight: Any, client: DaskClient | None = None) -> None:
     """Check the weights in Dask blocks; computes them once, and two numbers of each block come back."""
     import dask
 
@@ -99,5 +102,5 @@ def full_of(block: Any, value: float) -> Any:
     return find(block).place(np.full(block.shape[0], value), block)
 
 
-def _refuses_negative(estimator: Any) -> bool:
+def _refuses_negative(estimator: Estimator) -> bool:
     return type(estimator).__name__ in _NON_NEGATIVE

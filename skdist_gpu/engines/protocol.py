@@ -13,6 +13,7 @@ from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.block_method import BlockMethod
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.progress import Progress
+from skdist_gpu.protocols import Estimator
 
 if TYPE_CHECKING:
     from skdist_gpu.hardware.detect import Resources
@@ -118,27 +119,29 @@ class EngineInfo:
         MemoryError
             If memory ran out; the next candidate takes over.
         """
-        return self._module("fit").fit(job)
+        fitted: Fitted = self._module("fit").fit(job)
+        return fitted
 
     def method_class(self, device: str) -> type[BlockMethod]:
         """Return what calls a method of a fitted estimator for rows on a device, one of those in `scores`."""
-        return self._module("score").METHODS[device]
+        methods: Mapping[str, type[BlockMethod]] = self._module("score").METHODS
+        return methods[device]
 
-    def fit_seconds(self, entry: Entry, estimator: Any, info: InputInfo, resources: Resources) -> float | None:
+    def fit_seconds(self, entry: Entry, estimator: Estimator, info: InputInfo, resources: Resources) -> float | None:
         """Predict the seconds of a fit where the measured rates that are shipped do not know the engine.
 
         With ``backend="auto"`` an engine that nobody can price gives way to one whose seconds are known.
         """
         return None
 
-    def scoring_refusals(self, model: Any, method: str, info: InputInfo, device: str) -> list[str]:
+    def scoring_refusals(self, model: Estimator, method: str, info: InputInfo, device: str) -> list[str]:
         """Tell why it does not call a method of a fitted estimator for such rows from main memory.
 
         Beside what its entry says of parameters and sparse rows.
         """
         return []
 
-    def scoring_seconds(self, model: Any, method: str, info: InputInfo, device: str) -> float | None:
+    def scoring_seconds(self, model: Estimator, method: str, info: InputInfo, device: str) -> float | None:
         """Predict the seconds of such a call where the measured rates that are shipped do not know the engine."""
         return None
 
@@ -156,7 +159,7 @@ class EngineInfo:
         """Tell why it cannot take such data, beside what the entry and `reads` say."""
         return []
 
-    def why(self, entry: Entry, estimator: Any, info: InputInfo, resources: Resources) -> list[str]:
+    def why(self, entry: Entry, estimator: Estimator, info: InputInfo, resources: Resources) -> list[str]:
         """Say why it serves."""
         return [f"{self.name} supports these parameters and data"]
 
@@ -180,7 +183,7 @@ class EngineInfo:
             return resources.cluster.memory_bytes
         return resources.available_bytes
 
-    def speedup(self, estimator: Any, seconds: float, resources: Resources) -> float:
+    def speedup(self, estimator: Estimator, seconds: float, resources: Resources) -> float:
         """Return how many times faster it fits here than measured, where it shares the work among cores itself."""
         return 1.0
 

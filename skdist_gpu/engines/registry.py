@@ -6,14 +6,15 @@ engine's `info`, and imports no engine's library.
 
 from __future__ import annotations
 
+import warnings
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
-from typing import Any
+from importlib.metadata import EntryPoint, entry_points
 
 from skdist_gpu.engines.block_method import BlockMethod
 from skdist_gpu.engines.entry import Entry, catalogue_name
 from skdist_gpu.engines.protocol import ANY_PACKAGE, EngineInfo
+from skdist_gpu.protocols import Estimator
 
 # folders in skdist_gpu.engines
 BUILT_IN = (
@@ -44,8 +45,27 @@ def engines() -> dict[str, EngineInfo]:
     names.
     """
     found = [import_module(f"skdist_gpu.engines.{folder}.info").INFO for folder in BUILT_IN]
-    found += [point.load() for point in entry_points(group=ENTRY_POINTS)]
-    return {info.name: info for info in [*found, *_registered]}
+    declared = filter(None, map(_loaded, entry_points(group=ENTRY_POINTS)))
+    return {info.name: info for info in [*found, *declared, *_registered]}
+
+
+def _loaded(point: EntryPoint) -> EngineInfo | None:
+    """Return the engine that another package declares; None, with a warning, where that cannot be loaded."""
+    try:
+        info = point.load()
+        if isinstance(info, EngineInfo):
+            return info
+        reason = f"{point.value} is a {type(info).__name__} and no EngineInfo"
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+    package = point.dist.name if point.dist else "another package"
+    warnings.warn(
+        f"The engine {point.name!r} of {package} cannot be loaded: {reason}. It is left out; the other engines work. "
+        f"pip install -U {package} may mend it, pip uninstall {package} takes the engine away.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return None
 
 
 def register(info: EngineInfo) -> None:
@@ -73,7 +93,7 @@ def catalogue() -> tuple[Entry, ...]:
     return tuple(entry for _, _, entry in sorted(entries, key=lambda ranked: ranked[:2]))
 
 
-def entries_for(estimator: Any) -> tuple[Entry, ...]:
+def entries_for(estimator: Estimator) -> tuple[Entry, ...]:
     """Return the entries for an estimator, in the order of preference.
 
     A subclass of a scikit-learn class may compute anything, so only the exact class has entries.
@@ -106,7 +126,7 @@ def runs_on_workers(backend: str) -> bool:
     return all("distributed" in packages for packages in engines()[name].packages.values())
 
 
-def scoring_engines(estimator: Any, device: str) -> tuple[EngineInfo, ...]:
+def scoring_engines(estimator: Estimator, device: str) -> tuple[EngineInfo, ...]:
     """Return the engines that score a fitted estimator on a device, by rank; on the CPU the last is itself."""
     return _scoring_engines(type(estimator).__module__.partition(".")[0], device)
 
@@ -118,7 +138,7 @@ def _scoring_engines(package: str, device: str) -> tuple[EngineInfo, ...]:
     return tuple(naming[0] or naming[1])
 
 
-def method_class(estimator: Any, device: str) -> type[BlockMethod]:
+def method_class(estimator: Estimator, device: str) -> type[BlockMethod]:
     """Return the class that calls methods of a fitted estimator for rows on a device: an engine's, or the plain one."""
     return _method_class(type(estimator).__module__.partition(".")[0], device)
 

@@ -23,6 +23,7 @@ from skdist_gpu.planning.choice import choose
 from skdist_gpu.planning.cost import Prediction, predict
 from skdist_gpu.planning.memory import memory_refusals, predict_bytes
 from skdist_gpu.planning.plan import Candidate, Plan
+from skdist_gpu.protocols import Estimator
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ MOST_SHOWN = 80
 _PLACES = {"host": "in memory", "gpu": "on the GPU", "disk": "on this machine's disk", "dask": "in Dask"}
 
 
-def make_plan(estimator: Any, info: InputInfo, resources: Resources, request: Request) -> Plan:
+def make_plan(estimator: Estimator, info: InputInfo, resources: Resources, request: Request) -> Plan:
     """Judge every engine of the catalogue and choose one.
 
     Raises
@@ -78,7 +79,7 @@ def make_plan(estimator: Any, info: InputInfo, resources: Resources, request: Re
     )
 
 
-def gains_from_all_gpus(estimator: Any, info: InputInfo, request: Request, resources: Resources) -> bool:
+def gains_from_all_gpus(estimator: Estimator, info: InputInfo, request: Request, resources: Resources) -> bool:
     """Whether an engine hands the data to every GPU of a machine that has a worker on each."""
     spread = [entry for entry in entries_for(estimator) if _is_spread(entry, info, request)]
     judged = (_judge(entry, estimator, info, resources, request) for entry in spread)
@@ -99,7 +100,7 @@ def check_backend(backend: str) -> None:
         )
 
 
-def _judge(entry: Entry, estimator: Any, info: InputInfo, resources: Resources, request: Request) -> Candidate:
+def _judge(entry: Entry, estimator: Estimator, info: InputInfo, resources: Resources, request: Request) -> Candidate:
     if not matches(entry, request.backend):
         asked = f"is another model, which only backend={entry.backend!r} asks for"
         reason = asked if request.backend == "auto" else f"backend={request.backend!r} was asked for"
@@ -119,7 +120,7 @@ def _judge(entry: Entry, estimator: Any, info: InputInfo, resources: Resources, 
     )
 
 
-def _predict(entry: Entry, estimator: Any, info: InputInfo, resources: Resources) -> Prediction | None:
+def _predict(entry: Entry, estimator: Estimator, info: InputInfo, resources: Resources) -> Prediction | None:
     """Predict the seconds of a fit, with those to load the engine's libraries where they are not loaded."""
     engine = engines()[entry.backend]
     started = all(resources.packages.is_loaded(name) for name in engine.packages[entry.device])
@@ -133,7 +134,7 @@ def _predict(entry: Entry, estimator: Any, info: InputInfo, resources: Resources
 
 
 def _verdict(
-    entry: Entry, n_bytes: int | None, estimator: Any, info: InputInfo, resources: Resources, request: Request
+    entry: Entry, n_bytes: int | None, estimator: Estimator, info: InputInfo, resources: Resources, request: Request
 ) -> tuple[str, list[str]]:
     engine = engines()[entry.backend]
     refusals = [
@@ -174,13 +175,13 @@ def machine_refusals(entry: Entry, resources: Resources) -> list[str]:
     return [*refusals, *engine.machine_refusals(entry, resources)]
 
 
-def parameter_refusals(entry: Entry, estimator: Any, *, sparse: bool) -> list[str]:
+def parameter_refusals(entry: Entry, estimator: Estimator, *, sparse: bool) -> list[str]:
     """Name each parameter that an engine does not support, for dense or for sparse `X`."""
     accepts, where = (entry.accepts | entry.sparse_accepts, " for sparse X") if sparse else (entry.accepts, "")
     return [f"{what} is not supported{where}{only}" for what, only in _outside(accepts, estimator)]
 
 
-def _ignored_refusals(entry: Entry, estimator: Any, request: Request) -> list[str]:
+def _ignored_refusals(entry: Entry, estimator: Estimator, request: Request) -> list[str]:
     if request.allow_ignored:
         return []
     remedy = "set_config(allow_ignored_parameters=True) accepts that"
@@ -190,7 +191,7 @@ def _ignored_refusals(entry: Entry, estimator: Any, request: Request) -> list[st
     ]
 
 
-def _outside(allowed_values: dict[str, Allowed], estimator: Any) -> list[tuple[str, str]]:
+def _outside(allowed_values: dict[str, Allowed], estimator: Estimator) -> list[tuple[str, str]]:
     """Name each parameter whose value is not among those allowed, and those that are."""
     found = []
     for name, allowed in allowed_values.items():
@@ -215,7 +216,7 @@ def _meets(condition: Callable[[Any], bool], value: Any) -> bool:
 
 def _equals(value: Any, allowed: Any) -> bool:
     """Whether a parameter has a value that the catalogue names; an array or any other object has none of them."""
-    is_scalar = isinstance(value, (str, Number, np.bool_)) and type(value) is not bool
+    is_scalar = isinstance(value, (str, Number, np.bool_)) and not isinstance(value, bool)
     return value is allowed or (is_scalar and bool(value == allowed))
 
 
@@ -244,7 +245,7 @@ def _known_drift(entry: Entry, info: InputInfo) -> str:
     return f"its float32 sums were {difference:.1e} off scikit-learn's in float64 at {n_rows:.1e} rows"
 
 
-def _state_refusals(engine: EngineInfo, estimator: Any) -> list[str]:
+def _state_refusals(engine: EngineInfo, estimator: Estimator) -> list[str]:
     """Tell what the estimator carries beside its parameters and the engine would ignore."""
     refusals = []
     if goes_on(estimator) and not engine.continues:
@@ -285,7 +286,7 @@ def _data_refusals(engine: EngineInfo, entry: Entry, info: InputInfo, request: R
     return refusals
 
 
-def _row_number_refusals(entry: Entry, estimator: Any, info: InputInfo) -> list[str]:
+def _row_number_refusals(entry: Entry, estimator: Estimator, info: InputInfo) -> list[str]:
     n_passes = entry.numbered_passes(estimator)
     if n_passes and info.location == "dask" and info.n_samples is None:
         remedy = "compute_chunk_sizes() of a Dask array finds it"
@@ -312,7 +313,7 @@ def _is_spread(entry: Entry, info: InputInfo, request: Request) -> bool:
 
 
 def _why(
-    engine: EngineInfo, entry: Entry, estimator: Any, info: InputInfo, resources: Resources, request: Request
+    engine: EngineInfo, entry: Entry, estimator: Estimator, info: InputInfo, resources: Resources, request: Request
 ) -> list[str]:
     if entry.explicit:
         return [f"{entry.backend} was asked for: {entry.explicit}"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 from skdist_gpu.config import format_bytes
 from skdist_gpu.data.inspect import InputInfo
@@ -16,6 +15,7 @@ from skdist_gpu.planning.choice import GUESS, TIE, beside
 from skdist_gpu.planning.cost import SCORING, Prediction, predict_scoring
 from skdist_gpu.planning.plan import Candidate, Plan
 from skdist_gpu.planning.planner import describe, machine_refusals, parameter_refusals
+from skdist_gpu.protocols import Estimator
 
 # the way that cuts rows into blocks and calls the plain estimator on each, and how many rows a block has
 THREADS, BLOCK_ROWS = "threads", 8192
@@ -40,7 +40,7 @@ class Call:
         Names of its further arguments.
     """
 
-    model: Any
+    model: Estimator
     method: str
     params: tuple[str, ...] = ()
 
@@ -99,8 +99,9 @@ def _thread_refusals(call: Call, info: InputInfo, resources: Resources) -> list[
         refusals.append(f"fewer than {4 * BLOCK_ROWS} rows make too few blocks")
     if call.params:
         refusals.append(f"the arguments {', '.join(call.params)} may belong to single rows")
-    if getattr(call.model, "n_jobs", None) is not None:
-        refusals.append(f"n_jobs={call.model.n_jobs} says how many cores the estimator takes")
+    n_jobs = getattr(call.model, "n_jobs", None)
+    if n_jobs is not None:
+        refusals.append(f"n_jobs={n_jobs} says how many cores the estimator takes")
     return refusals
 
 

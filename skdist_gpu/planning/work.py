@@ -7,11 +7,11 @@ an algorithm has is its form; how fast they go on an engine is measured (:mod:`s
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from skdist_gpu.data.inspect import InputInfo
+from skdist_gpu.protocols import Estimator
 
 # what each term counts, in its unit
 TERMS = {
@@ -89,7 +89,7 @@ def form_of(estimator: str) -> str:
     return _FORMS_BY_NAME.get(estimator, "passes")
 
 
-def amounts(estimator: Any, info: InputInfo, *, to_device: bool = False) -> dict[str, float] | None:
+def amounts(estimator: Estimator, info: InputInfo, *, to_device: bool = False) -> dict[str, float] | None:
     """Return how much of each term a fit of `estimator` to such data is; None where the shape is not known.
 
     Parameters
@@ -129,7 +129,7 @@ def amounts(estimator: Any, info: InputInfo, *, to_device: bool = False) -> dict
     }
 
 
-def _repeats(estimator: Any) -> float:
+def _repeats(estimator: Estimator) -> float:
     """Return how often an algorithm does its work over: trees, or clusters × starts, or folds × penalties."""
     trees = _number(estimator, "n_estimators", "max_iter" if hasattr(estimator, "max_leaf_nodes") else "")
     clusters = _number(estimator, "n_clusters") or (
@@ -141,7 +141,7 @@ def _repeats(estimator: Any) -> float:
     return max(1.0, trees) * max(1.0, clusters * max(1.0, _number(estimator, "n_init"))) * max(1.0, folds)
 
 
-def _number(estimator: Any, *names: str) -> float:
+def _number(estimator: Estimator, *names: str) -> float:
     """Return the first of these parameters that is a number, or the length of the first that is a list; else 0."""
     for name in names:
         value = getattr(estimator, name, None)
@@ -152,13 +152,13 @@ def _number(estimator: Any, *names: str) -> float:
     return 0.0
 
 
-def _depth(estimator: Any, log_n: float) -> float:
+def _depth(estimator: Estimator, log_n: float) -> float:
     """Return how deep trees grow: those that a parameter does not stop, until their leaves hold few rows."""
     stopped = _number(estimator, "max_depth") if hasattr(estimator, "min_weight_fraction_leaf") else 0.0
     return min(stopped, log_n) if stopped else log_n
 
 
-def _features_of_a_split(estimator: Any, d: int) -> float:
+def _features_of_a_split(estimator: Estimator, d: int) -> float:
     """Return how many features a tree looks at to split a node, by scikit-learn's `max_features`."""
     wanted = getattr(estimator, "max_features", None)
     if isinstance(wanted, str) and wanted == "sqrt":
@@ -182,7 +182,7 @@ _SCORED_AS = {
 _KEPT = ("support_", "estimators_", "cluster_centers_", "means_", "X_fit_", "X_train_", "core_sample_indices_")
 
 
-def kept_size(model: Any) -> int:
+def kept_size(model: Estimator) -> int:
     """Return how many rows, support vectors, trees or clusters a fitted model keeps; 1 where it sums them up.
 
     Examples

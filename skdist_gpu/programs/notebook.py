@@ -8,7 +8,7 @@ from skdist_gpu.programs.calls import Profile
 from skdist_gpu.programs.install import install, installed
 
 
-def load(shell: Any) -> None:
+def extend(shell: Any) -> None:
     """Install, and add the magic to a notebook's shell."""
     install()
 

@@ -11,12 +11,16 @@ import dask
 import numpy as np
 
 from skdist_gpu._compat.dask import example_rows, meta_of
-from skdist_gpu.data.containers import GPU, container_of
-from skdist_gpu.data.convert import aligned, place_like
+from skdist_gpu.data.blocks import take_rows
+from skdist_gpu.data.containers import FRAMES, GPU, container_of, find
+from skdist_gpu.data.convert import aligned, place_like, to_host
 from skdist_gpu.data.examples import with_categories_of
 from skdist_gpu.data.text import with_nan_in_text
 from skdist_gpu.engines.block_method import BlockMethod
 from skdist_gpu.scoring.methods import apply_to_block, column_names
+
+# the empty result of a method of which no more is known
+ANYTHING = np.empty(0, dtype=object)
 
 
 def map_rows(function: BlockMethod, X: Any) -> Any:
@@ -33,7 +37,7 @@ def map_rows(function: BlockMethod, X: Any) -> Any:
         return _map_array(function, X, margin)
     like = with_nan_in_text(meta_of(X))
     if like is not meta_of(X):
-        X = X.map_partitions(with_nan_in_text, meta=like)
+        X = find(X).map_lazily(X, with_nan_in_text, like)
     return _map_frame(function, X, margin)
 
 
@@ -45,30 +49,14 @@ def _shared(function: BlockMethod) -> Any:
 
 
 def _map_array(function: BlockMethod, X: Any, margin: Any) -> Any:
-    if X.ndim > 1 and X.numblocks[1] > 1:
-        X = X.rechunk({1: -1})
     example = np.zeros((1, *X.shape[1:]), dtype=X.dtype)
     if container_of(meta_of(X)) == "scipy.sparse":
         example = type(meta_of(X))(example)
     empty = _empty(function, with_categories_of(function.estimator, example), meta_of(X))
     if not isinstance(empty, (list, tuple)):
-        return _map_blocks(_score, X, empty, margin, function=_shared(function), empty=empty)
-    whole = _map_blocks(_score, X, np.empty(0, dtype=object), function=_shared(function), empty=empty)
-    return type(empty)(_map_blocks(_pick, whole, part, i=i) for i, part in enumerate(empty))
-
-
-def _map_blocks(score: Any, X: Any, like: Any, margin: Any = None, **options: Any) -> Any:
-    """Return the Dask array of ``score(block)``; `map_blocks` would copy each block to drop its second axis."""
-    from dask.array import blockwise
-
-    axes = ("rows", *(f"column {i}" for i in range(1, like.ndim)))
-    inputs = [X, ("rows", *(f"feature {i}" for i in range(1, X.ndim)))]
-    if margin is not None:
-        margin = margin if container_of(margin) == "dask.array" else margin.to_dask_array()
-        margin = margin.rechunk({1: -1}) if margin.ndim > 1 else margin
-        inputs += [margin, ("rows", *(f"margin {i}" for i in range(1, margin.ndim)))]
-    options |= {"new_axes": dict(zip(axes[1:], like.shape[1:], strict=True)), "dtype": like.dtype, "meta": like}
-    return blockwise(score, axes, *inputs, concatenate=None, align_arrays=False, **options)
+        return find(X).map_lazily(X, _score, empty, margin, model=_shared(function), empty=empty)
+    whole = find(X).map_lazily(X, _score, ANYTHING, model=_shared(function), empty=empty)
+    return type(empty)(find(whole).map_lazily(whole, _pick, part, i=i) for i, part in enumerate(empty))
 
 
 def _empty(function: BlockMethod, example: Any, like: Any) -> Any:
@@ -88,28 +76,19 @@ def _no_rows(result: Any, like: Any) -> Any:
     return result[:0]
 
 
-def _score(block: Any, margin: Any = None, *, function: BlockMethod, empty: Any) -> Any:
+def _score(block: Any, margin: Any = None, *, model: BlockMethod, empty: Any) -> Any:
     """Score one block of an array."""
-    block, margin = _only(block), _only(margin)
     if not block.shape[0]:
         return empty  # scikit-learn raises on a block without rows
-    result = apply_to_block(function if margin is None else function.with_margin(margin), block)
+    result = apply_to_block(model if margin is None else model.with_margin(margin), block)
     if isinstance(result, (list, tuple)):
         return type(result)(_as(part, like) for part, like in zip(result, empty, strict=True))
     return _as(result, empty)
 
 
-def _only(block: Any) -> Any:
-    """Return a block out of the lists in which Dask gives blocks along an axis that the result has not."""
-    while isinstance(block, list):
-        [block] = block
-    return block
-
-
 def _as(result: Any, empty: Any) -> Any:
     """Return an array of the dtype that was promised; `set_output` may have made a frame."""
-    if hasattr(result, "iloc"):
-        result = result.to_numpy()
+    result = to_host(result).to_numpy() if container_of(result) in FRAMES else result
     return result.astype(empty.dtype, copy=False) if empty.dtype.kind in "biuf" else result
 
 
@@ -125,19 +104,15 @@ def _map_frame(function: BlockMethod, X: Any, margin: Any) -> Any:
     result = apply_to_block(function, example)
     if container_of(result) == "scipy.sparse":
         return _sparse_blocks(function, X, result[:0])
-    options = {"function": _shared(function), "enforce_metadata": False}
     if not isinstance(result, (list, tuple)):
         frame = partial(_frame, columns=column_names(function))
-        empty = frame(result, example).iloc[:0]
+        empty = take_rows(frame(result, example), slice(0))
         score = partial(_score_frame, frame=frame, empty=empty)
-        margins = [] if margin is None else [_as_frame(margin)]
-        return X.map_partitions(score, *margins, meta=empty, align_dataframes=False, **options)
-    empties = type(result)(_frame(part, example, None).iloc[:0] for part in result)
+        return find(X).map_lazily(X, score, empty, margin, model=_shared(function))
+    empties = type(result)(take_rows(_frame(part, example, None), slice(0)) for part in result)
     score = partial(_score_frame, frame=partial(_frames, columns=None), empty=empties)
-    whole = X.map_partitions(score, meta=(None, object), **options)
-    return type(result)(
-        whole.map_partitions(_pick, i, meta=empty, enforce_metadata=False) for i, empty in enumerate(empties)
-    )
+    whole = find(X).map_lazily(X, score, ANYTHING, model=_shared(function))
+    return type(result)(find(whole).map_lazily(whole, _pick, empty, i=i) for i, empty in enumerate(empties))
 
 
 def _sparse_blocks(function: BlockMethod, X: Any, empty: Any) -> Any:
@@ -145,15 +120,9 @@ def _sparse_blocks(function: BlockMethod, X: Any, empty: Any) -> Any:
     from dask.array import concatenate, from_delayed
 
     model, score = _shared(function), dask.delayed(_score, pure=True)
-    blocks = [score(block, function=model, empty=empty) for block in X.to_delayed(optimize_graph=False)]
+    blocks = [score(block, model=model, empty=empty) for block in find(X).delayed_blocks(X)]
     shape = (np.nan, empty.shape[1])
     return concatenate([from_delayed(block, shape, dtype=empty.dtype, meta=empty) for block in blocks])
-
-
-def _as_frame(margin: Any) -> Any:
-    from dask.dataframe import from_dask_array
-
-    return from_dask_array(margin) if container_of(margin) == "dask.array" else margin
 
 
 def as_named_frame(result: Any, estimator: Any) -> Any:
@@ -175,14 +144,14 @@ def as_named_frame(result: Any, estimator: Any) -> Any:
     return from_dask_array(result, columns=None if names is None else list(names))
 
 
-def _score_frame(block: Any, margin: Any = None, *, function: BlockMethod, frame: Any, empty: Any) -> Any:
-    function = function if margin is None else function.with_margin(margin.values)
-    return frame(apply_to_block(function, block), block) if len(block) else empty
+def _score_frame(block: Any, margin: Any = None, *, model: BlockMethod, frame: Any, empty: Any) -> Any:
+    model = model if margin is None else model.with_margin(margin.values)
+    return frame(apply_to_block(model, block), block) if len(block) else empty
 
 
 def _frame(result: Any, block: Any, columns: Any) -> Any:
     """Give a result the index, and the library, of the block it was computed from."""
-    if hasattr(result, "iloc"):  # set_output made a frame already
+    if container_of(result) in FRAMES:  # set_output made a frame already
         return result
     library = sys.modules["cudf" if container_of(block) in GPU else "pandas"]
     if result.ndim == 1:

@@ -80,10 +80,9 @@ def scored_batches(
         method = function if margin is None else function.with_margin(batch.column(margin).to_numpy())
         return batch, method(rows.to_numpy() if known is None else rows)
 
-    batches = (batch for batch in read_batches(source, columns, n_rows) if batch.num_rows)
-    results = in_threads(score, batches, joblib.cpu_count())
+    results = in_threads(score, read_batches(source, columns, n_rows), joblib.cpu_count())
     while True:
-        # between batches the reader computes, too, and BLAS is the reader's again
+        # between batches the caller computes, too, and BLAS is the caller's again
         with one_blas_thread():
             scored = next(results, None)
         if scored is None:

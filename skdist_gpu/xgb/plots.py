@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from skdist_gpu._compat.matplotlib import axes_or_new
+
 
 class XGBoostPlots:
     """Methods that draw what the rounds and the trees tell."""
@@ -29,7 +31,7 @@ class XGBoostPlots:
         ImportError
             Without matplotlib.
         """
-        axes = _axes(ax)
+        axes = axes_or_new(ax)
         scores = self._fitted().get_booster().get_score(importance_type=importance_type)  # type: ignore[attr-defined]
         best = sorted(scores.items(), key=lambda item: item[1])[-max_num_features:]
         axes.barh([name for name, _ in best], [score for _, score in best])
@@ -63,7 +65,7 @@ class XGBoostPlots:
             raise ValueError(
                 "There is no evaluation to draw: fit had neither eval_set nor validation_fraction. Fit again with one."
             )
-        axes = _axes(ax)
+        axes = axes_or_new(ax)
         for data, metrics in history.items():
             name = metric or list(metrics)[-1]
             axes.plot(range(len(metrics[name])), metrics[name], label=data)
@@ -73,16 +75,3 @@ class XGBoostPlots:
         axes.set(xlabel="round", ylabel=name, title="Evaluation")
         axes.legend()
         return axes
-
-
-def _axes(ax: Any) -> Any:
-    if ax is not None:
-        return ax
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            f"A plot needs matplotlib, which cannot be imported here ({error}). Nothing was drawn. Install it with: "
-            "pip install matplotlib"
-        ) from error
-    return plt.subplots()[1]

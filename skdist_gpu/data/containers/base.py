@@ -108,6 +108,14 @@ class Container:
         """Return one of Dask's delayed objects for each block of rows, with all columns."""
         raise TypeError(f"{type(data).__name__} has no lazy blocks.")
 
+    def map_lazily(self, data: Any, function: Any, like: Any, beside: Any = None, **options: Any) -> Any:
+        """Return a lazy collection of what a function gives for each block of rows.
+
+        The function takes a block of `data`, one of `beside` if that is given, and the options. `like` is what it
+        gives for no rows; an empty array of objects stands for anything.
+        """
+        raise TypeError(f"{type(data).__name__} has no lazy blocks.")
+
     def map_rows(self, data: Any, function: Any, *arguments: Any) -> Any:
         """Return a lazy number for each row, by a function of a block."""
         raise TypeError(f"{type(data).__name__} has no lazy blocks.")

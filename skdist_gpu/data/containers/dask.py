@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -38,13 +39,24 @@ class DaskArray(Container):
 
     def delayed_blocks(self, data: Any) -> list[Any]:
         """Return one delayed object for each block of rows, with all columns."""
-        if data.ndim == 2 and data.numblocks[1] > 1:
-            data = data.rechunk({1: -1})
-        return list(data.to_delayed(optimize_graph=False).ravel())
+        return list(_with_whole_rows(data).to_delayed(optimize_graph=False).ravel())
+
+    def map_lazily(self, data: Any, function: Any, like: Any, beside: Any = None, **options: Any) -> Any:
+        """Return a lazy array; Dask's `map_blocks` would copy each block to drop its second axis."""
+        from dask.array import blockwise
+
+        axes = ("rows", *(f"column {i}" for i in range(1, like.ndim)))
+        inputs = [_with_whole_rows(data), ("rows", *(f"feature {i}" for i in range(1, data.ndim)))]
+        if beside is not None:
+            beside = _with_whole_rows(beside if isinstance(find(beside), DaskArray) else beside.to_dask_array())
+            inputs += [beside, ("rows", *(f"beside {i}" for i in range(1, beside.ndim)))]
+        options |= {"new_axes": dict(zip(axes[1:], like.shape[1:], strict=True)), "dtype": like.dtype, "meta": like}
+        call = partial(_called_with_blocks, function, [array.ndim for array in inputs[::2]])
+        return blockwise(call, axes, *inputs, concatenate=None, align_arrays=False, **options)
 
     def map_rows(self, data: Any, function: Any, *arguments: Any) -> Any:
         """Return a lazy number for each row, by a function of a block."""
-        data = data.rechunk({1: -1}) if data.ndim == 2 else data
+        data = _with_whole_rows(data)
         return data.map_blocks(function, *arguments, drop_axis=1 if data.ndim == 2 else None, dtype=np.float64)
 
     def first_column(self, data: Any) -> Any:
@@ -74,13 +86,23 @@ class DaskFrame(Container):
         return find(example_of(data)).name
 
     def block_sizes(self, data: Any) -> tuple[int | None, ...]:
-        return (None,) * data.npartitions
+        return (None,) * int(data.npartitions)
 
     def to_host(self, data: Any) -> Any:
         return block_to_host(data.compute())
 
     def first_rows(self, data: Any, n: int) -> Any:
         return block_to_host(data.head(n, npartitions=-1))
+
+    def map_lazily(self, data: Any, function: Any, like: Any, beside: Any = None, **options: Any) -> Any:
+        """Return a lazy frame or column."""
+        from dask.dataframe import from_dask_array
+
+        others = [] if beside is None else [from_dask_array(beside) if isinstance(find(beside), DaskArray) else beside]
+        meta = (None, like.dtype) if isinstance(like, np.ndarray) else like
+        return data.map_partitions(
+            function, *others, meta=meta, align_dataframes=False, enforce_metadata=False, **options
+        )
 
     def map_rows(self, data: Any, function: Any, *arguments: Any) -> Any:
         """Return a lazy number for each row, by a function of a block."""
@@ -115,6 +137,22 @@ class DaskSeries(DaskFrame):
 
     def dtypes(self, data: Any) -> list[str]:
         return [numpy_name(data.dtype)]
+
+
+def _with_whole_rows(data: Any) -> Any:
+    """Return an array whose blocks have all columns."""
+    return data.rechunk({1: -1}) if data.ndim > 1 and data.numblocks[1] > 1 else data
+
+
+def _called_with_blocks(function: Any, n_axes: list[int], *blocks: Any, **options: Any) -> Any:
+    """Call a function of blocks; Dask gives each in a list for each axis that the result has not."""
+    return function(*(_out_of_lists(*pair) for pair in zip(blocks, n_axes, strict=True)), **options)
+
+
+def _out_of_lists(block: Any, n_axes: int) -> Any:
+    for _ in range(n_axes - 1):
+        [block] = block
+    return block
 
 
 def example_of(data: Any) -> Any:

@@ -19,7 +19,7 @@ from skdist_gpu._compat.sklearn import handle_zeros, learn_categories
 from skdist_gpu._compat.sklearn_learned import remember_no_infrequent
 from skdist_gpu.data.containers import GPU, container_of
 from skdist_gpu.data.convert import to_host
-from skdist_gpu.engines.reductions.core.stand_in import keep_learned, learn_from
+from skdist_gpu.engines.reductions.core.learned import keep_learned, learn_from
 from skdist_gpu.exceptions import EngineRefusal
 
 

@@ -17,7 +17,7 @@ from skdist_gpu.data.convert import to_host, to_pandas
 from skdist_gpu.data.dataset import is_read_from_files, read_all, table_of
 from skdist_gpu.data.fragments import require_columns
 from skdist_gpu.engines.protocol import FitJob
-from skdist_gpu.engines.xgboost.stand_in import replace_by_xgboost
+from skdist_gpu.engines.xgboost.gradient_boosting import replace_by_xgboost
 from skdist_gpu.exceptions import EngineRefusal
 
 CHECKS: dict[str, Any] = {

@@ -16,8 +16,8 @@ from sklearn.utils import check_array
 
 from skdist_gpu._compat.sklearn import learn_categories, smallest_of, value_mask
 from skdist_gpu.engines.reductions.columns.columns import total
+from skdist_gpu.engines.reductions.core.learned import keep_learned, learn_from
 from skdist_gpu.engines.reductions.core.protocol import Passes
-from skdist_gpu.engines.reductions.core.stand_in import keep_learned, learn_from
 from skdist_gpu.engines.reductions.entries import DENSE, everywhere, on_host
 
 Counts = tuple[np.ndarray, np.ndarray]

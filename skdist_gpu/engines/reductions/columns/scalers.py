@@ -20,8 +20,8 @@ from skdist_gpu.engines.reductions.columns.columns import (
     extrema,
     total,
 )
+from skdist_gpu.engines.reductions.core.learned import learn_from
 from skdist_gpu.engines.reductions.core.protocol import Passes
-from skdist_gpu.engines.reductions.core.stand_in import learn_from
 from skdist_gpu.engines.reductions.entries import DENSE, SPARSE_BLOCKS, everywhere
 
 
