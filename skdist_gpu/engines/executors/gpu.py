@@ -84,11 +84,19 @@ class GpuExecutor(OnGpus):
 
     Data on the host are copied by several threads into pinned memory and from there to the device,
     while the block before is computed. Blocks stay on the device for the next pass as long as
-    memory allows. Blocks of files are sent by the threads that read them.
+    memory allows, from the first pass on where `several_passes` are foreseen. Blocks of files are sent by the
+    threads that read them.
     """
 
     def __init__(
-        self, X: Any, y: Any, sample_weight: Any, n_cores: int, memory_budget: int | None, progress: Progress
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        n_cores: int,
+        memory_budget: int | None,
+        progress: Progress,
+        several_passes: bool = False,
     ) -> None:
         super().__init__(X, n_cores, progress)
         self.parts = [part for part in (X, y, sample_weight) if part is not None]
@@ -103,7 +111,8 @@ class GpuExecutor(OnGpus):
             self.stream = FileStream(self.table, min(FILE_THREADS, n_cores), min(MOST_AHEAD, n_cores))
         elif not self.resident:
             with cupy.cuda.using_allocator(POOL.malloc):
-                self.stream = HostStream(self.parts, self.step, min(MOST_THREADS, n_cores), memory_budget)
+                n_threads = min(MOST_THREADS, n_cores)
+                self.stream = HostStream(self.parts, self.step, n_threads, memory_budget, several_passes)
 
     def totals(self, reduction: Reduction, bounds: Sequence[int]) -> list[Any]:
         """Return the total of each part between the bounds; of what was read before the executor was stopped."""

@@ -74,9 +74,18 @@ class HostStream:
         Threads that copy.
     memory_budget : int or None
         Bytes that may be taken on the device; None for what is free.
+    several_passes : bool
+        Whether more than one pass is foreseen, so that the first one keeps what it brings.
     """
 
-    def __init__(self, parts: list[np.ndarray], step: int, n_threads: int, memory_budget: int | None) -> None:
+    def __init__(
+        self,
+        parts: list[np.ndarray],
+        step: int,
+        n_threads: int,
+        memory_budget: int | None,
+        several_passes: bool = False,
+    ) -> None:
         self.parts, self.n_rows = parts, parts[0].shape[0]
         self.step = min(step, self.n_rows)
         self.starts = range(0, self.n_rows, self.step)
@@ -87,7 +96,7 @@ class HostStream:
         in_work = N_BUFFERS * block_bytes + 4 * 8 * self.step * (parts[0].shape[1] + 1)
         self.n_cached = max(0, int(0.9 * free) - in_work) // max(1, block_bytes)
         self.cache: dict[int, list[Any]] = {}
-        self.n_passes = 0
+        self.n_passes = int(several_passes)
         # no more threads than there are pieces to carry
         self.n_threads = min(n_threads, -(-row_bytes * self.n_rows // CARRIED_BYTES))
         self.carriers = SimpleQueue[_Carrier]()

@@ -34,6 +34,7 @@ class GpusExecutor(OnGpus):
         n_cores: int,
         memory_budget: int | None,
         progress: Progress,
+        several_passes: bool,
         n_gpus: int,
     ) -> None:
         super().__init__(X, n_cores, progress)
@@ -44,7 +45,7 @@ class GpusExecutor(OnGpus):
 
         def make(device: Any, share: tuple[Any, Any, Any]) -> GpuExecutor:
             with device:
-                return GpuExecutor(*share, each, memory_budget, _Share(progress))
+                return GpuExecutor(*share, each, memory_budget, _Share(progress), several_passes)
 
         with ThreadPoolExecutor(len(shares)) as pool:
             self.executors = list(pool.map(make, self.devices, shares))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from skdist_gpu.engines.executors import column_kernels, gram_kernels, lloyd_kernels, score_kernels
+from skdist_gpu.engines.reductions.behind import BehindSteps
 from skdist_gpu.engines.reductions.columns.columns import Together
 from skdist_gpu.engines.reductions.columns.quantiles import SortReduction
 from skdist_gpu.engines.reductions.core.moments import MomentsReduction
@@ -13,6 +14,8 @@ from skdist_gpu.engines.reductions.core.sample import OverviewReduction
 
 def map_block(reduction: Any, X: Any, y: Any, sample_weight: Any) -> Any:
     """Return what a block on the GPU contributes: by a kernel where there is one, else by the reduction's own map."""
+    if type(reduction) is BehindSteps:
+        return map_block(reduction.reduction, *reduction.arguments(X, y, sample_weight))
     if score_kernels.has_kernel(reduction, X, y):
         return score_kernels.map_rows(reduction, X, y, sample_weight)
     if lloyd_kernels.has_kernel(reduction, X):
