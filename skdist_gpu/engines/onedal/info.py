@@ -88,6 +88,8 @@ ENTRIES: tuple[Entry, ...] = (
     ),
 )
 
+# whose rows make a model at any time, whoever fitted them
+NEIGHBOURS = ("KNeighborsClassifier", "KNeighborsRegressor", "NearestNeighbors")
 # methods that its models score with
 SCORED = {
     "RandomForestClassifier": ("predict", "predict_proba"),
@@ -98,6 +100,7 @@ SCORED = {
     "NuSVR": ("predict",),
     "KNeighborsClassifier": ("predict", "predict_proba"),
     "KNeighborsRegressor": ("predict",),
+    "NearestNeighbors": ("kneighbors",),
     "LocalOutlierFactor": ("predict", "decision_function", "score_samples"),
 }
 
