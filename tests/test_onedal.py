@@ -190,7 +190,7 @@ def test_neighbours_vote_as_scikit_learns(weights):
 )
 def test_neighbours_of_any_fit_are_searched_by_onedal(estimator, method, target):
     rows = np.random.default_rng(0).normal(size=(600, 20))
-    many = np.tile(rows, (20, 1)) + 0.1
+    many = np.tile(rows, (60, 1)) + 0.1
     model = autoscale(clone(estimator), backend="sklearn").fit(rows, target)
     assert model.plan(many, method=method).chosen.name == "onedal:cpu"
     found = getattr(model, method)(many)
@@ -203,7 +203,7 @@ def test_neighbours_of_any_fit_are_searched_by_onedal(estimator, method, target)
 def test_neighbours_of_several_targets_are_scikit_learns():
     rows = np.random.default_rng(0).normal(size=(600, 20))
     model = autoscale(KNeighborsRegressor(), backend="sklearn").fit(rows, np.stack([YR, -YR], axis=1))
-    many = np.tile(rows, (20, 1)) + 0.1
+    many = np.tile(rows, (60, 1)) + 0.1
     np.testing.assert_allclose(model.predict(many), model.estimator_.predict(many))
 
 
