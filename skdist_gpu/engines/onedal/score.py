@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import joblib
@@ -35,8 +36,9 @@ class OneDALMethod(BlockMethod):
 
     def _model(self) -> Any:
         """Return oneDAL's model, unless the estimator has changed since the fit; None where it has none."""
-        make = index_of if type(self.estimator).__name__ in NEIGHBOURS else lambda estimator: None
-        return self.copies.get("onedal", FittedState(self.estimator), lambda: make(self.estimator))
+        made_anew = type(self.estimator).__name__ in NEIGHBOURS
+        make = partial(index_of, self.estimator) if made_anew else lambda: None
+        return self.copies.get("onedal", FittedState(self.estimator), make)
 
 
 def index_of(estimator: Any) -> Any:
