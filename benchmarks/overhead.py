@@ -1,6 +1,6 @@
-"""Measure what the wrapper costs on small data: one row predicted, and the fixed cost of a fit.
+"""Measure what the wrapper costs on small data: a row predicted, the fixed cost of a fit, a plan, and the import.
 
-The fits are scikit-learn's own, so what they take more is the wrapper's: its clones, checks and plan.
+The fits are scikit-learn's and XGBoost's own, so what they take more is the wrapper's: its clones, checks and plan.
 
 python benchmarks/overhead.py [--load TEXT] [--output FILE]
 """
@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import argparse
 import pathlib
+import subprocess
+import sys
 import timeit
 
+import dask.dataframe as dd
 import numpy as np
+import pandas as pd
 from measure import save
 from sklearn.base import clone
 from sklearn.decomposition import PCA
@@ -19,17 +23,19 @@ from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.naive_bayes import GaussianNB
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
+from xgboost import XGBRegressor
 
 from skdist_gpu import autoscale
 
-N_ROWS, N_COLUMNS = 200, 10
-FITTED = (LinearRegression(), Ridge(), StandardScaler(), PCA(3), GaussianNB())
-CALLS, REPEATS = 50, 21
+N_ROWS, N_COLUMNS, N_PARTITIONS = 1000, 10, 10_000
+FITTED = (LinearRegression(), Ridge(), StandardScaler(), PCA(3), GaussianNB(), XGBRegressor(n_estimators=3, n_jobs=1))
+CALLS, REPEATS = 20, 31
+IMPORTS = {"plain": "import sklearn.base", "wrapped": "import skdist_gpu"}
 
 
-def microseconds(plain, wrapped):
+def microseconds(plain, wrapped, calls=CALLS, repeats=REPEATS):
     """Return the shortest times of two functions, called in turn so that other load meets both."""
-    pairs = [[timeit.timeit(f, number=CALLS) / CALLS * 1e6 for f in (plain, wrapped)] for _ in range(REPEATS)]
+    pairs = [[timeit.timeit(f, number=calls) / calls * 1e6 for f in (plain, wrapped)] for _ in range(repeats)]
     plain_us, wrapped_us = np.min(pairs, axis=0).round(1).tolist()
     return {"plain_us": plain_us, "wrapped_us": wrapped_us, "overhead_us": round(wrapped_us - plain_us, 1)}
 
@@ -48,10 +54,23 @@ def measured():
             return clone(estimator).fit(X, y)
 
         def wrapped(estimator=estimator):
-            return autoscale(estimator, backend="sklearn").fit(X, y)
+            return autoscale(estimator, backend=type(estimator).__module__.partition(".")[0]).fit(X, y)
 
         what = f"fit {N_ROWS} × {N_COLUMNS}"
         yield {"what": what, "estimator": type(estimator).__name__, **microseconds(plain, wrapped)}
+    frame = dd.from_pandas(pd.DataFrame(np.zeros((N_PARTITIONS, N_COLUMNS))), npartitions=N_PARTITIONS)
+    for place, rows, repeats in (("in memory", X, REPEATS), (f"Dask frame, {frame.npartitions} partitions", frame, 5)):
+        wrapper = autoscale(Ridge())
+        wrapper.plan(rows)
+        calls = CALLS if rows is X else 1
+        best = min(timeit.repeat(lambda w=wrapper, rows=rows: w.plan(rows), number=calls, repeat=repeats)) / calls
+        yield {"what": f"plan, {place}", "estimator": "Ridge", "wrapped_us": round(best * 1e6, 1)}
+
+    def imports(name):
+        return lambda: subprocess.run([sys.executable, "-c", IMPORTS[name]], check=True)
+
+    times = microseconds(imports("plain"), imports("wrapped"), calls=1, repeats=4)
+    yield {"what": "import skdist_gpu, beside sklearn.base", "estimator": "", **times}
 
 
 def main():

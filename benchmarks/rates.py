@@ -1,8 +1,7 @@
-"""Measure what each engine takes on many workloads, and fit to it the rates that plans are made with.
+"""Fit to measured seconds the rates that plans are made with.
 
-python benchmarks/rates.py measure NAME … [--containers numpy csr] [--engines cpu gpu] [--seconds 1] >> FILE.jsonl
-python benchmarks/rates.py score NAME … [--ways plain threads device] >> FILE.jsonl
-python benchmarks/rates.py fit FILE.jsonl --name "2 cores" [--gpu NAME] --output skdist_gpu/planning/rates/FILE.json
+python benchmarks/timings.py fit FILE.jsonl …          (measures)
+python benchmarks/rates.py FILE … --name "2 cores" --cores 2 [--gpu NAME] [--all] [--probes FILE] --output FILE.json
 
 A third of the workloads is kept out of the fit, and how well they are predicted is printed apart.
 """
@@ -13,9 +12,7 @@ import argparse
 import csv
 import hashlib
 import json
-import os
 import pathlib
-import sys
 import time
 import warnings
 from collections import defaultdict
@@ -24,156 +21,13 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import nnls
-from threadpoolctl import threadpool_limits
-from workloads import DENSE, FAMILIES, SPARSE, TAKE_SPARSE, Family, in_container, make_rows
+from workloads import FAMILIES
 
 # how much the rates of all estimators of a form weigh beside the measurements of one
 PRIOR = 0.1
 # seconds per byte from main memory to the GPU, by engine: 10 GB in 0.28 s by `least_squares.py gpu`, for cuML 1 s more
 # than from the GPU by `few_pass.py gpu`; a shared machine's copies of little are too uneven to be fitted
 COPY = {"reductions:gpu": 2.8e-11, "cuml:gpu": 1e-10, "xgboost:gpu": 1e-10, "device": 1e-10}
-CACHE = pathlib.Path("/dev/shm/skdist_gpu_rates")
-SCORED = (1_000, 10_000, 100_000, 1_000_000)
-
-
-def rows_of(family: Family, n: int, d: int, density: float) -> tuple[Any, Any]:
-    """Return rows and target, kept in shared memory from one process to the next."""
-    if density:
-        return make_rows(family, n, d, density)
-    CACHE.mkdir(exist_ok=True)
-    path = CACHE / f"{n}x{d}{family.target}{family.positive}"
-    try:
-        X, y = np.load(f"{path}.npy"), np.load(f"{path}.y.npy")
-    except (OSError, ValueError, EOFError):
-        X, y = make_rows(family, n, d)
-        y = np.zeros(0) if y is None else y
-        for name, values in ((f"{path}.npy", X), (f"{path}.y.npy", y)):
-            np.save(f"{name}.{os.getpid()}.npy", values)
-            os.replace(f"{name}.{os.getpid()}.npy", name)
-    return X, y if len(y) else None
-
-
-def wait() -> None:
-    """Wait until the GPU is done, if there is one in use."""
-    cupy = sys.modules.get("cupy")
-    if cupy is not None:
-        cupy.cuda.runtime.deviceSynchronize()
-
-
-def shortest(call: Any, limit: float) -> tuple[float, Any]:
-    """Return the shortest time of up to three calls, and the last result."""
-    best, spent, result = float("inf"), 0.0, None
-    for _ in range(3):
-        start = time.perf_counter()
-        result = call()
-        wait()
-        seconds = time.perf_counter() - start
-        best, spent = min(best, seconds), spent + seconds
-        if spent > limit / 2:
-            break
-    return best, result
-
-
-def measure(options: argparse.Namespace) -> None:
-    """Print a line of JSON for each workload × engine × number of threads."""
-    from skdist_gpu import autoscale
-
-    for name in options.names:
-        family = FAMILIES[name]
-        known: dict[tuple[str, str], list[tuple[int, int, float]]] = defaultdict(list)  # rows, columns, seconds
-        for container in options.containers:
-            if container == "csr" and name not in TAKE_SPARSE:
-                continue
-            shapes = SPARSE if container == "csr" else [(n, d, 0.0) for n, d in DENSE]
-            for n, d, density in sorted(shapes, key=lambda s: s[0] * s[1] * (s[2] or 1) * min(s[:2]) ** 0.5):
-                if n * d > options.most_values:
-                    continue
-                X, y = in_container(*rows_of(family, n, d, density), container)
-                plan = autoscale(family.make()).plan(X, y)
-                engines = [c.name for c in plan.candidates if c.verdict != "refused"]
-                engines = [e for e in engines if e.partition(":")[2] in options.engines]
-                for engine in [f"{e}@1" for e in engines if e == "sklearn:cpu"] + engines:
-                    measured = known[container, engine]
-                    smaller = [
-                        (n * d / (rows * columns)) ** 0.9 * took
-                        for rows, columns, took in measured
-                        if rows <= n and columns <= d and took > 0.02
-                    ]
-                    if max(smaller, default=0) > options.seconds:
-                        continue
-                    row = {"estimator": name, "container": container, "rows": n, "columns": d, "density": density}
-                    row |= {"method": "fit", "engine": engine, "cores": len(os.sched_getaffinity(0))}
-                    backend = engine.partition("@")[0]
-
-                    def fit(X: Any = X, y: Any = y, backend: str = backend, family: Family = family) -> Any:
-                        return autoscale(family.make(), backend=backend, fallback="raise").fit(X, y)
-
-                    try:
-                        with threadpool_limits(1 if engine.endswith("@1") else None):
-                            if not measured:
-                                first = time.perf_counter()
-                                fit(X[:300], None if y is None else y[:300])
-                                wait()
-                                row["first"] = time.perf_counter() - first
-                            seconds, model = shortest(fit, options.seconds)
-                    except Exception as error:
-                        print(json.dumps(row | {"error": f"{type(error).__name__}: {error}"[:200]}), flush=True)
-                        continue
-                    measured.append((n, d, seconds))
-                    n_iter = np.max(getattr(model.estimator_, "n_iter_", 0))
-                    print(json.dumps(row | {"seconds": seconds, "n_iter": int(n_iter or 0)}), flush=True)
-
-
-def score(options: argparse.Namespace) -> None:
-    """Print a line of JSON for each method × number of rows × way to call it."""
-    from joblib import Parallel, delayed
-
-    from skdist_gpu.engines.block_method import BlockMethod
-    from skdist_gpu.planning.work import kept_size
-
-    for name in options.names:
-        family = FAMILIES[name]
-        n_fit = 5_000 if name in ("SVC", "SVR") else 20_000
-        X, y = rows_of(family, n_fit, 20, 0.0)
-        model = family.make().fit(X) if y is None else family.make().fit(X, y)
-        for method in family.methods:
-            for n in SCORED:
-                rows = np.resize(X, (n, 20))
-                for way in options.ways:
-                    function = BlockMethod(model, method)
-
-                    def call(way: str = way, rows: Any = rows, function: Any = function) -> Any:
-                        if way == "device":
-                            return on_device(function, rows)
-                        if way == "threads":
-                            blocks = [rows[i : i + 8192] for i in range(0, len(rows), 8192)]
-                            with threadpool_limits(1):
-                                return Parallel(-1, require="sharedmem")(delayed(function)(b) for b in blocks)
-                        return function(rows)
-
-                    row = {"estimator": name, "container": "numpy", "rows": n, "columns": 20, "method": method}
-                    row |= {"engine": way, "cores": len(os.sched_getaffinity(0)), "kept": kept_size(model)}
-                    try:
-                        seconds, _ = shortest(call, options.seconds)
-                    except Exception as error:
-                        print(json.dumps(row | {"error": f"{type(error).__name__}: {error}"[:200]}), flush=True)
-                        break
-                    print(json.dumps(row | {"seconds": seconds}), flush=True)
-                    if way == "plain":
-                        plain = seconds
-                if plain > options.seconds:
-                    break
-
-
-def on_device(function: Any, rows: Any) -> Any:
-    """Call a method of a model's copy on the GPU, with rows from main memory, and fetch the result."""
-    import cupy
-
-    from skdist_gpu.scoring.methods import apply_to_block
-
-    result = apply_to_block(function, cupy.asarray(rows))
-    parts = result if isinstance(result, (tuple, list)) else [result]
-    return [part.get() if hasattr(part, "get") else part for part in parts]
 
 
 def read(path: pathlib.Path) -> list[dict[str, Any]]:
@@ -207,21 +61,38 @@ def is_kept_out(row: dict[str, Any]) -> bool:
     return int(hashlib.sha256(key.encode()).hexdigest(), 16) % 3 == 0
 
 
-def terms_of(row: dict[str, Any]) -> dict[str, float]:
-    """Return the work of a workload, by term."""
+def info_of(row: dict[str, Any]) -> Any:
+    """Return what a plan knows of the data of a workload."""
     from skdist_gpu.data.inspect import InputInfo
-    from skdist_gpu.planning.work import FORMS, amounts, form_of, scoring_amounts
 
     sparse, n, d = row["container"] == "csr", row["rows"], row["columns"]
-    stored = round(n * d * row["density"]) if sparse else None
-    info = InputInfo("scipy.sparse" if sparse else "numpy", n, d, sparse=sparse, n_stored=stored)
-    estimator = FAMILIES[row["estimator"]].make()
+    names = {"csr": "scipy.sparse", "dask": "dask.array"}
+    places = {"cupy": "gpu", "dask": "dask"}
+    family, place = FAMILIES[row["estimator"]], places.get(row["container"], "host")
+    return InputInfo(
+        names.get(row["container"], row["container"]),
+        n,
+        d,
+        location=place,
+        sparse=sparse,
+        n_stored=round(n * d * row["density"]) if sparse else None,
+        block_sizes=(-(-n // 8),) * 8 if place == "dask" else (),
+        n_targets=int(bool(family.target)),
+        n_classes=2 if family.target == "class" and place == "host" else 0,
+    )
+
+
+def terms_of(row: dict[str, Any]) -> dict[str, float]:
+    """Return the work of a workload, by term."""
+    from skdist_gpu.planning.work import FORMS, amounts, form_of, scoring_amounts
+
+    info = info_of(row)
     on_gpu = row["engine"].endswith(":gpu") or row["engine"] == "device"
     to_device = on_gpu and row["container"] != "cupy"
     if row["method"] != "fit":
         found = scoring_amounts(row["estimator"], row["kept"], info, to_device=to_device)
         return {term: amount for term, amount in found.items() if amount}
-    found = amounts(estimator, info, to_device=to_device)
+    found = amounts(FAMILIES[row["estimator"]].make(), info, to_device=to_device)
     assert found is not None
     # scikit-learn's solvers form products along the shorter side only
     absent = ("gram", "solves") if row["engine"].startswith("sklearn") else ()
@@ -315,27 +186,16 @@ def fit(options: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Run the part that is asked for."""
+    """Fit, print and write."""
     warnings.simplefilter("ignore")
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parts = parser.add_subparsers(dest="part", required=True)
-    for part in ("measure", "score"):
-        one = parts.add_parser(part)
-        one.add_argument("names", nargs="*", default=list(FAMILIES))
-        one.add_argument("--seconds", type=float, default=1)
-        one.add_argument("--most-values", type=float, default=1e9)
-        one.add_argument("--containers", nargs="+", default=["numpy", "csr"])
-        one.add_argument("--engines", nargs="+", default=["cpu"])
-        one.add_argument("--ways", nargs="+", default=["plain", "threads"])
-    fitted = parts.add_parser("fit")
-    fitted.add_argument("files", nargs="+", type=pathlib.Path)
-    fitted.add_argument("--name", required=True)
-    fitted.add_argument("--gpu", default="")
-    fitted.add_argument("--cores", type=int, nargs="+", required=True, help="of the measurements; the first is kept")
-    fitted.add_argument("--all", action="store_true", help="fit to all workloads, once the third is judged")
-    fitted.add_argument("--output", type=pathlib.Path)
-    options = parser.parse_args()
-    {"measure": measure, "score": score, "fit": fit}[options.part](options)
+    parser.add_argument("files", nargs="+", type=pathlib.Path)
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--gpu", default="")
+    parser.add_argument("--cores", type=int, nargs="+", required=True, help="of the measurements; the first is kept")
+    parser.add_argument("--all", action="store_true", help="fit to all workloads, once the third is judged")
+    parser.add_argument("--output", type=pathlib.Path)
+    fit(parser.parse_args())
 
 
 if __name__ == "__main__":

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.sparse import random_array
 
+KEPT = Path("/dev/shm/skdist_gpu_rows")
 # rows × columns of dense tables: tall, square and wide
 DENSE = (
     (100, 10),
@@ -33,6 +36,48 @@ DENSE = (
 )
 # rows, columns and the share of values that are stored
 SPARSE = ((200, 50, 0.1), (2_000, 500, 0.02), (20_000, 2_000, 0.02), (60_000, 1_000, 0.02), (200_000, 200, 0.05))
+BLOCKS = ((300, 3_000), (10_000, 20), (100_000, 20), (20_000, 500), (1_000_000, 10))
+# sizes that no rate is fitted to, for the regret of the choice
+UNSEEN = (
+    (1_000, 30),
+    (2_000, 120),
+    (600, 2_000),
+    (8_000, 60),
+    (1_500, 500),
+    (50_000, 15),
+    (20_000, 150),
+    (6_000, 1_200),
+    (500_000, 12),
+    (200_000, 40),
+    (60_000, 400),
+    (2_000_000, 25),
+    (10_000_000, 10),
+)
+UNSEEN_SPARSE = ((5_000, 300, 0.05), (40_000, 3_000, 0.005), (100_000, 500, 0.03), (1_000_000, 100, 0.05))
+UNSEEN_FRAMES, UNSEEN_BLOCKS = ((30_000, 25), (400_000, 30)), ((50_000, 30), (1_000_000, 20))
+
+
+def _dense(shapes: Iterable[tuple[int, int]]) -> list[tuple[int, int, float]]:
+    """Return rows, columns and no density, from little work to much."""
+    return sorted(((n, d, 0.0) for n, d in shapes), key=lambda shape: shape[0] * shape[1] * min(shape[:2]) ** 0.5)
+
+
+# rows, columns and density by container, from small to large
+SHAPES: dict[str, dict[str, list[tuple[int, int, float]]]] = {
+    "rates": {"numpy": _dense(DENSE), "cupy": _dense(DENSE), "dask": _dense(BLOCKS), "csr": list(SPARSE)},
+    "unseen": {
+        "numpy": _dense(UNSEEN),
+        "cupy": _dense(UNSEEN),
+        "csr": list(UNSEEN_SPARSE),
+        "pandas": _dense(UNSEEN_FRAMES),
+        "dask": _dense(UNSEEN_BLOCKS),
+    },
+}
+# rows that a model is fitted to, its columns, and the rows that it then scores
+SCORED = {
+    "rates": ((20_000, 20, (1_000, 10_000, 100_000, 1_000_000)), (10_000, 200, (1_000, 30_000))),
+    "unseen": ((30_000, 30, (5_000, 50_000, 500_000)), (8_000, 100, (50_000,))),
+}
 
 
 @dataclass(frozen=True)
@@ -48,6 +93,11 @@ class Family:
     @property
     def name(self) -> str:
         return self.path.rpartition(".")[2]
+
+    @property
+    def pairwise(self) -> bool:
+        """Whether the work grows like the square of the rows."""
+        return self.name in ("SVC", "SVR", "DBSCAN", "LocalOutlierFactor")
 
     def make(self) -> Any:
         """Return the unfitted estimator."""
@@ -101,7 +151,6 @@ def _families() -> Iterator[Family]:
 
 FAMILIES = {family.name: family for family in _families()}
 TAKE_SPARSE = (
-    (200, 50, 0.1),
     *("LinearRegression", "Ridge", "Lasso", "PoissonRegressor", "LogisticRegression", "RidgeClassifier", "LinearSVC"),
     *("MultinomialNB", "KMeans", "TruncatedSVD", "SVC", "KNeighborsClassifier", "RandomForestClassifier"),
     *("SGDClassifier", "SelectKBest", "SimpleImputer"),
@@ -117,14 +166,10 @@ def make_rows(family: Family, n_rows: int, n_columns: int, density: float = 0, s
         signal = X @ rng.standard_normal(n_columns)
         signal = (signal - signal.mean()) / signal.std()
     else:
-        n_hidden = min(n_columns, 10)
-        hidden = rng.standard_normal((8, n_hidden))[rng.integers(0, 8, n_rows)] * 2
-        hidden += rng.standard_normal((n_rows, n_hidden))
-        X = hidden @ rng.standard_normal((n_hidden, n_columns)) / np.sqrt(n_hidden)
-        X += 0.5 * rng.standard_normal((n_rows, n_columns))
+        X, signal = _kept(f"{n_rows}x{n_columns}_{seed}", lambda: _dense_rows(n_rows, n_columns, rng))
         if family.positive:
             np.abs(X, out=X)
-        signal = hidden @ rng.standard_normal(n_hidden) / np.sqrt(n_hidden)
+    rng = np.random.default_rng(seed + 1)
     noise = rng.standard_normal(n_rows)
     targets: dict[str, Callable[[], Any]] = {
         "number": lambda: signal + 0.3 * noise,
@@ -132,6 +177,31 @@ def make_rows(family: Family, n_rows: int, n_columns: int, density: float = 0, s
         "class": lambda: (signal + 0.5 * noise > 0).astype(int),
     }
     return X, targets[family.target]() if family.target else None
+
+
+def _dense_rows(n_rows: int, n_columns: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows and what a target depends on."""
+    n_hidden = min(n_columns, 10)
+    hidden = rng.standard_normal((8, n_hidden))[rng.integers(0, 8, n_rows)] * 2
+    hidden += rng.standard_normal((n_rows, n_hidden))
+    X = hidden @ rng.standard_normal((n_hidden, n_columns)) / np.sqrt(n_hidden)
+    X += 0.5 * rng.standard_normal((n_rows, n_columns))
+    return X, hidden @ rng.standard_normal(n_hidden) / np.sqrt(n_hidden)
+
+
+def _kept(name: str, make: Callable[[], tuple[np.ndarray, ...]]) -> tuple[np.ndarray, ...]:
+    """Return arrays that are made once, and kept in shared memory from one process to the next."""
+    paths = [KEPT / f"{name}.{i}.npy" for i in range(2)]
+    try:
+        return tuple(np.load(path) for path in paths)
+    except (OSError, ValueError, EOFError):
+        arrays = make()
+    KEPT.mkdir(exist_ok=True)
+    for path, array in zip(paths, arrays, strict=True):
+        unfinished = path.with_suffix(f".{os.getpid()}.npy")
+        np.save(unfinished, array)
+        unfinished.replace(path)
+    return arrays
 
 
 def in_container(X: Any, y: Any, container: str) -> tuple[Any, Any]:

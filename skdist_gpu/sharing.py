@@ -8,7 +8,7 @@ from typing import Any
 import joblib
 
 from skdist_gpu._compat.sklearn import parameter_names, unfitted
-from skdist_gpu.data.row_sets import RowSet, belongs, plain_target
+from skdist_gpu.data.row_sets import RowSet, belongs, plain_values
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.protocol import Fitted
 from skdist_gpu.engines.registry import entries_for, matches
@@ -23,24 +23,28 @@ def fit_row_set(wrapper: Any, rows: RowSet, y: Any, sample_weight: Any, fit_para
 
     A transformer that has been fitted to the same rows with the same parameters is not fitted again.
     """
-    if sample_weight is not None or fit_params or not belongs(y, rows):
-        wrapper.fit(rows.to_host(), plain_target(y), sample_weight, **fit_params)
+    given = {name: value for name, value in fit_params.items() if value is not None}
+    if given or not (belongs(y, rows) and belongs(sample_weight, rows)):
+        what = ", ".join(given) or "a target or weights of its own"
+        rows.table.refusals[f"fit gets {what}, which sums do not know"] += 1
+        wrapper.fit(rows.to_host(), plain_values(y), plain_values(sample_weight), **fit_params)
         return
     if not hasattr(wrapper, "transform"):
-        _fit(wrapper, rows, y)
+        _fit(wrapper, rows, y, sample_weight)
         return
 
     def fit() -> dict[str, Any]:
-        _fit(wrapper, rows, y)
+        _fit(wrapper, rows, y, sample_weight)
         kind: Any = type(wrapper)
         parameters = parameter_names(kind)
         return {name: value for name, value in vars(wrapper).items() if name not in parameters}
 
-    key = "fit", wrapper.backend, _fingerprint(wrapper._make_estimator())
+    weights = None if sample_weight is None else id(sample_weight.whole)
+    key = "fit", wrapper.backend, _fingerprint(wrapper._make_estimator()), weights
     vars(wrapper).update(rows.remember(key, fit))
 
 
-def _fit(wrapper: Any, rows: RowSet, y: Any) -> None:
+def _fit(wrapper: Any, rows: RowSet, y: Any, sample_weight: Any) -> None:
     from skdist_gpu.engines.reductions.shared import fit_shared, refusal
 
     start = time.perf_counter()
@@ -48,12 +52,13 @@ def _fit(wrapper: Any, rows: RowSet, y: Any) -> None:
     entry = rows.table.all.remember(
         ("entry", wrapper.backend, _fingerprint(estimator)), lambda: _checked_entry(wrapper, estimator, y)
     )
-    reason = refusal(estimator, entry, rows, y)
+    reason = refusal(estimator, entry, rows, y, sample_weight)
     if reason is not None:
         rows.table.refusals[reason] += 1
-        wrapper.fit(rows.to_host(), plain_target(y))
+        wrapper.fit(rows.to_host(), plain_values(y), plain_values(sample_weight))
         return
-    fit_shared(estimator, entry, rows)
+    assert entry is not None
+    fit_shared(estimator, entry, rows, sample_weight)
     candidate = Candidate(entry.backend, entry.device, "chosen", (_SHARED,))
     data = f"a set of {len(rows)} rows"
     plan = Plan(type(estimator).__name__, data, f"{rows.table.n_threads} threads", (candidate,))
@@ -101,10 +106,10 @@ def fit_holder(holder: Any, name: str, fit: Any, rows: RowSet, y: Any = None, *a
         What it was given.
     """
     if args or params or not belongs(y, rows) or not hasattr(holder, "transform"):
-        return fit(rows.to_host(), plain_target(y), *args, **params)
+        return fit(rows.to_host(), plain_values(y), *args, **params)
 
     def fit_once() -> dict[str, Any]:
-        holder.fit(rows.to_host(), plain_target(y))
+        holder.fit(rows.to_host(), plain_values(y))
         parameters = holder.get_params(deep=False)
         return {name: value for name, value in vars(holder).items() if name not in parameters}
 
@@ -113,8 +118,9 @@ def fit_holder(holder: Any, name: str, fit: Any, rows: RowSet, y: Any = None, *a
     return rows.through(holder) if name == "fit_transform" else holder
 
 
-def squared_errors(wrapper: Any, rows: RowSet, y: Any) -> Any:
+def squared_errors(wrapper: Any, rows: RowSet, y: Any, sample_weight: Any = None) -> Any:
     """Return the squared errors of a fitted linear regressor for a set of rows, from sums; None where they are none."""
     from skdist_gpu.engines.reductions.shared import linear_errors
 
-    return linear_errors(wrapper._fitted(), rows, y) if belongs(y, rows) else None
+    known = belongs(y, rows) and belongs(sample_weight, rows)
+    return linear_errors(wrapper._fitted(), rows, y, sample_weight) if known else None

@@ -15,6 +15,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skdist_gpu.engines.executors import gram_parts
+from skdist_gpu.engines.reductions.columns.columns import ColumnReduction
 
 pytestmark = [
     pytest.mark.slow,
@@ -40,6 +41,26 @@ extern "C" void run_add_up(const double* partials, int n_slots, int n_columns, i
     launch(SLOT / 32, 256, [=] { add_up(partials, n_slots, n_columns, first, second, sums); });
 }
 """
+RUN_COLUMNS = """
+extern "C" void run_columns(
+    int grid, const T* X, long long row_step, long long column_step, const double* weight, long long n_rows,
+    int n_columns, int at_once, bool skip_nan, double* pilot, double* partials
+) {
+    launch(1, THREADS, [=] { pilot_of(X, row_step, column_step, n_rows, n_columns, pilot); });
+    launch(grid, THREADS, [=] {
+        columns(X, row_step, column_step, weight, pilot, n_rows, n_columns, at_once, skip_nan, partials);
+    });
+}
+extern "C" void run_centre(double* sums, const double* pilot, int n_columns) {
+    launch(1, THREADS, [=] { centre(sums, pilot, n_columns); });
+}
+extern "C" void run_class_totals(const TARGET* y, const double* weight, long long n_rows, int n_classes, double* sums) {
+    launch(2, 128, [=] { class_totals(y, weight, n_rows, n_classes, sums); });
+}
+extern "C" void run_some_rows(const unsigned* from, long long n_words, long long every, long long n, unsigned* to) {
+    launch(2, THREADS, [=] { some_rows(from, n_words, every, n, to); });
+}
+"""
 
 
 def emulated(name, words, folder, run):
@@ -58,6 +79,7 @@ def emulated(name, words, folder, run):
         flags=re.DOTALL,
     )
     text = re.sub(r'asm volatile\("[^"]*"[^;]*\);', ";", text)
+    text = re.sub(r"extern __shared__ double (\w+)\[\];", r"double* \1 = reinterpret_cast<double*>(shared);", text)
     text = text.replace("extern __shared__ __align__(16) char shared[];", "").replace("__shared__", "static")
     source, library = folder / "kernels.cpp", folder / "kernels.so"
     source.write_text(f'#include "{HEADER}"\nalignas(16) char shared[400000];\n{text}\n{run}')
@@ -134,3 +156,53 @@ def test_parts_give_each_product_once(n_columns):
                 others = part.lines - part.oblong
                 times[i, j] += 0 <= line < lines and 0 <= other < others
     np.testing.assert_array_equal(times, np.tril(np.ones_like(times)))
+
+
+@pytest.fixture(name="column_kernels", scope="module")
+def _column_kernels(tmp_path_factory):
+    words = {"VALUE": "float", "TARGET": "long long", "THREADS": 256, "PILOT_ROWS": 64}
+    return emulated("column_kernels.cu", words, tmp_path_factory.mktemp("columns"), RUN_COLUMNS)
+
+
+@pytest.mark.parametrize("skip_nan", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    ("n_rows", "n_columns", "order"), [(3, 1, "C"), (1_237, 20, "C"), (301, 256, "C"), (77, 1, "F")]
+)
+def test_moments_of_columns(column_kernels, n_rows, n_columns, order, weighted, skip_nan):
+    generator = np.random.default_rng(n_rows)
+    X = np.asarray(generator.normal(100, 2, (n_rows, n_columns)), np.float32, order=order)
+    if skip_nan:
+        X[generator.uniform(size=X.shape) < 0.1] = np.nan
+    weight = generator.uniform(size=n_rows) * (generator.uniform(size=n_rows) > 0.1) if weighted else None
+    at_once, grid = n_columns if order == "C" else 1, 2
+    pilot, partials = np.empty(n_columns), np.full((grid, 3 * n_columns), np.nan)
+    integer, long, flag = ctypes.c_int, ctypes.c_longlong, ctypes.c_bool
+    steps = (long(stride // X.itemsize) for stride in X.strides)
+    column_kernels.run_columns(
+        *(integer(grid), address(X), *steps, address(weight), long(n_rows), integer(n_columns), integer(at_once)),
+        *(flag(skip_nan), address(pilot), address(partials)),
+    )
+    sums = partials.sum(axis=0)
+    column_kernels.run_centre(address(sums), address(pilot), integer(n_columns))
+    expected = ColumnReduction(skip_nan).map(X, None, weight)
+    for found, name in zip(sums.reshape(3, -1), ("weight", "mean", "scatter"), strict=True):
+        assert_allclose(found, getattr(expected, name), rtol=1e-12)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_weights_of_classes(column_kernels, weighted):
+    generator = np.random.default_rng(0)
+    y, weight = generator.integers(0, 5, 1_001), generator.uniform(size=1_001) if weighted else None
+    sums = np.full((2, 6), np.nan)
+    column_kernels.run_class_totals(
+        address(y), address(weight), ctypes.c_longlong(1_001), ctypes.c_int(6), address(sums)
+    )
+    assert_allclose(sums.sum(axis=0), np.bincount(y, weight, 6), rtol=1e-13)
+
+
+def test_some_of_the_rows(column_kernels):
+    rows = np.arange(2_002.0).reshape(1_001, 2)
+    some = np.empty((334, 2))
+    column_kernels.run_some_rows(address(rows), *map(ctypes.c_longlong, (4, 3, 334)), address(some))
+    np.testing.assert_array_equal(some, rows[::3])

@@ -135,6 +135,11 @@ def unsupported_errors() -> tuple[type[Exception], ...]:
     return UnsupportedOnGPU, UnsupportedOnCPU
 
 
+def rows_of_forest(model: Any) -> tuple[int, int]:
+    """Return how many rows a forest was grown from, and how many were drawn for each tree."""
+    return model._n_samples, model._n_samples_bootstrap
+
+
 def without_proxy(estimator: Any) -> Any:
     """Return scikit-learn's own estimator where cuml.accel put a proxy in its place."""
     accel = sys.modules.get("cuml.accel")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 from dask._task_spec import Alias, Task, TaskRef
 
 
@@ -17,8 +18,12 @@ def example_rows(frame: Any) -> Any:
     from dask.dataframe.utils import meta_nonempty
 
     example = meta_nonempty(frame._meta).iloc[:1]
-    # of a column of objects Dask makes up an object; what such columns hold is text
-    return example.map(lambda value: "a" if type(value) is object else value)
+    # of a column of objects Dask makes up an object, where pandas holds it; what such columns hold is text
+    return example.map(_text_for_object) if isinstance(example, pd.DataFrame) else example
+
+
+def _text_for_object(value: Any) -> Any:
+    return "a" if type(value) is object else value
 
 
 def call_of(key: Any, function: Any, inputs: Any) -> Task:

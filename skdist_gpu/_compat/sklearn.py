@@ -11,16 +11,25 @@ from typing import Any
 
 import numpy as np
 from sklearn import config_context
-from sklearn.base import clone
-from sklearn.utils._param_validation import validate_parameter_constraints
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils._param_validation import make_constraint, validate_parameter_constraints
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 
 def validate_params(estimator: Any) -> None:
     """Raise scikit-learn's own error for a bad parameter, before any work starts."""
-    if hasattr(estimator, "_parameter_constraints"):  # XGBoost's estimators declare none
-        name = type(estimator).__name__
-        validate_parameter_constraints(estimator._parameter_constraints, _parameters(estimator), name)
+    constraints = _constraints(estimator.__class__)
+    values = _parameters(estimator) if constraints else {}
+    for name, allowed in constraints.items():
+        if name in values and not any(constraint.is_satisfied_by(values[name]) for constraint in allowed):
+            validate_parameter_constraints(estimator._parameter_constraints, values, type(estimator).__name__)
+
+
+@cache
+def _constraints(cls: Any) -> dict[str, list[Any]]:
+    """Return what each parameter of a class may be; XGBoost's estimators declare nothing."""
+    declared = getattr(cls, "_parameter_constraints", {})
+    return {n: [make_constraint(c) for c in allowed] for n, allowed in declared.items() if allowed != "no_validation"}
 
 
 # what clone carries over beside the parameters, and values of which it makes no copies
@@ -34,7 +43,8 @@ def unfitted(estimator: Any) -> Any:
     A generator, such as of folds, has no copy; it is the user's own, which scikit-learn's `fit` uses up as well.
     """
     cls = estimator.__class__
-    if cls.__module__.startswith("sklearn.") and _CARRIED.isdisjoint(vars(estimator)):
+    known = cls.__module__.partition(".")[0] in ("sklearn", "xgboost") and not vars(estimator).get("kwargs")
+    if known and _CARRIED.isdisjoint(vars(estimator)):
         values = _parameters(estimator)
         if _PLAIN.issuperset(map(type, values.values())):
             return cls(**values)
@@ -119,7 +129,19 @@ def parameter_names(cls: Any) -> tuple[str, ...]:
 
 @cache
 def _parameter_names(cls: Any) -> tuple[str, ...]:
+    if cls.__module__.startswith("xgboost."):  # each class names those that it adds
+        classes = [base for base in reversed(cls.__mro__) if hasattr(base, "_get_param_names")]
+        return tuple(dict.fromkeys(name for base in classes for name in base._get_param_names()))
     return tuple(cls._get_param_names()) if hasattr(cls, "_get_param_names") else ()
+
+
+def shallow_parameters(estimator: Any) -> dict[str, Any]:
+    """Return what ``get_params(deep=False)`` does, by names read once where the class has no way of its own."""
+    cls, own = estimator.__class__, vars(estimator).get("kwargs")
+    plain = getattr(cls, "get_params", None) is BaseEstimator.get_params
+    if plain or (cls.__module__.startswith("xgboost.") and not own):
+        return _parameters(estimator)
+    return estimator.get_params(deep=False)
 
 
 def check_gcv_mode(estimator: Any, sparse: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.tree._tree import NODE_DTYPE, Tree
 from sklearn.utils import check_random_state
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 
@@ -31,6 +32,25 @@ def give_trees(forest: Any, trees: list[Any], n_features: int, classes: Any) -> 
         if classes is not None:
             grown.n_classes_ = len(classes)
             grown.classes_ = np.arange(len(classes))
+
+
+def make_tree(n_features: int, n_classes: int, depth: int, fields: dict[str, Any], values: Any) -> Any:
+    """Return a tree with these fields of its nodes, from which rows they were grown is not known.
+
+    `values` has the shape (n_nodes, 1, n_classes); a regression has one class.
+    """
+    nodes = np.zeros(len(values), NODE_DTYPE)
+    nodes["impurity"], nodes["weighted_n_node_samples"], nodes["n_node_samples"] = np.nan, np.nan, -1
+    for name, column in fields.items():
+        nodes[name] = column
+    tree = Tree(n_features, np.array([n_classes], dtype=np.intp), 1)
+    tree.__setstate__({"max_depth": depth, "node_count": len(nodes), "nodes": nodes, "values": values})
+    return tree
+
+
+def remember_rows(forest: Any, n_rows: int, n_drawn: int) -> None:
+    """Tell a forest how many rows it was grown from, and how many were drawn for each tree."""
+    forest._n_samples, forest._n_samples_bootstrap = n_rows, n_drawn
 
 
 def tree_features(max_features: Any, n_features: int) -> int:

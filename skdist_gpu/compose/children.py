@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from skdist_gpu._compat.sklearn import shallow_parameters
+
 # what calls only `transform` of what is inside it
 _TRANSFORM = ("transformers", "transformer_list", "transformer", "remainder")
 
@@ -29,7 +31,7 @@ def _is_named_list(value: Any) -> bool:
 
 def children(obj: Any) -> Iterator[tuple[str, Any, bool]]:
     """Yield name, estimator, and whether only its `transform` is called, of each one among an object's parameters."""
-    for parameter, value in obj.get_params(deep=False).items():
+    for parameter, value in shallow_parameters(obj).items():
         if is_estimator(value):
             yield parameter, value, parameter in _TRANSFORM
         elif _is_named_list(value):
@@ -44,7 +46,7 @@ def _only_transforms(parameter: str, position: int, n_parts: int) -> bool:
 
 def replace_children(obj: Any, new: Callable[[Any, bool], Any]) -> None:
     """Set each estimator among an object's parameters to ``new(estimator, only_transforms)``; lists become new ones."""
-    for parameter, value in obj.get_params(deep=False).items():
+    for parameter, value in shallow_parameters(obj).items():
         if is_estimator(value):
             setattr(obj, parameter, new(value, parameter in _TRANSFORM))
         elif _is_named_list(value):

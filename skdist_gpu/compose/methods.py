@@ -9,9 +9,10 @@ from sklearn.utils.metaestimators import available_if
 
 from skdist_gpu._compat.questions import answer_with_the_plain
 from skdist_gpu.compose.columns import fit_columns
+from skdist_gpu.compose.folding import fit_folded
 from skdist_gpu.compose.plain import unwrap
 from skdist_gpu.compose.rows import fit_arguments, scores_itself
-from skdist_gpu.data.row_sets import RowSet, plain_target
+from skdist_gpu.data.row_sets import RowSet, plain_values
 from skdist_gpu.scoring.apply import apply_to
 from skdist_gpu.scoring.methods import block_method
 from skdist_gpu.sharing import fit_holder
@@ -43,6 +44,8 @@ def _fit(cls: Any, name: str) -> Any:
             return fit_holder(self, name, own, X, *args, **kwargs)
         if takes_columns and fit_columns(self, X, *args, **kwargs):
             return self.transform(X) if name == "fit_transform" else self
+        if is_pipeline and name == "fit" and fit_folded(self, X, *args, **kwargs):
+            return self
         X, args, kwargs = fit_arguments(self, X, args, kwargs)
         if searches and name == "fit":
             # takes scikit-learn's metrics, which take time to import
@@ -51,6 +54,7 @@ def _fit(cls: Any, name: str) -> Any:
             return fit_search(self, own, X, *args, **kwargs)
         return own(X, *args, **kwargs)
 
+    is_pipeline = plain.__name__ == "Pipeline"
     takes_columns = plain.__name__ == "ColumnTransformer"
     searches = any(base.__name__ == "BaseSearchCV" for base in cls.__mro__)
     return fit
@@ -72,7 +76,7 @@ def _score_rows(cls: Any, name: str) -> Any:
 def _score(cls: Any, name: str) -> Any:
     def score(self: Any, X: Any, y: Any = None, *args: Any, **params: Any) -> float:
         if isinstance(X, RowSet) and not scores_itself(self, X):
-            X, y = X.to_host(), plain_target(y)
+            X, y = X.to_host(), plain_values(y)
         if scores_itself(self, X):
             return getattr(super(cls, self), name)(X, y, *args, **params)
         from skdist_gpu.scoring.score import own_score  # takes scikit-learn's metrics, which take time to import

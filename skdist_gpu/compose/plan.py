@@ -8,6 +8,7 @@ from typing import Any
 
 from skdist_gpu.base import AutoScaleBase
 from skdist_gpu.compose.children import children, is_estimator
+from skdist_gpu.compose.folding import foreseen, plan_of_step
 from skdist_gpu.compose.foresee import chosen_columns, foresee, joined
 from skdist_gpu.compose.rows import hands_on
 from skdist_gpu.config import format_bytes, format_seconds
@@ -179,10 +180,15 @@ class _Walk:
         return lines, foresee(obj, inside)
 
     def visit_Pipeline(self, obj: Any, info: InputInfo, name: str, n_fits: int | None) -> Any:
+        folding = foreseen(obj, info, self.resources)
         lines = []
         for child, step in obj.steps:
             if is_estimator(step):
                 found, info = self.visit(step, info, joined_name(name, child), n_fits)
+                if folding:
+                    last = child == obj.steps[-1][0]
+                    own = folding.plan if last else plan_of_step(step._make_estimator(), folding.plan)
+                    found = [replace(found[0], plan=own, note="" if last else f"in the passes of {obj.steps[-1][0]}")]
                 lines += found
         return lines, info
 

@@ -6,7 +6,6 @@ scikit-learn's own loops run, over rows that remember their sums: see :mod:`skdi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import joblib
@@ -17,10 +16,12 @@ from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 
-from skdist_gpu._compat.sklearn import has_output_config, is_scorer, replace_splitter
+from skdist_gpu._compat.sklearn import is_scorer, replace_splitter
 from skdist_gpu.base import AutoScaleBase
+from skdist_gpu.compose.folding import sets_output
 from skdist_gpu.data.containers import container_of
-from skdist_gpu.data.row_sets import RowSet, RowTable, belongs, is_table_of_numbers
+from skdist_gpu.data.row_sets import Column, RowSet, RowTable, belongs, is_table_of_numbers, plain_values
+from skdist_gpu.data.weights import weights_in_memory
 from skdist_gpu.hardware.detect import detect_resources
 
 _SQUARED: dict[str, Callable[[Any], float]] = {
@@ -30,9 +31,7 @@ _SQUARED: dict[str, Callable[[Any], float]] = {
 }
 
 
-def refusal(
-    estimator: Any, X: Any, y: Any, fit_params: dict[str, Any], scoring: Any = None, n_jobs: Any = None
-) -> str | None:
+def refusal(estimator: Any, X: Any, y: Any, n_jobs: Any = None) -> str | None:
     """Say why the fits of a search share nothing; None if they do.
 
     Parameters
@@ -41,30 +40,23 @@ def refusal(
         What is fitted to each fold.
     X, y : rows and target
         As they were given.
-    fit_params : dict
-        Further arguments of `fit`.
-    scoring, n_jobs :
-        As a search takes them.
+    n_jobs : int or None
+        As a search takes it.
     """
-    if fit_params:
-        return f"fit gets {', '.join(sorted(fit_params))}, which rows that are shared do not carry"
     steps = [step for _, step in estimator.steps] if isinstance(estimator, Pipeline) else [estimator]
     if isinstance(estimator, Pipeline) and estimator.memory is not None:
         return "the pipeline keeps its steps in a memory of its own"
     for step in steps:
         if not (isinstance(step, AutoScaleBase) or hasattr(step, "plain_class") or step in (None, "passthrough")):
             return f"{type(step).__name__} is handed rows in memory"
-        if has_output_config(step):
+        if sets_output(step):
             return f"set_output is set on {type(step).__name__}"
     if not (is_regressor(steps[-1]) or is_classifier(steps[-1])):
         return f"{type(steps[-1]).__name__} predicts no target"
-    if not all(map(_is_known_scorer, scoring.values() if isinstance(scoring, dict) else [scoring])):
-        return "a scorer of your own may look at the rows"
     if n_jobs not in (None, 1) and not is_fitted_from_sums(steps[-1]):
         return f"{type(steps[-1]).__name__} is fitted by several processes, n_jobs={n_jobs}"
-    config = sklearn.get_config()
-    if config["transform_output"] != "default" or config["enable_metadata_routing"]:
-        return "set_output or metadata routing is on for all of scikit-learn"
+    if sklearn.get_config()["transform_output"] != "default":
+        return "set_output is on for all of scikit-learn"
     if container_of(X) not in ("numpy", "pandas", "scipy.sparse") or X.ndim != 2:
         return f"rows in {container_of(X)} are not taken by number"
     if len(steps) == 1 and not (is_fitted_from_sums(steps[0]) and is_table_of_numbers(X)):
@@ -79,13 +71,9 @@ def refusal(
     return None
 
 
-def _is_known_scorer(scorer: Any) -> bool:
-    return scorer is None or not callable(scorer) or is_scorer(scorer)
-
-
 def is_fitted_from_sums(step: Any) -> bool:
     """Whether an AutoScale estimator wraps one that is fitted from sums."""
-    from skdist_gpu.engines.reductions.shared import ONE_PASS
+    from skdist_gpu.engines.reductions.kinds import ONE_PASS
 
     return isinstance(step, AutoScaleBase) and type(step._make_estimator()).__name__ in ONE_PASS
 
@@ -96,38 +84,67 @@ class RememberedSplits:
     def __init__(self, splitter: Any, table: RowTable) -> None:
         self.splitter, self.table = splitter, table
 
-    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[Any]:
+    def split(self, X: Any, y: Any = None, groups: Any = None, **params: Any) -> Iterator[Any]:
         """Yield numbers of training and test rows, as the splitter does."""
-        splits = list(self.splitter.split(*self._given(X, y), groups))
+        splits = list(self.splitter.split(*self._given(X, y), groups, **params))
         self.table.learn_splits(splits)
         return iter(splits)
 
-    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None, **params: Any) -> int:
         """Return the number of splits."""
-        n_splits: int = self.splitter.get_n_splits(*self._given(X, y), groups)
+        n_splits: int = self.splitter.get_n_splits(*self._given(X, y), groups, **params)
         return n_splits
+
+    def __getattr__(self, name: str) -> Any:
+        """Answer what scikit-learn asks of a splitter beside its splits, such as the metadata that it wants."""
+        if name in ("splitter", "table"):  # not there yet
+            raise AttributeError(name)
+        return getattr(self.splitter, name)
 
     def _given(self, X: Any, y: Any) -> tuple[Any, Any]:
         """Return rows and target as the user gave them, which a splitter may look at."""
         return (self.table.original, self.table.original_target) if X is self.table.all else (X, y)
 
 
-@dataclass(frozen=True)
 class SharedScorer:
-    """A scorer of squared errors that takes them from the sums of a fold where it can."""
+    """A scorer that takes squared errors from the sums of a fold where it can, and rows in memory elsewhere.
 
-    name: str
+    Parameters
+    ----------
+    scorer : callable
+        scikit-learn's, or the user's own.
+    errors : callable or None
+        What the score is of the squared errors, where it is one of them.
+    """
 
-    def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
-        """Return the score, as scikit-learn's scorer does."""
-        errors = _squared_errors(estimator, X, y) if isinstance(X, RowSet) else None
-        if errors is not None:
-            return _SQUARED[self.name](errors)
-        score: float = get_scorer(self.name)(estimator, X, y)
-        return score
+    def __init__(self, scorer: Any, errors: Callable[[Any], float] | None = None) -> None:
+        self.scorer, self.errors = scorer, errors
+        self.__wrapped__ = scorer  # scikit-learn reads the signature
+        self.__module__ = getattr(scorer, "__module__", __name__)  # and where it comes from
+
+    def __call__(self, estimator: Any, X: Any, y: Any = None, **params: Any) -> Any:
+        """Return the score, or the scores, as the scorer does."""
+        if isinstance(X, RowSet):
+            known = self.errors is not None and not params.keys() - {"sample_weight"}
+            found = _squared_errors(estimator, X, y, params.get("sample_weight")) if known else None
+            if found is not None:
+                return self.errors(found)  # type: ignore[misc]
+            target = X.original_target() if isinstance(y, Column) and belongs(y, X) else plain_values(y)
+            X, y = X.to_host(), target
+            params = {name: plain_values(value) for name, value in params.items()}
+        return self.scorer(estimator, X, **params) if y is None else self.scorer(estimator, X, y, **params)
+
+    def __getattr__(self, name: str) -> Any:
+        """Answer what scikit-learn asks of a scorer, such as whether it takes weights."""
+        if name == "scorer":  # not there yet
+            raise AttributeError(name)
+        return getattr(self.scorer, name)
+
+    def __repr__(self) -> str:
+        return repr(self.scorer)
 
 
-def _squared_errors(estimator: Any, rows: RowSet, y: Any) -> Any:
+def _squared_errors(estimator: Any, rows: RowSet, y: Any, sample_weight: Any) -> Any:
     from skdist_gpu.sharing import squared_errors
 
     if isinstance(estimator, Pipeline):
@@ -137,18 +154,19 @@ def _squared_errors(estimator: Any, rows: RowSet, y: Any) -> Any:
                 rows = step.transform(rows)
         estimator = last
     known = isinstance(estimator, AutoScaleBase) and isinstance(rows, RowSet) and belongs(y, rows)
-    return squared_errors(estimator, rows, y) if known else None
+    return squared_errors(estimator, rows, y, sample_weight) if known else None
 
 
 def shared_scoring(scoring: Any) -> Any:
     """Return a parameter `scoring` with scorers that take their sums from folds, where there are such."""
     if isinstance(scoring, str):
-        return SharedScorer(scoring) if scoring in _SQUARED else scoring
+        return SharedScorer(get_scorer(scoring), _SQUARED[scoring]) if scoring in _SQUARED else scoring
     if isinstance(scoring, (list, tuple, set)) and all(isinstance(name, str) for name in scoring):
         scoring = {name: name for name in scoring}
     if isinstance(scoring, dict):
         return {key: shared_scoring(scorer) for key, scorer in scoring.items()}
-    return scoring
+    # scikit-learn's scorers hand the rows to the estimator only
+    return SharedScorer(scoring) if callable(scoring) and not is_scorer(scoring) else scoring
 
 
 def plain_scorer(search: Any) -> Any:
@@ -176,7 +194,7 @@ def fit_search(search: Any, fit: Callable[..., Any], X: Any, y: Any = None, **pa
         What it was given.
     """
     groups = {name: params.pop(name) for name in ("groups",) if name in params}
-    reason = refusal(search.estimator, X, y, params, search.scoring, search.n_jobs)
+    reason = refusal(search.estimator, X, y, search.n_jobs)
     if reason is not None:
         fit(X, y, **groups, **params)
         search.sharing_ = f"Nothing was shared: {reason}. Each fit read its own copy of its rows."
@@ -187,7 +205,7 @@ def fit_search(search: Any, fit: Callable[..., Any], X: Any, y: Any = None, **pa
     search.cv, search.scoring = RememberedSplits(splitter, table), shared_scoring(scoring)
     try:
         with joblib.parallel_config("threading"):  # threads see what others have found
-            fit(table.all, table.targets(), **groups)
+            fit(table.all, table.column(table.y), **groups, **columns_of(table, params))
     finally:
         search.cv, search.scoring = cv, scoring
         replace_splitter(search, splitter)
@@ -212,17 +230,27 @@ def call_sharing(
     cv, **options :
         As the function takes them.
     """
-    scoring = options.get("scoring")
-    fit_params = options.get("params") or {}
-    reason = refusal(estimator, X, y, fit_params, scoring, options.get("n_jobs"))
+    reason = refusal(estimator, X, y, options.get("n_jobs"))
     if reason is not None:
         return function(estimator, X, y, cv=cv, **options)
     table = RowTable(X, y, is_classifier(estimator), detect_resources().n_cores)
     splitter = RememberedSplits(check_cv(cv, y, classifier=is_classifier(estimator)), table)
     if "scoring" in options:
-        options["scoring"] = shared_scoring(scoring)
+        options["scoring"] = shared_scoring(options["scoring"])
+    if options.get("params"):
+        options["params"] = columns_of(table, options["params"])
     with joblib.parallel_config("threading"):
-        return function(estimator, table.all, table.targets(), cv=splitter, **options)
+        return function(estimator, table.all, table.column(table.y), cv=splitter, **options)
+
+
+def columns_of(table: RowTable, params: dict[str, Any]) -> dict[str, Any]:
+    """Return arguments of `fit` with the weights among them as columns of the rows; others stay as they are."""
+
+    def column_of(name: str, value: Any) -> Any:
+        weights = weights_in_memory(value, table.n_rows) if name.rpartition("__")[2] == "sample_weight" else None
+        return value if weights is None else table.column(weights)
+
+    return {name: column_of(name, value) for name, value in params.items()}
 
 
 def sharing_text(table: RowTable) -> str:

@@ -60,16 +60,18 @@ class RowTable:
         self.rows_read = 0
         self.refusals: Counter[str] = Counter()
         self._sets: dict[int, RowSet] = {}
+        self._columns: list[Column] = []
         self._kept: OrderedDict[Any, np.ndarray] = OrderedDict()
         self.all = RowSet(self, None)
 
-    def targets(self) -> Target | None:
-        """Return the target, whose sets are told apart as those of the rows are."""
-        if self.y is None:
+    def column(self, values: np.ndarray | None) -> Column | None:
+        """Return a value for each row, such as the target or weights, whose sets are told apart as the rows' are."""
+        if values is None:
             return None
-        targets = self.y.view(Target)
-        targets.rows = self.all
-        return targets
+        column = values.view(Column)
+        column.rows, column.whole = self.all, values
+        self._columns.append(column)  # what is remembered of values is found by their identity
+        return column
 
     def set_of(self, numbers: np.ndarray) -> RowSet:
         """Return the rows with these numbers: the same set for the same array of numbers."""
@@ -175,8 +177,8 @@ class RowSet:
     def matrix(self) -> np.ndarray:
         """Return the rows before the first step as an array of numbers."""
         assert self.table.matrix is not None
-        matrix: np.ndarray = self._taken("matrix", self.table.matrix)
-        return matrix
+        taken: np.ndarray = self._taken("matrix", self.table.matrix)
+        return taken
 
     def to_host(self) -> Any:
         """Return the rows as scikit-learn takes them, in the container that the table came in or the last step gave."""
@@ -190,7 +192,22 @@ class RowSet:
         target, numbers = self.table.target, self.numbers
         if target is None or numbers is None:
             return target
-        taken: np.ndarray = self.raw().remember("target", lambda: target[_stretch(numbers)])
+        return self._values(target)
+
+    def original_target(self) -> Any:
+        """Return the target of these rows in the container that it came in."""
+        whole, numbers = self.table.original_target, self.numbers
+        if numbers is None:
+            return whole
+        return whole.iloc[numbers] if hasattr(whole, "iloc") else np.asarray(whole)[numbers]
+
+    def weights(self, whole: np.ndarray | None) -> np.ndarray | None:
+        """Return the weights of these rows, of those of all rows."""
+        return whole if whole is None or self.numbers is None else self._values(whole)
+
+    def _values(self, whole: np.ndarray) -> np.ndarray:
+        numbers: Any = self.numbers
+        taken: np.ndarray = self.raw().remember(("values", id(whole)), lambda: whole[_stretch(numbers)])
         return taken
 
     def _taken(self, name: str, rows: Any) -> Any:
@@ -203,10 +220,11 @@ class RowSet:
         return self.table.keep((name, id(self.numbers)), lambda: take[stretch])
 
 
-class Target(np.ndarray):
-    """A target that knows the rows it belongs to; what is computed from it does not."""
+class Column(np.ndarray):
+    """A value for each row, that knows the rows it belongs to; what is computed from it does not."""
 
     rows: RowSet | None = None
+    whole: np.ndarray
 
     def __getitem__(self, key: Any) -> Any:
         numbers = _numbers(key)
@@ -214,24 +232,24 @@ class Target(np.ndarray):
             return np.asarray(self)[key]
         rows = self.rows.table.set_of(numbers)
 
-        def take() -> Target:
-            taken: Target = np.asarray(self)[_stretch(numbers)].view(Target)
-            taken.rows = rows
+        def take(numbers: np.ndarray = numbers) -> Column:
+            taken: Column = self.whole[_stretch(numbers)].view(Column)
+            taken.rows, taken.whole = rows, self.whole
             return taken
 
-        return rows.remember("y", take)
+        return rows.remember(("column", id(self.whole)), take)
 
 
-def belongs(y: Any, rows: RowSet) -> bool:
-    """Whether a target is that of the rows, or there is none."""
-    if y is None:
+def belongs(values: Any, rows: RowSet) -> bool:
+    """Whether a column is that of the rows, or there is none."""
+    if values is None:
         return True
-    return isinstance(y, Target) and y.rows is not None and y.rows.raw() is rows.raw()
+    return isinstance(values, Column) and values.rows is not None and values.rows.raw() is rows.raw()
 
 
-def plain_target(y: Any) -> Any:
-    """Return a target as a plain array."""
-    return np.asarray(y) if isinstance(y, Target) else y
+def plain_values(values: Any) -> Any:
+    """Return a column as a plain array."""
+    return np.asarray(values) if isinstance(values, Column) else values
 
 
 def is_table_of_numbers(X: Any) -> bool:

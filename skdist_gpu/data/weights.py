@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from skdist_gpu._compat.sklearn import check_sample_weight
-from skdist_gpu.data.containers import DASK, find
+from skdist_gpu.data.containers import DASK, HOST, container_of, find
 from skdist_gpu.exceptions import EngineRefusal
 from skdist_gpu.protocols import DaskClient, Estimator
 
@@ -37,6 +37,17 @@ def checked_weights(estimator: Estimator, sample_weight: Any, X: Any) -> np.ndar
     )
     judge(estimator, extremes_of(weights))
     return weights
+
+
+def weights_in_memory(values: Any, n_rows: int) -> np.ndarray | None:
+    """Return weights that every estimator takes, a number from 0 on for each row, as float64; None for others."""
+    if values is None or container_of(values) not in HOST:
+        return None
+    weights = np.asarray(values)
+    if weights.shape != (n_rows,) or weights.dtype.kind not in "biuf":
+        return None
+    weights = weights.astype(np.float64)
+    return weights if np.isfinite(weights).all() and weights.min() >= 0 else None
 
 
 def extremes_of(block: Any) -> Extremes | None:

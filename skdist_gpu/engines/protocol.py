@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ class FitJob:
 
     `estimator` is an unfitted clone that the engine may fit in place; `options` are parameters of the
     AutoScale estimator that only some engines know; `seconds` what the fit is predicted to take, where the choice
-    was ours.
+    was ours; `before` the unfitted steps of a pipeline before the estimator, fitted in place in the same passes.
     """
 
     estimator: Any
@@ -43,7 +43,12 @@ class FitJob:
     fit_params: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     seconds: float | None = None
+    before: tuple[Any, ...] = ()
     progress: Progress = field(default_factory=Progress)
+
+    def without_weights(self) -> FitJob:
+        """Return the same fit of rows that all weigh the same."""
+        return replace(self, sample_weight=None, info=replace(self.info, weighted=False))
 
 
 @dataclass
@@ -121,6 +126,10 @@ class EngineInfo:
         """
         fitted: Fitted = self._module("fit").fit(job)
         return fitted
+
+    def fits_before(self, steps: Sequence[Any], estimator: Any) -> bool:
+        """Whether it fits unfitted steps, given as `FitJob.before`, in the passes of the estimator behind them."""
+        return False
 
     def method_class(self, device: str) -> type[BlockMethod]:
         """Return what calls a method of a fitted estimator for rows on a device, one of those in `scores`."""

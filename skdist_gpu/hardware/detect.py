@@ -19,6 +19,7 @@ import psutil
 
 from skdist_gpu._compat.dask_client import is_of_this_process
 from skdist_gpu.config import get_config
+from skdist_gpu.hardware.lease import is_worker, lock_folder, own_device
 from skdist_gpu.hardware.memory import memory_of
 
 MEMORY_SECONDS = 0.1
@@ -179,11 +180,19 @@ def _gpus() -> tuple[Gpu, ...]:
     import pynvml
 
     found = []
-    for device in visible(_devices(os.getpid()), setting):
+    for device in _own(visible(_devices(os.getpid()), setting)):
         # what other processes hold is not free
         memory = pynvml.nvmlDeviceGetMemoryInfo(device.handle)
         found.append(Gpu(device.name, int(memory.total), int(memory.free)))
     return tuple(found)
+
+
+def _own(devices: list[Device]) -> list[Device]:
+    """Return the devices that this process may use: of joblib's workers, each has one for itself."""
+    if not devices or not is_worker():
+        return devices
+    uuid = own_device([device.uuid for device in devices], lock_folder())
+    return [device for device in devices if device.uuid == uuid]
 
 
 @dataclass(frozen=True)

@@ -103,8 +103,18 @@ def shipped_machines() -> tuple[Machine, ...]:
 
 def machine_for(device: str, n_cores: int, machines: tuple[Machine, ...] | None = None) -> Machine | None:
     """Return the machine whose rates predict a device best: one with a GPU for GPUs, else the nearest by cores."""
-    machines = shipped_machines() if machines is None else machines
-    fitting = [machine for machine in machines if bool(machine.gpu) == (device == "gpu")]
+    if machines is None:
+        return _shipped_for(device == "gpu", n_cores)
+    return _nearest(machines, device == "gpu", n_cores)
+
+
+@cache
+def _shipped_for(on_gpu: bool, n_cores: int) -> Machine | None:
+    return _nearest(shipped_machines(), on_gpu, n_cores)
+
+
+def _nearest(machines: tuple[Machine, ...], on_gpu: bool, n_cores: int) -> Machine | None:
+    fitting = [machine for machine in machines if bool(machine.gpu) == on_gpu]
     return min(fitting, key=lambda m: abs(_log_ratio(m.n_cores, n_cores)), default=None)
 
 
@@ -247,21 +257,25 @@ def scoring_rates(machine: Machine, estimator: str, way: str) -> dict[str, dict[
 
 
 def _sum(rates: Mapping[str, float], work: Mapping[str, float], machine: Machine, n_cores: int) -> float:
-    own = own_calibration()
-    own = own if own is not None and own.n_cores == n_cores else None
-    return sum(rate * work.get(term, 0.0) * _slowness(term, machine, n_cores, own) for term, rate in rates.items())
+    """Return the seconds of all terms; a unit takes longer here than where it was measured, as probes or cores tell.
 
-
-def _slowness(term: str, machine: Machine, n_cores: int, own: Calibration | None) -> float:
-    """Return how much longer a unit of a term takes here than where it was measured.
-
-    The probes of both machines tell, where the user has taken them; else the number of cores.
+    The fixed cost of a call does not depend on the number of cores, nor does what a GPU does.
     """
-    probe, ratio = probe_of(term, bool(machine.gpu)), 1.0
-    if own is not None and probe in own.probes and probe in machine.probes:
-        ratio = own.probes[probe] / machine.probes[probe]
-        if probe in _ON_ALL_CORES:
-            return ratio
-    if machine.gpu or term == "calls":
+    own = own_calibration()
+    if own is not None and own.n_cores == n_cores:
+        return sum(r * work.get(term, 0.0) * _slowness(term, machine, n_cores, own) for term, r in rates.items())
+    seconds = sum([rate * work.get(term, 0.0) for term, rate in rates.items()])
+    if machine.gpu or n_cores == machine.n_cores:
+        return seconds
+    calls = rates.get("calls", 0.0) * work.get("calls", 0.0)
+    return calls + (seconds - calls) * machine.n_cores / n_cores
+
+
+def _slowness(term: str, machine: Machine, n_cores: int, own: Calibration) -> float:
+    """Return how much longer a unit of a term takes here than where it was measured, by the probes of both."""
+    probe = probe_of(term, bool(machine.gpu))
+    known = probe in own.probes and probe in machine.probes
+    ratio = own.probes[probe] / machine.probes[probe] if known else 1.0
+    if machine.gpu or term == "calls" or (known and probe in _ON_ALL_CORES):
         return ratio
-    return ratio * (machine.n_cores / max(1, n_cores) if machine.n_cores and n_cores else 1.0)
+    return ratio * machine.n_cores / n_cores

@@ -11,7 +11,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skdist_gpu.data.row_sets import RowSet, plain_target
+from skdist_gpu.data.row_sets import RowSet, plain_values
 from skdist_gpu.delegation import estimator_has
 from skdist_gpu.engines.block_method import BlockMethod, ModelCopies
 from skdist_gpu.planning.work import kept_size
@@ -189,10 +189,12 @@ class ScoringMixin:
 
     def _own_score(self, X: Any, y: Any, params: dict[str, Any]) -> float:
         if isinstance(X, RowSet):
-            errors = squared_errors(self, X, y) if isinstance(self, RegressorMixin) and not params else None
+            known = isinstance(self, RegressorMixin) and not params.keys() - {"sample_weight"}
+            errors = squared_errors(self, X, y, params.get("sample_weight")) if known else None
             if errors is not None:
                 return errors.r2
-            X, y = X.to_host(), plain_target(y)
+            X, y = X.to_host(), plain_values(y)
+            params = {name: plain_values(value) for name, value in params.items()}
         from skdist_gpu.scoring.score import own_score  # takes scikit-learn's metrics, which take time to import
 
         return own_score(self, self._fitted(), X, y, params)

@@ -56,7 +56,7 @@ def call_planned(function: BlockMethod, X: Any) -> Any:
 def _run(candidate: Candidate, function: BlockMethod, X: Any) -> Any:
     if candidate.backend == THREADS:
         return in_threads(function, X)
-    return _by_copy(function, candidate, X)
+    return by_copy(function, candidate, X)
 
 
 def in_threads(function: BlockMethod, X: Any) -> Any:
@@ -72,7 +72,7 @@ def in_threads(function: BlockMethod, X: Any) -> Any:
     return put_together(parts)
 
 
-def _by_copy(function: BlockMethod, candidate: Candidate, X: Any) -> Any:
+def by_copy(function: BlockMethod, candidate: Candidate, X: Any) -> Any:
     """Return the method's result from an engine's copy of the model.
 
     Names and numbers of columns get scikit-learn's own errors first, and for each fitted state a few rows are scored by

@@ -9,7 +9,7 @@ from sklearn.utils.metaestimators import available_if
 
 from skdist_gpu.data.containers import GPU, container_of
 from skdist_gpu.data.convert import place_like, to_host
-from skdist_gpu.data.row_sets import RowSet, plain_target
+from skdist_gpu.data.row_sets import RowSet, plain_values
 from skdist_gpu.delegation import estimator_has
 from skdist_gpu.scoring.mixin import ScoringMixin
 from skdist_gpu.scoring.output import lazy_output
@@ -53,7 +53,7 @@ class TransformingMixin(TransformerMixin, ScoringMixin):
         fitted = self.fit(X, y, **fit_params)
         encodes_apart = type(fitted.estimator_).__name__ == "TargetEncoder"
         if isinstance(X, RowSet) and (encodes_apart or hasattr(fitted.estimator_, "embedding_")):
-            return self.fit_transform(X.to_host(), plain_target(y), **fit_params)
+            return self.fit_transform(X.to_host(), plain_values(y), **fit_params)
         if encodes_apart:
             # it encodes the rows of a fit by others than themselves
             return clone(fitted.estimator_).fit_transform(to_host(X), to_host(y), **fit_params)

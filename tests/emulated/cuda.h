@@ -6,13 +6,13 @@
 #include <cmath>
 #include <cstring>
 #include <algorithm>
-using std::min; using std::max;
+using std::min; using std::max; using std::isfinite; using std::isnan;
 #define __global__
 #define __device__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
 #define __restrict__
-struct Dim { int x; };
+struct Dim { int x, y = 0; };
 inline thread_local Dim threadIdx, blockIdx;
 inline Dim blockDim_, gridDim_;
 #define blockDim blockDim_

@@ -15,6 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.svm import LinearSVC
 
 from skdist_gpu import autoscale
+from skdist_gpu._compat.cuml import cuml_class
 from skdist_gpu.engines.registry import entries_for
 from skdist_gpu.testing import assert_ran_on
 
@@ -90,5 +91,20 @@ def test_parameters_of_the_user_survive():
 
 def test_small_data_stay_on_the_cpu_and_large_data_go_to_the_gpu():
     assert autoscale(LogisticRegression()).fit(XC[:200], yc[:200]).backend_ == "sklearn"
-    big = np.repeat(XC, 10, axis=0)
-    assert_ran_on(autoscale(LogisticRegression()).fit(big, np.repeat(yc, 10)), "cuml:gpu")
+    big = np.repeat(XC, 1000, axis=0)
+    model = autoscale(LogisticRegression()).fit(big, np.repeat(yc, 1000))
+    assert model.report_.candidate.device == "gpu", model.explain()
+
+
+@pytest.mark.parametrize(
+    "forest", [RandomForestClassifier(5, random_state=0), RandomForestRegressor(5, random_state=0)]
+)
+def test_trees_of_forests_come_home_whole(forest):
+    X, y = (XC, LABELS) if isinstance(forest, RandomForestClassifier) else (XR, yr)
+    plain, rows = autoscale(forest, backend="cuml").fit(X, y).estimator_, X.astype(np.float32)
+    for tree in plain.estimators_:
+        # some of the rows reach the deepest leaf
+        assert tree.decision_path(rows).sum(axis=1).max() - 1 == tree.get_depth()
+    method = "predict_proba" if isinstance(forest, RandomForestClassifier) else "predict"
+    twin = cuml_class(forest).from_sklearn(plain)
+    assert_allclose(getattr(twin, method)(rows), getattr(plain, method)(rows), rtol=1e-4, atol=1e-4)

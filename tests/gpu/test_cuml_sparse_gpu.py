@@ -55,7 +55,7 @@ def on(where, matrix):
 @pytest.mark.parametrize("name", ["csr_array", "coo_matrix", "csc_matrix"])
 def test_other_formats_on_the_device(name):
     rows = getattr(cupyx.scipy.sparse, name)(X)
-    model = autoscale(Ridge(tol=1e-8)).fit(rows, cupy.asarray(Y))
+    model = autoscale(Ridge(tol=1e-8), backend="cuml").fit(rows, cupy.asarray(Y))
     assert_ran_on(model, "cuml:gpu")
     assert_allclose(model.coef_, Ridge(tol=1e-8).fit(X, Y).coef_, atol=1e-3)
 

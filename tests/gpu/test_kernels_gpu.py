@@ -8,11 +8,13 @@ from sklearn.cluster import kmeans_plusplus
 from sklearn.datasets import make_blobs
 
 from skdist_gpu.data.labels import encode
-from skdist_gpu.engines.executors import gram_kernels, lloyd_kernels
+from skdist_gpu.engines.executors import column_kernels, gram_kernels, lloyd_kernels
 from skdist_gpu.engines.executors.cluster_kernels import ClustersOnGpu
 from skdist_gpu.engines.executors.kernels import map_block
 from skdist_gpu.engines.reductions.clusters.steps import AssignReduction, LloydReduction
+from skdist_gpu.engines.reductions.columns.columns import ColumnReduction
 from skdist_gpu.engines.reductions.core.moments import MomentsReduction
+from skdist_gpu.engines.reductions.core.sample import OverviewReduction
 from skdist_gpu.engines.reductions.linear.linear import Design, ScoreReduction
 from skdist_gpu.engines.reductions.linear.linear_svm import SquaredEpsilonInsensitive, SquaredHinge
 from skdist_gpu.engines.reductions.linear.logistic import BinomialLoss
@@ -183,6 +185,51 @@ def test_steps_end_where_a_centre_has_no_rows():
     far = np.vstack([X[:4], np.full((1, 3), 1e6)])
     found = ClustersOnGpu(cupy.asarray(X), None).steps(far, np.zeros(3), 300, 0.0)
     assert (found.stay, found.n_iter, found.weight[4]) == (False, 0, 0)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("n_rows", "n_columns"), [(1, 3), (100_003, 1), (4_321, 20), (4_321, 256), (300, 1_000)])
+@pytest.mark.parametrize(("skip_nan", "weighted"), [(False, False), (False, True), (True, True)])
+def test_moments_of_columns(n_rows, n_columns, dtype, order, skip_nan, weighted):
+    generator = np.random.default_rng(n_columns)
+    X = np.asarray(generator.normal(100, 2.0, (n_rows, n_columns)), dtype, order=order)
+    if skip_nan:
+        X[generator.uniform(size=X.shape) < 0.1] = np.nan
+    weight = generator.uniform(size=n_rows) if weighted else None
+    reduction = ColumnReduction(skip_nan)
+    on_gpu = [None if part is None else cupy.asarray(part) for part in (X, None, weight)]
+    assert column_kernels.has_kernel(reduction, *on_gpu[:2])
+    expected, found = reduction.map(X, None, weight), map_block(reduction, *on_gpu)
+    for name in ("weight", "mean", "scatter"):
+        reference = getattr(expected, name)
+        assert_allclose(getattr(found, name).get(), reference, rtol=1e-10, atol=1e-12 * np.abs(reference).max())
+
+
+@pytest.mark.parametrize("every", [1, 7])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    ("n_classes", "y_type"), [(0, None), (0, np.float32), (0, np.float64), (3, np.int64), (32, np.int32)]
+)
+def test_overview_of_rows(n_classes, y_type, weighted, every):
+    generator = np.random.default_rng(n_classes)
+    X = generator.normal(3.0, size=(10_001, 12)).astype(np.float32)
+    y = None if y_type is None else generator.integers(0, n_classes or 100, len(X)).astype(y_type)
+    weight = generator.uniform(size=len(X)) if weighted else None
+    reduction = OverviewReduction(1_000, every, n_classes, columns=True)
+    on_gpu = [None if part is None else cupy.asarray(part) for part in (X, y, weight)]
+    assert column_kernels.has_kernel(reduction, *on_gpu[:2])
+    expected, found = reduction.map(X, y, weight), map_block(reduction, *on_gpu)
+    for name in ("weight", "class_weight", "smallest_target", "weighted_target"):
+        if getattr(expected, name) is not None:
+            assert_allclose(cupy.asnumpy(getattr(found, name)), getattr(expected, name), rtol=1e-10)
+    assert_allclose(found.columns.scatter.get(), expected.columns.scatter, rtol=1e-10)
+    for name in ("X", "y", "weight"):
+        mine, theirs = (getattr(view.pieces[0], name) for view in (found, expected))
+        assert (mine is None) == (theirs is None)
+        if theirs is not None:
+            np.testing.assert_array_equal(mine.get(), theirs)
+            assert mine.dtype == theirs.dtype
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from skdist_gpu._compat.sklearn import parameter_names
 from skdist_gpu.config import get_config
 from skdist_gpu.data.containers import GPU, container_of
 from skdist_gpu.data.convert import check_gpu_input, check_table, remember_features, to_gpu, to_host, validate
+from skdist_gpu.engines.cuml.forests import fit_forest
 from skdist_gpu.engines.cuml.info import INFO
 from skdist_gpu.engines.cuml.rebuild import REBUILT, fit_twin
 from skdist_gpu.engines.cuml.rebuild_preprocessing import ENCODERS, PREPROCESSING, transformer_twin
@@ -27,7 +28,8 @@ from skdist_gpu.exceptions import EngineRefusal
 FORESTS = ("RandomForestClassifier", "RandomForestRegressor", "IsolationForest")
 # rows from which cuML itself builds an approximate graph, and neighbours of which that keeps enough
 MANY_ROWS, MOST_NEIGHBOURS = 50_000, 60
-_FITS = REBUILT | PREPROCESSING | ENCODERS
+_RANDOM_FORESTS = {"RandomForestClassifier": fit_forest, "RandomForestRegressor": fit_forest}
+_FITS = REBUILT | PREPROCESSING | ENCODERS | _RANDOM_FORESTS
 
 
 def fit(job: FitJob) -> Fitted:
@@ -53,7 +55,9 @@ def fit(job: FitJob) -> Fitted:
             raise MemoryError(str(error)) from error
         raise
     job.progress.finish()
-    return Fitted(estimator, answers=forest_answers(model))
+    # a forest is ready to score on the GPU, while to bring it back there from plain trees takes long
+    copies = {INFO.name: _scorer(model, estimator)} if name in _RANDOM_FORESTS else {}
+    return Fitted(estimator, answers=forest_answers(model), copies=copies)
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
@@ -168,9 +172,11 @@ def to_cuml(estimator: Any) -> Any:
         model = cls.from_sklearn(estimator) if converts(cls) else transformer_twin(estimator)
     except unsupported_errors():
         return None
-    if model is None:
-        return None
-    # CuPy holds no text
+    return None if model is None else _scorer(model, estimator)
+
+
+def _scorer(model: Any, estimator: Any) -> Any:
+    """Return cuML's model, told where its answers are to be: text on the host, since CuPy holds none."""
     text = getattr(getattr(estimator, "classes_", None), "dtype", np.dtype(float)).kind not in "biuf"
     model.output_type = "numpy" if text else "cupy"
     return model

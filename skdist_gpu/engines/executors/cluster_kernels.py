@@ -62,7 +62,7 @@ class ClustersOnGpu:
         by_rows, n_blocks = np.bool_(X.flags.c_contiguous), -(-n_rows // THREADS)
         weight = cupy.ones(n_rows) if self.sample_weight is None else self.sample_weight
         numbers = cupy.asarray(uniform)
-        candidates, best = cupy.full(n_candidates, first, cupy.int32), cupy.zeros(1, cupy.int32)
+        candidates, best = cupy.asarray(np.full(n_candidates, first, np.int32)), cupy.zeros(1, cupy.int32)
         chosen, potentials = cupy.empty(n_more + 1, cupy.int32), cupy.empty(n_candidates * n_blocks)
         after, before = cupy.empty((2, n_candidates, n_rows))
         kernels = _kernels(X.device.id, X.dtype.name)
@@ -85,24 +85,26 @@ class ClustersOnGpu:
         on_device = cupy.asarray(np.vstack([centres, origin]))
         state, sums = cupy.zeros(2, cupy.int32), cupy.zeros(n_clusters * (n_columns + 1))
         move = _kernels(self.X.device.id, self.X.dtype.name).get_function("move")
+        moved = (sums, np.int32(n_clusters), np.int32(n_columns), np.float64(tolerance), on_device, state)
+        partials, _, launch = lloyd_kernels.prepared(self.X, self.sample_weight, on_device, False, state)
         how_it_stands, n_queued, n_iter = GOES_ON, min(FIRST_QUEUED, max_iter), 0
         while how_it_stands == GOES_ON and n_queued:
             for _ in range(n_queued):
-                partials, _ = lloyd_kernels.launch(self.X, self.sample_weight, on_device, False, state)
+                launch()
                 add_up(partials, sums, state)
-                shape = (np.int32(n_clusters), np.int32(n_columns), np.float64(tolerance))
-                move((1,), (THREADS,), (sums, *shape, on_device, state))
+                move((1,), (THREADS,), moved)
             how_it_stands, n_iter = (int(value) for value in state.get())
             n_queued = min(2 * n_queued, MOST_QUEUED, max_iter - n_iter)
-        weight = sums.reshape(n_clusters, -1)[:, -1].get()
+        weight = sums.get().reshape(n_clusters, -1)[:, -1]
         return Steps(on_device[:-1].get(), n_iter, weight, how_it_stands == STAYS)
 
     @from_pool
     def inertia(self, centres: np.ndarray, origin: np.ndarray) -> float:
         """Return the weighted sum of the squared distances of the rows to their centres."""
         on_device = cupy.asarray(np.vstack([centres, origin]))
-        sums, _ = lloyd_kernels.launch(self.X, self.sample_weight, on_device, True)
-        return float(sums[:, -1].sum())
+        sums, _, launch = lloyd_kernels.prepared(self.X, self.sample_weight, on_device, True)
+        launch()
+        return float(sums.get()[:, -1].sum())
 
 
 @cache

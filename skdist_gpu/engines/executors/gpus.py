@@ -7,20 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import cupy
-import numpy as np
 
-from skdist_gpu.data.blocks import MemoryBlocks, given_columns, part_bounds
+from skdist_gpu.data.blocks import MemoryBlocks, given_columns
 from skdist_gpu.data.dataset import DatasetTable
 from skdist_gpu.data.shares import divide
-from skdist_gpu.engines.executors.cluster_kernels import ClustersOnGpu
-from skdist_gpu.engines.executors.gpu import GpuExecutor
+from skdist_gpu.engines.executors.gpu import GpuExecutor, OnGpus
 from skdist_gpu.engines.executors.pool import devices
-from skdist_gpu.engines.executors.stream import StreamExecutor
 from skdist_gpu.engines.reductions.core.protocol import Reduce, Reduction, combine_all
 from skdist_gpu.progress import Progress
 
 
-class GpusExecutor:
+class GpusExecutor(OnGpus):
     """Run reductions on several GPUs over rows in main memory or files.
 
     Each GPU reduces contiguous rows; their totals are combined on the host in the order of the rows, so that the
@@ -28,8 +25,6 @@ class GpusExecutor:
     """
 
     resident = False
-    clusters = None
-    clusters_of = staticmethod(ClustersOnGpu.of)
 
     def __init__(
         self,
@@ -39,12 +34,10 @@ class GpusExecutor:
         n_cores: int,
         memory_budget: int | None,
         progress: Progress,
+        several_passes: bool,
         n_gpus: int,
     ) -> None:
-        self.classes: np.ndarray | None = None
-        self.table = X if isinstance(X, DatasetTable) else None
-        self.n_cores, self.progress = n_cores, progress
-        self.n_passes = 0
+        super().__init__(X, n_cores, progress)
         numbers = devices(n_gpus)
         each = max(1, n_cores // len(numbers))
         self.starts, shares = _divide(X, y, sample_weight, len(numbers))
@@ -52,23 +45,16 @@ class GpusExecutor:
 
         def make(device: Any, share: tuple[Any, Any, Any]) -> GpuExecutor:
             with device:
-                return GpuExecutor(*share, each, memory_budget, _Share(progress))
+                return GpuExecutor(*share, each, memory_budget, _Share(progress), several_passes)
 
         with ThreadPoolExecutor(len(shares)) as pool:
             self.executors = list(pool.map(make, self.devices, shares))
 
-    def reduce(self, reduction: Reduction) -> Any:
-        """Return the total over all rows, on the host."""
-        if self.table is not None and getattr(reduction, "targets_only", False):
-            return self._on_host().reduce(reduction)
-        return self._totals(reduction, ())[0]
+    def clusters(self) -> None:
+        """Return None: no GPU holds all rows."""
 
-    def reduce_parts(self, reduction: Reduction, n_parts: int) -> list[Any]:
-        """Return the total of each of so many contiguous parts of files, from one reading; None without rows."""
-        assert self.table is not None
-        return self._totals(reduction, part_bounds(self.table.count_rows(), n_parts)[1:-1])
-
-    def _totals(self, reduction: Reduction, bounds: Sequence[int]) -> list[Any]:
+    def totals(self, reduction: Reduction, bounds: Sequence[int]) -> list[Any]:
+        """Return the total of each part between the bounds, on the host; None for one without rows."""
         self.n_passes += 1
         n_rows = None if self.table is not None else sum(executor.n_rows for executor in self.executors)
         self.progress.start(f"pass {self.n_passes} on {len(self.executors)} GPUs", total=n_rows)
@@ -90,16 +76,6 @@ class GpusExecutor:
     def reduce_sample(self, X: Any, y: Any, weight: Any) -> tuple[Reduce, int]:
         """Return the `reduce` of sampled rows, which are few enough for the first GPU alone, and their number."""
         return self.executors[0].reduce_sample(X, y, weight)
-
-    def find_classes(self) -> np.ndarray:
-        """Return the sorted labels of files, which may be text and are read on the host."""
-        return self._on_host().find_classes()
-
-    def _on_host(self) -> StreamExecutor:
-        assert self.table is not None
-        executor = StreamExecutor(self.table, self.n_cores, self.progress)
-        executor.classes = self.classes
-        return executor
 
 
 class _Share(Progress):

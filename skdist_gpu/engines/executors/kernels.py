@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from skdist_gpu.engines.executors import gram_kernels, lloyd_kernels, score_kernels
+from skdist_gpu.engines.executors import column_kernels, gram_kernels, lloyd_kernels, score_kernels
+from skdist_gpu.engines.reductions.behind import BehindSteps
+from skdist_gpu.engines.reductions.columns.columns import Together
 from skdist_gpu.engines.reductions.columns.quantiles import SortReduction
 from skdist_gpu.engines.reductions.core.moments import MomentsReduction
 from skdist_gpu.engines.reductions.core.sample import OverviewReduction
@@ -12,12 +14,18 @@ from skdist_gpu.engines.reductions.core.sample import OverviewReduction
 
 def map_block(reduction: Any, X: Any, y: Any, sample_weight: Any) -> Any:
     """Return what a block on the GPU contributes: by a kernel where there is one, else by the reduction's own map."""
+    if type(reduction) is BehindSteps:
+        return map_block(reduction.reduction, *reduction.arguments(X, y, sample_weight))
     if score_kernels.has_kernel(reduction, X, y):
         return score_kernels.map_rows(reduction, X, y, sample_weight)
     if lloyd_kernels.has_kernel(reduction, X):
         return lloyd_kernels.map_rows(reduction, X, sample_weight)
     if _is_gram(reduction, X, y):
         return gram_kernels.moments(X, y, sample_weight)
+    if type(reduction) is Together:
+        return tuple(map_block(each, X, y, sample_weight) for each in reduction.reductions)
+    if column_kernels.has_kernel(reduction, X, y):
+        return column_kernels.map_rows(reduction, X, y, sample_weight)
     return reduction.map(X, y, sample_weight)
 
 
@@ -27,6 +35,7 @@ def reads_in_place(reduction: Any, X: Any, y: Any) -> bool:
         (score_kernels.has_kernel(reduction, X, y) and (not reduction.every or gram_kernels.has_kernel(X, None)))
         or lloyd_kernels.has_kernel(reduction, X)
         or _is_gram(reduction, X, y)
+        or column_kernels.has_kernel(reduction, X, y)
         or type(reduction) is SortReduction
         or (type(reduction) is OverviewReduction and not reduction.columns)
     )

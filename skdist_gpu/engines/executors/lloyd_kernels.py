@@ -6,6 +6,7 @@ one column of some of the rows, in sums that are its own, so that the answer doe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -153,7 +154,8 @@ def map_rows(reduction: Any, X: Any, sample_weight: Any) -> ClusterSums | Assign
     """Return what the reduction's own map would, computed in float64 throughout."""
     centres = cupy.asarray(np.vstack([reduction.centres, reduction.origin]))
     assigns = type(reduction) is AssignReduction
-    sums, labels = launch(X, sample_weight, centres, assigns)
+    sums, labels, launch = prepared(X, sample_weight, centres, assigns)
+    launch()
     total = add_up(sums)
     if assigns:
         return Assignment([labels], total[-1], total[:-1] > 0)
@@ -161,11 +163,13 @@ def map_rows(reduction: Any, X: Any, sample_weight: Any) -> ClusterSums | Assign
     return ClusterSums(total[:, -1], total[:, :-1])
 
 
-def launch(X: Any, sample_weight: Any, centres: Any, assigns: bool, state: Any = None) -> tuple[Any, Any]:
-    """Return the sums of each block of threads, and the labels where asked for.
+def prepared(
+    X: Any, sample_weight: Any, centres: Any, assigns: bool, state: Any = None
+) -> tuple[Any, Any, Callable[[], None]]:
+    """Return the sums of each block of threads, the labels where asked for, and what computes both when called.
 
-    `centres` are those less the origin, and the origin behind them, on the device; nothing is done if the number in
-    `state` is not zero.
+    `centres` are those less the origin, and the origin behind them, on the device; they may change between calls.
+    Nothing is done if the number in `state` is not zero.
     """
     (n_rows, n_columns), n_clusters = X.shape, len(centres) - 1
     shape = _shape(X.dtype.itemsize, n_columns, n_clusters)
@@ -190,8 +194,8 @@ def launch(X: Any, sample_weight: Any, centres: Any, assigns: bool, state: Any =
         labels,
         np.intp(0) if state is None else state,
     )
-    _kernel(device.id, X.dtype.name, assigns)((n_blocks,), (n_threads,), arguments, shared_mem=n_bytes)
-    return sums, labels
+    kernel = _kernel(device.id, X.dtype.name, assigns)
+    return sums, labels, lambda: kernel((n_blocks,), (n_threads,), arguments, shared_mem=n_bytes)
 
 
 def _shape(itemsize: int, n_columns: int, n_clusters: int) -> tuple[int, int, int] | None:

@@ -10,6 +10,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from skdist_gpu._compat.sklearn_learned import give_trees
 from skdist_gpu._compat.sklearnex import trees_of, twin_of
+from skdist_gpu.engines.trees import inner_levels
 
 FORESTS = ("RandomForestClassifier", "RandomForestRegressor")
 # impurity that only rounding leaves in a leaf with rows of one class
@@ -81,17 +82,8 @@ def _shares_of_two(impurity: np.ndarray, first_is_larger: np.ndarray) -> np.ndar
 def sum_up(tree: Any) -> None:
     """Set the value of each inner node to the mean of its leaves, by their weights, which oneDAL leaves out."""
     weight = tree.weighted_n_node_samples
-    for parents in reversed(_levels(tree)):
+    for parents in reversed(inner_levels(tree.children_left, tree.children_right)):
         left, right = tree.children_left[parents], tree.children_right[parents]
         weight[parents] = weight[left] + weight[right]
         share = (weight[left] / weight[parents])[:, None, None]
         tree.value[parents] = share * tree.value[left] + (1 - share) * tree.value[right]
-
-
-def _levels(tree: Any) -> list[np.ndarray]:
-    """Return the inner nodes of each level, the root first."""
-    found, level = [], np.zeros(1, dtype=np.intp)
-    while len(inner := level[tree.children_left[level] >= 0]):
-        found.append(inner)
-        level = np.concatenate([tree.children_left[inner], tree.children_right[inner]])
-    return found

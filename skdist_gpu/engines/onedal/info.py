@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from numbers import Integral
 from typing import Any
 
+import numpy as np
+
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.protocol import EngineInfo
@@ -133,10 +135,10 @@ class OneDAL(EngineInfo):
             return None
         if hasattr(model, "estimators_"):
             return CALL_SECONDS + n * sum(tree.tree_.max_depth for tree in model.estimators_) * LEVEL_SECONDS
-        kept = getattr(model, "support_", getattr(model, "_fit_X", ()))
+        n_kept = np.shape(getattr(model, "support_", getattr(model, "_fit_X", ())))[0]
         if getattr(model, "_fit_method", "") == "kd_tree":
             return CALL_SECONDS + n * TREE_QUERY_SECONDS
-        return CALL_SECONDS + n * len(kept) * d * PRODUCT_SECONDS
+        return CALL_SECONDS + n * n_kept * d * PRODUCT_SECONDS
 
 
 INFO = OneDAL()

@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
 from sklearn.utils import assert_all_finite, get_tags
 
 from skdist_gpu._compat.sklearn import in_words_of
@@ -27,9 +26,11 @@ from skdist_gpu.data.dataset import DatasetTable, table_of
 from skdist_gpu.data.labels import encode
 from skdist_gpu.engines.parameters import check_as_scikit_learn
 from skdist_gpu.engines.protocol import FitJob, Fitted
+from skdist_gpu.engines.reductions.behind import fit_before
 from skdist_gpu.engines.reductions.core.protocol import Passes, Reduction, sums_of_any_values, too_few_rows
 from skdist_gpu.engines.reductions.gpus import n_gpus
 from skdist_gpu.engines.reductions.info import INFO
+from skdist_gpu.engines.reductions.kinds import ONE_PASS, needs_target, takes_labels
 from skdist_gpu.engines.registry import entries_for
 from skdist_gpu.exceptions import NotFiniteError
 
@@ -46,6 +47,24 @@ def fit(job: FitJob) -> Fitted:
 
 
 def _fit(job: FitJob) -> Fitted:
+    data = _open(job)
+    if job.before:
+        data = fit_before(job, data if job.sample_weight is None else _open(job.without_weights()), data)
+    fit_in_place = next(e.fit for e in entries_for(job.estimator) if e.backend == INFO.name and e.fit is not None)
+    try:
+        fit_in_place(job.estimator, data)
+    except NotFiniteError:
+        if container_of(job.X) in HOST:
+            # scikit-learn says more about what to do
+            name, allow_nan = type(job.estimator).__name__, get_tags(job.estimator).input_tags.allow_nan
+            with np.errstate(invalid="ignore"):
+                assert_all_finite(to_host(job.X), allow_nan=allow_nan, estimator_name=name, input_name="X")
+        raise
+    return Fitted(job.estimator)
+
+
+def _open(job: FitJob) -> Passes:
+    """Check the data, or raise scikit-learn's error, and return them as something to pass over."""
     check_as_scikit_learn(job)
     try:
         X, y, sample_weight = _checked(job)
@@ -60,18 +79,7 @@ def _fit(job: FitJob) -> Fitted:
         else:
             classes, y = encode(y)
             y = place_like(y, X)
-    data = _passes(job, X, y, sample_weight, classes)
-    fit_in_place = next(e.fit for e in entries_for(job.estimator) if e.backend == INFO.name and e.fit is not None)
-    try:
-        fit_in_place(job.estimator, data)
-    except NotFiniteError:
-        if container_of(job.X) in HOST:
-            # scikit-learn says more about what to do
-            name, allow_nan = type(job.estimator).__name__, get_tags(job.estimator).input_tags.allow_nan
-            with np.errstate(invalid="ignore"):
-                assert_all_finite(to_host(X), allow_nan=allow_nan, estimator_name=name, input_name="X")
-        raise
-    return Fitted(job.estimator)
+    return _passes(job, X, y, sample_weight, classes)
 
 
 def _passes(job: FitJob, X: Any, y: Any, sample_weight: Any, classes: np.ndarray | None) -> Passes:
@@ -129,12 +137,6 @@ def _target_ndim(X: Any, y: Any) -> int:
     return getattr(y, "ndim", 0)
 
 
-def takes_labels(estimator: Any) -> bool:
-    """Whether `y` holds classes: of a classifier, or of a selection of features by classes."""
-    score_function = getattr(getattr(estimator, "score_func", None), "__name__", "")
-    return is_classifier(estimator) or score_function in ("f_classif", "chi2")
-
-
 def _takes_tables(estimator: Any) -> bool:
     """Whether a fit counts values of any kind, text among them."""
     encodes = type(estimator).__name__ in ("OneHotEncoder", "OrdinalEncoder")
@@ -143,9 +145,7 @@ def _takes_tables(estimator: Any) -> bool:
 
 def _checked(job: FitJob) -> tuple[Any, Any, Any]:
     """Return the data ready for an executor, or raise scikit-learn's error before any work."""
-    # a selection by scores needs y, although its tags do not say so
-    needs_target = get_tags(job.estimator).target_tags.required or hasattr(job.estimator, "score_func")
-    y = job.y if needs_target else None
+    y = job.y if needs_target(job.estimator) else None
     if y is None and hasattr(job.estimator, "score_func"):
         raise ValueError("estimator requires y to be passed, but the target y is None")
     data = (job.estimator, job.X, y, job.sample_weight)
@@ -189,7 +189,8 @@ def _executor(job: FitJob, X: Any, y: Any, sample_weight: Any) -> Any:
         from skdist_gpu.engines.executors.gpu import GpuExecutor
         from skdist_gpu.engines.executors.gpus import GpusExecutor
 
-        options = (X, y, sample_weight, job.resources.n_cores, job.memory_budget, job.progress)
+        several_passes = type(job.estimator).__name__ not in ONE_PASS
+        options = (X, y, sample_weight, job.resources.n_cores, job.memory_budget, job.progress, several_passes)
         n = n_gpus(job.info, job.resources)
         return GpuExecutor(*options) if n == 1 else GpusExecutor(*options, n)
     from skdist_gpu.engines.executors.threads import ThreadsExecutor

@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from skdist_gpu.engines.reductions.core.moments import Moments
+from skdist_gpu.engines.reductions.columns.columns import ColumnMoments, ColumnReduction
+from skdist_gpu.engines.reductions.columns.selection import CorrelationReduction, Correlations
+from skdist_gpu.engines.reductions.core.moments import Moments, MomentsReduction
+from skdist_gpu.engines.reductions.core.protocol import dot, namespace
 
 
 @dataclass
@@ -25,6 +28,16 @@ class LinearStep:
         if self.columns is not None:
             return len(self.columns)
         return n if self.matrix is None else self.matrix.shape[1]
+
+    def rows(self, X: Any) -> Any:
+        """Return a block of rows of X, on the host or on a GPU, as the transformer changes them."""
+        xp = namespace(X)
+        if self.columns is not None:
+            return X[:, xp.asarray(self.columns)]
+        rows = xp.subtract(X, xp.asarray(self.center), dtype=np.float64)
+        if self.matrix is not None:
+            return dot(rows, xp.asarray(self.matrix))
+        return xp.multiply(rows, xp.asarray(self.factor), out=rows)
 
     def moments(self, moments: Moments) -> Moments:
         """Return the moments of [X y] with each row of X transformed; what is y stands behind the columns of X."""
@@ -64,3 +77,23 @@ def linear_step(fitted: Any) -> LinearStep | None:
     if name in ("VarianceThreshold", "SelectKBest", "SelectPercentile", "SelectFromModel", "RFE", "SelectFpr"):
         return LinearStep(d, columns=fitted.get_support(indices=True))
     return None
+
+
+def follows_from_moments(reduction: Any) -> bool:
+    """Whether the total of a reduction is part of the second moments."""
+    return type(reduction) in (MomentsReduction, ColumnReduction, CorrelationReduction)
+
+
+def total_from(moments: Moments, reduction: Any, n_features: int, with_target: bool) -> Any:
+    """Return the total of such a reduction over the `n_features` columns of X, with the target's behind them or not.
+
+    What is returned shares no memory with the moments, since whoever asked may change it.
+    """
+    d, mean, diagonal = n_features, moments.mean, np.diag(moments.scatter)
+    if type(reduction) is ColumnReduction:
+        return ColumnMoments(moments.n_rows, np.full(d, float(moments.weight)), mean[:d].copy(), diagonal[:d].copy())
+    if type(reduction) is CorrelationReduction:
+        products = moments.scatter[d, :d].copy()
+        return Correlations(moments.n_rows, mean[:d].copy(), mean[d], diagonal[:d].copy(), products, diagonal[d])
+    n = len(mean) if with_target else d
+    return Moments(moments.n_rows, moments.weight, mean[:n].copy(), moments.scatter[:n, :n].copy())

@@ -13,36 +13,21 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from sklearn.utils import get_tags
+from sklearn.utils.validation import has_fit_parameter
 
 from skdist_gpu.data.row_sets import RowSet
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.executors.threads import ThreadsExecutor
 from skdist_gpu.engines.parameters import check_as_scikit_learn
-from skdist_gpu.engines.reductions.columns.columns import ColumnMoments, ColumnReduction
-from skdist_gpu.engines.reductions.columns.selection import CorrelationReduction, Correlations
+from skdist_gpu.engines.reductions.columns.selection import CorrelationReduction
 from skdist_gpu.engines.reductions.core.moments import Moments, MomentsReduction
 from skdist_gpu.engines.reductions.core.protocol import Passes, Reduction, combine_all
-from skdist_gpu.engines.reductions.fit import takes_labels
-from skdist_gpu.engines.reductions.linear_steps import linear_step
+from skdist_gpu.engines.reductions.kinds import ONE_PASS, REGRESSORS, needs_target, takes_labels
+from skdist_gpu.engines.reductions.linear_steps import follows_from_moments, linear_step, total_from
 from skdist_gpu.progress import Progress
 
-# what is fitted from sums that no parameter changes
-_REGRESSORS = (
-    *("LinearRegression", "Ridge", "Lasso", "ElasticNet", "Lars", "LassoLars", "OrthogonalMatchingPursuit"),
-    *("BayesianRidge", "ARDRegression"),
-)
-_CLASSIFIERS = (
-    *("RidgeClassifier", "LinearDiscriminantAnalysis", "QuadraticDiscriminantAnalysis", "NearestCentroid"),
-    *("GaussianNB", "BernoulliNB", "MultinomialNB", "ComplementNB"),
-)
-_TRANSFORMERS = (
-    *("PCA", "IncrementalPCA", "TruncatedSVD", "StandardScaler", "MinMaxScaler", "MaxAbsScaler"),
-    *("VarianceThreshold", "SelectKBest", "SelectPercentile"),
-)
-ONE_PASS = frozenset((*_REGRESSORS, *_CLASSIFIERS, *_TRANSFORMERS))
 # regressors whose prediction is a sum over columns
-LINEAR = frozenset((*_REGRESSORS, "HuberRegressor", "LinearSVR", "RidgeCV", "LassoCV", "ElasticNetCV"))
+LINEAR = frozenset((*REGRESSORS, "HuberRegressor", "LinearSVR", "RidgeCV", "LassoCV", "ElasticNetCV"))
 # beyond so many columns their products cost more than what is saved
 MOST_COLUMNS = 2000
 # share of what is added up by which an error that is almost zero may be wrong
@@ -51,7 +36,7 @@ LOST = 1e-13
 PRECISE = 1e-10
 
 
-def refusal(estimator: Any, entry: Entry | None, rows: RowSet, y: Any) -> str | None:
+def refusal(estimator: Any, entry: Entry | None, rows: RowSet, y: Any, sample_weight: Any = None) -> str | None:
     """Say why an estimator cannot be fitted from the shared sums of a set of rows; None if it can.
 
     `entry` is that of the estimator, where one takes its parameters.
@@ -61,6 +46,8 @@ def refusal(estimator: Any, entry: Entry | None, rows: RowSet, y: Any) -> str | 
         return f"{name} is no function of sums that its candidates share"
     if entry is None:
         return f"these parameters of {name} are not fitted from sums"
+    if sample_weight is not None and not (entry.weights and has_fit_parameter(estimator, "sample_weight")):
+        return f"{name} takes no weights"
     n_rows, n_features = len(rows), n_columns(rows)
     if n_features is None:
         return f"the rows are no dense numbers, or the steps before {name} are not linear"
@@ -78,11 +65,6 @@ def refusal(estimator: Any, entry: Entry | None, rows: RowSet, y: Any) -> str | 
     return None
 
 
-def needs_target(estimator: Any) -> bool:
-    """Whether an estimator's fit reads `y`."""
-    return bool(get_tags(estimator).target_tags.required or hasattr(estimator, "score_func"))
-
-
 def check_parameters(estimator: Any, y: Any) -> None:
     """Raise and warn as scikit-learn does of parameters before it reads the data."""
     given = y if needs_target(estimator) else None
@@ -90,13 +72,13 @@ def check_parameters(estimator: Any, y: Any) -> None:
     check_as_scikit_learn(checked)
 
 
-def fit_shared(estimator: Any, entry: Entry, rows: RowSet) -> None:
+def fit_shared(estimator: Any, entry: Entry, rows: RowSet, sample_weight: Any = None) -> None:
     """Fit an estimator in place on a set of rows, from sums that fits on other sets use, too."""
     with_target = needs_target(estimator)
     _remember_features(estimator, rows)
     matrix = rows.table.matrix
     assert matrix is not None
-    sums = _Sums(rows, with_target)
+    sums = _Sums(rows, with_target, None if sample_weight is None else sample_weight.whole)
     target = rows.table.target if with_target else None
     data = Passes(
         reduce=sums.reduce,
@@ -104,6 +86,7 @@ def fit_shared(estimator: Any, entry: Entry, rows: RowSet) -> None:
         target_ndim=0 if target is None else target.ndim,
         dtype=matrix.dtype,
         input_dtype=matrix.dtype if rows.before is not None else rows.table.input_dtype,
+        weighted=sample_weight is not None,
         classes=rows.table.classes if with_target else None,
         n_rows=len(rows),
         target_dtype=np.dtype(np.float64) if target is None else target.dtype,
@@ -120,7 +103,7 @@ def _remember_features(estimator: Any, rows: RowSet) -> None:
 
 @dataclass
 class Errors:
-    """Squared errors of predictions for a set of rows: their mean, and the variance of the target."""
+    """Squared errors of predictions for a set of rows: their (weighted) mean, and the variance of the target."""
 
     mean: float
     variance: float
@@ -131,14 +114,14 @@ class Errors:
         return 1 - self.mean / self.variance
 
 
-def linear_errors(model: Any, rows: RowSet, y: Any) -> Errors | None:
+def linear_errors(model: Any, rows: RowSet, y: Any, sample_weight: Any = None) -> Errors | None:
     """Return the squared errors of a fitted linear regressor; None where sums would lose digits, or there are none."""
     if type(model).__name__ not in LINEAR or y is None or y.ndim != 1 or rows.table.classes is not None:
         return None
     if len(rows) < 2 or np.ndim(model.coef_) != 1 or not n_columns(rows) == len(model.coef_) <= MOST_COLUMNS:
         return None
-    moments = _moments(rows)
-    if moments is None:
+    moments = _moments(rows, None if sample_weight is None else sample_weight.whole)
+    if moments is None or not moments.weight > 0:
         return None
     direction = np.append(-model.coef_, 1.0).astype(np.float64)
     bias = float(moments.mean @ direction) - float(np.ravel(model.intercept_)[0])
@@ -146,16 +129,16 @@ def linear_errors(model: Any, rows: RowSet, y: Any) -> Errors | None:
     size = np.abs(direction)
     lost = LOST * float(size @ np.abs(moments.scatter) @ size)
     total = float(moments.scatter[-1, -1])
-    if not squares > 0 or lost > PRECISE * squares or total <= LOST * len(rows) * float(moments.mean[-1]) ** 2:
+    if not squares > 0 or lost > PRECISE * squares or total <= LOST * moments.weight * float(moments.mean[-1]) ** 2:
         return None
-    return Errors(squares / len(rows) + bias**2, total / len(rows))
+    return Errors(squares / moments.weight + bias**2, total / moments.weight)
 
 
 class _Sums:
     """The sums over a set of rows."""
 
-    def __init__(self, rows: RowSet, with_target: bool) -> None:
-        self.rows, self.with_target = rows, with_target
+    def __init__(self, rows: RowSet, with_target: bool, weights: np.ndarray | None) -> None:
+        self.rows, self.with_target, self.weights = rows, with_target, weights
         found = n_columns(rows)
         assert found is not None
         self.n_features = found
@@ -165,61 +148,53 @@ class _Sums:
         with self.rows.table.lock:
             known = self._from_moments(reduction)
             # whoever asked may change what it gets
-            return deepcopy(_total(self.rows, reduction, self.with_target)) if known is None else known
+            if known is None:
+                return deepcopy(_total(self.rows, reduction, self.with_target, self.weights))
+            return known
 
     def _from_moments(self, reduction: Reduction) -> Any:
-        """Return a total that follows from the second moments; None for another one."""
-        kind = type(reduction)
-        if kind not in (MomentsReduction, ColumnReduction, CorrelationReduction):
+        """Return a total that follows from the second moments of the rows; None for another one."""
+        if type(reduction) is CorrelationReduction and self.rows.table.classes is not None:
             return None
-        if kind is CorrelationReduction and self.rows.table.classes is not None:
-            return None
-        moments = _moments(self.rows)
-        if moments is None:
-            return None
-        d, n_rows, diagonal = self.n_features, moments.n_rows, np.diag(moments.scatter)
-        if kind is ColumnReduction:
-            return ColumnMoments(n_rows, np.full(d, float(n_rows)), moments.mean[:d].copy(), diagonal[:d].copy())
-        if kind is CorrelationReduction:
-            products = moments.scatter[d, :d].copy()
-            return Correlations(
-                n_rows, moments.mean[:d].copy(), moments.mean[d], diagonal[:d].copy(), products, diagonal[d]
-            )
-        if self.with_target and self.rows.table.classes is None:
-            return Moments(n_rows, moments.weight, moments.mean.copy(), moments.scatter.copy())
-        return Moments(n_rows, moments.weight, moments.mean[:d].copy(), moments.scatter[:d, :d].copy())
+        weights = self.weights if getattr(reduction, "weighted", True) else None
+        moments = _moments(self.rows, weights) if follows_from_moments(reduction) else None
+        with_target = self.with_target and self.rows.table.classes is None
+        return None if moments is None else total_from(moments, reduction, self.n_features, with_target)
 
 
-def _total(rows: RowSet, reduction: Reduction, with_target: bool) -> Any:
+def _total(rows: RowSet, reduction: Reduction, with_target: bool, weights: np.ndarray | None) -> Any:
     """Return the total over rows, remembered where no array that a fit has found is part of the question."""
     key = _key(reduction)
     if key is None:
-        return _read(rows, reduction, with_target)
-    return rows.remember((key, with_target), lambda: _read(rows, reduction, with_target))
+        return _read(rows, reduction, with_target, weights)
+    question = key, with_target, id(weights)
+    return rows.remember(question, lambda: _read(rows, reduction, with_target, weights))
 
 
-def _read(rows: RowSet, reduction: Reduction, with_target: bool) -> Any:
+def _read(rows: RowSet, reduction: Reduction, with_target: bool, weights: np.ndarray | None) -> Any:
     """Return the total over rows: that of the sets that they are made of, or of a look at them."""
     if rows.parts:
-        return combine_all(reduction, [deepcopy(_total(part, reduction, with_target)) for part in rows.parts])
+        totals = [deepcopy(_total(part, reduction, with_target, weights)) for part in rows.parts]
+        return combine_all(reduction, totals)
     table = rows.table
     table.rows_read += len(rows)
     X = rows.matrix() if rows.before is None else np.asarray(rows.to_host())
     y = rows.target() if with_target else None
-    return ThreadsExecutor(X, y, None, table.n_threads, Progress()).reduce(reduction)
+    return ThreadsExecutor(X, y, rows.weights(weights), table.n_threads, Progress()).reduce(reduction)
 
 
-def _moments(rows: RowSet) -> Moments | None:
+def _moments(rows: RowSet, weights: np.ndarray | None) -> Moments | None:
     """Return the moments of [X y], of [X] where `y` holds classes; None if they are not finite, or steps not linear."""
 
     def compute() -> Moments | None:
         if rows.before is None:
-            moments = _total(rows, MomentsReduction(), rows.table.target is not None and rows.table.classes is None)
+            with_target = rows.table.target is not None and rows.table.classes is None
+            moments = _total(rows, MomentsReduction(), with_target, weights)
             return moments if np.isfinite(moments.scatter).all() else None
-        before, step = _moments(rows.before), linear_step(rows.step)
+        before, step = _moments(rows.before, weights), linear_step(rows.step)
         return None if before is None or step is None else step.moments(before)
 
-    found: Moments | None = rows.remember("moments", compute)
+    found: Moments | None = rows.remember(("moments", id(weights)), compute)
     return found
 
 

@@ -211,8 +211,8 @@ def _lloyd(
     coarse = data.dtype == np.float32
     n_iter, checks = 0, False
     while True:
-        if data.clusters is not None and data.clusters.takes(len(centres)):
-            steps = data.clusters.steps(centres, origin, max_iter - n_iter, tolerance)
+        if (held := data.clusters()) is not None and held.takes(len(centres)):
+            steps = held.steps(centres, origin, max_iter - n_iter, tolerance)
             centres, n_iter, coarse = steps.centres, n_iter + steps.n_iter, False
             if steps.stay or n_iter >= max_iter:
                 return centres, n_iter, steps.weight

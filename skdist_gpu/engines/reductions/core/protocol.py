@@ -75,8 +75,8 @@ class Passes:
         dtype of `y`.
     sparse : bool
         Whether `X` is sparse, for which scikit-learn has other solvers and so other attributes.
-    clusters : object or None
-        The rows, held by a GPU that takes Lloyd's steps by itself; None elsewhere.
+    clusters : callable
+        Returns the rows, held by a GPU that takes Lloyd's steps by itself; None where no GPU holds all of them.
     clusters_of : callable or None
         Returns the same for rows and weights on the host, sent to the GPU; None without one.
     resident : bool
@@ -101,7 +101,7 @@ class Passes:
     target_dtype: Any = np.float64
     sparse: bool = False
     resident: bool = False
-    clusters: Any = None
+    clusters: Callable[[], Any] = lambda: None
     clusters_of: Callable[[np.ndarray, np.ndarray], Any] | None = None
 
     def keep_dtype(self, estimator: Any, *names: str) -> None:

@@ -1,0 +1,265 @@
+"""Measure what each engine takes, by name, on many workloads: one line of JSON for each workload × engine.
+
+python benchmarks/timings.py fit FILE.jsonl [--only NAME …] [--shapes rates unseen] [--containers numpy csr …]
+                                 [--engines cpu gpu dask] [--seconds 1] [--auto] [--together]
+python benchmarks/timings.py score FILE.jsonl [--only NAME …] [--shapes …] [--seconds 1] [--auto]
+
+Each estimator is measured in a process of its own, or all `--together`, from small to large. The shortest of up to
+three times counts. An engine is left out once it is foreseen to take longer than `--seconds`; the time foreseen is kept
+in its place. For scikit-learn, "sklearn:cpu" is a fit with all threads, and "sklearn:cpu@1" one with a single thread;
+"auto" is what skdist_gpu chooses, planning included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Any
+
+import joblib
+import numpy as np
+from threadpoolctl import threadpool_limits
+from workloads import FAMILIES, SCORED, SHAPES, TAKE_SPARSE, Family, in_container, make_rows
+
+REPEATS = 3
+# from a time shorter than this nothing is foreseen, since fixed costs are most of it
+TELLING = 0.1
+
+
+class Stopwatch:
+    """Time one engine after the other, and leave out what would take too long."""
+
+    def __init__(self, limit: float, patience: float) -> None:
+        self.limit, self.end = limit, time.perf_counter() + patience
+        self.known: dict[tuple[str, ...], list[tuple[int, int, float, float]]] = {}  # rows, columns, size, seconds
+
+    def foreseen(self, key: tuple[str, ...], n: int, d: int, size: float, predicted: float | None = None) -> float:
+        """Return the seconds that a workload takes at least.
+
+        By what is predicted, and by smaller workloads: fewer rows and columns, or, where nothing is predicted, any.
+        """
+        smaller = [
+            (size / s) ** 0.8 * took
+            for rows, columns, s, took in self.known.get(key, [])
+            if size >= s and (predicted is None or (rows <= n and columns <= d))
+        ]
+        return max([*smaller, (predicted or 0.0) / 4], default=0.0)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the time for all engines is over."""
+        return time.perf_counter() > self.end
+
+    def __call__(self, call: Callable[[], Any]) -> tuple[float, Any]:
+        """Return the shortest time of a few calls, and the last result."""
+        best, spent, result = float("inf"), 0.0, None
+        for _ in range(REPEATS):
+            start = time.perf_counter()
+            result = call()
+            wait()
+            seconds = time.perf_counter() - start
+            best, spent = min(best, seconds), spent + seconds
+            if spent > self.limit:
+                break
+        return best, result
+
+
+def wait() -> None:
+    """Wait until the GPU is done, if there is one in use."""
+    cupy = sys.modules.get("cupy")
+    if cupy is not None:
+        cupy.cuda.runtime.deviceSynchronize()
+
+
+def ways_to_fit(family: Family, X: Any, y: Any, wanted: list[str], auto: bool) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the name of each engine that could run, what fits with it, and the seconds predicted."""
+    from skdist_gpu import autoscale
+
+    plan = autoscale(family.make()).plan(X, y)
+    runnable = [c for c in plan.candidates if c.verdict != "refused" and {c.device, c.backend} & set(wanted)]
+    in_memory = not hasattr(X, "dask") and type(X).__module__.partition(".")[0] != "cupy"
+    for candidate in runnable:
+        if candidate.backend == "sklearn" and in_memory:
+            for n_threads in thread_numbers():
+                name = f"{candidate.name}@{n_threads}" if n_threads else candidate.name
+                yield name, lambda n=n_threads: fit_plain(family, X, y, n), candidate.seconds
+        else:
+            model = autoscale(family.make(), backend=candidate.name, fallback="raise")
+            yield candidate.name, lambda model=model: model.fit(X, y), candidate.seconds
+    if auto:
+        yield "auto", lambda: autoscale(family.make()).fit(X, y), plan.chosen.seconds if plan.chosen else None
+
+
+def thread_numbers() -> tuple[int, ...]:
+    """Return the numbers of threads that scikit-learn is measured with; 0 for all."""
+    n_cores = len(os.sched_getaffinity(0))
+    return (*(n for n in (1, 4) if n < n_cores), 0)
+
+
+def fit_plain(family: Family, X: Any, y: Any, n_threads: int) -> Any:
+    """Fit scikit-learn's own estimator; forests grow their trees on as many threads as BLAS has."""
+    from skdist_gpu.engines.sklearn.info import grows_alone
+
+    if grows_alone(family.make()) and n_threads != 1:
+        jobs: AbstractContextManager = joblib.parallel_config("threading", n_jobs=n_threads or -1)
+    else:
+        jobs = nullcontext()
+    with jobs, threadpool_limits(n_threads or None):
+        estimator = family.make()
+        return estimator.fit(X) if y is None else estimator.fit(X, y)
+
+
+def measure_fits(family: Family, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Yield the seconds of each engine's fits."""
+    clock = Stopwatch(options.seconds, options.patience)
+    for container in options.containers:
+        if container == "csr" and family.name not in TAKE_SPARSE:
+            continue
+        for n, d, density in SHAPES[options.shapes][container]:
+            size = n * d * (density or 1) * (n**0.8 if family.pairwise else min(n, d) ** 0.5)
+            seen = {key[1] for key in clock.known if key[0] == container}
+            if clock.is_late:
+                return
+            times = [clock.foreseen((container, engine), n, d, size) for engine in seen - {"auto"}]
+            if n * d * (density or 1) > options.most_values or min(times, default=0.0) > options.seconds:
+                continue
+            X, y = in_container(*make_rows(family, n, d, density), container)
+            for engine, call, predicted in ways_to_fit(family, X, y, options.engines, options.auto):
+                row = {"estimator": family.name, "container": container, "rows": n, "columns": d, "density": density}
+                row |= {"method": "fit", "engine": engine, "cores": len(os.sched_getaffinity(0))}
+                is_first = (container, engine) not in clock.known
+                clock.known.setdefault((container, engine), [])
+                foreseen = clock.foreseen((container, engine), n, d, size, predicted)
+                # the first fit loads the library, which is part of what was predicted
+                if foreseen > options.seconds and not is_first:
+                    yield row | {"foreseen": foreseen}
+                    continue
+                try:
+                    if is_first:
+                        few, few_y = X[:300], None if y is None else y[:300]
+                        calls = {e: c for e, c, _ in ways_to_fit(family, few, few_y, options.engines, options.auto)}
+                        start = time.perf_counter()
+                        calls.get(engine, call)()
+                        wait()
+                        row["first"] = time.perf_counter() - start
+                    seconds, model = clock(call)
+                except Exception as error:
+                    yield row | {"error": f"{type(error).__name__}: {error}"[:200]}
+                    continue
+                if seconds > TELLING:
+                    clock.known[container, engine].append((n, d, size, seconds))
+                model = getattr(model, "estimator_", model)
+                n_iter = getattr(model, "n_iter_", None)
+                yield row | {"seconds": seconds, "n_iter": 0 if n_iter is None else int(np.max(n_iter, initial=0))}
+
+
+def measure_scoring(family: Family, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Yield the seconds of each way to call a fitted model's methods."""
+    from skdist_gpu import autoscale
+    from skdist_gpu.engines.block_method import BlockMethod
+    from skdist_gpu.planning.work import kept_size
+
+    for n_fit, d, lengths in SCORED[options.shapes]:
+        n_fit = min(n_fit, 5_000) if family.pairwise else n_fit
+        X, y = make_rows(family, n_fit, d, 0.0)
+        model = fit_plain(family, X, y, 0)
+        for method in family.methods:
+            clock = Stopwatch(options.seconds, options.patience)
+            for n in lengths:
+                rows = np.resize(X, (n, d))
+                row = {"estimator": family.name, "container": "numpy", "rows": n, "columns": d, "method": method}
+                row |= {"cores": len(os.sched_getaffinity(0)), "kept": kept_size(model)}
+                wrapped = autoscale(model)
+                plan = wrapped.plan(rows, method=method)
+                function = BlockMethod(model, method)
+                calls = {
+                    way_of(c): (caller(c, function, rows), c.seconds)
+                    for c in plan.ladder
+                    if c.device in options.engines
+                }
+                if options.auto:
+                    wrapped_call = partial(getattr(wrapped, method), rows)
+                    calls["auto"] = wrapped_call, plan.chosen.seconds if plan.chosen else None
+                for engine, (call, predicted) in calls.items():
+                    foreseen = clock.foreseen((engine,), n, d, n, predicted)
+                    if foreseen > options.seconds:
+                        yield row | {"engine": engine, "foreseen": foreseen}
+                        continue
+                    try:
+                        call()  # makes copies of the model, compiles
+                        seconds, _ = clock(call)
+                    except Exception as error:
+                        yield row | {"engine": engine, "error": f"{type(error).__name__}: {error}"[:200]}
+                        continue
+                    clock.known.setdefault((engine,), []).append((n, d, n, seconds))
+                    yield row | {"engine": engine, "seconds": seconds}
+
+
+def way_of(candidate: Any) -> str:
+    """Return the name that rates have for a way of scoring."""
+    if candidate.device == "gpu":
+        return "device"
+    return {"sklearn": "plain", "threads": "threads"}.get(candidate.backend, candidate.name)
+
+
+def caller(candidate: Any, function: Any, rows: Any) -> Callable[[], Any]:
+    """Return a call of a method in one way."""
+    from skdist_gpu.scoring.planned import by_copy, in_threads
+
+    if way_of(candidate) == "plain":
+        return lambda: function(rows)
+    if way_of(candidate) == "threads":
+        return lambda: in_threads(function, rows)
+    return lambda: by_copy(function, candidate, rows)
+
+
+def measure(options: argparse.Namespace) -> None:
+    """Measure each estimator in a process of its own; one that takes too long is cut off."""
+    for name in options.only or FAMILIES:
+        start = time.perf_counter()
+        try:
+            program = [sys.executable, __file__, *sys.argv[1:], "--together", "--only", name]
+            done = subprocess.run(program, stderr=subprocess.PIPE, timeout=2 * options.patience, text=True)
+            note = done.stderr.strip().splitlines()[-1:] if done.returncode else []
+        except subprocess.TimeoutExpired:
+            note = ["out of patience"]
+        print(f"{name}: {time.perf_counter() - start:.0f} s", *note, flush=True)
+
+
+def main() -> None:
+    """Run the part that is asked for."""
+    warnings.simplefilter("ignore")
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("part", choices=["fit", "score"])
+    parser.add_argument("file", type=pathlib.Path)
+    parser.add_argument("--only", nargs="*")
+    parser.add_argument("--together", action="store_true", help="measure all estimators in this process")
+    parser.add_argument("--shapes", choices=list(SHAPES), default="rates")
+    parser.add_argument("--containers", nargs="+", default=["numpy", "csr"])
+    parser.add_argument("--engines", nargs="+", default=["cpu"], help="devices, or names of engines")
+    parser.add_argument("--seconds", type=float, default=1)
+    parser.add_argument("--most-values", type=float, default=2e8)
+    parser.add_argument("--patience", type=float, default=60, help="seconds for one estimator")
+    parser.add_argument("--auto", action="store_true")
+    options = parser.parse_args()
+    if not options.together:
+        measure(options)
+        return
+    measure_part = measure_fits if options.part == "fit" else measure_scoring
+    with options.file.open("a") as out:
+        for name in options.only or FAMILIES:
+            for row in measure_part(FAMILIES[name], options):
+                print(json.dumps(row), file=out, flush=True)
+
+
+if __name__ == "__main__":
+    main()

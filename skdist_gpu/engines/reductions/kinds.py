@@ -1,0 +1,40 @@
+"""What kinds there are among the estimators that are fitted from sums."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.base import is_classifier
+from sklearn.utils import get_tags
+
+# what is fitted from sums that no parameter changes
+REGRESSORS = (
+    *("LinearRegression", "Ridge", "Lasso", "ElasticNet", "Lars", "LassoLars", "OrthogonalMatchingPursuit"),
+    *("BayesianRidge", "ARDRegression"),
+)
+CLASSIFIERS = (
+    *("RidgeClassifier", "LinearDiscriminantAnalysis", "QuadraticDiscriminantAnalysis", "NearestCentroid"),
+    *("GaussianNB", "BernoulliNB", "MultinomialNB", "ComplementNB"),
+)
+# what changes rows linearly once it is fitted, whatever it has found in them
+LINEAR_STEPS = (
+    *("PCA", "IncrementalPCA", "TruncatedSVD", "StandardScaler", "MinMaxScaler", "MaxAbsScaler"),
+    *("VarianceThreshold", "SelectKBest", "SelectPercentile"),
+)
+ONE_PASS = frozenset((*REGRESSORS, *CLASSIFIERS, *LINEAR_STEPS))
+
+
+def is_linear(step: Any) -> bool:
+    """Whether an unfitted transformer will change rows linearly."""
+    return type(step).__name__ in LINEAR_STEPS and not getattr(step, "clip", False)
+
+
+def needs_target(estimator: Any) -> bool:
+    """Whether an estimator's fit reads `y`; the tags of a selection by scores do not say so."""
+    return bool(get_tags(estimator).target_tags.required or hasattr(estimator, "score_func"))
+
+
+def takes_labels(estimator: Any) -> bool:
+    """Whether `y` holds classes: of a classifier, or of a selection of features by classes."""
+    score_function = getattr(getattr(estimator, "score_func", None), "__name__", "")
+    return is_classifier(estimator) or score_function in ("f_classif", "chi2")
