@@ -368,7 +368,7 @@ def caption(name: str, text: str, files: list[str]) -> str:
         sources.append(f"``benchmarks/results/{file}.json`` ({machine}, {facts['date']}, ``benchmarks/{script}.py``)")
     measured = f"\n   Measured: {'; '.join(sources)}." if sources else ""
     # the path is relative to the pages, which all lie in the folder of conf.py
-    options = f"   :alt: {text.replace('``', '')}\n   :width: 100%\n"
+    options = f"   :alt: {text.replace('``', '')}\n   :width: 100%\n   :class: dark-light\n"
     return f".. figure:: /generated/charts/{name}.svg\n{options}\n   {text}{measured}\n"
 
 
