@@ -56,6 +56,12 @@ def is_cold(row: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
     )
 
 
+def is_copied(row: dict[str, Any]) -> bool:
+    """Whether a workload's time is mostly that of its copy to the GPU."""
+    to_gpu = row["engine"].endswith(":gpu") or row["engine"] == "device"
+    return to_gpu and row["container"] == "numpy" and row["rows"] * row["columns"] > 2e6 and row["method"] == "fit"
+
+
 def is_kept_out(row: dict[str, Any]) -> bool:
     """Whether a workload is one of the third that no rate is fitted to."""
     key = f"{row['estimator']} {row['container']} {row['rows']} {row['columns']}"
@@ -142,6 +148,8 @@ def fit(options: argparse.Namespace) -> None:
 
     rows = [row for path in options.files for row in read(path)]
     rows = [row for row in rows if "seconds" in row and (options.gpu or row["cores"] in options.cores)]
+    # a fit whose process has few cores copies large tables to the GPU slower than all cores do
+    rows = [row for row in rows if not (is_copied(row) and row["cores"] < 16)]
     # what gathers Dask's blocks is another work
     rows = [row for row in rows if not (row["container"] == "dask" and row["engine"].endswith(":cpu"))]
     rows = [row for row in rows if row["engine"] != "auto" and not is_cold(row, rows)]

@@ -32,7 +32,7 @@ from threadpoolctl import threadpool_limits
 from workloads import FAMILIES, SCORED, SHAPES, TAKE_SPARSE, Family, in_container, make_rows
 
 REPEATS = 3
-# from a time shorter than this nothing is foreseen, since fixed costs are most of it, nor for so many times as much work
+# from a time shorter than this nothing is foreseen, since fixed costs are most of it, nor for so many times the work
 TELLING, TELLING_SIZES = 0.1, 50
 
 

@@ -1,6 +1,6 @@
 """Predict seconds: the sum of physical terms, each times its measured rate.
 
-The rates come from `benchmarks/rates.py`, which measures every engine on many workloads and fits them by non-negative
+The rates come from `benchmarks/rates.py`, which fits them to what every engine took on many workloads, by non-negative
 least squares of the relative error. Each file in ``planning/rates`` holds those of one machine, with date and versions.
 Another machine is predicted from the file that is nearest to it, scaled by a few probes where ``skdist-gpu calibrate``
 has taken them, and by the number of cores elsewhere.
@@ -35,7 +35,7 @@ SCORING = ("predict", "predict_proba", "decision_function", "score_samples", "tr
 CALLS_FORESEEN = 10
 # numbers of threads that were measured beside all of them, and the share of the time with fewer from which more pay:
 # threads that wait for each other are many times slower on cores that are busy with something else
-LIMITS, MORE_THREADS = (1, 4), 0.87
+LIMITS, MORE_THREADS = (1, 4), 0.7
 
 
 @dataclass(frozen=True)
