@@ -6,7 +6,7 @@ import joblib
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
+from sklearn.ensemble import ExtraTreesRegressor, RandomForestClassifier
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -53,10 +53,14 @@ def test_a_fit_runs_with_the_number_of_the_plan(monkeypatch):
 
 
 @pytest.mark.skipif(joblib.cpu_count() < 2, reason="one core has nothing to share")
-@pytest.mark.parametrize("cls", [ExtraTreesClassifier, ExtraTreesRegressor])
-def test_trees_that_grow_apart_are_the_same_on_all_cores(cls, monkeypatch):
-    estimator = cls(60, random_state=0)
-    rows, codes = np.tile(X, (8, 1)), np.tile(CODES, 8)
+@pytest.mark.parametrize(
+    "estimator",
+    # by a criterion that no other engine takes
+    [RandomForestClassifier(60, criterion="entropy", random_state=0), ExtraTreesRegressor(60, random_state=0)],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_trees_that_grow_apart_are_the_same_on_all_cores(estimator, monkeypatch):
+    rows, codes = np.tile(X, (4, 1)), np.tile(CODES, 4)
     seen = []
     tree = type(estimator.estimator)
     fit = tree._fit
