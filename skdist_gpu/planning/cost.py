@@ -35,7 +35,7 @@ SCORING = ("predict", "predict_proba", "decision_function", "score_samples", "tr
 CALLS_FORESEEN = 10
 # numbers of threads that were measured beside all of them, and the share of the time with fewer from which more pay:
 # threads that wait for each other are many times slower on cores that are busy with something else
-LIMITS, MORE_THREADS = (1, 4), 0.7
+LIMITS, MORE_THREADS = (1, 4), 0.75
 
 
 @dataclass(frozen=True)
