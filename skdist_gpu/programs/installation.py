@@ -220,7 +220,7 @@ class Installation:
         """Return the copies that engines score with, of the few models that were asked last: they hold the model."""
         self._copies[estimator] = copies = self._copies.pop(estimator, None) or ModelCopies()
         while len(self._copies) > MODELS_KEPT:
-            del self._copies[next(iter(self._copies))]
+            self._copies.pop(next(iter(self._copies)), None)
         return copies
 
     @contextmanager
@@ -246,7 +246,8 @@ class _Unplanned(BlockMethod):
 def _is_small(kind: Container, X: Any) -> bool:
     """Whether rows are so few that a look at their shape is all that a plan may take."""
     shape = kind.shape(X) if kind.location == "host" else ()
-    return len(shape) == 2 and None not in shape and prod(shape) < SMALL
+    known = [n for n in shape if n is not None]
+    return len(known) == len(shape) == 2 and prod(known) < SMALL
 
 
 def _is_worth_a_plan(estimator: Any, name: str, X: Any) -> bool:
