@@ -1,6 +1,7 @@
 """Weak and strong scaling over the GPUs of a machine, over Dask and in one process, beside cuml.dask and xgboost.dask.
 
-python benchmarks/scaling.py [--gpus 1 2 4] [--seconds 600] [--output FILE]
+python benchmarks/scaling.py [--gpus 1 2 4] [--ways dask "one process"] [--only NAME ...] [--seconds 600]
+                             [--output FILE]
 
 Weak scaling gives each GPU as many rows (20 000 000 x 100 float32), strong scaling all of them 80 000 000 rows in all.
 Trees and boosting, which take longer, get a tenth of the rows. Over Dask the rows are on the GPUs; in one process they
@@ -76,7 +77,7 @@ def xgboost_dask(client: Any) -> Callable[[Any, Any], Any]:
     return fit
 
 
-def over_dask(n_gpus: int, n_rows: int) -> Generator[dict[str, Any], None, None]:
+def over_dask(n_gpus: int, n_rows: int, only: list[str]) -> Generator[dict[str, Any], None, None]:
     """Yield the seconds of fits to rows on the GPUs, ours and those of cuml.dask or xgboost.dask."""
     from dask.distributed import Client, wait
     from dask_cuda import LocalCUDACluster
@@ -98,18 +99,22 @@ def over_dask(n_gpus: int, n_rows: int) -> Generator[dict[str, Any], None, None]
         ]
         for estimator, rows, target in cases:
             name = type(estimator).__name__
+            if only and name not in only:
+                continue
             ours = autoscale(estimator)
             yield from beside(name, lambda m=ours, r=rows, t=target: m.fit(r, t), cuml_dask(name, client), rows, target)
             if name == "LinearRegression":
                 seconds, _ = measured(lambda m=ours: wait(client.persist(m.predict(X))))
                 yield {"what": f"{name}.predict", "seconds": seconds}
-        few = slice(0, n_rows // TREE_SHARE)
-        X, y = client.persist([part[few].rechunk((n_rows // TREE_SHARE // n_gpus, -1)[: part.ndim]) for part in (X, y)])
-        wait([X, y])
+        X = blocks_on_workers(client, make_block, n_rows // TREE_SHARE, N_COLUMNS, 1)
+        y = client.persist(first_columns(X))
+        wait(y)
         forest = autoscale(RandomForestRegressor(**FOREST), backend="cuml.dask")
         boosted = AutoScaleXGBRegressor(n_estimators=ROUNDS, device="cuda")
         for ours, theirs in ((boosted, xgboost_dask(client)), (forest, cuml_dask("RandomForestRegressor", client))):
             name = type(getattr(ours, "estimator", ours)).__name__
+            if only and name not in only:
+                continue
             yield from beside(name, lambda m=ours: m.fit(X, y), theirs, X, y)
 
 
@@ -118,7 +123,7 @@ def beside(name: str, ours: Callable[[], Any], theirs: Callable[[Any, Any], Any]
     seconds, model = measured(ours)
     row = {"what": name, "rows": len(X), "seconds": seconds, "ran_on": model.report_.candidate.name}
     try:
-        row["peer_seconds"], _ = measured(lambda: theirs(X, y))
+        row["peer_seconds"], _ = measured(lambda: theirs(X, y), repeats=1)
         row["ratio"] = row["peer_seconds"] / seconds
     except (RuntimeError, MemoryError, ValueError) as error:
         row["peer_failed"] = f"{type(error).__name__}: {error}"[:200]
@@ -145,7 +150,7 @@ def make_on_host(n_rows: int) -> tuple[np.ndarray, np.ndarray]:
     return X, y
 
 
-def in_one_process(n_gpus: int, X: np.ndarray, y: np.ndarray) -> Generator[dict[str, Any], None, None]:
+def in_one_process(n_gpus: int, X: np.ndarray, y: np.ndarray, only: list[str]) -> Generator[dict[str, Any], None, None]:
     """Yield the seconds of fits to rows in main memory, on so many GPUs of this process."""
     from skdist_gpu.engines.reductions import gpus
 
@@ -154,6 +159,8 @@ def in_one_process(n_gpus: int, X: np.ndarray, y: np.ndarray) -> Generator[dict[
     # all GPUs are to work, also where one would do
     with config_context(max_gpus=n_gpus), mock.patch.object(gpus, "ROOM_FOR_ROWS", 0.0):
         for estimator, target in cases:
+            if only and type(estimator).__name__ not in only:
+                continue
             model = autoscale(estimator, backend="reductions:gpu")
             seconds, _ = measured(lambda m=model, t=target: m.fit(X, t))
             yield {"what": type(estimator).__name__, "rows": len(X), "seconds": seconds, "ran_on": "reductions:gpu"}
@@ -163,6 +170,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gpus", type=int, nargs="+", help="numbers of GPUs; from 1 to all by default")
     parser.add_argument("--rows", type=int, default=20_000_000, help="of a GPU, in weak scaling; four times in strong")
+    parser.add_argument("--ways", nargs="+", default=["dask", "one process"], choices=["dask", "one process"])
+    parser.add_argument("--only", nargs="+", default=[], help="names of estimators")
     parser.add_argument("--seconds", type=float, default=600, help="after which nothing new is begun")
     parser.add_argument("--output", type=pathlib.Path)
     arguments = parser.parse_args()
@@ -179,13 +188,18 @@ def main() -> None:
         rows.close()
 
     strong = 4 * arguments.rows
-    for n_gpus in numbers:
-        for scaling, n_rows in (("weak", n_gpus * arguments.rows), ("strong", strong)):
-            keep(over_dask(n_gpus, n_rows), way="dask", scaling=scaling, gpus=n_gpus)
-    X, y = make_on_host(max(strong, max(numbers) * arguments.rows))
-    for n_gpus in numbers:
-        for scaling, n_rows in (("weak", n_gpus * arguments.rows), ("strong", strong)):
-            keep(in_one_process(n_gpus, X[:n_rows], y[:n_rows]), way="one process", scaling=scaling, gpus=n_gpus)
+    for way in arguments.ways:
+        held = make_on_host(max(strong, max(numbers) * arguments.rows)) if way == "one process" else None
+        for n_gpus in numbers:
+            for scaling, n_rows in (("weak", n_gpus * arguments.rows), ("strong", strong)):
+                facts = {"way": way, "scaling": scaling, "gpus": n_gpus}
+                if scaling == "strong" and n_gpus * arguments.rows == strong:
+                    results += [r | facts for r in results if (r["way"], r["gpus"]) == (way, n_gpus)]
+                elif held is None:
+                    keep(over_dask(n_gpus, n_rows, arguments.only), **facts)
+                else:
+                    keep(in_one_process(n_gpus, *(part[:n_rows] for part in held), arguments.only), **facts)
+    save(add_efficiency(results), arguments.output, columns=N_COLUMNS, tree_share=TREE_SHARE)
     for row in add_efficiency(results):
         print(row, flush=True)
 

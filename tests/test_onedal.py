@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -179,6 +180,34 @@ def test_neighbours_vote_as_scikit_learns(weights):
         np.testing.assert_allclose(_by_onedal(model, "predict", new), clone(estimator).fit(X, y).predict(new))
 
 
+@pytest.mark.parametrize(
+    ("estimator", "method", "target"),
+    [
+        (KNeighborsClassifier(), "predict", Y3 + 5),
+        (KNeighborsRegressor(), "predict", YR),
+        (NearestNeighbors(), "kneighbors", None),
+    ],
+    ids=["classes", "numbers", "neighbours"],
+)
+def test_neighbours_of_any_fit_are_searched_by_onedal(estimator, method, target):
+    rows = np.random.default_rng(0).normal(size=(600, 20))
+    many = np.tile(rows, (60, 1)) + 0.1
+    model = autoscale(clone(estimator), backend="sklearn").fit(rows, target)
+    assert model.plan(many, method=method).chosen.name == "onedal:cpu"
+    found = getattr(model, method)(many)
+    assert model._copies.last_call.candidate.name == "onedal:cpu"
+    expected = getattr(clone(estimator).fit(rows, target), method)(many)
+    for part, right in zip(found, expected, strict=True) if method == "kneighbors" else [(found, expected)]:
+        np.testing.assert_allclose(part, right, atol=1e-6)
+
+
+def test_neighbours_of_several_targets_are_scikit_learns():
+    rows = np.random.default_rng(0).normal(size=(600, 20))
+    model = autoscale(KNeighborsRegressor(), backend="sklearn").fit(rows, np.stack([YR, -YR], axis=1))
+    many = np.tile(rows, (60, 1)) + 0.1
+    np.testing.assert_allclose(model.predict(many), model.estimator_.predict(many))
+
+
 def test_outlier_factors_are_scikit_learns():
     for options in ({"novelty": True}, {"contamination": 0.1}):
         _, plain = _fit(LocalOutlierFactor(**options), X2)
@@ -285,6 +314,27 @@ def test_fits_in_threads():
 
 def _run(code, *arguments):
     return subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [0, 2, 6, 9, 10, 11], ids=lambda number: type(EVERY[number][0]).__name__)
+def test_many_fits_leave_no_memory_behind(number):
+    """scikit-learn-intelex had leaked a part of its input with each fit."""
+    code = """
+import sys
+import numpy as np, psutil
+sys.path.insert(0, sys.argv[2])
+from test_onedal import EVERY, _fit
+estimator, X, y = EVERY[int(sys.argv[1])]
+sizes = []
+for i in range(500):
+    _fit(estimator, X, y)
+    if i % 100 == 99:
+        sizes.append(psutil.Process().memory_info().rss)
+print(sizes[-1] - sizes[0])
+"""
+    grown = int(_run(code, str(number), str(Path(__file__).parent)))
+    assert grown < 400 * X2.nbytes / 4
 
 
 def test_loads_without_the_package(tmp_path):
