@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from site import getsitepackages
 
 import numpy as np
 import pytest
@@ -130,37 +129,6 @@ print("skdist_gpu" in sys.modules, Ridge.fit.__code__.co_filename)
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
         assert done.stdout.startswith(expected)
         assert ("skdist_gpu" in done.stdout) == (setting == "1")
-
-
-WORKERS = """
-import sys
-from dask.distributed import Client
-from joblib import Parallel, delayed
-import skdist_gpu
-from sklearn.linear_model import Ridge
-
-
-def where(model):
-    return "skdist_gpu" in type(model).fit.__code__.co_filename
-
-
-if __name__ == "__main__":
-    skdist_gpu.install()
-    print(Parallel(n_jobs=2)(delayed(where)(Ridge()) for _ in range(2)))
-    with Client(n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
-        print(client.submit(where, Ridge()).result())
-"""
-
-
-@pytest.mark.skipif(
-    not any((Path(folder) / "skdist_gpu.pth").exists() for folder in getsitepackages()),
-    reason="the package is not installed here: it is the wheel that puts skdist_gpu.pth where each Python reads it",
-)
-def test_workers_of_joblib_and_dask_do_as_their_parent(tmp_path):
-    path = tmp_path / "workers.py"
-    path.write_text(WORKERS)
-    done = subprocess.run([sys.executable, path], capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert done.stdout.split("\n")[:2] == ["[True, True]", "True"]
 
 
 NOTEBOOK = """
