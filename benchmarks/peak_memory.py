@@ -95,7 +95,7 @@ def fit_bytes(rows: list[dict[str, Any]]) -> dict[str, float]:
     terms = sorted(works[0])
     table = np.array([[work[term] for term in terms] for work in works])
     taken = np.array([max(row["bytes"], LEAST) for row in rows], float)
-    scale = (table / taken[:, None]).max(axis=0)
+    scale = np.maximum((table / taken[:, None]).max(axis=0), 1e-30)
     rates, _ = nnls(table / scale / taken[:, None], np.ones(len(rows)))
     return {term: float(f"{rate / s:.4g}") for term, rate, s in zip(terms, rates, scale, strict=True) if rate}
 
