@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from sklearn.utils import assert_all_finite, get_tags
+from sklearn.utils import check_array, get_tags
 
 from skdist_gpu._compat.sklearn import in_words_of
 from skdist_gpu.data.blocks import part_bounds
@@ -58,7 +58,8 @@ def _fit(job: FitJob) -> Fitted:
             # scikit-learn says more about what to do
             name, allow_nan = type(job.estimator).__name__, get_tags(job.estimator).input_tags.allow_nan
             with np.errstate(invalid="ignore"):
-                assert_all_finite(to_host(job.X), allow_nan=allow_nan, estimator_name=name, input_name="X")
+                finite = "allow-nan" if allow_nan else True
+                check_array(to_host(job.X), accept_sparse=True, ensure_all_finite=finite, estimator=name, input_name="X")
         raise
     return Fitted(job.estimator)
 
