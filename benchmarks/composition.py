@@ -2,7 +2,9 @@
 
 For each of 32 tools and 10 functions: does it give what scikit-learn gives for the plain object on NumPy, with the
 estimators inside wrapped by hand (`inside`) and with ``autoscale(tool)`` (`outside`), on NumPy, pandas, Polars, a Dask
-array and a Dask frame? Prints a table of ``ok``, ``lazy`` (the prediction is still lazy), or the error.
+array and a Dask frame? Beside these, what the tool as it is gives on those rows (`plain`), and for functions those of
+:mod:`skdist_gpu.model_selection` (`ours`). Prints a table of ``ok``, ``lazy`` (the prediction is still lazy), or the
+error.
 
     python benchmarks/composition.py [--only TEXT]
 """
@@ -32,8 +34,10 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
 
+import skdist_gpu.model_selection
 from skdist_gpu import autoscale
 
+GOOD = ("ok", "lazy")
 NAMES = list("abcdef")
 rng = np.random.default_rng(0)
 X = rng.normal(size=(240, len(NAMES)))
@@ -112,9 +116,14 @@ def tools(wrap: Callable[[Any], Any]) -> dict[str, tuple[Any, np.ndarray]]:
     }
 
 
-def functions() -> dict[str, Callable[[Any, Any, Any], Any]]:
+OURS = (
+    *("cross_val_score", "cross_val_predict", "cross_validate", "learning_curve", "validation_curve"),
+    *("permutation_test_score", "train_test_split"),
+)
+
+
+def functions(m: Any = model_selection) -> dict[str, Callable[[Any, Any, Any], Any]]:
     """Return 10 functions of an estimator and rows; each gives numbers."""
-    m = model_selection
     alphas = {"param_name": "ridge__alpha", "param_range": [0.1, 10.0]}
     return {
         "cross_val_score": lambda e, X, y: m.cross_val_score(e, X, y, cv=3),
@@ -125,7 +134,7 @@ def functions() -> dict[str, Callable[[Any, Any, Any], Any]]:
         "permutation_test_score": lambda e, X, y: m.permutation_test_score(e, X, y, n_permutations=3, cv=3)[1],
         "permutation_importance": lambda e, X, y: _importances(e, X, y),
         "partial_dependence": lambda e, X, y: _dependence(e, X, y),
-        "train_test_split": lambda e, X, y: _split(e, X, y),
+        "train_test_split": lambda e, X, y: _split(m, e, X, y),
         "clone": lambda e, X, y: clone(e).fit(X, y).predict(X),
     }
 
@@ -142,9 +151,11 @@ def _dependence(estimator: Any, X: Any, y: Any) -> Any:
     return partial_dependence(estimator.fit(X, y), X, [0], grid_resolution=5)["average"]
 
 
-def _split(estimator: Any, X: Any, y: Any) -> Any:
-    train, test, target, _ = model_selection.train_test_split(X, y, random_state=0)
-    return estimator.fit(train, target).predict(test)
+def _split(m: Any, estimator: Any, X: Any, y: Any) -> Any:
+    train, test, target, _ = m.train_test_split(X, y, random_state=0)
+    if hasattr(train, "dask"):  # lazy rows come in the order that they have
+        estimator = autoscale(estimator)
+    return np.sort(np.asarray(estimator.fit(train, target).predict(test)))
 
 
 def _dask_frame(y: np.ndarray) -> Any:
@@ -201,7 +212,7 @@ def table(only: str) -> dict[str, dict[str, str]]:
             if name == "ColumnTransformer by name" and container in ("numpy", "dask array"):
                 continue
             inside, outside = tools(autoscale)[name][0], autoscale(clone(plain))
-            for side, tool in (("inside", inside), ("outside", outside)):
+            for side, tool in (("plain", clone(plain)), ("inside", inside), ("outside", outside)):
                 cells[f"{container}, {side}"] = check(lambda: answer(tool, rows(), of_target(target)), expected)  # noqa: B023
     for name, function in functions().items():
         if only not in name:
@@ -212,8 +223,11 @@ def table(only: str) -> dict[str, dict[str, str]]:
         for container, (rows, of_target) in CONTAINERS.items():
             steps = [("standardscaler", autoscale(StandardScaler())), ("ridge", autoscale(Ridge()))]
             inside = Pipeline(steps)
-            for side, tool in (("inside", inside), ("outside", autoscale(plain))):
+            for side, tool in (("plain", clone(plain)), ("inside", inside), ("outside", autoscale(plain))):
                 cells[f"{container}, {side}"] = check(lambda: function(tool, rows(), of_target(SIGNAL)), expected)  # noqa: B023
+            if name in OURS:
+                own = functions(skdist_gpu.model_selection)[name]
+                cells[f"{container}, ours"] = check(lambda: own(clone(plain), rows(), of_target(SIGNAL)), expected)  # noqa: B023
     return found
 
 
@@ -227,9 +241,18 @@ def main() -> None:
         print(name)
         for cell, text in cells.items():
             print(f"    {cell:<22} {text}")
-    for side in ("inside", "outside"):
-        good = [text in ("ok", "lazy") for cells in found.values() for cell, text in cells.items() if side in cell]
+    for side in ("plain", "inside", "outside", "ours"):
+        good = [text in GOOD for cells in found.values() for cell, text in cells.items() if side in cell]
         print(f"{side}: {sum(good)} of {len(good)} cells give scikit-learn's answer")
+    for side in ("inside", "outside"):
+        answered = [
+            (cells[cell.replace("plain", side)], f"{name}, {cell.replace('plain', side)}")
+            for name, cells in found.items()
+            for cell, text in cells.items()
+            if "plain" in cell and text in GOOD
+        ]
+        missing = [where for text, where in answered if text not in GOOD]
+        print(f"{side}, where the plain tool answers: all {len(answered)} but {missing}")
     json.dump(found, sys.stderr)
 
 

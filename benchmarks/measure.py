@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -53,6 +54,12 @@ def timed(function: Callable[[], Any], repeats: int = 1) -> tuple[float, Any]:
         result = function()
         best = min(best, time.perf_counter() - start)
     return best, result
+
+
+def commit() -> str:
+    """Return the commit that is measured."""
+    command = ["git", "-C", str(pathlib.Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def blocks_on_workers(client: Any, make: Callable[..., Any], n_rows: int, n_columns: int, n_each: int) -> Any:

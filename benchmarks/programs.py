@@ -238,7 +238,7 @@ def main() -> None:
             results[way] = run(way, names, arguments, Path(folder))
             table = with_earlier(compared(results), arguments.output)
             if arguments.output:
-                from measure import save
+                from measure import commit, save
 
                 facts = {"script": "benchmarks/programs.py", "largest": arguments.rows, "commit": commit()}
                 save(table, arguments.output, **facts)
@@ -252,12 +252,6 @@ def with_earlier(table: list[dict], output: Path | None) -> list[dict]:
     now = {(entry["name"], entry["way"]) for entry in table}
     before = json.loads(output.read_text())["results"]
     return [entry for entry in before if (entry["name"], entry["way"]) not in now] + table
-
-
-def commit() -> str:
-    """Return the commit that was measured."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 if __name__ == "__main__":

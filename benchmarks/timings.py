@@ -166,12 +166,14 @@ def measure_scoring(family: Family, options: argparse.Namespace) -> Iterator[dic
     """Yield the seconds of each way to call a fitted model's methods."""
     from skdist_gpu import autoscale
     from skdist_gpu.engines.block_method import BlockMethod
+    from skdist_gpu.planning.plan import Candidate
     from skdist_gpu.planning.work import kept_size
 
     for n_fit, d, lengths in SCORED[options.shapes]:
         n_fit = min(n_fit, 5_000) if family.pairwise else n_fit
         X, y = make_rows(family, n_fit, d, 0.0)
         model = fit_plain(family, X, y, 0)
+        copying = {name: autoscale(family.make(), backend=name).fit(X, y) for name in copying_engines(model, options)}
         for method in family.methods:
             clock = Stopwatch(options.seconds, options.patience)
             for n in lengths:
@@ -186,6 +188,9 @@ def measure_scoring(family: Family, options: argparse.Namespace) -> Iterator[dic
                     for c in plan.ladder
                     if c.device in options.engines
                 }
+                for name, fitted in copying.items():
+                    copy = Candidate(*name.split(":"), "possible", ())
+                    calls[name] = caller(copy, fitted._block_method(method), rows), None
                 if options.auto:
                     wrapped_call = partial(getattr(wrapped, method), rows)
                     calls["auto"] = wrapped_call, plan.chosen.seconds if plan.chosen else None
@@ -202,6 +207,15 @@ def measure_scoring(family: Family, options: argparse.Namespace) -> Iterator[dic
                         continue
                     clock.known.setdefault((engine,), []).append((n, d, n, seconds))
                     yield row | {"engine": engine, "seconds": seconds}
+
+
+def copying_engines(model: Any, options: argparse.Namespace) -> list[str]:
+    """Return the engines on the CPU that score with what their own fits leave beside the plain estimator."""
+    from skdist_gpu.engines.registry import entries_for, scoring_engines
+
+    able = {entry.name for entry in entries_for(model) if not entry.refusal}
+    names = [f"{engine.name}:cpu" for engine in scoring_engines(model, "cpu")[:-1]]
+    return [name for name in names if name in able and "cpu" in options.engines]
 
 
 def way_of(candidate: Any) -> str:

@@ -119,7 +119,9 @@ def _families() -> Iterator[Family]:
     yield Family("sklearn.svm.LinearSVC", {}, "class")
     yield Family("sklearn.svm.LinearSVR", {"loss": "squared_epsilon_insensitive"}, "number")
     yield Family("sklearn.svm.SVC", {}, "class", methods=("predict",))
+    yield Family("sklearn.svm.NuSVC", {"nu": 0.2}, "class", methods=("predict",))
     yield Family("sklearn.svm.SVR", {}, "number", methods=("predict",))
+    yield Family("sklearn.svm.NuSVR", {}, "number", methods=("predict",))
     yield Family("sklearn.neighbors.KNeighborsClassifier", {}, "class", methods=("predict",))
     yield Family("sklearn.neighbors.KNeighborsRegressor", {}, "number", methods=("predict",))
     yield Family("sklearn.neighbors.NearestNeighbors", {}, methods=("kneighbors",))
@@ -145,7 +147,7 @@ def _families() -> Iterator[Family]:
         yield Family(pre + name, params, methods=("transform",) if name == "StandardScaler" else ())
     yield Family("sklearn.impute.SimpleImputer", {})
     yield Family("sklearn.feature_selection.SelectKBest", {"k": 5}, "class")
-    yield Family("sklearn.neighbors.LocalOutlierFactor", {})
+    yield Family("sklearn.neighbors.LocalOutlierFactor", {"novelty": True}, methods=("score_samples",))
     yield Family("xgboost.XGBRegressor", {"n_estimators": 20}, "number", methods=("predict",))
 
 

@@ -1,9 +1,11 @@
 """Model selection on rows in any container: scikit-learn's names and meaning, also for Dask collections and files.
 
 scikit-learn takes rows by number, which Dask frames, datasets and queries do not have. Here such rows are read once and
-gathered where they, with the copies of folds, fit into main memory; a Dask collection that does not fit becomes a Dask
-array, of which scikit-learn takes folds lazily. Estimators are wrapped by :func:`skdist_gpu.autoscale`, and all fits
-share what they can of a fold: its sums, and the fitted steps of a pipeline before the last.
+gathered where they, with the copies of folds, fit into main memory. A Dask collection or files that do not fit become a
+Dask array, of which folds are taken lazily: one reading tells the sums of all folds, and what is not fitted from sums
+reads the blocks again for each fit. Rows of a query, of a filter or of CSV files, which have no number, are written
+once to a temporary Parquet file then. Estimators are wrapped by :func:`skdist_gpu.autoscale`, and all fits share what
+they can of a fold: its sums, and the fitted steps of a pipeline before the last.
 
 The splitters are scikit-learn's own: they number rows, and look at the target and groups only, which are gathered.
 
@@ -88,10 +90,12 @@ def _for_any_rows(plain: Any) -> Callable[..., Any]:
 
     @wraps(plain)
     def function(estimator: Any, X: Any, y: Any = None, *, groups: Any = None, **options: Any) -> Any:
-        rows = gather(X, y, groups, detect_resources().available_bytes)
-        if rows.groups is not None:
-            options["groups"] = rows.groups
-        return call_sharing(plain, autoscale(estimator), rows.X, rows.y, **options)
+        with gather(X, y, groups, detect_resources().available_bytes) as rows:
+            if rows.groups is not None:
+                options["groups"] = rows.groups
+            found = call_sharing(plain, autoscale(estimator), rows.X, rows.y, **options)
+            # predictions for Dask stay lazy; what was written of files is about to be removed
+            return to_host(found) if rows.folder is not None and container_of(found) in DASK else found
 
     first, _, rest = (plain.__doc__ or "").partition("\n")
     function.__doc__ = first + _MORE.rstrip() + "\n" + rest
@@ -127,13 +131,13 @@ class _OfAnyRows:
         -------
         self : object
         """
-        rows = gather(X, y, params.pop("groups", None), detect_resources().available_bytes)
-        if rows.groups is not None:
-            params["groups"] = rows.groups
         given, plain_fit = self.estimator, super().fit  # type: ignore[misc]
         self.estimator = autoscale(given)
         try:
-            return fit_search(self, plain_fit, rows.X, rows.y, **params)
+            with gather(X, y, params.pop("groups", None), detect_resources().available_bytes) as rows:
+                if rows.groups is not None:
+                    params["groups"] = rows.groups
+                return fit_search(self, plain_fit, rows.X, rows.y, **params)
         finally:
             self.estimator = given
 

@@ -25,6 +25,7 @@ from sklearn.linear_model import (
     Ridge,
     RidgeCV,
 )
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
@@ -184,6 +185,13 @@ def test_nothing_between_the_steps_is_made():
     tracemalloc.stop()
     assert folded(model)
     assert peak < rows.nbytes
+
+
+def test_a_search_shares_sums_and_folds_nothing():
+    search = autoscale(GridSearchCV(make_pipeline(StandardScaler(), PCA(4), Ridge()), {"ridge__alpha": [0.1, 10.0]}))
+    search.fit(X, Y)
+    assert f" {N_ROWS} rows were read" in search.sharing_
+    assert "sums over the rows that all candidates share" in search.best_estimator_[0].plan_.reasons[0]
 
 
 def test_the_plan_says_it():

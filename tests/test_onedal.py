@@ -179,6 +179,34 @@ def test_neighbours_vote_as_scikit_learns(weights):
         np.testing.assert_allclose(_by_onedal(model, "predict", new), clone(estimator).fit(X, y).predict(new))
 
 
+@pytest.mark.parametrize(
+    ("estimator", "method", "target"),
+    [
+        (KNeighborsClassifier(), "predict", Y3 + 5),
+        (KNeighborsRegressor(), "predict", YR),
+        (NearestNeighbors(), "kneighbors", None),
+    ],
+    ids=["classes", "numbers", "neighbours"],
+)
+def test_neighbours_of_any_fit_are_searched_by_onedal(estimator, method, target):
+    rows = np.random.default_rng(0).normal(size=(600, 20))
+    many = np.tile(rows, (60, 1)) + 0.1
+    model = autoscale(clone(estimator), backend="sklearn").fit(rows, target)
+    assert model.plan(many, method=method).chosen.name == "onedal:cpu"
+    found = getattr(model, method)(many)
+    assert model._copies.last_call.candidate.name == "onedal:cpu"
+    expected = getattr(clone(estimator).fit(rows, target), method)(many)
+    for part, right in zip(found, expected, strict=True) if method == "kneighbors" else [(found, expected)]:
+        np.testing.assert_allclose(part, right, atol=1e-6)
+
+
+def test_neighbours_of_several_targets_are_scikit_learns():
+    rows = np.random.default_rng(0).normal(size=(600, 20))
+    model = autoscale(KNeighborsRegressor(), backend="sklearn").fit(rows, np.stack([YR, -YR], axis=1))
+    many = np.tile(rows, (60, 1)) + 0.1
+    np.testing.assert_allclose(model.predict(many), model.estimator_.predict(many))
+
+
 def test_outlier_factors_are_scikit_learns():
     for options in ({"novelty": True}, {"contamination": 0.1}):
         _, plain = _fit(LocalOutlierFactor(**options), X2)

@@ -53,9 +53,13 @@ def test_a_fit_runs_with_the_number_of_the_plan(monkeypatch):
 
 
 @pytest.mark.skipif(joblib.cpu_count() < 2, reason="one core has nothing to share")
-@pytest.mark.parametrize("cls", [RandomForestClassifier, ExtraTreesRegressor])
-def test_trees_that_grow_apart_are_the_same_on_all_cores(cls, monkeypatch):
-    estimator = cls(60, random_state=0)
+@pytest.mark.parametrize(
+    "estimator",
+    # by a criterion that no other engine takes
+    [RandomForestClassifier(60, criterion="entropy", random_state=0), ExtraTreesRegressor(60, random_state=0)],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_trees_that_grow_apart_are_the_same_on_all_cores(estimator, monkeypatch):
     rows, codes = np.tile(X, (4, 1)), np.tile(CODES, 4)
     seen = []
     tree = type(estimator.estimator)

@@ -68,6 +68,12 @@ def index_neighbours(estimator: Any, X: Any) -> None:
     estimator._fit(X)
 
 
+def kept_rows(estimator: Any) -> tuple[Any, Any]:
+    """Return the rows that a fitted estimator of neighbours keeps, and their targets; None without."""
+    y, classes = getattr(estimator, "_y", None), getattr(estimator, "classes_", None)
+    return estimator._fit_X, classes[y] if isinstance(classes, np.ndarray) else y
+
+
 def remember_densities(estimator: Any, distances: Any, neighbours: Any) -> Any:
     """Give a LocalOutlierFactor its rows' distances and local densities, by its own formula; return the densities."""
     estimator._distances_fit_X_ = distances

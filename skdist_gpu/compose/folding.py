@@ -101,7 +101,9 @@ def can_fold(pipeline: Any, info: InputInfo) -> bool:
     """Whether a pipeline is worth a look: large enough, of wrapped steps that nothing else wants to see."""
     n_values = info.n_elements
     small = n_values is not None and n_values < FEWEST_VALUES
-    if small or info.sparse or len(pipeline.steps) < 2 or pipeline.memory is not None or pipeline.verbose:
+    if small or info.sparse or info.container == "other":
+        return False
+    if len(pipeline.steps) < 2 or pipeline.memory is not None or pipeline.verbose:
         return False
     names, steps = zip(*pipeline.steps, strict=True)
     if len(set(names)) < len(names) or sklearn_config()["transform_output"] != "default":

@@ -44,7 +44,7 @@ def _fit(cls: Any, name: str) -> Any:
             return fit_holder(self, name, own, X, *args, **kwargs)
         if takes_columns and fit_columns(self, X, *args, **kwargs):
             return self.transform(X) if name == "fit_transform" else self
-        if is_pipeline and name == "fit" and fit_folded(self, X, *args, **kwargs):
+        if is_pipeline and name == "fit" and not isinstance(X, RowSet) and fit_folded(self, X, *args, **kwargs):
             return self
         X, args, kwargs = fit_arguments(self, X, args, kwargs)
         if searches and name == "fit":

@@ -57,7 +57,7 @@ def refusal(estimator: Any, X: Any, y: Any, n_jobs: Any = None) -> str | None:
         return f"{type(steps[-1]).__name__} is fitted by several processes, n_jobs={n_jobs}"
     if sklearn.get_config()["transform_output"] != "default":
         return "set_output is on for all of scikit-learn"
-    if container_of(X) not in ("numpy", "pandas", "scipy.sparse") or X.ndim != 2:
+    if not (container_of(X) in ("numpy", "pandas", "scipy.sparse") or is_table_of_numbers(X)) or X.ndim != 2:
         return f"rows in {container_of(X)} are not taken by number"
     if len(steps) == 1 and not (is_fitted_from_sums(steps[0]) and is_table_of_numbers(X)):
         return f"{type(steps[0]).__name__} is not fitted from sums of dense numbers, and no step comes before it"

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from skdist_gpu.config import format_bytes
+from skdist_gpu._compat.arrow import files_and_filter
 from skdist_gpu.data.containers import DASK, container_of, find
 from skdist_gpu.data.containers.dask import block_to_host, example_of
 from skdist_gpu.data.convert import block_lengths, count_rows, to_host
-from skdist_gpu.data.dataset import is_read_from_files, read_all, table_of
+from skdist_gpu.data.dataset import (
+    DatasetTable,
+    arrow_schema_of,
+    as_table,
+    is_parquet,
+    is_read_from_files,
+    read_all,
+    table_of,
+)
 from skdist_gpu.data.inspect import inspect_input
-from skdist_gpu.exceptions import CollectLimitError
+from skdist_gpu.data.shares import divide
 
 # rows, and the copies that folds make of them, as a multiple of the rows' bytes
 COPIES = 3
+# what is read of files at a time
+BLOCK_BYTES = 2**26
 
 
 @dataclass
@@ -30,11 +41,21 @@ class Gathered:
         In main memory, or a Dask array of known chunks where they do not fit there.
     y, groups : ndarray or pandas object, or None
         In main memory.
+    folder : tempfile.TemporaryDirectory or None
+        Where rows were written that nothing else can give by number; removed at the end of a ``with`` block.
     """
 
     X: Any
     y: Any = None
     groups: Any = None
+    folder: Any = None
+
+    def __enter__(self) -> Gathered:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.folder is not None:
+            self.folder.cleanup()
 
 
 def gather(X: Any, y: Any, groups: Any, free_bytes: int) -> Gathered:
@@ -47,12 +68,8 @@ def gather(X: Any, y: Any, groups: Any, free_bytes: int) -> Gathered:
     y, groups : array-like of shape (n_samples,), or None
         In a container that matches `X`; names of columns where `X` is a dataset or query.
     free_bytes : int
-        Main memory that may be taken.
-
-    Raises
-    ------
-    CollectLimitError
-        If rows of files do not fit into main memory.
+        Main memory that may be taken. Rows of files that do not fit become a Dask array of blocks that are read when
+        they are needed; those of a query or a filter are written once, to Parquet files in a temporary folder.
     """
     if is_read_from_files(X, y):
         return _from_files(X, y, groups, free_bytes)
@@ -71,15 +88,57 @@ def gather(X: Any, y: Any, groups: Any, free_bytes: int) -> Gathered:
 
 
 def _from_files(X: Any, y: Any, groups: Any, free_bytes: int) -> Gathered:
-    info = inspect_input(X, y)
-    needed = COPIES * (info.n_bytes or 0)
-    if needed > free_bytes:
-        raise CollectLimitError(
-            f"Folds of files are taken in main memory: {info} with copies takes about {format_bytes(needed)}, "
-            f"{format_bytes(free_bytes)} are free. Nothing was read. Give fewer columns or rows, "
-            "or read the files with Dask."
-        )
-    return Gathered(*read_all(table_of(X, y, groups, as_frames=True)))
+    table, n_bytes, folder = table_of(X, y, groups, as_frames=True), inspect_input(X, y).n_bytes, None
+    if n_bytes is None or (_n_shares(table) is None and COPIES * n_bytes > free_bytes):
+        folder = TemporaryDirectory(prefix="skdist_gpu-")
+        table = _written(table, folder.name)
+        n_bytes = inspect_input(table.dataset, y).n_bytes
+    if COPIES * (n_bytes or 0) <= free_bytes:
+        return Gathered(*read_all(table))
+    return replace(_lazy_files(table_of(table.dataset, y, groups)), folder=folder)
+
+
+def _written(table: DatasetTable, folder: str) -> DatasetTable:
+    """Return the same rows in a Parquet file, which is written to a folder, so that each row has a number."""
+    import pyarrow.dataset
+    import pyarrow.parquet
+
+    targets = (table.target,) if isinstance(table.target, str) else table.target or ()
+    names = [*table.features, *targets, *([table.weight] if table.weight else [])]
+    whole = arrow_schema_of(table.dataset)
+    schema = pyarrow.schema([whole.field(name) for name in names])
+    with pyarrow.parquet.ParquetWriter(f"{folder}/0.parquet", schema) as writer:
+        for batch in table.batches():
+            writer.write_table(as_table(batch).select(names).cast(schema))
+    return replace(table, dataset=pyarrow.dataset.dataset(folder, format="parquet"))
+
+
+def _lazy_files(table: DatasetTable) -> Gathered:
+    """Return the features of Parquet files as a Dask array of known chunks, target and groups in memory."""
+    import dask.array
+
+    n_shares = _n_shares(table)
+    assert n_shares is not None
+    starts, shares = divide(replace(table, target=None, weight=None), n_shares)
+    blocks = [
+        dask.array.from_delayed(dask.delayed(_features)(share), (stop - start, table.shape[1]), share.dtype)
+        for share, (start, stop) in zip(shares, pairwise([*starts, table.count_rows()]), strict=True)
+    ]
+    beside = replace(table, features=())
+    columns = list(zip(*map(beside.targets, beside.batches()), strict=True)) if table.target or table.weight else []
+    y, groups = (None if parts[0] is None else np.concatenate(parts) for parts in columns or [(None,), (None,)])
+    return Gathered(dask.array.concatenate(blocks), y, groups)
+
+
+def _n_shares(table: DatasetTable) -> int | None:
+    """Return into how many blocks Parquet files are divided; None where rows of the source have no number."""
+    if not is_parquet(table.dataset) or files_and_filter(table.dataset)[1] is not None:
+        return None
+    return max(1, -(-table.count_rows() * table.shape[1] * table.dtype.itemsize // BLOCK_BYTES))
+
+
+def _features(table: DatasetTable) -> np.ndarray:
+    return np.concatenate([table.arrays(batch)[0] for batch in table.batches()])
 
 
 def _n_bytes(X: Any) -> int:

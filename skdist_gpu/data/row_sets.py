@@ -1,4 +1,4 @@
-"""Rows in memory of which scikit-learn takes sets by number, and that remember what was computed of each set.
+"""Rows of which scikit-learn takes sets by number, and that remember what was computed of each set.
 
 A search, or a cross-validation, fits a model for each candidate and each fold, and hands each fit its own copy of the
 fold's rows. Given a :class:`RowSet` in place of `X`, scikit-learn's own loops hand on sets without a copy: what one
@@ -25,8 +25,9 @@ class RowTable:
 
     Parameters
     ----------
-    X : ndarray, pandas.DataFrame or sparse matrix of shape (n_rows, n_features)
-        Only of dense numbers there are sums; other rows are only taken.
+    X : ndarray, pandas.DataFrame, sparse matrix or dask.array.Array of shape (n_rows, n_features)
+        Only of dense numbers there are sums; other rows are only taken. Those of Dask, in chunks of known sizes, are
+        taken lazily.
     y : array-like of shape (n_rows,) or (n_rows, n_targets), or None
         Target.
     labels : bool
@@ -39,8 +40,15 @@ class RowTable:
         self.original, self.original_target, self.n_threads = X, y, n_threads
         self.n_rows, self.n_bytes = X.shape[0], _own_bytes(X)
         self.matrix: np.ndarray | None = None
+        self.lazy = X if container_of(X) == "dask.array" else None
+        # columns of dense numbers, and their dtypes
+        self.n_columns: int | None = None
         if is_table_of_numbers(X):
-            self.matrix, self.input_dtype = _matrix(X)
+            self.n_columns = X.shape[1]
+            self.input_dtype = self.dtype = X.dtype if self.lazy is not None else None
+            if self.lazy is None:
+                self.matrix, self.input_dtype = _matrix(X)
+                self.dtype = self.matrix.dtype
         columns = list(getattr(X, "columns", ()))
         # scikit-learn remembers names if all are text
         named = bool(columns) and all(isinstance(name, str) for name in columns)
@@ -95,6 +103,8 @@ class RowTable:
     def _learn_partition(self, splits: list[tuple[Any, Any]]) -> None:
         tests = [self.set_of(test) for _, test in splits]
         self.all.parts = self.all.parts or tuple(tests)
+        for test in tests:
+            test.siblings = tuple(tests)
         for held_out, (train, _) in enumerate(splits):
             outside = np.ones(self.n_rows, dtype=bool)
             outside[splits[held_out][1]] = False
@@ -128,8 +138,12 @@ class RowSet:
         The rows that `step` has changed into these.
     step : estimator or None
         A fitted transformer.
+    transform : callable or None
+        What makes these rows of those before, where it is not the method of the step.
     parts : tuple of RowSet
         Sets that make up this one and share no row, where such are known.
+    siblings : tuple of RowSet
+        Sets that share no row, this one among them: one reading of lazy rows tells the sums of all.
     known : dict
         What was computed of the rows.
     """
@@ -138,7 +152,9 @@ class RowSet:
         self, table: RowTable, numbers: np.ndarray | None, before: RowSet | None = None, step: Any = None
     ) -> None:
         self.table, self.numbers, self.before, self.step = table, numbers, before, step
+        self.transform: Callable[[Any], Any] | None = None
         self.parts: tuple[RowSet, ...] = ()
+        self.siblings: tuple[RowSet, ...] = (self,)
         self.known: dict[Any, Any] = {}
 
     @property
@@ -159,12 +175,18 @@ class RowSet:
         """Return the rows before the first step."""
         return self if self.before is None else self.before.raw()
 
-    def through(self, transformer: Any) -> RowSet:
-        """Return the rows as a fitted transformer changes them, once they are asked for."""
+    def steps(self) -> list[Any]:
+        """Return the fitted transformers that have changed the rows, the first one first."""
+        return [] if self.before is None else [*self.before.steps(), self.step]
+
+    def through(self, transformer: Any, of_lazy_rows: Callable[[Any], Any] | None = None) -> RowSet:
+        """Return the rows as a fitted transformer changes them, once they are asked for; lazy ones by a function."""
         # the new rows keep the transformer, so that no other one gets its id
         changed: RowSet = self.remember(
             ("through", id(transformer)), lambda: RowSet(self.table, self.numbers, self, transformer)
         )
+        if self.table.lazy is not None:
+            changed.transform = of_lazy_rows
         return changed
 
     def remember(self, key: Any, compute: Callable[[], Any]) -> Any:
@@ -185,7 +207,8 @@ class RowSet:
         before = self.before
         if before is None:
             return self._taken("original", self.table.original)
-        return self.table.keep(self, lambda: self.step.transform(before.to_host()))
+        transform = self.transform or self.step.transform
+        return self.table.keep(self, lambda: transform(before.to_host()))
 
     def target(self) -> np.ndarray | None:
         """Return the target as numbers, or the codes of the classes."""
@@ -253,7 +276,9 @@ def plain_values(values: Any) -> Any:
 
 
 def is_table_of_numbers(X: Any) -> bool:
-    """Whether rows are dense numbers in memory, in a NumPy array or a pandas frame."""
+    """Whether rows are dense numbers, in a NumPy array, a pandas frame or a Dask array of known chunks."""
+    if container_of(X) == "dask.array":
+        return X.ndim == 2 and X.dtype.kind in "iuf" and not any(np.isnan(n) for n in X.chunks[0])
     if container_of(X) == "pandas":
         dtypes: Iterable[Any] = X.dtypes if X.ndim == 2 else ()
         return X.ndim == 2 and all(isinstance(d, np.dtype) and d.kind in "iuf" for d in dtypes)

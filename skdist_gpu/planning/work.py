@@ -26,8 +26,9 @@ TERMS = {
     "small_solves": "a decomposition along the shorter side: min(n, d)³",
     "sorts": "comparisons to sort each column: n·d·log2(n)",
     "pairs": "multiplications to compare each row with each other: n²·d",
+    "compared": "pairs of rows that are compared: n²",
     "queries": "multiplications to compare each row with those that the model keeps",
-    "levels": "values looked at to grow trees: trees·n·log2(n)·features at each split",
+    "levels": "values looked at to grow trees: trees·n·depth, or log2(n)·features at each split",
     "leaves": "rows times what the model keeps: trees, clusters, support vectors",
     "copied": "bytes copied to the device",
 }
@@ -38,8 +39,8 @@ FORMS = {
     "moments": ("calls", "rows", "values", "cells", "products", "gram", "solves", "small_solves"),
     "passes": ("calls", "rows", "values", "cells", "gram", "solves"),
     "clusters": ("calls", "rows", "values", "cells", "gram"),
-    "pairs": ("calls", "pairs"),
-    "kernels": ("calls", "pairs"),
+    "pairs": ("calls", "pairs", "compared"),
+    "kernels": ("calls", "pairs", "compared"),
     "neighbours": ("calls", "values", "sorts"),
     "trees": ("calls", "rows", "levels"),
 }
@@ -122,7 +123,8 @@ def amounts(estimator: Estimator, info: InputInfo, *, to_device: bool = False) -
         "small_solves": float(shorter) ** 3,
         "sorts": stored * log_n,
         "pairs": float(n) * stored,
-        "levels": n * log_n * _features_of_a_split(estimator, d) * times,
+        "compared": float(n) ** 2,
+        "levels": n * _depth(estimator, log_n) * _features_of_a_split(estimator, d) * times,
         "copied": float(info.n_bytes or 8 * stored) if to_device else 0.0,
     }
 
@@ -148,6 +150,12 @@ def _number(estimator: Estimator, *names: str) -> float:
         if isinstance(value, (list, tuple, np.ndarray)):
             return float(len(value))
     return 0.0
+
+
+def _depth(estimator: Estimator, log_n: float) -> float:
+    """Return how deep trees grow: those that a parameter does not stop, until their leaves hold few rows."""
+    stopped = _number(estimator, "max_depth") if hasattr(estimator, "min_weight_fraction_leaf") else 0.0
+    return min(stopped, log_n) if stopped else log_n
 
 
 def _features_of_a_split(estimator: Estimator, d: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,7 @@ class ScoringMixin:
         """Call a method of the plain estimator on data in any container."""
         if isinstance(X, RowSet):
             if method == "transform":
-                return X.through(self._fitted())
+                return X.through(self._fitted(), partial(apply_to, self._block_method(method, **params)))
             X = X.to_host()
         function = self._block_method(method, **params)
         few = type(X) is np.ndarray and X.size < SMALL

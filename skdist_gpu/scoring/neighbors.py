@@ -10,6 +10,9 @@ from skdist_gpu.data.containers import DASK, container_of
 from skdist_gpu.delegation import estimator_has
 from skdist_gpu.scoring.mixin import ScoringMixin
 
+# an argument of the searches that is as by default
+DISTANCES = ("return_distance", True)
+
 
 class NeighborsMixin(ScoringMixin):
     """Search for neighbours as the plain estimator does."""
@@ -120,4 +123,6 @@ class NeighborsMixin(ScoringMixin):
                 f"{method} gives two results for each row, which a Dask collection does not hold. Nothing was "
                 f"computed. X.map_blocks(model.estimator_.{method}, return_distance=False) gives the indices lazily."
             )
-        return self._call(method, X, **options)
+        # what is as by default is no argument that only the estimator itself could know
+        given = {name: value for name, value in options.items() if value is not None and (name, value) != DISTANCES}
+        return self._call(method, X, **given)

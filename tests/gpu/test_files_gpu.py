@@ -21,7 +21,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.preprocessing import StandardScaler
 
 from skdist_gpu import autoscale
-from skdist_gpu.engines.executors import gpu as gpu_executor
+from skdist_gpu.engines.executors import gpu_streams
 from skdist_gpu.testing import assert_ran_on
 
 pytestmark = pytest.mark.gpu
@@ -50,7 +50,7 @@ def folder(request, tmp_path):
 def _sizes(request, monkeypatch):
     """Set the bytes of a batch of files and of a block of batches."""
     for name, n_bytes in zip(("FILE_BATCH_BYTES", "FILE_BLOCK_BYTES"), request.param or (), strict=False):
-        monkeypatch.setattr(gpu_executor, name, n_bytes)
+        monkeypatch.setattr(gpu_streams, name, n_bytes)
 
 
 def files_of(folder, *more):

@@ -19,9 +19,9 @@ from skdist_gpu.engines.executors.pool import POOL
 
 # blocks of rows that are on the device at a time
 N_BUFFERS = 3
-# what a thread copies at once: enough to spend little time on asking for the next, and so little that all of it stays
-# in the processor's cache until the device has read it
-CARRIED_BYTES = 4 * 2**20
+# what a thread copies at once: with less, threads wait for the interpreter's lock, about 0.1 ms for each piece; with
+# more, the pieces leave the processor's cache before the device has read them
+CARRIED_BYTES = 8 * 2**20
 FILE_BATCH_BYTES = 2**25
 MOST_FILE_BATCH_ROWS = 65_536
 # a block of several batches, since each block costs the computing thread a millisecond
@@ -99,9 +99,11 @@ class HostStream:
         self.n_passes = int(several_passes)
         # no more threads than there are pieces to carry
         self.n_threads = min(n_threads, -(-row_bytes * self.n_rows // CARRIED_BYTES))
-        self.carriers = SimpleQueue[_Carrier]()
-        for _ in range(2 * self.n_threads):
-            self.carriers.put(_Carrier(max(CARRIED_BYTES, *(part[:1].nbytes for part in parts))))
+        # a thread fills one of two while the device fetches the other
+        self.carriers = SimpleQueue[tuple[_Carrier, _Carrier]]()
+        n_bytes = max(CARRIED_BYTES, *(part[:1].nbytes for part in parts))
+        for _ in range(self.n_threads):
+            self.carriers.put((_Carrier(n_bytes), _Carrier(n_bytes)))
         # all rows, where they are so few that they need no more room than blocks in flight
         self.room = self._empty(min(self.n_rows, N_BUFFERS * self.step))
         n_buffers = min(N_BUFFERS, len(self.starts))
@@ -168,16 +170,14 @@ class HostStream:
         return block, self.computed[index % n_buffers]
 
     def _send(self, rows: np.ndarray, address: int, row_bytes: int, n_carried: int, free: Any) -> list[Any]:
-        """Send rows with the carriers that have been free for longest; return the events of their arrival."""
-        arrivals = []
-        for start in range(0, len(rows), n_carried):
-            carrier = self.carriers.get()
-            try:
-                carrier.send(rows[start : start + n_carried], address + start * row_bytes, free)
-                arrivals.append(carrier.sent)
-            finally:
-                self.carriers.put(carrier)
-        return arrivals
+        """Send rows with two carriers in turn; return the events of their arrival."""
+        carriers = self.carriers.get()
+        try:
+            for i, start in enumerate(range(0, len(rows), n_carried)):
+                carriers[i % 2].send(rows[start : start + n_carried], address + start * row_bytes, free)
+            return [carrier.sent for carrier in carriers]
+        finally:
+            self.carriers.put(carriers)
 
 
 class FileStream:

@@ -26,6 +26,7 @@ from skdist_gpu._compat.sklearn_learned import (
 from skdist_gpu._compat.sklearnex import NotAccelerated, iterations_limit, twin_of
 from skdist_gpu.data.convert import validate
 from skdist_gpu.engines.onedal.forests import FORESTS, fit_forest
+from skdist_gpu.engines.onedal.info import NEIGHBOURS
 from skdist_gpu.engines.onedal.threads import limited_threads, thread_budget
 from skdist_gpu.engines.parameters import check_as_scikit_learn
 from skdist_gpu.engines.protocol import FitJob, Fitted
@@ -171,7 +172,7 @@ _MARGINS = ("SVC", "NuSVC")
 _FITS: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(FORESTS, fit_forest),
     **dict.fromkeys(("SVC", "SVR", "NuSVC", "NuSVR"), _fit_vectors),
-    **dict.fromkeys(("KNeighborsClassifier", "KNeighborsRegressor", "NearestNeighbors"), _fit_neighbours),
+    **dict.fromkeys(NEIGHBOURS, _fit_neighbours),
     "LocalOutlierFactor": _fit_outlier_factor,
     "DBSCAN": _fit_dbscan,
     "KMeans": _fit_kmeans,

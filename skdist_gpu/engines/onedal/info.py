@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from numbers import Integral
 from typing import Any
 
-import numpy as np
-
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.protocol import EngineInfo
@@ -90,7 +88,9 @@ ENTRIES: tuple[Entry, ...] = (
     ),
 )
 
-# methods that its models score with, and what these take: a call, a level of a tree, a query of a k-d tree, a product
+# whose rows make a model at any time, whoever fitted them
+NEIGHBOURS = ("KNeighborsClassifier", "KNeighborsRegressor", "NearestNeighbors")
+# methods that its models score with
 SCORED = {
     "RandomForestClassifier": ("predict", "predict_proba"),
     "RandomForestRegressor": ("predict",),
@@ -100,9 +100,9 @@ SCORED = {
     "NuSVR": ("predict",),
     "KNeighborsClassifier": ("predict", "predict_proba"),
     "KNeighborsRegressor": ("predict",),
+    "NearestNeighbors": ("kneighbors",),
     "LocalOutlierFactor": ("predict", "decision_function", "score_samples"),
 }
-CALL_SECONDS, LEVEL_SECONDS, TREE_QUERY_SECONDS, PRODUCT_SECONDS = 2e-3, 1e-8, 3.5e-6, 2e-10
 
 
 class OneDAL(EngineInfo):
@@ -127,18 +127,6 @@ class OneDAL(EngineInfo):
         if hasattr(model, "estimators_") and hasattr(model, "_n_samples"):
             return ["its trees were not grown by oneDAL, which takes no others"]
         return []
-
-    def scoring_seconds(self, model: Any, method: str, info: InputInfo, device: str) -> float | None:
-        """Predict from what it took on two cores of an x86-64 server (benchmarks/onedal_rows.py)."""
-        n, d = info.n_samples, info.n_features
-        if n is None or d is None or self.scoring_refusals(model, method, info, device):
-            return None
-        if hasattr(model, "estimators_"):
-            return CALL_SECONDS + n * sum(tree.tree_.max_depth for tree in model.estimators_) * LEVEL_SECONDS
-        n_kept = np.shape(getattr(model, "support_", getattr(model, "_fit_X", ())))[0]
-        if getattr(model, "_fit_method", "") == "kd_tree":
-            return CALL_SECONDS + n * TREE_QUERY_SECONDS
-        return CALL_SECONDS + n * n_kept * d * PRODUCT_SECONDS
 
 
 INFO = OneDAL()

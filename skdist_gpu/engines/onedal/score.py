@@ -1,16 +1,19 @@
-"""Score rows in main memory with the oneDAL model that a fit has left."""
+"""Score rows in main memory with oneDAL's model, that a fit has left or that the rows of a neighbours' model make."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import joblib
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from skdist_gpu._compat.sklearnex import NotAccelerated
+from skdist_gpu._compat.sklearn_learned import kept_rows
+from skdist_gpu._compat.sklearnex import NotAccelerated, twin_of
 from skdist_gpu.engines.block_method import BlockMethod, FittedState
 from skdist_gpu.engines.onedal.forests import FORESTS, rounded
+from skdist_gpu.engines.onedal.info import NEIGHBOURS
 from skdist_gpu.engines.onedal.threads import limited_threads, thread_budget
 from skdist_gpu.exceptions import EngineRefusal
 
@@ -33,9 +36,17 @@ class OneDALMethod(BlockMethod):
 
     def _model(self) -> Any:
         """Return oneDAL's model, unless the estimator has changed since the fit; None where it has none."""
-        if "onedal" not in self.copies:
-            return None
-        return self.copies.get("onedal", FittedState(self.estimator), lambda: None)
+        made_anew = type(self.estimator).__name__ in NEIGHBOURS
+        make = partial(index_of, self.estimator) if made_anew else lambda: None
+        return self.copies.get("onedal", FittedState(self.estimator), make)
+
+
+def index_of(estimator: Any) -> Any:
+    """Return oneDAL's model of the rows that a fitted estimator of neighbours keeps."""
+    X, y = kept_rows(estimator)
+    if not isinstance(X, np.ndarray) or np.ndim(y) > 1:
+        raise EngineRefusal("oneDAL's neighbours are of dense rows with one target")
+    return twin_of(estimator).fit(X.astype(np.float64, copy=False), y)
 
 
 METHODS = {"cpu": OneDALMethod}

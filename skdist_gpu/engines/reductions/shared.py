@@ -15,15 +15,19 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import has_fit_parameter
 
+from skdist_gpu.config import get_config
 from skdist_gpu.data.row_sets import RowSet
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.executors.threads import ThreadsExecutor
 from skdist_gpu.engines.parameters import check_as_scikit_learn
+from skdist_gpu.engines.reductions.behind import BehindSteps
 from skdist_gpu.engines.reductions.columns.selection import CorrelationReduction
 from skdist_gpu.engines.reductions.core.moments import Moments, MomentsReduction
 from skdist_gpu.engines.reductions.core.protocol import Passes, Reduction, combine_all
 from skdist_gpu.engines.reductions.kinds import ONE_PASS, REGRESSORS, needs_target, takes_labels
 from skdist_gpu.engines.reductions.linear_steps import follows_from_moments, linear_step, total_from
+from skdist_gpu.exceptions import EngineRefusal
+from skdist_gpu.hardware.detect import current_client
 from skdist_gpu.progress import Progress
 
 # regressors whose prediction is a sum over columns
@@ -76,16 +80,15 @@ def fit_shared(estimator: Any, entry: Entry, rows: RowSet, sample_weight: Any = 
     """Fit an estimator in place on a set of rows, from sums that fits on other sets use, too."""
     with_target = needs_target(estimator)
     _remember_features(estimator, rows)
-    matrix = rows.table.matrix
-    assert matrix is not None
+    dtype = rows.table.dtype
     sums = _Sums(rows, with_target, None if sample_weight is None else sample_weight.whole)
     target = rows.table.target if with_target else None
     data = Passes(
         reduce=sums.reduce,
         n_features=sums.n_features,
         target_ndim=0 if target is None else target.ndim,
-        dtype=matrix.dtype,
-        input_dtype=matrix.dtype if rows.before is not None else rows.table.input_dtype,
+        dtype=dtype,
+        input_dtype=dtype if rows.before is not None else rows.table.input_dtype,
         weighted=sample_weight is not None,
         classes=rows.table.classes if with_target else None,
         n_rows=len(rows),
@@ -168,6 +171,11 @@ def _total(rows: RowSet, reduction: Reduction, with_target: bool, weights: np.nd
     if key is None:
         return _read(rows, reduction, with_target, weights)
     question = key, with_target, id(weights)
+    if rows.table.lazy is not None and not rows.parts and question not in rows.known:
+        # others will be asked for, and all are told by one reading
+        totals = _read_lazy(rows.siblings, reduction, with_target, weights)
+        for part, total in zip(rows.siblings, totals, strict=True):
+            part.known.setdefault(question, total)
     return rows.remember(question, lambda: _read(rows, reduction, with_target, weights))
 
 
@@ -177,10 +185,75 @@ def _read(rows: RowSet, reduction: Reduction, with_target: bool, weights: np.nda
         totals = [deepcopy(_total(part, reduction, with_target, weights)) for part in rows.parts]
         return combine_all(reduction, totals)
     table = rows.table
+    if table.lazy is not None:
+        return _read_lazy((rows,), reduction, with_target, weights)[0]
     table.rows_read += len(rows)
     X = rows.matrix() if rows.before is None else np.asarray(rows.to_host())
     y = rows.target() if with_target else None
     return ThreadsExecutor(X, y, rows.weights(weights), table.n_threads, Progress()).reduce(reduction)
+
+
+def _read_lazy(
+    parts: tuple[RowSet, ...], reduction: Reduction, with_target: bool, weights: np.ndarray | None
+) -> list[Any]:
+    """Return the total over each of some sets of lazy rows that share none, from one reading of all rows."""
+    import dask.array
+
+    from skdist_gpu.engines.executors.dask import DaskExecutor
+
+    table, steps = parts[0].table, parts[0].steps()
+    linear = tuple(filter(None, map(linear_step, steps)))
+    if len(linear) < len(steps):
+        raise EngineRefusal("the steps before are not linear, and lazy rows are not made")
+    table.rows_read += table.n_rows
+    numbers = np.full(table.n_rows, -1.0)
+    for i, part in enumerate(parts):
+        numbers[slice(None) if part.numbers is None else part.numbers] = i
+    assert table.lazy is not None
+    columns: list[Any] = [numbers, *([table.target] if with_target else []), *([] if weights is None else [weights])]
+    beside = np.column_stack(columns)
+    lazy = dask.array.from_array(beside, chunks=(table.lazy.chunks[0], beside.shape[1]))
+    of_each = PartsReduction(BehindSteps(linear, reduction, with_target), len(parts), weights is not None, table)
+    executor = DaskExecutor(table.lazy, lazy, None, current_client(get_config()["client"]), Progress())
+    totals: list[Any] = executor.reduce(of_each)
+    return totals
+
+
+class PartsReduction:
+    """A reduction of each of several sets of rows, told apart by numbers beside the target and the weights.
+
+    Parameters
+    ----------
+    reduction : Reduction
+        What is summed.
+    n_parts : int
+        Number of sets; rows of number -1 are in none.
+    weighted : bool
+        Whether the last column holds weights.
+    table : RowTable
+        Whose target it is.
+    """
+
+    def __init__(self, reduction: Reduction, n_parts: int, weighted: bool, table: Any) -> None:
+        self.reduction, self.n_parts, self.weighted = reduction, n_parts, weighted
+        self.of_classes, self.one_target = table.classes is not None, getattr(table.target, "ndim", 1) == 1
+
+    def map(self, X: Any, y: Any, sample_weight: Any) -> list[Any]:
+        """Return what a block contributes to each set, None where it has no row of it."""
+        numbers, weight = y[:, 0], y[:, -1] if self.weighted else None
+        target = y[:, 1:-1] if self.weighted else y[:, 1:]
+        target = target[:, 0] if self.one_target and target.shape[1] else target
+        target = target.astype(np.intp) if self.of_classes else target
+        partials = []
+        for i in range(self.n_parts):
+            own = numbers == i
+            given = None if not target.size else target[own], None if weight is None else weight[own]
+            partials.append(self.reduction.map(X[own], *given) if own.any() else None)
+        return partials
+
+    def combine(self, a: list[Any], b: list[Any]) -> list[Any]:
+        """Return the contributions of two blocks together."""
+        return [combine_all(self.reduction, [left, right]) for left, right in zip(a, b, strict=True)]
 
 
 def _moments(rows: RowSet, weights: np.ndarray | None) -> Moments | None:
@@ -201,7 +274,7 @@ def _moments(rows: RowSet, weights: np.ndarray | None) -> Moments | None:
 def n_columns(rows: RowSet) -> int | None:
     """Return the number of columns of rows; None where they are no dense numbers, or a step is not linear."""
     if rows.before is None:
-        return None if rows.table.matrix is None else rows.table.matrix.shape[1]
+        return rows.table.n_columns
     step, before = linear_step(rows.step), n_columns(rows.before)
     return None if step is None or before is None else step.n_out(before)
 

@@ -24,6 +24,7 @@ from skdist_gpu.engines.reductions.clusters.steps import AssignReduction, Farthe
 from skdist_gpu.engines.reductions.core.protocol import Passes
 from skdist_gpu.engines.reductions.core.sample import Overview, Rows, look
 from skdist_gpu.engines.reductions.entries import everywhere
+from skdist_gpu.hardware.threads import at_most
 
 SAMPLED_ROWS = 50_000
 # more clusters need more rows to be seen in the sample
@@ -70,7 +71,8 @@ def fit_kmeans(estimator: Any, data: Passes) -> None:
     centres = start - origin
     if n_iter == 0 or len(sample.X) < view.n_rows:
         centres, n_iter, _ = _lloyd(data, view, centres, origin, estimator.max_iter, _tolerance(estimator, view))
-    keep_kmeans_state(estimator, start)
+    with at_most(1):  # threads for so few centres take longer to start than to be done
+        keep_kmeans_state(estimator, start)
     estimator.n_iter_ = n_iter
     estimator.labels_ = _assign(estimator, data, centres, origin)
 
@@ -93,7 +95,8 @@ def fit_mini_batch_kmeans(estimator: Any, data: Passes) -> None:
     if len(sample.X) < view.n_rows:
         n_steps = min(MINI_BATCH_STEPS, estimator.max_iter)
         centres, n_iter, counts = _lloyd(data, view, centres, origin, n_steps, tolerance=0.0)
-    keep_kmeans_state(estimator, start)
+    with at_most(1):  # threads for so few centres take longer to start than to be done
+        keep_kmeans_state(estimator, start)
     labels = _assign(estimator, data, centres, origin)
     if counts is None:
         counts = np.bincount(labels, weights=sample.weight, minlength=estimator.n_clusters)

@@ -25,7 +25,7 @@ from skdist_gpu.engines.reductions.core.protocol import (
 )
 from skdist_gpu.engines.reductions.core.sample import Overview, Rows, check_finite, look
 from skdist_gpu.engines.reductions.linear.absolute import AbsolutePenalty, by_split_gradients
-from skdist_gpu.hardware.threads import one_blas_thread
+from skdist_gpu.hardware.threads import at_most, one_blas_thread
 
 # means this many standard deviations from zero are subtracted
 FAR_FROM_ZERO = 100.0
@@ -36,6 +36,8 @@ CURVATURE_ROWS = 1_000_000
 CURVATURE_FROM = 8
 # a row's take the longer the more unknowns there are: for so many about as long as its first derivatives
 CHEAP_UNKNOWNS = 8
+# unknowns whose decomposition takes about a millisecond on one core
+FEW_UNKNOWNS = 500
 # how many times the sample those rows must be
 MANY_MORE = 2
 # rows to start from
@@ -278,7 +280,9 @@ class Model:
         every = max(CURVATURE_FROM, sample.n_rows // CURVATURE_ROWS, len(self.start) // CHEAP_UNKNOWNS)
         # worth it where these rows are many more than the sample
         every = every if sample.n_rows > MANY_MORE * every * n_sampled else 0
-        found = self.minimise(objective, self.inside(warm.coef), max_iter, tol, scale, warm.curvature, every)
+        # for so few unknowns threads take longer to start than to be done
+        with at_most(1 if len(self.start) <= FEW_UNKNOWNS else None):
+            found = self.minimise(objective, self.inside(warm.coef), max_iter, tol, scale, warm.curvature, every)
         warn_if_hidden(found)
         warn_if_unfinished(found, max_iter, tol)
         return found
