@@ -258,8 +258,8 @@ class AutoScaleEstimator(AutoScaleBase):
         ----------
         X : container of shape (n_samples, n_features)
             Rows, in any container that `fit` takes.
-        y : Ignored
-            For scikit-learn's pipelines.
+        y : array-like of shape (n_samples,), default=None
+            Ignored; scikit-learn's pipelines give it.
 
         Returns
         -------

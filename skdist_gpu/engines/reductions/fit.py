@@ -56,10 +56,11 @@ def _fit(job: FitJob) -> Fitted:
     except NotFiniteError:
         if container_of(job.X) in HOST:
             # scikit-learn says more about what to do
-            name, allow_nan = type(job.estimator).__name__, get_tags(job.estimator).input_tags.allow_nan
+            estimator = job.estimator
+            finite = "allow-nan" if get_tags(estimator).input_tags.allow_nan else True
+            options = {"accept_sparse": True, "ensure_all_finite": finite, "input_name": "X"}
             with np.errstate(invalid="ignore"):
-                finite = "allow-nan" if allow_nan else True
-                check_array(to_host(job.X), accept_sparse=True, ensure_all_finite=finite, estimator=name, input_name="X")
+                check_array(to_host(job.X), estimator=estimator, **options)
         raise
     return Fitted(job.estimator)
 
