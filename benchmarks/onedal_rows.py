@@ -107,9 +107,11 @@ def table(share: float, only: list[str], engines: list[str], keep: Callable[[str
                 row[engine]["engine"] = fitted.report_.candidate.name
             if method:
                 scored = X[: int(n_scored * share) if n_scored > 5_000 else n_scored]
-                row[engine][method] = round(shortest(partial(getattr(fitted, method), scored))[0], 4)
+                asked = fitted.estimator_ if engine == "sklearn" else fitted
+                row[engine][method] = round(shortest(partial(getattr(asked, method), scored))[0], 4)
                 row["scored"] = len(scored)
-                row[engine]["scored by"] = fitted._copies.last_call.candidate.name
+                if engine != "sklearn":
+                    row[engine]["scored by"] = fitted._copies.last_call.candidate.name
         keep(job, row)
 
 

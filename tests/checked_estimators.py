@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 from cuml_family import cuml_family, small
 from sklearn.base import is_classifier
-from sklearn.cluster import KMeans, MiniBatchKMeans, SpectralClustering
+from sklearn.cluster import DBSCAN, KMeans, MiniBatchKMeans, SpectralClustering
 from sklearn.covariance import OAS, EmpiricalCovariance, LedoitWolf, ShrunkCovariance
 from sklearn.decomposition import PCA, IncrementalPCA, MiniBatchNMF, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
@@ -39,7 +40,13 @@ from sklearn.linear_model import (
 )
 from sklearn.mixture import GaussianMixture
 from sklearn.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, GaussianNB, MultinomialNB
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestCentroid
+from sklearn.neighbors import (
+    KNeighborsClassifier,
+    KNeighborsRegressor,
+    LocalOutlierFactor,
+    NearestCentroid,
+    NearestNeighbors,
+)
 from sklearn.preprocessing import (
     KBinsDiscretizer,
     MaxAbsScaler,
@@ -51,7 +58,7 @@ from sklearn.preprocessing import (
     RobustScaler,
     StandardScaler,
 )
-from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR
+from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, NuSVR
 from sklearn.tree import DecisionTreeClassifier
 
 from skdist_gpu import (
@@ -81,6 +88,15 @@ XGBOOST_WEIGHTS = "100 trees in float32 differ by 3e-7, the check allows 1e-7; w
 CUML_WEIGHTS = "cuML's own: NVIDIA/cuml lists the check as failing in tests/test_sklearn_compatibility.py"
 CUML_WEIGHED_ALIKE = ("LogisticRegression", "LinearSVC", "LinearSVR", "SVC", "SVR", "KMeans")
 CUML_NAN = "cuML's forests, HDBSCAN and RobustScaler take missing values not at all, or wrongly; fit says so"
+ONEDAL_NAN = "oneDAL's forests take no missing values; fit says so"
+ONEDAL_ONE_CLUSTER = "oneDAL's KMeans takes no single cluster, which the check asks for; fit says so"
+ONE_CLUSTER = (
+    "check_dont_overwrite_parameters",
+    "check_methods_subset_invariance",
+    "check_fit2d_1sample",
+    "check_fit2d_1feature",
+    "check_fit2d_predict1d",
+)
 GPU_CUTS = "XGBoost's cut points on the GPU are sketched from rows, whose number weights do not change"
 LEAVE_ONE_OUT = (
     "leaving out a row of weight two is not leaving out one of two equal rows: scikit-learn's RidgeCV differs, too, "
@@ -138,6 +154,14 @@ def few_pass_family() -> list[Any]:
     return [*found, KMeans(random_state=0), GaussianMixture(random_state=0)]
 
 
+def onedal_family() -> list[Any]:
+    """Return the estimators that oneDAL fits, on few rows."""
+    forest = {"n_estimators": 5, "random_state": 0}
+    found: list[Any] = [RandomForestClassifier(**forest), RandomForestRegressor(**forest)]
+    found += [SVC(), SVR(), NuSVC(), NuSVR(), KNeighborsClassifier(), KNeighborsRegressor(), NearestNeighbors()]
+    return [*found, LocalOutlierFactor(), DBSCAN(), KMeans(random_state=0)]
+
+
 def cpu_estimators() -> list[Any]:
     """Return the estimators to check where there is no GPU."""
     few = {"n_estimators": 5}
@@ -164,6 +188,7 @@ def cpu_estimators() -> list[Any]:
     ]
     incremental = [SGDClassifier(random_state=0), BernoulliNB(), StandardScaler(), MiniBatchNMF(1, random_state=0)]
     found += [autoscale(e, backend="incremental") for e in incremental]
+    found += [autoscale(e, backend="onedal") for e in onedal_family()] if find_spec("sklearnex") else []
     found += [autoscale(e, backend="voting") for e in (SVC(), SVR(), DecisionTreeClassifier(random_state=0))]
     for backend in ("auto", "xgboost:cpu"):
         found += [AutoScaleXGBRegressor(**few, backend=backend), AutoScaleXGBClassifier(**few, backend=backend)]
@@ -212,6 +237,13 @@ def _by_name(estimator: Any) -> dict[str, str]:
 
 
 def _other_failures(estimator: Any) -> dict[str, str]:
+    if estimator.backend == "onedal":
+        plain = estimator._make_estimator()
+        if isinstance(plain, (SVC, SVR, NuSVC, NuSVR)):
+            return {_WEIGHTS[0]: SVM_WEIGHTS}
+        if isinstance(plain, KMeans):
+            return dict.fromkeys(ONE_CLUSTER, ONEDAL_ONE_CLUSTER)
+        return {"check_estimators_pickle": ONEDAL_NAN} if hasattr(plain, "n_estimators") else {}
     if estimator.backend == "cuml":
         name = type(estimator._make_estimator()).__name__
         weights = dict.fromkeys(_WEIGHTS, CUML_WEIGHTS)

@@ -13,15 +13,22 @@ from checked_estimators import (
     few_pass_family,
     least_squares_family,
     one_pass_family,
+    onedal_family,
 )
 from sklearn.utils.estimator_checks import check_estimator
 
+from skdist_gpu.engines.onedal.info import INFO as ONEDAL
 from skdist_gpu.engines.reductions.info import INFO
 
 
 def test_every_estimator_of_the_reductions_is_checked():
     families = least_squares_family() + one_pass_family() + counted_family() + few_pass_family()
     assert {entry.estimator for entry in INFO.entries()} == {type(estimator).__name__ for estimator in families}
+
+
+def test_every_estimator_of_onedal_is_checked():
+    entries = {entry.estimator for entry in ONEDAL.entries() if not entry.refusal}
+    assert entries == {type(estimator).__name__ for estimator in onedal_family()}
 
 
 def _name(estimator: Any) -> str:

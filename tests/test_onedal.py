@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -313,6 +314,27 @@ def test_fits_in_threads():
 
 def _run(code, *arguments):
     return subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [0, 2, 6, 9, 10, 11], ids=lambda number: type(EVERY[number][0]).__name__)
+def test_many_fits_leave_no_memory_behind(number):
+    """scikit-learn-intelex had leaked a part of its input with each fit."""
+    code = """
+import sys
+import numpy as np, psutil
+sys.path.insert(0, sys.argv[2])
+from test_onedal import EVERY, _fit
+estimator, X, y = EVERY[int(sys.argv[1])]
+sizes = []
+for i in range(500):
+    _fit(estimator, X, y)
+    if i % 100 == 99:
+        sizes.append(psutil.Process().memory_info().rss)
+print(sizes[-1] - sizes[0])
+"""
+    grown = int(_run(code, str(number), str(Path(__file__).parent)))
+    assert grown < 400 * X2.nbytes / 4
 
 
 def test_loads_without_the_package(tmp_path):

@@ -2,7 +2,7 @@
 
 Every chart is an SVG in ``docs/generated/charts`` beside a piece of text, ``<name>.txt``, with what it shows, the
 machine, the date and the script that measures it again. Pages include the text. A chart whose results are not there
-is an error: no page shows a figure that was not measured.
+is an error, or says that they are not there: no page shows a figure that was not measured.
 """
 
 from __future__ import annotations
@@ -307,6 +307,53 @@ def overhead() -> tuple[str, list[str]]:
     return "What inspecting and planning cost where scikit-learn itself does the work.", ["overhead_2cores"]
 
 
+def measured_as(pattern: str) -> list[str]:
+    """Return the names of the files of results that a pattern matches."""
+    return sorted(path.stem for path in RESULTS.glob(f"{pattern}.json"))
+
+
+@chart
+def regret() -> tuple[str, list[str]]:
+    """Draw how much longer a choice takes than the best engine in hindsight, by who chooses."""
+    files = measured_as("regret_*")
+    if not files:
+        return "", []
+    found = {name.removeprefix("regret_"): read(name)[0]["policies"] for name in files}
+    policies = list(dict.fromkeys(policy for by_policy in found.values() for policy in by_policy))
+    values = {
+        machine: [by_policy.get(policy, {}).get("geometric mean", float("nan")) for policy in policies]
+        for machine, by_policy in found.items()
+    }
+    bars(policies, values, "times as long as the best engine in hindsight, geometric mean")
+    counts = ", ".join(f"{read(name)[0]['workloads']} on {name.removeprefix('regret_')}" for name in files)
+    return f"Who chooses the engine, on workloads that no rate was fitted to ({counts}): 1 is always right.", files
+
+
+@chart
+def scaling() -> tuple[str, list[str]]:
+    """Draw the efficiency of several GPUs beside one."""
+    files = [name for name in measured_as("scaling*") if any("efficiency" in row for row in read(name))]
+    if not files:
+        return "", []
+    values: dict[str, dict[str, float]] = {}
+    for row in (row for name in files for row in read(name) if row.get("gpus", 1) > 1 and "efficiency" in row):
+        column = values.setdefault(f"{row['way']}, {row['scaling']}, {row['gpus']} GPUs", {})
+        column[row["what"]] = row["efficiency"]
+    names = list(dict.fromkeys(name for column in values.values() for name in column))
+    bars(
+        names,
+        {who: [column.get(name, float("nan")) for name in names] for who, column in values.items()},
+        "efficiency",
+        log=False,
+    )
+    plt.axvline(1, color=INK, lw=1)
+    text = (
+        "How well several GPUs are used. Weak scaling: each GPU has as many rows, and efficiency is the time of one "
+        "over that of all. Strong scaling: all have as many rows together, and it is divided by their number."
+    )
+    return text, files
+
+
 def caption(name: str, text: str, files: list[str]) -> str:
     """Return the text under a chart: what it shows, and for each file its machine, date and script."""
     scripts = {path.stem for path in RESULTS.parents[0].glob("*.py")}
@@ -321,7 +368,7 @@ def caption(name: str, text: str, files: list[str]) -> str:
         sources.append(f"``benchmarks/results/{file}.json`` ({machine}, {facts['date']}, ``benchmarks/{script}.py``)")
     measured = f"\n   Measured: {'; '.join(sources)}." if sources else ""
     # the path is relative to the pages, which all lie in the folder of conf.py
-    options = f"   :alt: {text.replace('``', '')}\n   :width: 100%\n"
+    options = f"   :alt: {text.replace('``', '')}\n   :width: 100%\n   :class: dark-light\n"
     return f".. figure:: /generated/charts/{name}.svg\n{options}\n   {text}{measured}\n"
 
 
@@ -335,6 +382,10 @@ def draw(app: Any = None) -> None:
         for name, function in CHARTS.items():
             plt.figure(figsize=(7.5, 4))
             text, files = function()
+            if not text:
+                plt.close()
+                (OUT / f"{name}.txt").write_text(f"Not measured yet; ``benchmarks/{name}.py`` does.\n")
+                continue
             plt.savefig(OUT / f"{name}.svg", transparent=True, bbox_inches="tight", metadata={"Date": None})
             plt.close()
             (OUT / f"{name}.txt").write_text(caption(name, text, files))

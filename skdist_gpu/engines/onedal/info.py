@@ -32,6 +32,10 @@ def _one_weight_a_class(class_weight: Any) -> bool:
     )
 
 
+def _several(n_clusters: int) -> bool:
+    return n_clusters > 1
+
+
 def _no_function(init: Any) -> bool:
     return not callable(init)
 
@@ -73,14 +77,16 @@ ENTRIES: tuple[Entry, ...] = (
     *(_entry(name, accepts=_MARGINS, weights=True, tolerance=1e-2) for name in ("SVC", "NuSVC")),
     *(_entry(name, accepts=_VECTORS, weights=True, tolerance=1e-2) for name in ("SVR", "NuSVR")),
     *(_entry(name, accepts=_WEIGHED) for name in ("KNeighborsClassifier", "KNeighborsRegressor")),
-    *(_entry(name, accepts=_NEIGHBOURS) for name in ("NearestNeighbors", "LocalOutlierFactor")),
+    # distances by a product of matrices: a row is 1e-8 away from itself
+    _entry("NearestNeighbors", accepts=_NEIGHBOURS, tolerance=1e-6),
+    _entry("LocalOutlierFactor", accepts=_NEIGHBOURS),
     _entry(
         "DBSCAN",
         accepts={"metric": ("euclidean",), "algorithm": ("auto", "brute")},
         weights=True,
         tolerance=0.0,
     ),
-    _entry("KMeans", accepts={"algorithm": ("lloyd",), "init": _no_function}, tolerance=1e-2),
+    _entry("KMeans", accepts={"n_clusters": _several, "algorithm": ("lloyd",), "init": _no_function}, tolerance=1e-2),
     _entry(
         "TSNE",
         refusal="oneDAL's embeddings diverge 8 to 20 % more than scikit-learn's after as many steps, of five classes "
