@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from skdist_gpu._compat.dask_ml_searches import mend_searches
 from skdist_gpu._compat.sklearn import parameter_names, unfitted, with_requests_of
 from skdist_gpu.base import AutoScaleBase
 from skdist_gpu.compose.children import children, is_estimator, replace_children
@@ -178,6 +179,7 @@ class Composite:
 @cache
 def _composite_class(plain: Any) -> type:
     """Return the class of composites of a class of scikit-learn's, or of another library."""
+    mend_searches(plain)
     members = {"__doc__": plain.__doc__, "__module__": __name__, "plain_class": plain}
     cls = type(f"{_PREFIX}{plain.__name__}", (Composite, plain), members)
     add_methods(cls, plain)
