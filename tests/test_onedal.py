@@ -331,10 +331,11 @@ for i in range(500):
     _fit(estimator, X, y)
     if i % 100 == 99:
         sizes.append(psutil.Process().memory_info().rss)
-print(sizes[-1] - sizes[0])
+# a leak grows with every hundred fits, what a process keeps for itself does not
+print(min(np.diff(sizes)))
 """
     grown = int(_run(code, str(number), str(Path(__file__).parent)))
-    assert grown < 400 * X2.nbytes / 4
+    assert grown < 100 * X2.nbytes / 4
 
 
 def test_loads_without_the_package(tmp_path):
