@@ -1,6 +1,7 @@
 """Weak and strong scaling over the GPUs of a machine, over Dask and in one process, beside cuml.dask and xgboost.dask.
 
-python benchmarks/scaling.py [--gpus 1 2 4] [--ways dask "one process"] [--only NAME ...] [--seconds 600] [--output FILE]
+python benchmarks/scaling.py [--gpus 1 2 4] [--ways dask "one process"] [--only NAME ...] [--seconds 600]
+                             [--output FILE]
 
 Weak scaling gives each GPU as many rows (20 000 000 x 100 float32), strong scaling all of them 80 000 000 rows in all.
 Trees and boosting, which take longer, get a tenth of the rows. Over Dask the rows are on the GPUs; in one process they
