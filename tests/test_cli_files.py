@@ -80,6 +80,37 @@ def test_folders_and_patterns_are_tables(tmp_path):
     assert _json("predict", tmp_path / "m.skops", folder / "part-[01].csv", tmp_path / "out.csv")["rows"] == 40
 
 
+def test_a_folder_gets_a_file_for_each_file_of_the_table(model, tmp_path):
+    folder, out = tmp_path / "in", tmp_path / "new" / "out"
+    folder.mkdir()
+    for name, part in (("one.csv", TABLE[:40]), ("two.csv", TABLE[40:])):
+        _write(part, folder / name)
+    (folder / "three.csv").write_text("key,a,b,target\n")  # without rows
+    told = _json("predict", model, folder, f"{out}/", "--keep", "key")
+    assert told["rows"] == 60
+    assert {path.name for path in out.iterdir()} == {"one.csv", "two.csv"}
+    written = [_read(out / name) for name in ("one.csv", "two.csv")]
+    assert [part.num_rows for part in written] == [40, 20]
+    plain = Ridge().fit(TABLE.select(["key", "a", "b"]).to_pandas(), TABLE["target"])
+    found = np.concatenate([part["prediction"] for part in written])
+    np.testing.assert_allclose(found, plain.predict(TABLE.select(["key", "a", "b"]).to_pandas()), atol=1e-9)
+    assert "is a file of the table" in _run("predict", model, folder, folder, code=2)
+    assert (folder / "one.csv").read_text().startswith('"key","a"')
+
+
+def test_the_demo_tells_what_it_compares_as_json():
+    cases = _json("demo", "--rows", "1000")["cases"]
+    assert [case["data"] for case in cases][::3] == ["diabetes", "generated table"]
+    assert max(case["largest_difference"] for case in cases) < 1e-9
+
+
+def test_a_calibration_tells_what_it_wrote_as_json(tmp_path, monkeypatch):
+    monkeypatch.setenv("SKDIST_GPU_CALIBRATION", str(tmp_path / "c.json"))
+    told = _json("calibrate", "--seconds", "0.01")
+    assert told["path"] == str(tmp_path / "c.json")
+    assert told["probes"] == json.loads((tmp_path / "c.json").read_text())["probes"]
+
+
 def test_score_is_scikit_learns(model, tmp_path):
     told = _json("score", model, tmp_path / "table.parquet", "--target", "target")
     features = np.column_stack([TABLE[name].to_numpy() for name in ("key", "a", "b")])

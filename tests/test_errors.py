@@ -17,6 +17,7 @@ from skdist_gpu import (
     AutoScaleClusterer,
     AutoScaleRegressor,
     AutoScaleTransformer,
+    autoscale,
     config_context,
     set_config,
 )
@@ -220,3 +221,18 @@ def test_names_of_columns_are_for_files():
     frame = dd.from_pandas(pd.DataFrame(X, columns=["a", "b", "c"]), npartitions=2)
     with pytest.raises(ValueError, match=r"y='c' has no rows\. Columns of files have names"):
         AutoScaleRegressor().fit(frame, "c")
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ("Ridge", "Write autoscale(Ridge()), after from sklearn.linear_model import Ridge."),
+        ("ridge", "Write autoscale(Ridge()), after from sklearn.linear_model import Ridge."),
+        (Ridge, "That is a class: write autoscale(Ridge())."),
+        (3, "not int: 3."),
+    ],
+)
+def test_autoscale_says_what_to_write_for_a_name_or_a_class(given, hint):
+    with pytest.raises(TypeError, match="takes a scikit-learn estimator") as error:
+        autoscale(given)
+    assert str(error.value).endswith(hint)

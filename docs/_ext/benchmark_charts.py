@@ -2,7 +2,7 @@
 
 Every chart is an SVG in ``docs/generated/charts`` beside a piece of text, ``<name>.txt``, with what it shows, the
 machine, the date and the script that measures it again. Pages include the text. A chart whose results are not there
-is an error: no page shows a figure that was not measured.
+is an error, or says that they are not there: no page shows a figure that was not measured.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def bars(labels: Iterable[str], values: dict[str, list[float]], unit: str, log: 
     colours = dict(zip(values, COLOURS if len(values) > 1 else [OURS], strict=False))
     for i, (who, numbers) in enumerate(values.items()):
         places = [place + i * height for place in range(len(labels))]
-        axes.barh(places, [number or 0 for number in numbers], height, label=who, color=colours[who])
+        axes.barh(places, numbers, height, label=who, color=colours[who])
         for place, number in zip(places, numbers, strict=True):
             if number is not None and number == number:
                 axes.annotate(f" {number:.3g}", (number, place), va="center", fontsize=8, color=INK)
@@ -224,22 +224,6 @@ def against_cuml_dask() -> tuple[str, list[str]]:
 
 
 @chart
-def scaling() -> tuple[str, list[str]]:
-    """Draw the seconds of fits to as many rows for each GPU."""
-    rows = [row for row in read("scaling_h200_x4") if row["scaling"] == "weak" and "." not in row["what"]]
-    rows.sort(key=lambda row: (row["way"], row["what"], row["gpus"]))
-    labels = [f"{row['what']}, {row['way']}, {row['gpus']} GPU{'s' * (row['gpus'] > 1)}" for row in rows]
-    times = {"skdist_gpu": "seconds", "cuml.dask or xgboost.dask": "peer_seconds"}
-    bars(labels, {who: [row.get(key) for row in rows] for who, key in times.items()}, "seconds of fit")
-    text = (
-        "20 000 000 × 100 float32 rows for each GPU, trees a tenth of them. Over Dask the GPUs hold the rows; in one "
-        "process they are NumPy's, and the memory of the host, from which all GPUs are fed, is the limit. What had no "
-        "time is left out."
-    )
-    return text, ["scaling_h200_x4"]
-
-
-@chart
 def prices() -> tuple[str, list[str]]:
     """Draw what the price of a plan is made of: each term of the work times its rate."""
     estimator, info = LinearRegression(), described_input((1_000_000, 50), "float64")
@@ -323,6 +307,53 @@ def overhead() -> tuple[str, list[str]]:
     return "What inspecting and planning cost where scikit-learn itself does the work.", ["overhead_2cores"]
 
 
+def measured_as(pattern: str) -> list[str]:
+    """Return the names of the files of results that a pattern matches."""
+    return sorted(path.stem for path in RESULTS.glob(f"{pattern}.json"))
+
+
+@chart
+def regret() -> tuple[str, list[str]]:
+    """Draw how much longer a choice takes than the best engine in hindsight, by who chooses."""
+    files = measured_as("regret_*")
+    if not files:
+        return "", []
+    found = {name.removeprefix("regret_"): read(name)[0]["policies"] for name in files}
+    policies = list(dict.fromkeys(policy for by_policy in found.values() for policy in by_policy))
+    values = {
+        machine: [by_policy.get(policy, {}).get("geometric mean", float("nan")) for policy in policies]
+        for machine, by_policy in found.items()
+    }
+    bars(policies, values, "times as long as the best engine in hindsight, geometric mean")
+    counts = ", ".join(f"{read(name)[0]['workloads']} on {name.removeprefix('regret_')}" for name in files)
+    return f"Who chooses the engine, on workloads that no rate was fitted to ({counts}): 1 is always right.", files
+
+
+@chart
+def scaling() -> tuple[str, list[str]]:
+    """Draw the efficiency of several GPUs beside one."""
+    files = [name for name in measured_as("scaling*") if any("efficiency" in row for row in read(name))]
+    if not files:
+        return "", []
+    values: dict[str, dict[str, float]] = {}
+    for row in (row for name in files for row in read(name) if row.get("gpus", 1) > 1 and "efficiency" in row):
+        column = values.setdefault(f"{row['way']}, {row['scaling']}, {row['gpus']} GPUs", {})
+        column[row["what"]] = row["efficiency"]
+    names = list(dict.fromkeys(name for column in values.values() for name in column))
+    bars(
+        names,
+        {who: [column.get(name, float("nan")) for name in names] for who, column in values.items()},
+        "efficiency",
+        log=False,
+    )
+    plt.axvline(1, color=INK, lw=1)
+    text = (
+        "How well several GPUs are used. Weak scaling: each GPU has as many rows, and efficiency is the time of one "
+        "over that of all. Strong scaling: all have as many rows together, and it is divided by their number."
+    )
+    return text, files
+
+
 def caption(name: str, text: str, files: list[str]) -> str:
     """Return the text under a chart: what it shows, and for each file its machine, date and script."""
     scripts = {path.stem for path in RESULTS.parents[0].glob("*.py")}
@@ -337,7 +368,7 @@ def caption(name: str, text: str, files: list[str]) -> str:
         sources.append(f"``benchmarks/results/{file}.json`` ({machine}, {facts['date']}, ``benchmarks/{script}.py``)")
     measured = f"\n   Measured: {'; '.join(sources)}." if sources else ""
     # the path is relative to the pages, which all lie in the folder of conf.py
-    options = f"   :alt: {text.replace('``', '')}\n   :width: 100%\n"
+    options = f"   :alt: {text.replace('``', '')}\n   :width: 100%\n   :class: dark-light\n"
     return f".. figure:: /generated/charts/{name}.svg\n{options}\n   {text}{measured}\n"
 
 
@@ -351,6 +382,10 @@ def draw(app: Any = None) -> None:
         for name, function in CHARTS.items():
             plt.figure(figsize=(7.5, 4))
             text, files = function()
+            if not text:
+                plt.close()
+                (OUT / f"{name}.txt").write_text(f"Not measured yet; ``benchmarks/{name}.py`` does.\n")
+                continue
             plt.savefig(OUT / f"{name}.svg", transparent=True, bbox_inches="tight", metadata={"Date": None})
             plt.close()
             (OUT / f"{name}.txt").write_text(caption(name, text, files))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import click
 
+from skdist_gpu.cli.output import as_json, tell
+
 
 @click.command()
 @click.option("--seconds", default=5.0, show_default=True, help="How long each of three to seven probes is repeated.")
-def calibrate(seconds: float) -> None:
+@as_json
+def calibrate(seconds: float, as_json: bool) -> None:
     """Measure this machine, in less than a minute, so that plans predict seconds better.
 
     Products, memory and the interpreter are measured, and a GPU's, its launches and copies if there is one. The
@@ -24,6 +27,7 @@ def calibrate(seconds: float) -> None:
         from skdist_gpu.engines.executors.gpu_probes import probe_gpu
 
         probes |= probe_gpu(seconds)
-    for name, measured in probes.items():
-        click.echo(f"{name:<12} {measured:.3g} s")
-    click.echo(f"written to {save_calibration(probes, resources.n_cores, gpu)}; plans use it from the next process on")
+    path = save_calibration(probes, resources.n_cores, gpu)
+    lines = [f"{name:<12} {measured:.3g} s" for name, measured in probes.items()]
+    text = "\n".join([*lines, f"written to {path}; plans use it from the next process on"])
+    tell(text, {"probes": probes, "cores": resources.n_cores, "gpu": gpu or None, "path": str(path)}, as_json=as_json)

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from skdist_gpu.cli.output import as_json, tell
+
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from skdist_gpu.hardware.detect import Resources
 
@@ -32,21 +35,36 @@ class Case:
 @click.option(
     "--rows", type=click.IntRange(min=1000), help="Rows of the generated table; default: by cores and memory."
 )
-def demo(rows: int | None) -> None:
+@as_json
+def demo(rows: int | None, as_json: bool) -> None:
     """Train and score real and generated data, and compare with scikit-learn called directly."""
     from rich.console import Console
-    from rich.table import Table
 
     from skdist_gpu.hardware.detect import detect_resources
 
-    console = Console()
+    console = Console(quiet=as_json)
     if find_spec("xgboost") is None:
         console.print("XGBoost is not installed, so its part is left out; pip install 'skdist_gpu[cpu]' brings it.")
+    found = [run(case, console) for case in cases(rows or affordable_rows(detect_resources()))]
+    console.print(_comparison(found))
+    tell("Seconds are those of fit. Differences are relative to the largest value.", {"cases": found}, as_json=as_json)
+
+
+def _comparison(found: list[dict[str, Any]]) -> Table:
+    """Return a table with two lines for each case: the wrapped estimator, and the plain one."""
+    from rich.table import Table
+
     table = Table("data", "engine", "score", "seconds", "largest difference", title="The same estimator, twice")
-    for case in cases(rows or affordable_rows(detect_resources())):
-        table.add_row(*run(case, console), end_section=True)
-    console.print(table)
-    click.echo("Seconds are those of fit. Differences are relative to the largest value.")
+    for case in found:
+        table.add_row(
+            f"{case['data']}\n{case['estimator']}",
+            f"{case['engine']}\ncalled directly",
+            f"{case['score']:.4f}\n{case['direct_score']:.4f}",
+            f"{case['seconds']:.3f}\n{case['direct_seconds']:.3f}",
+            f"{case['largest_difference']:.1e}\nin {case['compared']}",
+            end_section=True,
+        )
+    return table
 
 
 def affordable_rows(resources: Resources) -> int:
@@ -63,20 +81,20 @@ def cases(rows: int) -> Iterator[Case]:
     from skdist_gpu import AutoScaleClassifier, AutoScaleRegressor
 
     plain: Any = LinearRegression()
-    yield Case("diabetes", _split(load_diabetes), plain, AutoScaleRegressor(plain, progress=True))
+    yield Case("diabetes", _split(load_diabetes), plain, AutoScaleRegressor(plain))
     plain = LogisticRegression(max_iter=2000, tol=1e-6)
     X, X_test, y, y_test = _split(load_digits)
-    yield Case("digits", (X / 16, X_test / 16, y, y_test), plain, AutoScaleClassifier(plain, progress=True))
+    yield Case("digits", (X / 16, X_test / 16, y, y_test), plain, AutoScaleClassifier(plain))
     if find_spec("xgboost") is not None:
         from xgboost import XGBClassifier
 
         from skdist_gpu import AutoScaleXGBClassifier
 
         settings: dict[str, Any] = {"n_estimators": 50, "random_state": 0, "n_jobs": 1}
-        wrapped = AutoScaleXGBClassifier(**settings, progress=True)
+        wrapped = AutoScaleXGBClassifier(**settings)
         yield Case("breast cancer", _split(load_breast_cancer), XGBClassifier(**settings), wrapped)
     plain = LinearRegression()
-    yield Case("generated table", _table(rows), plain, AutoScaleRegressor(plain, progress=True))
+    yield Case("generated table", _table(rows), plain, AutoScaleRegressor(plain))
 
 
 def _split(load: Any) -> Any:
@@ -96,28 +114,38 @@ def _table(rows: int) -> Any:
     return X[:cut], X[cut:], y[:cut], y[cut:]
 
 
-def run(case: Case, console: Console) -> tuple[str, ...]:
-    """Show the plan, fit with progress, then the plain estimator; return a row of the comparison."""
+def run(case: Case, console: Console) -> dict[str, Any]:
+    """Show the plan, fit with progress, then the plain estimator; return what is compared."""
     from sklearn.base import clone
 
     X, X_test, y, y_test = case.data
     wrapped, direct = case.wrapped, case.direct
     name = type(direct).__name__
     console.rule(f"{case.title}: {name}")
-    click.echo(f"What fit will do, and why:\n{wrapped.plan(X, y)}\n")
+    _say(console, f"What fit will do, and why:\n{wrapped.plan(X, y)}\n")
+    wrapped.set_params(progress=not console.quiet)
     clone(direct).fit(X[:500], y[:500])  # the first fit of a process pays for the start of its threads
     seconds = _time(lambda: wrapped.fit(X, y))
-    click.echo(wrapped.report_)
+    _say(console, wrapped.report_)
     with console.status(f"{name} called directly, for comparison"):
         direct_seconds = _time(lambda: direct.fit(X, y))
-    score, direct_score = wrapped.score(X_test, y_test), direct.score(X_test, y_test)
-    return (
-        f"{case.title}\n{name}",
-        f"{wrapped.report_.candidate.name}\ncalled directly",
-        f"{score:.4f}\n{direct_score:.4f}",
-        f"{seconds:.3f}\n{direct_seconds:.3f}",
-        compare(wrapped, direct, X_test),
-    )
+    difference, compared = compare(wrapped, direct, X_test)
+    return {
+        "data": case.title,
+        "estimator": name,
+        "engine": wrapped.report_.candidate.name,
+        "score": wrapped.score(X_test, y_test),
+        "direct_score": direct.score(X_test, y_test),
+        "seconds": seconds,
+        "direct_seconds": direct_seconds,
+        "largest_difference": difference,
+        "compared": compared,
+    }
+
+
+def _say(console: Console, text: object) -> None:
+    """Print lines as they are."""
+    console.print(str(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def _time(work: Any) -> float:
@@ -126,12 +154,12 @@ def _time(work: Any) -> float:
     return time.perf_counter() - start
 
 
-def compare(wrapped: Any, direct: Any, X: Any) -> str:
-    """Tell the largest difference, relative to the largest value, of coefficients or probabilities."""
+def compare(wrapped: Any, direct: Any, X: Any) -> tuple[float, str]:
+    """Return the largest difference, relative to the largest value, and whether of coefficients or probabilities."""
     import numpy as np
 
     if hasattr(direct, "predict_proba"):
         ours, theirs, what = wrapped.predict_proba(X), direct.predict_proba(X), "probabilities"
     else:
         ours, theirs, what = wrapped.coef_, direct.coef_, "coefficients"
-    return f"{np.abs(ours - theirs).max() / np.abs(theirs).max():.1e}\nin {what}"
+    return float(np.abs(ours - theirs).max() / np.abs(theirs).max()), what

@@ -7,7 +7,7 @@ import click
 from skdist_gpu.cli.errors import CommandError
 from skdist_gpu.cli.models import explanation_in, load_model, make_estimator, param_option, save_model, trust_option
 from skdist_gpu.cli.output import as_json, is_verbose, tell
-from skdist_gpu.cli.tables import check_columns, open_table, writer_for
+from skdist_gpu.cli.tables import check_columns, is_folder, one_by_one, open_table, writer_for
 from skdist_gpu.publish import check_target
 
 _model_file = click.Path(exists=True, dir_okay=False)
@@ -53,7 +53,7 @@ def fit(
 @click.command()
 @click.argument("model", type=_model_file)
 @click.argument("table")
-@click.argument("output", type=click.Path(dir_okay=False))
+@click.argument("output", type=click.Path())
 @click.option("--method", default="predict", show_default=True, help="Method to call, such as predict_proba.")
 @click.option("--keep", multiple=True, metavar="COLUMN", help="Column to copy into the output.")
 @trust_option
@@ -64,17 +64,24 @@ def predict(
     """Score TABLE with MODEL into OUTPUT, in memory that does not grow with the table.
 
     MODEL is a file of skops: no code in it runs. TABLE is as in `skdist-gpu fit`. OUTPUT ends in .parquet,
-    .csv, .arrow, .feather, .json or .jsonl, which tells its format.
+    .csv, .arrow, .feather, .json or .jsonl, which tells its format. Where it is a folder, or ends in a slash, each file
+    of TABLE gets one of its name and format there.
     """
     from skdist_gpu import predict_batches
     from skdist_gpu.scoring.files import write_batches
 
-    check_target(output)
-    open_writer, rows = writer_for(output), open_table(table)
+    rows = open_table(table)
     check_columns(rows, keep=keep)
+    parts = one_by_one(rows, output) if is_folder(output) else {output: rows}
+    writers = {path: writer_for(str(check_target(path))) for path in parts}
     fitted = load_model(model, trust)
-    n_rows = write_batches(predict_batches(fitted, rows, method=method, keep=keep), output, open_writer)
-    tell(f"{n_rows} rows written to {output}", {"output": output, "rows": n_rows}, as_json=as_json)
+    written = {
+        path: write_batches(predict_batches(fitted, part, method=method, keep=keep), path, writers[path])
+        for path, part in parts.items()
+    }
+    n_rows = sum(written.values())
+    told = {"output": output, "rows": n_rows} | ({"files": written} if is_folder(output) else {})
+    tell(f"{n_rows} rows written to {output}", told, as_json=as_json)
 
 
 @click.command()

@@ -11,6 +11,7 @@ from zipfile import BadZipFile, ZipFile
 import click
 
 from skdist_gpu.cli.errors import CommandError
+from skdist_gpu.compose.names import find_class
 from skdist_gpu.publish import published
 
 # the member of a model's file that holds what `explain` tells; skops does not read it
@@ -66,16 +67,11 @@ def find_estimator(path: str) -> type:
 
 def _module_of(name: str) -> str:
     """Return the module of a class of scikit-learn."""
-    from difflib import get_close_matches
-
-    from sklearn.utils import all_estimators
-
-    classes = dict(all_estimators())
-    if name not in classes:
-        near = get_close_matches(name, classes, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
+    found, module = find_class(name)
+    if found != name:
+        hint = f" Did you mean {found}?" if found else ""
         raise CommandError(f"scikit-learn has no estimator {name!r}.{hint} Write sklearn.linear_model.Ridge.")
-    return classes[name].__module__
+    return module
 
 
 def save_model(wrapped: Any, path: str) -> None:

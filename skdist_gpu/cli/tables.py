@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,35 @@ def _first_file(path: Path) -> Path:
     hidden = (".", "_")
     files = (file for file in path.rglob("*") if file.is_file() and not file.name.startswith(hidden))
     return min(files, default=path)
+
+
+def is_folder(path: str) -> bool:
+    """Whether a name is that of a folder, there already or, by its slash, to be made."""
+    return path.endswith(("/", os.sep)) or Path(path).is_dir()
+
+
+def one_by_one(table: Any, folder: str) -> dict[str, Any]:
+    """Return each file of a table that has rows, by the name that it has in another folder, which is made.
+
+    Raises
+    ------
+    CommandError
+        If two files would get the same name, or one would replace itself.
+    """
+    import pyarrow.dataset as ds
+
+    parts: dict[str, Any] = {}
+    for file in table.files:
+        part, target = ds.dataset(file, format=table.format, schema=table.schema), Path(folder, Path(file).name)
+        if not part.count_rows():
+            continue
+        if str(target) in parts:
+            raise CommandError(f"several files of the table are called {target.name}; name one file for all rows.")
+        if target.resolve() == Path(file).resolve():
+            raise CommandError(f"{target} is a file of the table; name another folder.")
+        parts[str(target)] = part
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    return parts
 
 
 def check_columns(table: Any, **wanted: Iterable[str | None]) -> None:

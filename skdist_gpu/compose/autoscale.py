@@ -11,10 +11,12 @@ from sklearn.base import clone
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from skdist_gpu._compat.dask_ml_searches import mend_searches
 from skdist_gpu._compat.sklearn import parameter_names, unfitted, with_requests_of
 from skdist_gpu.base import AutoScaleBase
 from skdist_gpu.compose.children import children, is_estimator, replace_children
 from skdist_gpu.compose.methods import add_methods
+from skdist_gpu.compose.names import find_class
 from skdist_gpu.compose.plain import unwrap
 from skdist_gpu.compose.plan import CompositePlan, plan_of
 from skdist_gpu.compose.report import CompositeReport, report_of
@@ -99,7 +101,9 @@ def autoscale(obj: Any, **options: Any) -> Any:
     if isinstance(obj, (AutoScaleBase, Composite)):
         return obj
     if not is_estimator(obj):
-        raise TypeError(f"autoscale() takes a scikit-learn estimator, not {type(obj).__name__}: {obj!r:.80}.")
+        raise TypeError(
+            f"autoscale() takes a scikit-learn estimator, not {type(obj).__name__}: {obj!r:.80}.{_hint(obj)}"
+        )
     if any(children(obj)) and not _is_fitted_whole(obj, options):
         return _composite(obj, options)
     tags = get_tags(obj)
@@ -108,6 +112,16 @@ def autoscale(obj: Any, **options: Any) -> Any:
     if tags.target_tags.one_d_labels:
         return inner
     return with_requests_of(obj, _wrapper(obj, tags.estimator_type)(inner, **options))
+
+
+def _hint(obj: Any) -> str:
+    """Say what to write where the class of an estimator was given, or its name."""
+    if isinstance(obj, type):
+        return f" That is a class: write autoscale({obj.__name__}())." if hasattr(obj, "fit") else ""
+    if not isinstance(obj, str):
+        return ""
+    name, module = find_class(obj)
+    return f" Write autoscale({name}()), after from {module} import {name}." if name else ""
 
 
 class Composite:
@@ -165,6 +179,7 @@ class Composite:
 @cache
 def _composite_class(plain: Any) -> type:
     """Return the class of composites of a class of scikit-learn's, or of another library."""
+    mend_searches(plain)
     members = {"__doc__": plain.__doc__, "__module__": __name__, "plain_class": plain}
     cls = type(f"{_PREFIX}{plain.__name__}", (Composite, plain), members)
     add_methods(cls, plain)
