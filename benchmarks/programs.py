@@ -75,8 +75,8 @@ def estimators():
     yield SelectKBest(f_regression, k=10), number, "transform", 1.0
     yield PCA(n_components=10), none, "transform", 1.0
     yield LedoitWolf(), none, "mahalanobis", 0.5
-    yield KMeans(n_clusters=8, random_state=0, n_init=1), none, "predict", 0.5
-    yield GaussianMixture(n_components=4, random_state=0, max_iter=20), none, "predict", 0.1
+    yield KMeans(n_clusters=8, random_state=0, n_init=1), none, "score", 0.5
+    yield GaussianMixture(n_components=4, random_state=0, max_iter=20), none, "score_samples", 0.1
     yield RandomForestClassifier(n_estimators=20, max_depth=8, random_state=0), label, "predict_proba", 0.05
     yield KNeighborsClassifier(), label, "predict", 0.02
     yield SVC(), label, "decision_function", 0.005

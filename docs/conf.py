@@ -46,6 +46,7 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "min_reported_time": 30,
     "download_all_examples": False,
+    "write_computation_times": False,  # a page of scripts from elsewhere
     "plot_gallery": "True",
 }
 

@@ -21,7 +21,8 @@ from skdist_gpu.info.capabilities import capabilities
 from skdist_gpu.info.versions import show_versions
 from skdist_gpu.persistence import load, save
 from skdist_gpu.programs.calls import Profile
-from skdist_gpu.programs.install import VARIABLE, explain, install, installed, uninstall
+from skdist_gpu.programs.explain import explain
+from skdist_gpu.programs.install import VARIABLE, install, installed, uninstall
 from skdist_gpu.scoring.files import predict_batches, predict_to_parquet
 from skdist_gpu.scoring.scorer import get_scorer
 from skdist_gpu.xgb.estimators import AutoScaleXGB, AutoScaleXGBClassifier, AutoScaleXGBRanker, AutoScaleXGBRegressor

@@ -1,8 +1,10 @@
 """Programs that nobody changed: scikit-learn's own classes plan, and all else stays scikit-learn's."""
 
 import copy
+import json
 import pickle
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from inspect import signature
 
 import dask.array as da
@@ -13,17 +15,18 @@ import polars as pl
 import pytest
 from numpy.testing import assert_allclose
 from pyarrow import dataset
+from scipy import sparse
 from sklearn import set_config as set_sklearn_config
 from sklearn.base import clone
-from sklearn.cluster import KMeans
+from sklearn.cluster import AffinityPropagation, KMeans
 from sklearn.datasets import make_regression
 from sklearn.decomposition import PCA, TruncatedSVD
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, VotingRegressor
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, Ridge
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV, KFold
-from sklearn.naive_bayes import GaussianNB
+from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 from sklearn.svm import SVC
@@ -269,6 +272,60 @@ def test_explain_tells_of_every_fit(forced):
     assert "fewer than" in skdist_gpu.explain(small)
     with pytest.raises(NotFittedError, match="Nothing is known of this Ridge"):
         skdist_gpu.explain(Ridge().fit(X, Y))
+
+
+def test_explain_tells_of_what_an_estimator_holds(forced):
+    steps = make_pipeline(StandardScaler(), VotingRegressor([("first", Ridge()), ("second", Lasso())]))
+    search = GridSearchCV(steps, {"votingregressor__first__alpha": [0.1, 1.0]}).fit(X, Y)
+    told = skdist_gpu.explain(search)
+    voting = "best_estimator_.votingregressor.estimators_"
+    assert list(told.parts) == ["best_estimator_.standardscaler", f"{voting}[0]", f"{voting}[1]"]
+    assert {part.plan.backend for part in told.parts.values()} == {"reductions"}
+    assert f"{voting}[1]: Lasso on 600 × 5" in told
+    assert "Lasso" in told._repr_html_()
+    assert json.dumps(told.to_dict())
+
+
+def test_a_fit_that_fails_leaves_what_scikit_learn_leaves(forced):
+    def failed():
+        model = MultinomialNB(class_prior=[0.5, 0.5])
+        with pytest.raises(ValueError, match="Number of priors must match number of classes"):
+            model.fit(abs(X), np.arange(len(X)) % 3)
+        return model.classes_
+
+    classes = failed()
+    skdist_gpu.uninstall()
+    assert (classes == failed()).all()
+
+
+@pytest.mark.parametrize("container", [np.asarray, list, pd.DataFrame, pl.from_numpy, sparse.csr_array])
+def test_few_values_are_not_planned(container):
+    rows = container(X[:50])
+    with skdist_gpu.installed() as profile:
+        model = LinearRegression().fit(rows, Y[:50])
+    assert "fewer than" in skdist_gpu.explain(model)
+    assert [row.engine for row in profile.rows] == ["sklearn:cpu"]
+
+
+def test_sparse_centers_are_scored():
+    rows = sparse.csr_array(np.kron(np.eye(2), np.ones((20, 3))))
+    with skdist_gpu.installed(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = AffinityPropagation(random_state=0).fit(rows)
+        found = model.predict(rows.toarray())
+    assert sparse.issparse(model.cluster_centers_)
+    assert (found == model.predict(rows.toarray())).all()
+
+
+def test_threads_of_a_program_fit_at_once(forced):
+    alphas = np.logspace(-3, 3, 16)
+    with ThreadPoolExecutor(8) as pool:
+        models = list(pool.map(lambda alpha: Ridge(alpha=alpha).fit(X, Y), alphas))
+    assert engines_of(forced) == {("Ridge", "reductions:cpu")}
+    assert next(row for row in forced.rows if row.method == "fit").calls == len(alphas)
+    skdist_gpu.uninstall()
+    for alpha, model in zip(alphas, models, strict=True):
+        assert_allclose(model.coef_, Ridge(alpha=alpha).fit(X, Y).coef_)
 
 
 def test_options_are_checked_and_installing_twice_is_installing_once():

@@ -131,6 +131,34 @@ print("skdist_gpu" in sys.modules, Ridge.fit.__code__.co_filename)
         assert ("skdist_gpu" in done.stdout) == (setting == "1")
 
 
+NOTEBOOK = """
+from IPython.core.interactiveshell import InteractiveShell
+
+shell = InteractiveShell.instance()
+cells = [
+    "%load_ext skdist_gpu",
+    "import numpy as np; from sklearn.linear_model import Ridge; rows = np.arange(12.0).reshape(6, 2)",
+    "%%skdist_gpu.profile\\nmodel = Ridge().fit(rows, rows[:, 0])\\nmodel.predict(rows).shape",
+    "import skdist_gpu; print(skdist_gpu.explain(model))",
+    "%unload_ext skdist_gpu",
+    "print('at the end', Ridge.fit.__code__.co_filename)",
+]
+for cell in cells:
+    shell.run_cell(cell).raise_error()
+"""
+
+
+def test_a_notebook_profiles_a_cell():
+    pytest.importorskip("IPython")
+    done = subprocess.run([sys.executable, "-c", NOTEBOOK], capture_output=True, text=True, check=True)
+    assert "What ran where" in done.stdout
+    assert "Ridge.fit" in done.stdout
+    assert "Ridge.predict" in done.stdout
+    assert "(6,)" in done.stdout
+    assert "ran on sklearn:cpu" in done.stdout
+    assert "skdist_gpu" not in done.stdout.partition("at the end")[2]
+
+
 def test_a_profile_is_an_object(tmp_path):
     rows = np.random.default_rng(0).normal(size=(50, 2))
     with skdist_gpu.installed(profile=skdist_gpu.Profile(trace=True)) as profile:

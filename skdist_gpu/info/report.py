@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from html import escape
 from typing import Any
 
 from skdist_gpu.config import format_bytes, format_seconds
@@ -111,3 +112,36 @@ class Explanation(str):
             ``plan``, as :meth:`Plan.to_dict` gives it, and ``report``.
         """
         return {"plan": self.plan.to_dict(), "report": self.report.to_dict()}
+
+
+class ExplanationOfParts(str):
+    """The explanations of the estimators that another one holds, as one text.
+
+    Attributes
+    ----------
+    parts : dict of str to Explanation
+        By where the estimator is held, such as the name of a step.
+    """
+
+    parts: dict[str, Explanation]
+
+    def __new__(cls, parts: dict[str, Explanation]) -> ExplanationOfParts:
+        self = super().__new__(cls, "\n\n".join(f"{name}: {each}" for name, each in parts.items()))
+        self.parts = parts
+        return self
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return "".join(f"<h4>{escape(name)}</h4>{each._repr_html_()}" for name, each in self.parts.items())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return each part's plan and report as numbers and texts, ready for JSON.
+
+        Returns
+        -------
+        dict
+            Name of the part -> what `Explanation.to_dict` gives.
+        """
+        return {name: each.to_dict() for name, each in self.parts.items()}

@@ -194,7 +194,8 @@ def kept_size(model: Estimator) -> int:
     held = vars(model)
     for name in _KEPT:
         if name in held:
-            return max(1, len(held[name]))
+            kept = held[name]
+            return max(1, kept.shape[0] if hasattr(kept, "shape") else len(kept))
     if held.get("n_estimators", 0) is None:
         return 100  # XGBoost's own default
     name = "n_samples_fit_" if "n_samples_fit_" in held else "n_estimators"

@@ -226,6 +226,9 @@ class Profile:
         self.print(text)
         return text.getvalue()
 
+    def __repr__(self) -> str:
+        return str(self)  # what a console shows
+
     def _repr_html_(self) -> str:
         from html import escape
         from itertools import zip_longest

@@ -5,18 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
-
-from sklearn.exceptions import NotFittedError
 
 from skdist_gpu.config import check_option
-from skdist_gpu.hardware.detect import detect_resources
-from skdist_gpu.info.report import Explanation, Report
-from skdist_gpu.planning.plan import Candidate, Plan
-from skdist_gpu.planning.planner import describe
 from skdist_gpu.programs.calls import Profile
-from skdist_gpu.programs.fits import OWN
-from skdist_gpu.programs.installation import OUTCOMES, Installation
+from skdist_gpu.programs.installation import Installation
 
 # tells workers, which have this environment, to do as this process does
 VARIABLE = "SKDIST_GPU_INSTALL"
@@ -111,45 +103,3 @@ def installed(*, backend: str = "auto", profile: Profile | None = None) -> Itera
             uninstall()
         else:
             install(backend=before[0], profile=before[1])
-
-
-def explain(model: Any) -> Explanation:
-    """Return every engine considered for the last fit of an estimator, and what ran.
-
-    Parameters
-    ----------
-    model : estimator
-        One of scikit-learn that was fitted while :func:`install` was in force, or an AutoScale estimator.
-
-    Returns
-    -------
-    Explanation
-        Prints as a text, and shows as a table in a notebook.
-
-    Raises
-    ------
-    NotFittedError
-        If the estimator was not fitted while it was in force.
-
-    Examples
-    --------
-    >>> import skdist_gpu
-    >>> from sklearn.linear_model import Ridge
-    >>> with skdist_gpu.installed():
-    ...     model = Ridge().fit([[0.0], [1.0]], [0.0, 1.0])
-    ...     print(skdist_gpu.explain(model))
-    Ridge on 2 × 1 ...
-    ran on sklearn:cpu in ...
-    """
-    if hasattr(model, "explain"):
-        return model.explain()
-    outcome = OUTCOMES.get(model)
-    if outcome is None:
-        raise NotFittedError(
-            f"Nothing is known of this {type(model).__name__}: it was not fitted while skdist_gpu.install() was in "
-            "force, or is a copy of one that was. Fit it after install()."
-        )
-    own = Candidate(OWN, "cpu", "chosen", (outcome.unplanned,))
-    plan = outcome.plan or Plan(type(model).__name__, outcome.data, describe(detect_resources()), (own,))
-    candidate = outcome.candidate or next((c for c in plan.candidates if c.backend == OWN), own)
-    return Explanation(plan, Report(candidate, outcome.seconds, outcome.failures))

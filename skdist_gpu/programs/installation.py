@@ -9,13 +9,13 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial, wraps
 from inspect import unwrap
+from math import prod
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import numpy as np
 import sklearn
 
-from skdist_gpu.data.containers import DASK, DISK, GPU, find
+from skdist_gpu.data.containers import DASK, DISK, GPU, Container, find
 from skdist_gpu.data.inspect import inspect_input
 from skdist_gpu.engines.block_method import BlockMethod, ModelCopies
 from skdist_gpu.engines.entry import catalogue_name
@@ -31,7 +31,7 @@ from skdist_gpu.scoring.mixin import SMALL as SCORED_SMALL
 from skdist_gpu.scoring.output import lazy_output
 from skdist_gpu.scoring.planned import call_planned
 
-# values of an array for which scikit-learn is done before a plan would be
+# values of a table for which scikit-learn is done before a plan would be
 SMALL = 2**12
 # models whose copies, such as one on a GPU, are kept for the next prediction
 MODELS_KEPT = 2
@@ -87,9 +87,9 @@ class Installation:
 
     def _fit(self, estimator: Any, name: str, original: Any, args: Any, kwargs: Any) -> Any:
         X = args[0] if args else kwargs.get("X")
-        if type(X) is np.ndarray and X.size < SMALL and self.backend == "auto":
-            return self._own_fit(estimator, name, original, args, kwargs, None)
         kind = find(X)
+        if self.backend == "auto" and _is_small(kind, X):
+            return self._own_fit(estimator, name, original, args, kwargs, None)
         lazy = is_gained(kind.name)
         if not lazy and name != "fit" and _calls_fit(original):
             return original(estimator, *args, **kwargs)  # and that is planned
@@ -158,14 +158,14 @@ class Installation:
     def _why_unplanned(self, estimator: Any, X: Any) -> str:
         if not has_engine(catalogue_name(type(estimator)), self.backend):
             return "no other engine knows it"
-        return f"fewer than {SMALL} values" if getattr(X, "size", SMALL) < SMALL else "no table of numbers"
+        return f"fewer than {SMALL} values" if _is_small(find(X), X) else "no table of numbers"
 
     # --- predictions -----------------------------------------------------------------------
 
     def _score(self, estimator: Any, name: str, original: Any, args: Any, kwargs: Any) -> Any:
         X = args[0] if args else kwargs.get("X")
         own = partial(original, estimator, *args, **kwargs)
-        if self.profile is None and type(X) is np.ndarray and X.size < SMALL:
+        if self.profile is None and _is_small(find(X), X):
             with self._within():
                 return own()
         start = time.perf_counter()
@@ -184,14 +184,15 @@ class Installation:
         params = {key: value for key, value in kwargs.items() if key != "X"}
         if is_gained(kind.name) and (gained := self._scored_where_it_is(estimator, name, X, others, params)):
             return gained
-        if not others and not params and kind.name in ("numpy", "pandas") and _is_worth_a_plan(estimator, name, X):
-            function = _Unplanned(estimator, name, copies=self._copies_of(estimator), within=self._within)
+        if not others and not params and kind.name in ("numpy", "pandas"):
             try:
-                result = call_planned(function, X)
+                if _is_worth_a_plan(estimator, name, X):
+                    function = _Unplanned(estimator, name, copies=self._copies_of(estimator), within=self._within)
+                    result = call_planned(function, X)
+                    done = function.copies.last_call.candidate
+                    return result, done.name, "; ".join(done.reasons[:1])
             except Exception:  # scikit-learn's own method decides what is an error, and how it reads
                 return own(), OWN_NAME, "scikit-learn's own, since the plan failed"
-            done = function.copies.last_call.candidate
-            return result, done.name, "; ".join(done.reasons[:1])
         return own(), OWN_NAME, "scikit-learn's own"
 
     def _scored_where_it_is(
@@ -219,7 +220,7 @@ class Installation:
         """Return the copies that engines score with, of the few models that were asked last: they hold the model."""
         self._copies[estimator] = copies = self._copies.pop(estimator, None) or ModelCopies()
         while len(self._copies) > MODELS_KEPT:
-            del self._copies[next(iter(self._copies))]
+            self._copies.pop(next(iter(self._copies)), None)
         return copies
 
     @contextmanager
@@ -240,6 +241,13 @@ class _Unplanned(BlockMethod):
     def __call__(self, block: Any) -> Any:
         with self.within():
             return super().__call__(block)
+
+
+def _is_small(kind: Container, X: Any) -> bool:
+    """Whether rows are so few that a look at their shape is all that a plan may take."""
+    shape = kind.shape(X) if kind.location == "host" else ()
+    known = [n for n in shape if n is not None]
+    return len(known) == len(shape) == 2 and prod(known) < SMALL
 
 
 def _is_worth_a_plan(estimator: Any, name: str, X: Any) -> bool:
@@ -284,7 +292,8 @@ def _calls_fit(original: Any) -> bool:
 
 
 def _in_words(X: Any) -> str:
-    shape = getattr(X, "shape", None)
-    if isinstance(shape, tuple) and len(shape) == 2 and all(isinstance(n, int) for n in shape):
+    kind = find(X)
+    shape = kind.shape(X) if kind.location != "disk" else ()  # rows of files are counted by reading
+    if len(shape) == 2 and None not in shape:
         return f"{shape[0]} × {shape[1]}"
     return type(X).__name__

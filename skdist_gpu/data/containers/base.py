@@ -62,7 +62,8 @@ class Container:
         if isinstance(shape, tuple):
             return tuple(int(n) if isinstance(n, (int, np.integer)) else None for n in shape)
         if isinstance(data, (list, tuple)):
-            return (len(data), len(data[0])) if len(data) and isinstance(data[0], (list, tuple)) else (len(data),)
+            of_rows = len(data) and (isinstance(data[0], (list, tuple)) or getattr(data[0], "ndim", 0) == 1)
+            return (len(data), len(data[0])) if of_rows else (len(data),)
         return ()
 
     def dtypes(self, data: Any) -> list[str]:
