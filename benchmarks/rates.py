@@ -2,6 +2,7 @@
 
 python benchmarks/timings.py fit FILE.jsonl …          (measures)
 python benchmarks/rates.py FILE … --name "2 cores" --cores 2 [--gpu NAME] [--all] [--probes FILE] --output FILE.json
+python benchmarks/rates.py FILE.jsonl … --table FILE.csv          (keeps measurements, in place of older ones)
 
 A third of the workloads is kept out of the fit, and how well they are predicted is printed apart.
 """
@@ -24,7 +25,7 @@ from scipy.optimize import nnls
 from workloads import FAMILIES
 
 # how much the rates of all estimators of a form weigh beside the measurements of one
-PRIOR = 0.1
+PRIOR, LEAST_PRIOR = 0.02, 0.02
 # seconds per byte from main memory to the GPU, by engine: 10 GB in 0.28 s by `least_squares.py gpu`, for cuML 1 s more
 # than from the GPU by `few_pass.py gpu`; a shared machine's copies of little are too uneven to be fitted
 COPY = {"reductions:gpu": 2.8e-11, "cuml:gpu": 1e-10, "xgboost:gpu": 1e-10, "device": 1e-10}
@@ -53,6 +54,12 @@ def is_cold(row: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
         for other in rows
         if other["rows"] >= row["rows"] and other["columns"] >= row["columns"] and all(other[k] == row[k] for k in same)
     )
+
+
+def is_copied(row: dict[str, Any]) -> bool:
+    """Whether a workload's time is mostly that of its copy to the GPU."""
+    to_gpu = row["engine"].endswith(":gpu") or row["engine"] == "device"
+    return to_gpu and row["container"] == "numpy" and row["rows"] * row["columns"] > 2e6 and row["method"] == "fit"
 
 
 def is_kept_out(row: dict[str, Any]) -> bool:
@@ -84,7 +91,8 @@ def info_of(row: dict[str, Any]) -> Any:
 
 def terms_of(row: dict[str, Any]) -> dict[str, float]:
     """Return the work of a workload, by term."""
-    from skdist_gpu.planning.work import FORMS, amounts, form_of, scoring_amounts
+    from skdist_gpu.planning.work import amounts, scoring_amounts
+    from skdist_gpu.planning.work import terms_of as terms_in_question
 
     info = info_of(row)
     on_gpu = row["engine"].endswith(":gpu") or row["engine"] == "device"
@@ -94,10 +102,9 @@ def terms_of(row: dict[str, Any]) -> dict[str, float]:
         return {term: amount for term, amount in found.items() if amount}
     found = amounts(FAMILIES[row["estimator"]].make(), info, to_device=to_device)
     assert found is not None
-    # scikit-learn's solvers form products along the shorter side only
-    absent = ("gram", "solves") if row["engine"].startswith("sklearn") else ()
-    terms = (*FORMS[form_of(row["estimator"])], "copied")
-    return {term: found[term] for term in terms if found[term] and term not in absent}
+    own = row["engine"].startswith("sklearn")
+    terms = (*terms_in_question(row["estimator"], own=own, sparse=info.sparse), "copied")
+    return {term: found[term] for term in terms if found[term]}
 
 
 def fit_rates(rows: list[dict[str, Any]], prior: dict[str, float] | None = None) -> dict[str, float]:
@@ -115,11 +122,11 @@ def fit_rates(rows: list[dict[str, Any]], prior: dict[str, float] | None = None)
     seconds = np.maximum(seconds - copying, 0.3 * seconds)
     work = np.array([[w.get(term, 0.0) for term in terms] for w in works])
     scale = (work / seconds[:, None]).max(axis=0)
-    typical = np.exp(np.log(np.maximum(work / seconds[:, None] / scale, 1e-12)).mean(axis=0))
     start = np.array([(prior or {}).get(term, 0.0) for term in terms])
     if prior:
         start *= np.exp(np.median(np.log(seconds / np.maximum(work @ start, 1e-12))))
-    strength = PRIOR * np.sqrt(len(rows)) * np.maximum(typical, 0.05) if prior else np.zeros(len(terms))
+    # a rate may differ from its prior by some factor, however little the term counts among these workloads
+    strength = PRIOR * np.sqrt(len(rows)) / np.maximum(start * scale, LEAST_PRIOR) if prior else np.zeros(len(terms))
     rates, guess = start * scale, seconds
     for _ in range(12):
         weight = 1 / np.sqrt(seconds * np.clip(guess, seconds / 30, seconds * 30))
@@ -141,7 +148,11 @@ def fit(options: argparse.Namespace) -> None:
 
     rows = [row for path in options.files for row in read(path)]
     rows = [row for row in rows if "seconds" in row and (options.gpu or row["cores"] in options.cores)]
-    rows = [row for row in rows if not is_cold(row, rows)]
+    # a fit whose process has few cores copies large tables to the GPU slower than all cores do
+    rows = [row for row in rows if not (is_copied(row) and row["cores"] < 16)]
+    # what gathers Dask's blocks is another work
+    rows = [row for row in rows if not (row["container"] == "dask" and row["engine"].endswith(":cpu"))]
+    rows = [row for row in rows if row["engine"] != "auto" and not is_cold(row, rows)]
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     pools: dict[str, list[dict[str, Any]]] = defaultdict(list)
     from skdist_gpu.planning.work import form_of
@@ -180,9 +191,41 @@ def fit(options: argparse.Namespace) -> None:
             first[row["engine"]].append(row["first"])
     started = {engine: float(f"{np.median(seconds):.3g}") for engine, seconds in first.items() if "@" not in engine}
     described = {"name": options.name, "date": time.strftime("%Y-%m-%d"), "n_cores": options.cores[0]}
-    described |= {"gpu": options.gpu, "probes": {}, "first": started, "rates": dict(sorted(rates.items()))}
+    probes = json.loads(options.probes.read_text())["probes"] if options.probes else {}
+    described |= {"gpu": options.gpu, "probes": probes, "first": started, "rates": dict(sorted(rates.items()))}
     if options.output:
         options.output.write_text(json.dumps(described, indent=1) + "\n")
+
+
+def keep(files: list[pathlib.Path], table: pathlib.Path) -> None:
+    """Write measurements to a table, in place of older ones of the same workload and engine."""
+    names = [
+        "estimator",
+        "container",
+        "rows",
+        "columns",
+        "density",
+        "method",
+        "engine",
+        "cores",
+        "kept",
+        "first",
+        "seconds",
+        "source",
+    ]
+    same = ("estimator", "container", "rows", "columns", "density", "method", "engine", "cores")
+    kept: dict[tuple, dict[str, Any]] = {}
+    for path in [*([table] if table.exists() else []), *files]:
+        measured = time.strftime("%Y-%m-%d", time.localtime(path.stat().st_mtime))
+        for row in read(path):
+            if "seconds" in row and row["engine"] != "auto":
+                row = {"density": 0.0, "source": measured} | row
+                row |= {name: f"{row[name]:.4g}" for name in ("first", "seconds") if name in row}
+                kept[tuple(row[name] for name in same)] = row
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, names, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(kept.values())
 
 
 def main() -> None:
@@ -190,12 +233,18 @@ def main() -> None:
     warnings.simplefilter("ignore")
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("files", nargs="+", type=pathlib.Path)
-    parser.add_argument("--name", required=True)
+    parser.add_argument("--table", type=pathlib.Path, help="keep the measurements there, and fit nothing")
+    parser.add_argument("--name", default="")
     parser.add_argument("--gpu", default="")
-    parser.add_argument("--cores", type=int, nargs="+", required=True, help="of the measurements; the first is kept")
+    parser.add_argument("--cores", type=int, nargs="+", default=[2], help="of the measurements; the first is kept")
+    parser.add_argument("--probes", type=pathlib.Path, help="a calibration of the machine")
     parser.add_argument("--all", action="store_true", help="fit to all workloads, once the third is judged")
     parser.add_argument("--output", type=pathlib.Path)
-    fit(parser.parse_args())
+    options = parser.parse_args()
+    if options.table:
+        keep(options.files, options.table)
+    else:
+        fit(options)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ class Chooser:
         if (family.name, n_columns) not in self.models:
             n_fit = next(n for shapes in SCORED.values() for n, d, _ in shapes if d == n_columns)
             rows = make_rows(family, min(n_fit, 5_000) if family.pairwise else n_fit, n_columns)
-            self.models[family.name, n_columns] = fit_plain(family, *rows, 0)
+            self.models[family.name, n_columns] = fit_plain(family, *rows)
         return self.models[family.name, n_columns]
 
 

@@ -21,7 +21,8 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -31,8 +32,8 @@ from threadpoolctl import threadpool_limits
 from workloads import FAMILIES, SCORED, SHAPES, TAKE_SPARSE, Family, in_container, make_rows
 
 REPEATS = 3
-# from a time shorter than this nothing is foreseen, since fixed costs are most of it
-TELLING = 0.1
+# from a time shorter than this nothing is foreseen, since fixed costs are most of it, nor for so many times the work
+TELLING, TELLING_SIZES = 0.1, 50
 
 
 class Stopwatch:
@@ -45,12 +46,12 @@ class Stopwatch:
     def foreseen(self, key: tuple[str, ...], n: int, d: int, size: float, predicted: float | None = None) -> float:
         """Return the seconds that a workload takes at least.
 
-        By what is predicted, and by smaller workloads: fewer rows and columns, or, where nothing is predicted, any.
+        By what is predicted, and by smaller workloads: of fewer rows and columns, or, where nothing is predicted, any.
         """
         smaller = [
             (size / s) ** 0.8 * took
             for rows, columns, s, took in self.known.get(key, [])
-            if size >= s and (predicted is None or (rows <= n and columns <= d))
+            if s <= size <= TELLING_SIZES * s and (predicted is None or (rows <= n and columns <= d))
         ]
         return max([*smaller, (predicted or 0.0) / 4], default=0.0)
 
@@ -80,23 +81,35 @@ def wait() -> None:
         cupy.cuda.runtime.deviceSynchronize()
 
 
-def ways_to_fit(family: Family, X: Any, y: Any, wanted: list[str], auto: bool) -> Iterator[tuple[str, Any, Any]]:
-    """Yield the name of each engine that could run, what fits with it, and the seconds predicted."""
+@dataclass(frozen=True)
+class Way:
+    """A way to fit: what is called, with so many threads, and the seconds predicted."""
+
+    call: Callable[[], Any]
+    predicted: float | None = None
+    n_threads: int | None = None
+
+
+def ways_to_fit(family: Family, X: Any, y: Any, wanted: list[str], auto: bool) -> dict[str, Way]:
+    """Return each engine that could run, by name."""
     from skdist_gpu import autoscale
 
     plan = autoscale(family.make()).plan(X, y)
     runnable = [c for c in plan.candidates if c.verdict != "refused" and {c.device, c.backend} & set(wanted)]
     in_memory = not hasattr(X, "dask") and type(X).__module__.partition(".")[0] != "cupy"
+    ways = {}
     for candidate in runnable:
         if candidate.backend == "sklearn" and in_memory:
-            for n_threads in thread_numbers():
-                name = f"{candidate.name}@{n_threads}" if n_threads else candidate.name
-                yield name, lambda n=n_threads: fit_plain(family, X, y, n), candidate.seconds
+            for n in thread_numbers():
+                name = f"{candidate.name}@{n}" if n else candidate.name
+                ways[name] = Way(partial(fit_plain, family, X, y), candidate.seconds, n)
         else:
             model = autoscale(family.make(), backend=candidate.name, fallback="raise")
-            yield candidate.name, lambda model=model: model.fit(X, y), candidate.seconds
+            ways[candidate.name] = Way(partial(model.fit, X, y), candidate.seconds)
     if auto:
-        yield "auto", lambda: autoscale(family.make()).fit(X, y), plan.chosen.seconds if plan.chosen else None
+        predicted = plan.chosen.seconds if plan.chosen else None
+        ways["auto"] = Way(lambda: autoscale(family.make()).fit(X, y), predicted)
+    return ways
 
 
 def thread_numbers() -> tuple[int, ...]:
@@ -105,17 +118,21 @@ def thread_numbers() -> tuple[int, ...]:
     return (*(n for n in (1, 4) if n < n_cores), 0)
 
 
-def fit_plain(family: Family, X: Any, y: Any, n_threads: int) -> Any:
-    """Fit scikit-learn's own estimator; forests grow their trees on as many threads as BLAS has."""
+def fit_plain(family: Family, X: Any, y: Any) -> Any:
+    """Fit scikit-learn's own estimator."""
+    estimator = family.make()
+    return estimator.fit(X) if y is None else estimator.fit(X, y)
+
+
+@contextmanager
+def threads(family: Family, n_threads: int | None) -> Iterator[None]:
+    """Limit the threads of BLAS and OpenMP; 0 for all. Forests grow their trees on as many; None changes nothing."""
     from skdist_gpu.engines.sklearn.info import grows_alone
 
-    if grows_alone(family.make()) and n_threads != 1:
-        jobs: AbstractContextManager = joblib.parallel_config("threading", n_jobs=n_threads or -1)
-    else:
-        jobs = nullcontext()
+    forest = n_threads is not None and n_threads != 1 and grows_alone(family.make())
+    jobs = joblib.parallel_config("threading", n_jobs=n_threads or -1) if forest else nullcontext()
     with jobs, threadpool_limits(n_threads or None):
-        estimator = family.make()
-        return estimator.fit(X) if y is None else estimator.fit(X, y)
+        yield
 
 
 def measure_fits(family: Family, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -133,25 +150,26 @@ def measure_fits(family: Family, options: argparse.Namespace) -> Iterator[dict[s
             if n * d * (density or 1) > options.most_values or min(times, default=0.0) > options.seconds:
                 continue
             X, y = in_container(*make_rows(family, n, d, density), container)
-            for engine, call, predicted in ways_to_fit(family, X, y, options.engines, options.auto):
+            for engine, way in ways_to_fit(family, X, y, options.engines, options.auto).items():
                 row = {"estimator": family.name, "container": container, "rows": n, "columns": d, "density": density}
                 row |= {"method": "fit", "engine": engine, "cores": len(os.sched_getaffinity(0))}
                 is_first = (container, engine) not in clock.known
                 clock.known.setdefault((container, engine), [])
-                foreseen = clock.foreseen((container, engine), n, d, size, predicted)
+                foreseen = clock.foreseen((container, engine), n, d, size, way.predicted)
                 # the first fit loads the library, which is part of what was predicted
                 if foreseen > options.seconds and not is_first:
                     yield row | {"foreseen": foreseen}
                     continue
                 try:
-                    if is_first:
-                        few, few_y = X[:300], None if y is None else y[:300]
-                        calls = {e: c for e, c, _ in ways_to_fit(family, few, few_y, options.engines, options.auto)}
-                        start = time.perf_counter()
-                        calls.get(engine, call)()
-                        wait()
-                        row["first"] = time.perf_counter() - start
-                    seconds, model = clock(call)
+                    with threads(family, way.n_threads):
+                        if is_first:
+                            few, few_y = X[:300], None if y is None else y[:300]
+                            small = ways_to_fit(family, few, few_y, options.engines, options.auto)
+                            start = time.perf_counter()
+                            small.get(engine, way).call()
+                            wait()
+                            row["first"] = time.perf_counter() - start
+                        seconds, model = clock(way.call)
                 except Exception as error:
                     yield row | {"error": f"{type(error).__name__}: {error}"[:200]}
                     continue
@@ -172,7 +190,7 @@ def measure_scoring(family: Family, options: argparse.Namespace) -> Iterator[dic
     for n_fit, d, lengths in SCORED[options.shapes]:
         n_fit = min(n_fit, 5_000) if family.pairwise else n_fit
         X, y = make_rows(family, n_fit, d, 0.0)
-        model = fit_plain(family, X, y, 0)
+        model = fit_plain(family, X, y)
         copying = {name: autoscale(family.make(), backend=name).fit(X, y) for name in copying_engines(model, options)}
         for method in family.methods:
             clock = Stopwatch(options.seconds, options.patience)

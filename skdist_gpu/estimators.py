@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassifierMixin, ClusterMixin, OutlierMixin, RegressorMixin
 from sklearn.utils import get_tags
+from sklearn.utils.metaestimators import available_if
 
 from skdist_gpu.base import AutoScaleBase
+from skdist_gpu.delegation import estimator_has
 from skdist_gpu.scoring.mixin import WeightedScoreMixin
 from skdist_gpu.scoring.neighbors import NeighborsMixin
 from skdist_gpu.scoring.transforms import TransformingMixin
@@ -196,6 +198,7 @@ class AutoScaleOutlierDetector(OutlierMixin, AutoScaleBase):
 
         return IsolationForest(random_state=0)
 
+    @available_if(estimator_has("fit_predict"))
     def fit_predict(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
         """Fit, and return 1 for rows that are like the others and -1 for outliers.
 
@@ -246,6 +249,24 @@ class AutoScaleEstimator(AutoScaleBase):
     >>> model.covariance_.tolist()
     [[1.0, 1.0], [1.0, 1.0]]
     """
+
+    @available_if(estimator_has("fit_predict"))
+    def fit_predict(self, X: Any, y: Any = None) -> Any:
+        """Fit, and return the label of each row, as mixtures do.
+
+        Parameters
+        ----------
+        X : container of shape (n_samples, n_features)
+            Rows, in any container that `fit` takes.
+        y : array-like of shape (n_samples,), default=None
+            Ignored; scikit-learn's pipelines give it.
+
+        Returns
+        -------
+        container of shape (n_samples,)
+            Labels, laid out like `X`.
+        """
+        return self.fit(X, y).predict(X)
 
 
 @document(PARAMETERS.format(kind="search for neighbours", default="NearestNeighbors()"))

@@ -39,14 +39,14 @@ def run(
 ) -> tuple[Fitted, Candidate, float, list[str]]:
     """Run the first of some candidates, and the next one if memory runs out.
 
-    Where the choice was `automatic`, an engine is told how long it is predicted to take.
+    Where the choice was `automatic`, an engine is told whether it was planned to take all cores.
     `fresh` makes another unfitted estimator, since the next engine must not see what the one before has left;
     `tasks` hear of each pass, for callbacks; `on_failure` is told of each failure after which another engine is tried.
     """
     failures: list[str] = []
     for candidate in ladder:
         job.device = candidate.device
-        job.seconds = candidate.seconds if automatic else None
+        job.all_threads = automatic and candidate.threads is None
         start = time.perf_counter()
         try:
             on_workers = job.client if candidate.device == "dask" else None

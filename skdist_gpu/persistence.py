@@ -75,7 +75,6 @@ _OWN_PARTS = (
     "engines.block_method.ModelCopies",
     "planning.plan.Candidate",
     "planning.plan.Plan",
-    "engines.block_method.ModelCopies",
     "info.report.Report",
 )
 # bytes that a file may unpack to whatever its size, and beyond which it may not grow more than so many times

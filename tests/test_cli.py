@@ -69,6 +69,7 @@ def test_plan_for_this_machine():
     ("arguments", "text"),
     [
         (["--shape", "many"], "is no shape"),
+        (["--shape", "infx10"], "is no shape"),
         (["--shape", "10x2", "--estimator", "os.system"], "is not in sklearn or xgboost"),
         (["--shape", "10x2", "--estimator", "sklearn.linear_model.Rigde"], "was not found"),
         (["--shape", "10x2", "--estimator", "sklearn.nowhere.Ridge"], "was not found"),

@@ -5,6 +5,7 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 from numpy.testing import assert_array_equal
 from sklearn.cluster import KMeans
 from sklearn.exceptions import NotFittedError
@@ -54,6 +55,20 @@ def test_bad_data_get_scikit_learns_own_error(data, target, message, backend):
         LinearRegression().fit(data, target)
     with pytest.raises(ValueError, match=message) as ours:
         AutoScaleRegressor(backend=backend).fit(data, target)
+    assert str(ours.value) == str(plain.value)
+
+
+@pytest.mark.parametrize("backend", ["auto", "reductions:cpu"])
+@pytest.mark.parametrize(
+    ("data", "target"),
+    [(pd.DataFrame(X).round().astype("Int64").mask(X > 1), y), (X, scipy.sparse.csr_array(y[:, None]))],
+    ids=["missing whole numbers", "sparse target"],
+)
+def test_what_arrays_cannot_hold_gets_scikit_learns_own_error(data, target, backend):
+    with pytest.raises((ValueError, TypeError)) as plain:
+        Ridge().fit(data, target)
+    with pytest.raises(plain.type) as ours:
+        AutoScaleRegressor(Ridge(), backend=backend).fit(data, target)
     assert str(ours.value) == str(plain.value)
 
 

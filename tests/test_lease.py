@@ -11,7 +11,8 @@ from skdist_gpu.hardware.lease import is_worker, own_device
 
 def _take(folder, seconds=0.5):
     uuid = own_device(("GPU-a", "GPU-b"), folder)
-    again = own_device(("GPU-a", "GPU-b"), folder)
+    # once it has one, it sees no other
+    again = own_device(("GPU-a", "GPU-b") if uuid is None else (uuid,), folder)
     time.sleep(seconds)
     return os.getpid(), is_worker(), uuid, again, os.environ["CUDA_VISIBLE_DEVICES"]
 

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.decomposition import PCA
-from sklearn.ensemble import BaggingRegressor, VotingRegressor
+from sklearn.ensemble import BaggingRegressor, StackingRegressor, VotingRegressor
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.feature_selection import RFE
 from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, Ridge
@@ -227,3 +227,12 @@ def test_labels_of_classes_and_attributes():
     model = autoscale(make_pipeline(StandardScaler(), LogisticRegression())).fit(X, labels)
     assert model["logisticregression"].C == 1.0
     assert model.classes_.tolist() == ["down", "up"]
+
+
+@pytest.mark.parametrize("ensemble", [VotingRegressor, StackingRegressor])
+def test_columns_have_the_names_that_the_plain_object_gives(ensemble):
+    plain = ensemble([("a", Ridge()), ("b", LinearRegression())]).fit(X, y)
+    model = autoscale(plain).fit(X, y)
+    assert model.get_feature_names_out().tolist() == plain.get_feature_names_out().tolist()
+    frame = model.set_output(transform="pandas").transform(X)
+    assert list(frame) == plain.get_feature_names_out().tolist()

@@ -36,7 +36,7 @@ SERVER, LAPTOP = make_resources(gpus=1), make_resources(cpus=8, memory="16GB")
         (PCA(), (10**6, 100), SERVER, "reductions:gpu"),
         (PCA(), (10**6, 100), LAPTOP, "reductions:cpu"),
         (PCA(), (10**5, 5000), SERVER, "sklearn:cpu"),
-        (RandomForestClassifier(), (10**6, 100), make_resources(cpus=2, gpus=1), "cuml:gpu"),
+        (RandomForestClassifier(), (10**6, 100), make_resources(cpus=2, gpus=1, packages=("cuml", "cupy")), "cuml:gpu"),
         (RandomForestClassifier(criterion="log_loss"), (10**6, 100), SERVER, "sklearn:cpu"),
         (Ridge(positive=True), (10**6, 100), SERVER, "sklearn:cpu"),
     ],
@@ -71,7 +71,7 @@ def test_memory_decides_and_is_named_with_numbers():
     refused = next(c for c in in_core.candidates if c.name == "cuml:gpu")
     assert refused.verdict == "refused"
     assert "needs about 240.0 GB on GPU 0, 75.6 GB are free" in refused.reasons[0]
-    assert in_core.chosen.name == "sklearn:cpu"
+    assert in_core.chosen.device == "cpu"
     assert plan(RandomForestClassifier(), shape, make_resources(memory="32GB")).chosen is None
     budget = Request(memory_budget=10**9)
     assert plan(LinearRegression(), (10**7, 100), LAPTOP, budget).backend == "reductions"

@@ -149,6 +149,16 @@ def test_a_copy_scores_where_its_answer_is_that_of_the_plain_estimator(scorer, r
 
 
 @pytest.mark.parametrize("scorer", [Exact], indirect=True)
+def test_lists_are_left_to_the_plain_estimator(scorer):
+    """No engine takes them; a score of a table too small for threads had met none."""
+    rows = np.tile(X, (2, 1)).tolist()
+    model = autoscale(Ridge(), backend="sklearn").fit(X, X[:, 0])
+    assert_array_equal(model.predict(rows), model.estimator_.predict(rows))
+    with pytest.raises(ValueError, match="19 features, but Ridge is expecting 20"):
+        model.predict([row[1:] for row in rows])
+
+
+@pytest.mark.parametrize("scorer", [Exact], indirect=True)
 def test_a_copy_gets_only_rows_that_scikit_learn_takes(scorer):
     names = [f"x{i}" for i in range(20)]
     many = np.tile(X, (2, 1))

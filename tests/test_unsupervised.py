@@ -7,8 +7,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.covariance import EllipticEnvelope
 from sklearn.ensemble import IsolationForest
 from sklearn.manifold import MDS, Isomap, LocallyLinearEmbedding, SpectralEmbedding
+from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import KFold
-from sklearn.neighbors import KNeighborsTransformer, LocalOutlierFactor, NearestNeighbors
+from sklearn.neighbors import KernelDensity, KNeighborsTransformer, LocalOutlierFactor, NearestNeighbors
 from sklearn.preprocessing import TargetEncoder
 
 from skdist_gpu import AutoScaleNeighbors, AutoScaleOutlierDetector, AutoScaleTransformer, autoscale
@@ -36,9 +37,16 @@ def test_outliers_are_scikit_learns(detector):
         assert_allclose(ours.score_samples(X), detector.score_samples(X))
         assert_allclose(ours.decision_function(X.tolist()), detector.decision_function(X))
         assert ours.offset_ == detector.offset_
+        assert hasattr(ours, "fit_predict") == hasattr(detector, "fit_predict")
     else:
         assert_array_equal(ours.fit_predict(X), detector.fit_predict(X))
         assert not hasattr(ours, "predict")
+
+
+def test_mixtures_are_fitted_and_asked_in_one_call():
+    plain = GaussianMixture(2, random_state=0)
+    assert_array_equal(autoscale(plain).fit_predict(X), plain.fit_predict(X))
+    assert not hasattr(autoscale(KernelDensity()), "fit_predict")
 
 
 def test_outliers_of_dask_rows_stay_lazy():

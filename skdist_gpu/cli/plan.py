@@ -22,7 +22,7 @@ class Shape(click.ParamType):
             return value
         try:
             rows, columns = (int(float(part)) for part in value.replace(",", "x").split("x"))
-        except ValueError:
+        except (ValueError, OverflowError):
             self.fail(f"{value!r} is no shape. Write it as in 1000000x100.", param, ctx)
         return rows, columns
 

@@ -86,9 +86,17 @@ def _score(cls: Any, name: str) -> Any:
     return score
 
 
+def _names(cls: Any, name: str) -> Any:
+    def names(self: Any, input_features: Any = None) -> Any:
+        return getattr(unwrap(self), name)(input_features)  # some hold the name of the class
+
+    return names
+
+
 _MAKERS = {
     **dict.fromkeys(("fit", "fit_transform", "fit_predict", "partial_fit"), _fit),
     **dict.fromkeys(("predict", "predict_proba", "predict_log_proba", "decision_function"), _score_rows),
     **dict.fromkeys(("score_samples", "transform"), _score_rows),
     "score": _score,
+    "get_feature_names_out": _names,
 }

@@ -68,10 +68,15 @@ def validate(
     else:
         options |= {"multi_output": multi_target, "y_numeric": is_regressor(estimator)}
         X, y = validate_data(estimator, X, to_host(y), **options)
-        y = _floating(y) if is_regressor(estimator) else one_target(estimator, y)
+        y = _floating(_dense(y)) if is_regressor(estimator) else one_target(estimator, y)
     if sample_weight is not None:
         sample_weight = checked_weights(estimator, to_host(sample_weight), X)
     return _floating(X), y, sample_weight
+
+
+def _dense(y: Any) -> Any:
+    """Return a target as it is; raise scikit-learn's own error for a sparse one, which its check of X and y lets by."""
+    return check_array(y, ensure_2d=False, ensure_all_finite=False)
 
 
 def check_table(estimator: Estimator, X: Any) -> Any:

@@ -27,8 +27,9 @@ class FitJob:
     """One fit to do.
 
     `estimator` is an unfitted clone that the engine may fit in place; `options` are parameters of the
-    AutoScale estimator that only some engines know; `seconds` what the fit is predicted to take, where the choice
-    was ours; `before` the unfitted steps of a pipeline before the estimator, fitted in place in the same passes.
+    AutoScale estimator that only some engines know; `all_threads` says that the choice was ours, and that the fit was
+    planned to take all cores; `before` the unfitted steps of a pipeline before the estimator, fitted in place in the
+    same passes.
     """
 
     estimator: Any
@@ -42,7 +43,7 @@ class FitJob:
     memory_budget: int | None = None
     fit_params: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
-    seconds: float | None = None
+    all_threads: bool = False
     before: tuple[Any, ...] = ()
     progress: Progress = field(default_factory=Progress)
 
@@ -191,10 +192,6 @@ class EngineInfo:
         if entry.device == "dask" and resources.cluster and resources.cluster.memory_bytes:
             return resources.cluster.memory_bytes
         return resources.available_bytes
-
-    def speedup(self, estimator: Estimator, seconds: float, resources: Resources) -> float:
-        """Return how many times faster it fits here than measured, where it shares the work among cores itself."""
-        return 1.0
 
     def instead(self, estimator: str) -> str | None:
         """Say what it could train where the estimator's data do not fit; nothing is done without being asked."""

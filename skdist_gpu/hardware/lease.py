@@ -19,12 +19,29 @@ from typing import Any
 _WORKERS = ("LokyProcess", "PoolWorker")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Lease:
-    """A GPU that this process has for itself until it ends, when its lock is gone; None where all were taken."""
+    """The GPU that this process has for itself until it ends, when its lock is gone; None where all were taken."""
 
-    uuid: str | None
+    uuid: str | None = None
     lock: Any = None
+    is_settled: bool = False
+
+    def settle(self, uuids: Sequence[str], folder: Path) -> None:
+        """Take the first GPU that no other process has."""
+        import fcntl  # POSIX, as CUDA with several processes is
+
+        self.is_settled = True
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for uuid in uuids:
+            lock = (folder / f"{uuid}.lock").open("w")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.close()
+            else:
+                self.uuid, self.lock = uuid, lock
+                return
 
 
 def is_worker() -> bool:
@@ -42,21 +59,13 @@ def own_device(uuids: Sequence[str], folder: Path) -> str | None:
 
     Libraries that load later see no other one.
     """
-    uuid = _lease(os.getpid(), tuple(uuids), folder).uuid
-    os.environ["CUDA_VISIBLE_DEVICES"] = uuid or "-1"
-    return uuid
+    lease = _lease(os.getpid())
+    if not lease.is_settled:  # from then on the process sees this one only
+        lease.settle(uuids, folder)
+    os.environ["CUDA_VISIBLE_DEVICES"] = lease.uuid or "-1"
+    return lease.uuid
 
 
 @lru_cache(maxsize=1)
-def _lease(pid: int, uuids: tuple[str, ...], folder: Path) -> Lease:
-    import fcntl  # POSIX, as CUDA with several processes is
-
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for uuid in uuids:
-        lock = (folder / f"{uuid}.lock").open("w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return Lease(uuid, lock)
-        except BlockingIOError:
-            lock.close()
-    return Lease(None)
+def _lease(pid: int) -> Lease:
+    return Lease()

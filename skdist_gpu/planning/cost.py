@@ -1,6 +1,6 @@
 """Predict seconds: the sum of physical terms, each times its measured rate.
 
-The rates come from `benchmarks/rates.py`, which measures every engine on many workloads and fits them by non-negative
+The rates come from `benchmarks/rates.py`, which fits them to what every engine took on many workloads, by non-negative
 least squares of the relative error. Each file in ``planning/rates`` holds those of one machine, with date and versions.
 Another machine is predicted from the file that is nearest to it, scaled by a few probes where ``skdist-gpu calibrate``
 has taken them, and by the number of cores elsewhere.
@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,9 @@ _ON_ALL_CORES = ("blas",)
 # methods that were measured, and the calls over which the start of a library is spread
 SCORING = ("predict", "predict_proba", "decision_function", "score_samples", "transform", "kneighbors")
 CALLS_FORESEEN = 10
-# all threads are taken unless one is predicted to take less than this share of their time
-ONE_THREAD = 0.9
+# numbers of threads that were measured beside all of them, and the share of the time with fewer from which more pay:
+# threads that wait for each other are many times slower on cores that are busy with something else
+LIMITS, MORE_THREADS = (1, 4), 0.75
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class Machine:
     first : dict
         ``"engine:device"`` -> seconds of the first small fit in a process: to load libraries, and to compile.
     rates : dict
-        ``"estimator|engine:device|dense or sparse|method"`` -> term -> seconds per unit.
+        ``"estimator|engine:device|dense or sparse|method"`` -> term -> seconds per unit; ``engine:device@1`` with one
+        thread.
     """
 
     name: str
@@ -154,24 +157,26 @@ def predict(
         None where no rate of the engine was measured, or the number of columns is not known.
     """
     backend, _, device = engine.partition(":")
-    if device == "dask":
-        # the same work on the same cores, where no worker has a GPU
-        if resources.cluster is not None and resources.cluster.n_gpus:
-            return None
-        engine = f"{backend}:cpu"
+    if device == "dask" and resources.cluster is not None and resources.cluster.n_gpus:
+        return None
     machine = machine_for(device, resources.n_cores, machines)
     if machine is None:
         return None
     start = 0.0 if started else machine.first.get(engine, 0.0)
-    for rates_of in _rates_in_question(type(estimator).__name__, info):
+    # where blocks of Dask were not measured: the same work on the same cores
+    engines = (engine, f"{backend}:cpu") if device == "dask" else (engine,)
+    for rates_of, engine in product(_rates_in_question(type(estimator).__name__, info), engines):
         rates = machine.rates.get(rates_of.key(engine))
         work = amounts(estimator, rates_of.info, to_device=device == "gpu" and info.location != "gpu")
         if rates is not None and work is not None:
-            alone = machine.rates.get(rates_of.key(f"{engine}@1"), {})
-            seconds = start + _sum(rates, work, machine, resources.n_cores)
-            one = start + _sum(alone, work, machine, machine.n_cores) if alone else seconds
-            best = (one, 1) if one < ONE_THREAD * seconds else (seconds, None)
-            return Prediction(best[0], rates_of.guess, best[1])
+            best = Prediction(start + _sum(rates, work, machine, resources.n_cores), rates_of.guess)
+            for n_threads in sorted(LIMITS, reverse=True):
+                fewer = machine.rates.get(rates_of.key(f"{engine}@{n_threads}"))
+                if fewer is not None and n_threads < resources.n_cores:
+                    seconds = start + _sum(fewer, work, machine, machine.n_cores)
+                    if best.seconds > MORE_THREADS * seconds:
+                        best = Prediction(seconds, rates_of.guess, n_threads)
+            return best
     return None
 
 

@@ -11,6 +11,28 @@ from skdist_gpu.hardware.detect import Resources
 _PLACES = {"gpu": "on GPU 0", "dask": "in the cluster's memory", "cpu": "in main memory"}
 
 
+def held(info: InputInfo) -> dict[str, float]:
+    """Return what memory may go with, by term: the bytes of a fit are a sum of these, each times a measured rate.
+
+    Examples
+    --------
+    >>> from skdist_gpu.data.inspect import described_input
+    >>> held(described_input((1000, 10), "float64"))["gram"]
+    100.0
+    """
+    n, d = float(info.n_samples or 0), float(info.n_features or 0)
+    stored = float(info.n_values or 0)
+    return {
+        "fixed": 1.0,
+        "rows": n,
+        "values": stored,
+        "cells": n * d,
+        "gram": d * d,
+        "shorter": n * d if min(n, d) == n else 0.0,
+        "pairs": n * n,
+    }
+
+
 def predict_bytes(entry: Entry, info: InputInfo, resources: Resources) -> int | None:
     """Return the bytes at the peak that come on top of the user's data; None if unknown."""
     if info.n_elements is None or info.n_values is None:

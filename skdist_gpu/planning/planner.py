@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import isfinite
 from numbers import Number
 from typing import Any
@@ -128,9 +128,7 @@ def _predict(entry: Entry, estimator: Estimator, info: InputInfo, resources: Res
     if predicted is None:
         own = engine.fit_seconds(entry, estimator, info, resources)
         return None if own is None else Prediction(own)
-    return replace(
-        predicted, seconds=predicted.seconds / max(1.0, engine.speedup(estimator, predicted.seconds, resources))
-    )
+    return predicted
 
 
 def _verdict(

@@ -16,51 +16,80 @@ from skdist_gpu.protocols import Estimator
 # what each term counts, in its unit
 TERMS = {
     "calls": "fits or predictions: the fixed cost of one",
-    "rows": "rows that are handled one by one",
-    "columns": "columns that are handled one by one",
-    "values": "stored values of X that are read",
-    "cells": "cells of X as a dense table",
+    "rows": "rows that are handled one by one, for each tree, cluster, fold and penalty",
+    "columns": "columns that are handled one by one, for each leaf of boosted trees",
+    "values": "stored values of X that are read, as often as rows are handled",
+    "cells": "cells of X as a dense table, as often",
+    "iterated_rows": "rows of all iterations that are expected",
+    "iterated_values": "stored values of all iterations that are expected",
     "products": "multiplications of a product of X with itself along its shorter side: n·d·min(n, d)",
-    "gram": "multiplications of Xᵀ X: n·d²",
-    "solves": "a decomposition of d × d: d³",
+    "gram": "multiplications of Xᵀ X: n·d²; for each pair of classes, or each component of a mixture",
+    "solves": "a decomposition of d × d: d³; for all classes together, or each component of a mixture",
     "small_solves": "a decomposition along the shorter side: min(n, d)³",
+    "sketched": "multiplications of X with a few vectors, where scikit-learn decomposes at random: n·d·(k + 10)",
+    "covariances": "multiplications of Xᵀ X, and a decomposition, where scikit-learn takes that way: n·d² + 10·d³",
+    "decompositions": "multiplications of a full decomposition, where scikit-learn takes that way: n·d·min(n, d)",
     "sorts": "comparisons to sort each column: n·d·log2(n)",
+    "sampled_sorts": "comparisons to sort each column of the sample that scikit-learn draws",
     "pairs": "multiplications to compare each row with each other: n²·d",
-    "compared": "pairs of rows that are compared: n²",
+    "compared": "the same, where scikit-learn compares all pairs",
+    "searched": "comparisons in a k-d tree, where scikit-learn builds one: n·d·log2(n)",
+    "row_pairs": "pairs of rows: n²",
+    "row_cubes": "a decomposition of n × n: n³",
     "queries": "multiplications to compare each row with those that the model keeps",
-    "levels": "values looked at to grow trees: trees·n·depth, or log2(n)·features at each split",
+    "levels": "values looked at to grow trees: trees·n·depth·features at each split, the depth log2(n) if not limited",
+    "grown": "levels of trees that are grown one after the other: trees·log2(n)",
     "leaves": "rows times what the model keeps: trees, clusters, support vectors",
     "copied": "bytes copied to the device",
 }
 
+_SUMS = ("calls", "rows", "values", "cells", "products", "gram", "solves", "small_solves")
 # the terms of each form of work
 FORMS = {
     "columns": ("calls", "rows", "columns", "values", "cells", "sorts"),
-    "moments": ("calls", "rows", "values", "cells", "products", "gram", "solves", "small_solves"),
-    "passes": ("calls", "rows", "values", "cells", "gram", "solves"),
-    "clusters": ("calls", "rows", "values", "cells", "gram"),
-    "pairs": ("calls", "pairs", "compared"),
-    "kernels": ("calls", "pairs", "compared"),
-    "neighbours": ("calls", "values", "sorts"),
-    "trees": ("calls", "rows", "levels"),
+    "quantiles": ("calls", "rows", "columns", "values", "sorts", "sampled_sorts"),
+    "moments": _SUMS,
+    "descents": _SUMS,
+    "components": _SUMS,
+    "covariances": ("calls", "values", "gram", "solves"),
+    "passes": _SUMS,
+    "clusters": ("calls", "rows", "values", "cells"),
+    "mixtures": ("calls", "rows", "values", "gram", "solves"),
+    "pairs": ("calls", "values", "pairs", "compared", "searched", "row_pairs"),
+    "cubes": ("calls", "pairs", "row_pairs", "row_cubes"),
+    "kernels": ("calls", "pairs", "row_pairs"),
+    "neighbours": ("calls", "values", "searched"),
+    "trees": ("calls", "rows", "levels", "grown"),
+    "boosting": ("calls", "rows", "columns", "values"),
 }
+# those of scikit-learn's own algorithms, where they have others, and of those for sparse rows
+_OWN_FORMS = {
+    "moments": ("calls", "rows", "values", "products", "small_solves"),
+    "descents": ("calls", "rows", "values", "iterated_rows", "iterated_values"),
+    "components": ("calls", "values", "sketched", "covariances", "decompositions"),
+    "passes": ("calls", "rows", "values", "iterated_rows", "iterated_values"),
+}
+_OWN_SPARSE_FORMS = dict.fromkeys(
+    ("columns", "quantiles", "moments", "descents", "passes"), ("calls", "rows", "columns", "values")
+)
 _FORM_OF = {
     "moments": (
-        "LinearRegression Ridge RidgeCV RidgeClassifier RidgeClassifierCV Lasso ElasticNet LassoCV ElasticNetCV Lars "
-        "LassoLars OrthogonalMatchingPursuit BayesianRidge ARDRegression PCA IncrementalPCA TruncatedSVD "
-        "EmpiricalCovariance ShrunkCovariance LedoitWolf OAS LinearDiscriminantAnalysis QuadraticDiscriminantAnalysis"
+        "LinearRegression Ridge RidgeCV RidgeClassifier RidgeClassifierCV OrthogonalMatchingPursuit BayesianRidge "
+        "ARDRegression LinearDiscriminantAnalysis QuadraticDiscriminantAnalysis"
     ),
+    "descents": "Lasso ElasticNet LassoCV ElasticNetCV Lars LassoLars",
+    "components": "PCA IncrementalPCA TruncatedSVD",
+    "covariances": "EmpiricalCovariance ShrunkCovariance LedoitWolf OAS",
     "columns": (
-        "StandardScaler MinMaxScaler MaxAbsScaler RobustScaler QuantileTransformer PowerTransformer SimpleImputer "
-        "OneHotEncoder OrdinalEncoder TargetEncoder KBinsDiscretizer PolynomialFeatures TfidfTransformer Normalizer "
-        "Binarizer VarianceThreshold SelectKBest SelectPercentile GaussianNB MultinomialNB BernoulliNB ComplementNB "
-        "CategoricalNB NearestCentroid"
+        "StandardScaler MinMaxScaler MaxAbsScaler PowerTransformer SimpleImputer OneHotEncoder OrdinalEncoder "
+        "TargetEncoder PolynomialFeatures TfidfTransformer Normalizer Binarizer VarianceThreshold SelectKBest "
+        "SelectPercentile GaussianNB MultinomialNB BernoulliNB ComplementNB CategoricalNB NearestCentroid"
     ),
-    "clusters": "KMeans MiniBatchKMeans BisectingKMeans GaussianMixture BayesianGaussianMixture",
-    "pairs": (
-        "KernelRidge DBSCAN HDBSCAN OPTICS AgglomerativeClustering SpectralClustering LocalOutlierFactor TSNE UMAP "
-        "SpectralEmbedding MeanShift AffinityPropagation GaussianProcessRegressor GaussianProcessClassifier"
-    ),
+    "quantiles": "RobustScaler QuantileTransformer KBinsDiscretizer",
+    "clusters": "KMeans MiniBatchKMeans BisectingKMeans",
+    "mixtures": "GaussianMixture BayesianGaussianMixture",
+    "pairs": ("DBSCAN HDBSCAN OPTICS AgglomerativeClustering LocalOutlierFactor TSNE UMAP MeanShift SpectralEmbedding"),
+    "cubes": ("KernelRidge GaussianProcessRegressor GaussianProcessClassifier SpectralClustering AffinityPropagation"),
     "kernels": "SVC SVR NuSVC NuSVR OneClassSVM",
     "neighbours": (
         "KNeighborsClassifier KNeighborsRegressor NearestNeighbors RadiusNeighborsClassifier "
@@ -69,13 +98,19 @@ _FORM_OF = {
     "trees": (
         "RandomForestClassifier RandomForestRegressor ExtraTreesClassifier ExtraTreesRegressor DecisionTreeClassifier "
         "DecisionTreeRegressor ExtraTreeClassifier ExtraTreeRegressor GradientBoostingClassifier "
-        "GradientBoostingRegressor HistGradientBoostingClassifier HistGradientBoostingRegressor IsolationForest "
-        "XGBClassifier XGBRegressor XGBRanker XGBRFClassifier XGBRFRegressor"
+        "GradientBoostingRegressor IsolationForest"
+    ),
+    "boosting": (
+        "HistGradientBoostingClassifier HistGradientBoostingRegressor XGBClassifier XGBRegressor XGBRanker "
+        "XGBRFClassifier XGBRFRegressor"
     ),
 }
 # what has coefficients for each class that are found together
 _EACH_CLASS = ("LogisticRegression", "LogisticRegressionCV")
 _FORMS_BY_NAME = {name: form for form, names in _FORM_OF.items() for name in names.split()}
+# columns up to which scikit-learn compares rows in a k-d tree, and iterations for a column or the root of their number,
+# as coordinate descent and L-BFGS took on the workloads of benchmarks/workloads.py
+_TREE_COLUMNS, _DESCENTS, _GRADIENTS = 15, 6.0, 6.0
 
 
 def form_of(estimator: str) -> str:
@@ -87,6 +122,20 @@ def form_of(estimator: str) -> str:
     ('moments', 'kernels', 'passes')
     """
     return _FORMS_BY_NAME.get(estimator, "passes")
+
+
+def terms_of(estimator: str, *, own: bool, sparse: bool) -> tuple[str, ...]:
+    """Return the terms that a fit may take time for: in scikit-learn's own algorithm, or in another engine's.
+
+    Examples
+    --------
+    >>> terms_of("Ridge", own=True, sparse=False)
+    ('calls', 'rows', 'values', 'products', 'small_solves')
+    """
+    form = form_of(estimator)
+    if own and sparse and form in _OWN_SPARSE_FORMS:
+        return _OWN_SPARSE_FORMS[form]
+    return _OWN_FORMS[form] if own and form in _OWN_FORMS else FORMS[form]
 
 
 def amounts(estimator: Estimator, info: InputInfo, *, to_device: bool = False) -> dict[str, float] | None:
@@ -107,25 +156,63 @@ def amounts(estimator: Estimator, info: InputInfo, *, to_device: bool = False) -
         if d is None:
             return None
         stored = n * d if stored is None else stored
-    shorter, log_n = min(n, d), math.log2(max(2, n))
-    times = _repeats(estimator)
+    form, shorter, log_n = form_of(type(estimator).__name__), min(n, d), math.log2(max(2, n))
+    times, depth = _repeats(estimator), min(log_n, _number(estimator, "max_depth") or log_n)
     # one vector of coefficients for each class, or each class but one, and second derivatives of all pairs of them
     vectors = max(1, info.n_classes) if info.n_classes > 2 and type(estimator).__name__ in _EACH_CLASS else 1
-    return {
+    # and a matrix for each component of a mixture
+    matrices = times if form == "mixtures" else 1.0
+    read = times * vectors
+    iterations = read * _iterations(estimator, form, d)
+    amount = {
         "calls": 1.0,
         "rows": n * times,
-        "columns": float(d),
-        "values": stored * times * vectors,
-        "cells": float(n) * d * times * vectors,
+        # a tree has a leaf for at least 20 rows
+        "columns": d * (times * min(31.0, 1.0 + n / 20) if form == "boosting" else 1.0),
+        "values": stored * read,
+        "cells": float(n) * d * read,
+        "iterated_rows": n * iterations,
+        "iterated_values": stored * iterations,
         "products": float(n) * d * shorter,
-        "gram": float(n) * d * d * vectors**2,
-        "solves": float(d * vectors) ** 3,
+        "gram": float(n) * d * d * vectors**2 * matrices,
+        "solves": float(d * vectors) ** 3 * matrices,
         "small_solves": float(shorter) ** 3,
         "sorts": stored * log_n,
         "pairs": float(n) * stored,
-        "compared": float(n) ** 2,
-        "levels": n * _depth(estimator, log_n) * _features_of_a_split(estimator, d) * times,
+        "row_pairs": float(n) ** 2,
+        "row_cubes": float(n) ** 3,
+        "levels": n * depth * _features_of_a_split(estimator, d) * times,
+        "grown": depth * times,
         "copied": float(info.n_bytes or 8 * stored) if to_device else 0.0,
+    }
+    if form == "components":
+        amount |= _decomposition(estimator, n, d)
+    if form == "quantiles":
+        drawn = min(n, int(_number(estimator, "subsample")) or n)
+        amount["sampled_sorts"] = stored * drawn / n * math.log2(max(2, drawn))
+    if form in ("pairs", "neighbours"):
+        in_tree = d <= _TREE_COLUMNS and not info.sparse and getattr(estimator, "algorithm", "auto") != "brute"
+        amount |= {"searched": stored * log_n * in_tree, "compared": float(n) * stored * (not in_tree)}
+    return amount
+
+
+def _iterations(estimator: Estimator, form: str, d: int) -> float:
+    """Return how often an iterative algorithm of scikit-learn is expected to read the rows."""
+    expected = _DESCENTS * d if form == "descents" else _GRADIENTS * math.sqrt(d)
+    return min(expected, _number(estimator, "max_iter") or expected)
+
+
+def _decomposition(estimator: Estimator, n: int, d: int) -> dict[str, float]:
+    """Return the work of the way in which scikit-learn decomposes rows of such a shape."""
+    k = _number(estimator, "n_components") or min(n, d)
+    way = getattr(estimator, "svd_solver", getattr(estimator, "algorithm", "full"))
+    if way == "auto":
+        way = "randomized" if max(n, d) > 500 and k < 0.8 * min(n, d) else "full"
+        way = "covariance_eigh" if d <= 1000 and n >= 10 * d else way
+    return {
+        "sketched": float(n) * d * (k + 10) if way == "randomized" else 0.0,
+        "covariances": float(n) * d**2 + 10.0 * d**3 if way == "covariance_eigh" else 0.0,
+        "decompositions": float(n) * d * min(n, d) if way == "full" else 0.0,
     }
 
 
@@ -150,12 +237,6 @@ def _number(estimator: Estimator, *names: str) -> float:
         if isinstance(value, (list, tuple, np.ndarray)):
             return float(len(value))
     return 0.0
-
-
-def _depth(estimator: Estimator, log_n: float) -> float:
-    """Return how deep trees grow: those that a parameter does not stop, until their leaves hold few rows."""
-    stopped = _number(estimator, "max_depth") if hasattr(estimator, "min_weight_fraction_leaf") else 0.0
-    return min(stopped, log_n) if stopped else log_n
 
 
 def _features_of_a_split(estimator: Estimator, d: int) -> float:

@@ -34,6 +34,8 @@ def call_planned(function: BlockMethod, X: Any) -> Any:
     The next way takes over where one finds that it cannot.
     """
     X, estimator = to_host(X), function.estimator
+    if not hasattr(X, "shape"):  # lists, which scikit-learn makes arrays of, or says what is wrong with them
+        return function(X)
     info = inspect_input(X)
     plan = make_scoring_plan(Call(estimator, function.method, tuple(function.params)), info, detect_resources())
     plain = scoring_engines(estimator, "cpu")[-1].name

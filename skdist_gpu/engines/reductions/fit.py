@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from sklearn.utils import assert_all_finite, get_tags
+from sklearn.utils import check_array, get_tags
 
 from skdist_gpu._compat.sklearn import in_words_of
 from skdist_gpu.data.blocks import part_bounds
@@ -56,9 +56,11 @@ def _fit(job: FitJob) -> Fitted:
     except NotFiniteError:
         if container_of(job.X) in HOST:
             # scikit-learn says more about what to do
-            name, allow_nan = type(job.estimator).__name__, get_tags(job.estimator).input_tags.allow_nan
+            estimator = job.estimator
+            finite = "allow-nan" if get_tags(estimator).input_tags.allow_nan else True
+            options = {"accept_sparse": True, "ensure_all_finite": finite, "input_name": "X"}
             with np.errstate(invalid="ignore"):
-                assert_all_finite(to_host(job.X), allow_nan=allow_nan, estimator_name=name, input_name="X")
+                check_array(to_host(job.X), estimator=estimator, **options)
         raise
     return Fitted(job.estimator)
 

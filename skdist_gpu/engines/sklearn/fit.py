@@ -11,7 +11,7 @@ from skdist_gpu.data.convert import count_rows, to_host
 from skdist_gpu.data.dataset import read_all, table_of
 from skdist_gpu.data.inspect import itemsize
 from skdist_gpu.engines.protocol import FitJob, Fitted
-from skdist_gpu.engines.sklearn.info import WORTH_THREADS, grows_alone, joblib_goes_to_dask
+from skdist_gpu.engines.sklearn.info import grows_alone, joblib_goes_to_dask
 from skdist_gpu.exceptions import EngineRefusal
 from skdist_gpu.hardware.threads import free_cores
 
@@ -41,9 +41,8 @@ def _parallel_work(job: FitJob) -> AbstractContextManager:
     """
     if job.client is not None and joblib_goes_to_dask(job.estimator, job.resources):
         return joblib.parallel_config("dask", client=job.client)
-    n_cores = free_cores() if grows_alone(job.estimator) else 1
-    # the seconds are those of all cores
-    if n_cores > 1 and (job.seconds or 0.0) >= WORTH_THREADS / n_cores:
+    n_cores = free_cores() if job.all_threads and grows_alone(job.estimator) else 1
+    if n_cores > 1:
         return joblib.parallel_config("threading", n_jobs=n_cores)
     return nullcontext()
 

@@ -11,8 +11,6 @@ from skdist_gpu.engines.protocol import ANY_PACKAGE, EngineInfo
 if TYPE_CHECKING:
     from skdist_gpu.hardware.detect import Resources
 
-# measured seconds from which a fit is shared among threads, and the share of the cores that it gains
-WORTH_THREADS, PARALLEL = 0.2, 0.8
 # their trees have random numbers of their own, drawn before, so that threads change nothing
 _FORESTS = {"RandomForestClassifier", "RandomForestRegressor", "ExtraTreesClassifier", "ExtraTreesRegressor"}
 
@@ -45,9 +43,6 @@ class ScikitLearn(EngineInfo):
     def why(self, entry: Entry, estimator: Any, info: InputInfo, resources: Resources) -> list[str]:
         gathered = ", data gathered into this process" if info.location != "host" else ""
         return [f"scikit-learn itself{gathered}", *_where_joblib_runs(estimator, resources)]
-
-    def speedup(self, estimator: Any, seconds: float, resources: Resources) -> float:
-        return max(1.0, PARALLEL * resources.n_cores) if seconds >= WORTH_THREADS and grows_alone(estimator) else 1.0
 
 
 def _where_joblib_runs(estimator: Any, resources: Resources) -> list[str]:
