@@ -1,5 +1,7 @@
 """Reductions on one GPU: resident, streamed, and from every GPU container."""
 
+from dataclasses import replace
+
 import cudf
 import cupy
 import dask.array as da
@@ -10,9 +12,10 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRegressor, Ridge
 
-from skdist_gpu import AutoScaleClassifier, AutoScaleRegressor
+from skdist_gpu import AutoScaleClassifier, AutoScaleRegressor, flow
 from skdist_gpu.engines.executors import gpu as gpu_executor
 from skdist_gpu.engines.executors import pool
+from skdist_gpu.hardware.detect import detect_resources
 from skdist_gpu.testing import assert_ran_on
 
 pytestmark = pytest.mark.gpu
@@ -90,9 +93,11 @@ def test_bad_values_and_lengths():
         AutoScaleRegressor().fit(cupy.asarray(X), cupy.asarray(y[:10]))
 
 
-def test_out_of_memory_hands_over_to_the_cpu():
+def test_out_of_memory_hands_over_to_the_cpu(monkeypatch):
     pool.POOL.free_all_blocks()
-    # so many that the GPU is chosen
+    # many rows and one core, so that the GPU is chosen
+    machine = replace(detect_resources(), n_cores=1)
+    monkeypatch.setattr(flow, "find_machine", lambda *_: (machine, None))
     rows, labels = np.tile(X, (20, 1)), np.tile(y > y.mean(), 20).astype(int)
     taken = cupy.cuda.alloc(cupy.cuda.runtime.memGetInfo()[0] - 20_000_000)
     try:
