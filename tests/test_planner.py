@@ -21,6 +21,8 @@ def plan(estimator, shape, machine, request=None, **info):
 
 
 SERVER, LAPTOP = make_resources(gpus=1), make_resources(cpus=8, memory="16GB")
+FEW_CORES = make_resources(cpus=2, gpus=1, packages=("cuml", "cupy"))
+MACHINES = {id(SERVER): "server", id(LAPTOP): "laptop", id(FEW_CORES): "few cores"}
 
 
 @pytest.mark.parametrize(
@@ -36,11 +38,11 @@ SERVER, LAPTOP = make_resources(gpus=1), make_resources(cpus=8, memory="16GB")
         (PCA(), (10**6, 100), SERVER, "reductions:gpu"),
         (PCA(), (10**6, 100), LAPTOP, "reductions:cpu"),
         (PCA(), (10**5, 5000), SERVER, "sklearn:cpu"),
-        (RandomForestClassifier(), (10**6, 100), make_resources(cpus=2, gpus=1, packages=("cuml", "cupy")), "cuml:gpu"),
+        (RandomForestClassifier(), (10**6, 100), FEW_CORES, "cuml:gpu"),
         (RandomForestClassifier(criterion="log_loss"), (10**6, 100), SERVER, "sklearn:cpu"),
         (Ridge(positive=True), (10**6, 100), SERVER, "sklearn:cpu"),
     ],
-    ids=lambda value: "laptop" if value is LAPTOP else "server" if value is SERVER else str(value),
+    ids=lambda value: MACHINES.get(id(value), str(value)),
 )
 def test_choice_by_size_machine_and_parameters(estimator, shape, machine, expected):
     assert plan(estimator, shape, machine).chosen.name == expected
