@@ -91,7 +91,8 @@ def report(rows: list[dict[str, Any]], output: pathlib.Path | None, **facts: Any
 
 
 def save(rows: list[dict[str, Any]], output: pathlib.Path | None, **facts: Any) -> None:
-    """Write the rows with date, versions and machine; nothing without a place to write to."""
+    """Write the rows with date, commit, versions and machine; nothing without a place to write to."""
     if output:
-        described = {"date": time.strftime("%Y-%m-%d"), **facts, "results": rows, **describe_system()}
+        described = {"date": time.strftime("%Y-%m-%d"), "commit": commit(), **facts, "results": rows}
+        described |= describe_system()
         output.write_text(json.dumps(described, indent=1))

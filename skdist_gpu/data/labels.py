@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from skdist_gpu.data.containers import GPU, container_of
-from skdist_gpu.data.convert import to_host
+from skdist_gpu.data.containers import GPU, container_of, find
+from skdist_gpu.data.convert import place_like, to_host
 
 BLOCK = 2**18
 # labels between so many whole numbers are looked up, others sorted
@@ -119,3 +119,19 @@ def codes_of(y: Any, classes: np.ndarray) -> np.ndarray:
             f"{classes[:8].tolist()}. Nothing was fitted. Leave these rows out, from eval_set for example."
         )
     return codes
+
+
+def codes_beside(X: Any, y: Any, classes: np.ndarray) -> Any:
+    """Return the codes of labels where `X` is. Whole numbers on a GPU do not leave it: each pass needs them.
+
+    Raises
+    ------
+    ValueError
+        If a label is not among the classes.
+    """
+    if container_of(X) in GPU and container_of(y) in GPU and y.dtype.kind in "iu" and len(y):
+        values = find(y).numbers(y)
+        alike = values.dtype == classes.dtype and _are_consecutive(classes)
+        if alike and classes[0] <= int(values.min()) and int(values.max()) <= classes[-1]:
+            return values.astype(np.intp) - int(classes[0])
+    return place_like(codes_of(y, classes), X)

@@ -21,8 +21,7 @@ from skdist_gpu._compat.dask import call_of, stored_blocks
 from skdist_gpu.data.blocks import part_bounds
 from skdist_gpu.data.containers import GPU, container_of, find
 from skdist_gpu.data.containers.dask import block_to_host
-from skdist_gpu.data.convert import place_like
-from skdist_gpu.data.labels import codes_of, labels_in
+from skdist_gpu.data.labels import codes_beside, labels_in
 from skdist_gpu.engines.reductions.core.protocol import Reduction, combine_all, fold
 from skdist_gpu.exceptions import MisalignedBlocksError
 from skdist_gpu.hardware.threads import one_blas_thread
@@ -277,7 +276,7 @@ def _map_block(reduction: Reduction, classes: np.ndarray | None, index: int, X: 
                 f"{name} do not line up; take both from one frame, or repartition one like the other."
             )
     if classes is not None:
-        y = place_like(codes_of(y, classes), X)
+        y = codes_beside(X, y, classes)
     if getattr(reduction, "takes_tables", False):
         return fold(reduction, block_to_host(X), None, None)
     if container_of(X) in GPU and len(X):
