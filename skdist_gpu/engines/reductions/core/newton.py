@@ -14,6 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 from scipy import linalg, optimize
 
+from skdist_gpu.hardware.threads import one_blas_thread
+
 # above this the second derivatives cost more than they save
 MOST_UNKNOWNS = 2000
 # the objective is known to about this relative precision, and its decrease cannot be judged below
@@ -344,5 +346,7 @@ def by_gradients(
         return float(sums.value), sums.gradient / size
 
     options = {"maxiter": max_iter, "maxls": 50, "gtol": tol, "ftol": ftol}
-    found = optimize.minimize(function, start * size, method="L-BFGS-B", jac=True, bounds=bounds, options=options)
+    # its vectors are short, and BLAS threads would wait for each other longer than they compute
+    with one_blas_thread():
+        found = optimize.minimize(function, start * size, method="L-BFGS-B", jac=True, bounds=bounds, options=options)
     return Minimum(found.x / size, found.nit, np.abs(found.jac).max())
