@@ -54,9 +54,10 @@ class ScoringMixin:
     def _fitted(self) -> Any:
         """Return the plain fitted estimator; of one that learns nothing, such as a Normalizer, any will do."""
         fitted = self._known_fitted()
-        if fitted is None and not get_tags(self).requires_fit:
-            return clone(self._make_estimator())  # type: ignore[attr-defined]
-        self._check_fitted()
+        if fitted is None:
+            if not get_tags(self).requires_fit:
+                return clone(self._make_estimator())  # type: ignore[attr-defined]
+            self._check_fitted()
         return fitted
 
     def _check_fitted(self) -> None:
