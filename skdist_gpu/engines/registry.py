@@ -10,26 +10,13 @@ import warnings
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 
 from skdist_gpu.engines.block_method import BlockMethod
 from skdist_gpu.engines.entry import Entry, catalogue_name
 from skdist_gpu.engines.protocol import ANY_PACKAGE, EngineInfo
 from skdist_gpu.protocols import Estimator
 
-# folders in skdist_gpu.engines
-BUILT_IN = (
-    "reductions",
-    "cuml",
-    "cuml_dask",
-    "dask_ml",
-    "xgboost",
-    "xgboost_external",
-    "xgboost_dask",
-    "voting",
-    "onedal",
-    "sklearn",
-    "incremental",
-)
 # other packages name their EngineInfo here
 ENTRY_POINTS = "skdist_gpu.engines"
 # of entries of engines that serve as well
@@ -44,7 +31,9 @@ def engines() -> dict[str, EngineInfo]:
     An engine of another package is an :class:`EngineInfo` that an entry point of the group ``skdist_gpu.engines``
     names.
     """
-    found = [import_module(f"skdist_gpu.engines.{folder}.info").INFO for folder in BUILT_IN]
+    folders = sorted(path.parent.name for path in Path(__file__).parent.glob("*/info.py"))
+    found = [import_module(f"skdist_gpu.engines.{folder}.info").INFO for folder in folders]
+    found.sort(key=lambda info: info.rank)
     declared = filter(None, map(_loaded, entry_points(group=ENTRY_POINTS)))
     return {info.name: info for info in [*found, *declared, *_registered]}
 
