@@ -18,8 +18,15 @@ def example_rows(frame: Any) -> Any:
     from dask.dataframe.utils import meta_nonempty
 
     example = meta_nonempty(frame._meta).iloc[:1]
-    # of a column of objects Dask makes up an object, where pandas holds it; what such columns hold is text
-    return example.map(_text_for_object) if isinstance(example, pd.DataFrame) else example
+    # of a column of objects Dask makes up an object, where pandas holds it; what such columns hold is text. Other
+    # columns stay as they are: mapped, they would lose their dtypes
+    if isinstance(example, pd.Series):
+        return _with_text(example)
+    return example.apply(_with_text) if isinstance(example, pd.DataFrame) else example
+
+
+def _with_text(column: pd.Series) -> pd.Series:
+    return column.map(_text_for_object).astype(object) if column.dtype == object else column
 
 
 def _text_for_object(value: Any) -> Any:

@@ -189,7 +189,7 @@ def amounts(estimator: Estimator, info: InputInfo, *, to_device: bool = False) -
         amount |= _decomposition(estimator, n, d)
     if form == "quantiles":
         drawn = min(n, int(_number(estimator, "subsample")) or n)
-        amount["sampled_sorts"] = stored * drawn / n * math.log2(max(2, drawn))
+        amount["sampled_sorts"] = stored * drawn / max(1, n) * math.log2(max(2, drawn))
     if form in ("pairs", "neighbours"):
         in_tree = d <= _TREE_COLUMNS and not info.sparse and getattr(estimator, "algorithm", "auto") != "brute"
         amount |= {"searched": stored * log_n * in_tree, "compared": float(n) * stored * (not in_tree)}
