@@ -50,8 +50,8 @@ def price_of(candidate: Candidate, place: str) -> float:
     """Return the seconds that the choice counts; infinite for what nobody measured.
 
     A guess counts twice, unless it is of the engine that fits anything, and so does leaving the GPU, to which the
-    results of later calls come back, or gathering Dask's blocks, which somebody has to compute first: a tenth of a second
-    is counted for that. They stay where they are if nobody knows how long a fit there takes.
+    results of later calls come back, or gathering Dask's blocks, which somebody has to compute first: a tenth of a
+    second is counted for that. They stay where they are if nobody knows how long a fit there takes.
     """
     if candidate.seconds is None:
         return 0.0 if candidate.device == place == "dask" else float("inf")
