@@ -83,7 +83,8 @@ _FORM_OF = {
     "covariances": "EmpiricalCovariance ShrunkCovariance LedoitWolf OAS",
     "columns": (
         "StandardScaler MinMaxScaler MaxAbsScaler PowerTransformer SimpleImputer OneHotEncoder OrdinalEncoder "
-        "TargetEncoder VarianceThreshold SelectKBest SelectPercentile GaussianNB MultinomialNB BernoulliNB ComplementNB CategoricalNB NearestCentroid"
+        "TargetEncoder VarianceThreshold SelectKBest SelectPercentile "
+        "GaussianNB MultinomialNB BernoulliNB ComplementNB CategoricalNB NearestCentroid"
     ),
     # whose fits look at X's shape and little else: not measured, so that they stay where the data are
     "checks": "Normalizer Binarizer PolynomialFeatures TfidfTransformer",
