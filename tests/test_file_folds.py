@@ -179,7 +179,9 @@ def test_plan_counts_what_tells_the_folds():
     verdicts = [
         next(
             c.verdict
-            for c in autoscale(LogisticRegressionCV(**LOGISTIC)).plan(shape=(n, 2), resources=machine).candidates
+            for c in autoscale(LogisticRegressionCV(**LOGISTIC), backend="reductions:cpu")
+            .plan(shape=(n, 2), resources=machine)
+            .candidates
             if c.name == "reductions:cpu"
         )
         for n in (10**8, 10**9)

@@ -120,6 +120,7 @@ def test_a_pipeline_reads_files_at_each_step(files):
     assert_allclose(model[-1].coef_, reference[-1].coef_, rtol=1e-9)
     assert_allclose(model.predict(files), reference.predict(FRAME[NAMES]), rtol=1e-9, atol=1e-9)
     assert_allclose(model.score(wanted, "target"), reference.score(FRAME[NAMES], FRAME["target"]))
+    assert_allclose(model.score(files, "target"), reference.score(FRAME[NAMES], FRAME["target"]))
     scaled = model[0].transform(wanted).to_table(["b", "target"])
     assert_allclose(scaled["b"], reference[0].transform(FRAME[NAMES])[:, 1], atol=1e-12)
     assert_allclose(scaled["target"], FRAME["target"])

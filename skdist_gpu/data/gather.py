@@ -94,7 +94,7 @@ def _from_files(X: Any, y: Any, groups: Any, free_bytes: int) -> Gathered:
         table = _written(table, folder.name)
         n_bytes = inspect_input(table.dataset, y).n_bytes
     if COPIES * (n_bytes or 0) <= free_bytes:
-        return Gathered(*read_all(table))
+        return replace(Gathered(*read_all(table)), folder=folder)
     return replace(_lazy_files(table_of(table.dataset, y, groups)), folder=folder)
 
 

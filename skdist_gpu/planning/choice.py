@@ -13,6 +13,8 @@ from skdist_gpu.planning.plan import Candidate
 TIE = 1.15
 # a guess must be so many times faster than what was measured, and another place than the GPU or Dask that has the data
 GUESS, LEAVE = 2.0, 2.0
+# seconds that gathering Dask's blocks counts beside: its scheduler computes them, and they may come over a network
+GATHER = 0.1
 _DEVICE_OF = {"host": "cpu", "disk": "cpu", "gpu": "gpu", "dask": "dask"}
 
 
@@ -48,14 +50,15 @@ def price_of(candidate: Candidate, place: str) -> float:
     """Return the seconds that the choice counts; infinite for what nobody measured.
 
     A guess counts twice, unless it is of the engine that fits anything, and so does leaving the GPU, to which the
-    results of later calls come back, or gathering Dask's blocks, which somebody has to compute first. They stay where
-    they are if nobody knows how long a fit there takes.
+    results of later calls come back, or gathering Dask's blocks, which somebody has to compute first: a tenth of a
+    second is counted for that. They stay where they are if nobody knows how long a fit there takes.
     """
     if candidate.seconds is None:
         return 0.0 if candidate.device == place == "dask" else float("inf")
     unsure = candidate.guess and not engines()[candidate.backend].fits_anything
     leaves = place in ("gpu", "dask") and candidate.device != place
-    return candidate.seconds * (GUESS if unsure else 1.0) * (LEAVE if leaves else 1.0)
+    gather = GATHER if leaves and place == "dask" else 0.0
+    return candidate.seconds * (GUESS if unsure else 1.0) * (LEAVE if leaves else 1.0) + gather
 
 
 def beside(candidate: Candidate, chosen: Candidate, price: Callable[[Candidate], float]) -> Candidate:

@@ -51,15 +51,15 @@ class ScoredDataset:
             raise ValueError(f"The columns to keep, {unknown}, are not in the data, which have {names[:8]}.")
         self._features = features_of(function, source, keep or ())
         unseen = [name for name in features_schema(source) if name not in self._features]
-        self._kept = list(keep) if keep is not None else unseen if function.method == "transform" else []
+        self.kept = list(keep) if keep is not None else unseen if function.method == "transform" else []
 
     @cached_property
     def schema(self) -> pa.Schema:
         """Names and types of the columns, learned from a made-up row; reads no file."""
         import pyarrow as pa
 
-        row = self._made_up_row([*self._features, *self._kept])
-        return pa.table(self._columns(row, self._result_of(row), self._kept)).schema
+        row = self._made_up_row([*self._features, *self.kept])
+        return pa.table(self._columns(row, self._result_of(row), self.kept)).schema
 
     def _made_up_row(self, names: Sequence[str]) -> pa.Table:
         import pyarrow as pa
@@ -79,7 +79,7 @@ class ScoredDataset:
         """Yield record batches; parameters as of a pyarrow dataset, whose further ones have no meaning here."""
         import pyarrow as pa
 
-        kept = self._kept if columns is None else [name for name in self._kept if name in columns]
+        kept = self.kept if columns is None else [name for name in self.kept if name in columns]
         for batch, result in scored_batches(self.function, self.source, self._features, kept, batch_size):
             table = pa.table(self._columns(batch, result, kept)).combine_chunks()
             yield from (table if columns is None else table.select(list(columns))).to_batches()

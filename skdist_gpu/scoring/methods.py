@@ -45,9 +45,10 @@ def apply_to_block(function: BlockMethod, block: Any) -> Any:
 
 
 def features_of(function: BlockMethod, source: Any, keep: Sequence[str] = ()) -> list[str]:
-    """Name the columns of files that an estimator was fitted to; all but those to keep, where it knows no names."""
+    """Name the columns of files that an estimator was fitted to; all but those kept, where it knows no names."""
     known = getattr(function.estimator, "feature_names_in_", None)
-    others = {*keep, margin_column(function)}
+    # a step before leaves what it did not see beside its result
+    others = {*keep, *getattr(source, "kept", ()), margin_column(function)}
     if known is None:
         return [name for name in features_schema(source) if name not in others]
     names = schema_of(source)
