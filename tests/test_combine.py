@@ -12,6 +12,8 @@ from copy import deepcopy
 from functools import cache, reduce
 from itertools import pairwise
 
+import dask
+import dask.array as da
 import numpy as np
 import pandas as pd
 import pytest
@@ -36,12 +38,16 @@ from sklearn.linear_model import (
 )
 from sklearn.mixture import GaussianMixture
 from sklearn.naive_bayes import CategoricalNB, GaussianNB, MultinomialNB
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, RobustScaler, StandardScaler
 from sklearn.svm import LinearSVC, LinearSVR
 
 import skdist_gpu.engines.reductions as package
-from skdist_gpu import autoscale
-from skdist_gpu.data.blocks import MemoryBlocks
+from skdist_gpu import autoscale, model_selection
+from skdist_gpu.compose import folding
+from skdist_gpu.data import gather
+from skdist_gpu.data.blocks import MemoryBlocks, given_columns
+from skdist_gpu.engines.executors import dask as over_dask
 from skdist_gpu.engines.executors import threads
 from skdist_gpu.engines.reductions.columns import quantiles
 
@@ -91,6 +97,7 @@ def fits():
     yield OneHotEncoder(), pd.DataFrame({"word": np.where(codes == 1, "one", "other"), "n": codes}), None, {}
     yield KMeans(3, init=np.vstack([X[:2], X[:1] + 1e6]), n_init=1), apart, None, {}
     yield GaussianMixture(2, covariance_type="full", max_iter=2), X, None, {}
+    yield make_pipeline(StandardScaler(), LogisticRegression()), X, codes, {}  # whose steps are passed over together
 
 
 @cache
@@ -104,15 +111,26 @@ def reductions_that_run():
                 found.setdefault(type(one), (one, self.data))
             return super().reduce(reduction)
 
+    class LazyRecorder(over_dask.DaskExecutor):
+        def reduce(self, reduction):
+            found.setdefault(type(reduction), (reduction, given_columns(*dask.compute(*self.data))))
+            return super().reduce(reduction)
+
     for sorted_at_once in (True, False):
         with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(action="ignore"):
             patch.setattr(threads, "ThreadsExecutor", Recorder)
+            patch.setattr(folding, "FEWEST_VALUES", 0)
             if not sorted_at_once:
                 patch.setattr(quantiles, "MOST_VALUES", 50)
                 patch.setattr(quantiles, "SAMPLE_VALUES", 100)
             for estimator, X, y, weights in fits():
                 with suppress(ValueError) if isinstance(estimator, PCA) else nullcontext():
                     autoscale(estimator, backend="reductions:cpu").fit(X, y, **weights)
+    X, codes, _, _ = make_rows()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(over_dask, "DaskExecutor", LazyRecorder)
+        patch.setattr(gather, "COPIES", 1e12)  # nothing fits in memory
+        model_selection.cross_val_score(GaussianNB(), da.from_array(X, chunks=(80, -1)), codes, cv=3)
     return found
 
 
@@ -141,6 +159,10 @@ def meaning(reduction, total):
     if name == "GatherReduction":
         pieces = pd.DataFrame(dict(enumerate(map(np.concatenate, zip(*total[1], strict=True)))))
         return [total[0], pieces.groupby([0, 1])[2].sum().reset_index().to_numpy()]
+    if name == "BehindSteps":
+        return meaning(reduction.reduction, total)
+    if name == "PartsReduction":
+        return [None if part is None else meaning(reduction.reduction, part) for part in total]
     if name == "Together":
         return [meaning(*each) for each in zip(reduction.reductions, total, strict=True)]
     return plain(total)
@@ -166,7 +188,8 @@ def assert_alike(a, b, parts):
     if isinstance(b, (list, tuple)):
         assert len(a) == len(b)
         for i, (one, other) in enumerate(zip(a, b, strict=True)):
-            assert_alike(one, other, [part[i] for part in parts])
+            # a part that has no row of a set says nothing of it
+            assert_alike(one, other, [part[i] for part in parts if part[i] is not None])
     elif isinstance(b, (np.ndarray, np.generic, float)):
         scale = max(np.nanmax(np.abs(np.asarray(part, np.float64)), initial=0.0) for part in (b, *parts))
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9 * scale)

@@ -298,7 +298,7 @@ def test_plot_without_matplotlib_or_evaluation(diabetes, monkeypatch):
         model.plot_evaluation()
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(ImportError, match="pip install matplotlib"):
+    with pytest.raises(ImportError, match=r"needs matplotlib.*pip install 'skdist_gpu\[plots\]'"):
         model.plot_importance()
 
 

@@ -36,6 +36,8 @@ CALLS_FORESEEN = 10
 # numbers of threads that were measured beside all of them, and the share of the time with fewer from which more pay:
 # threads that wait for each other are many times slower on cores that are busy with something else
 LIMITS, MORE_THREADS = (1, 4), 0.75
+# a form whose rates are a guess for an engine in which a form was not measured
+_LIKE = {"cubes": "pairs", "trees": "boosting"}
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,8 @@ def predict(
             best = Prediction(start + _sum(rates, work, machine, resources.n_cores), rates_of.guess)
             for n_threads in sorted(LIMITS, reverse=True):
                 fewer = machine.rates.get(rates_of.key(f"{engine}@{n_threads}"))
-                if fewer is not None and n_threads < resources.n_cores:
+                # a fixed cost alone says nothing of larger data than were measured
+                if fewer is not None and n_threads < resources.n_cores and fewer.keys() != {"calls"}:
                     seconds = start + _sum(fewer, work, machine, machine.n_cores)
                     if best.seconds > MORE_THREADS * seconds:
                         best = Prediction(seconds, rates_of.guess, n_threads)
@@ -193,14 +196,15 @@ class _RatesOf:
 
 
 def _rates_in_question(estimator: str, info: InputInfo) -> list[_RatesOf]:
-    """Return the estimator's own rates, then those of all estimators of its form, then those of dense data."""
-    form = f"*{form_of(estimator)}"
-    found = [_RatesOf(estimator, info, False), _RatesOf(form, info, True)]
+    """Return the estimator's own rates, then those of its form and of one like it, then those of dense data."""
+    form = form_of(estimator)
+    forms = [f"*{each}" for each in (form, _LIKE.get(form)) if each]
+    found = [_RatesOf(estimator, info, False), *(_RatesOf(each, info, True) for each in forms)]
     if info.sparse:
         # as if the stored values were a dense table of as many rows
         n_columns = max(1, round((info.n_values or 0) / max(1, info.n_samples or 1)))
         dense = replace(info, sparse=False, n_stored=None, n_features=n_columns)
-        found += [_RatesOf(estimator, dense, True), _RatesOf(form, dense, True)]
+        found += [_RatesOf(each, dense, True) for each in (estimator, *forms)]
     return found
 
 

@@ -47,6 +47,7 @@ _SUMS = ("calls", "rows", "values", "cells", "products", "gram", "solves", "smal
 # the terms of each form of work
 FORMS = {
     "columns": ("calls", "rows", "columns", "values", "cells", "sorts"),
+    "checks": ("calls", "values"),
     "quantiles": ("calls", "rows", "columns", "values", "sorts", "sampled_sorts"),
     "moments": _SUMS,
     "descents": _SUMS,
@@ -82,9 +83,11 @@ _FORM_OF = {
     "covariances": "EmpiricalCovariance ShrunkCovariance LedoitWolf OAS",
     "columns": (
         "StandardScaler MinMaxScaler MaxAbsScaler PowerTransformer SimpleImputer OneHotEncoder OrdinalEncoder "
-        "TargetEncoder PolynomialFeatures TfidfTransformer Normalizer Binarizer VarianceThreshold SelectKBest "
-        "SelectPercentile GaussianNB MultinomialNB BernoulliNB ComplementNB CategoricalNB NearestCentroid"
+        "TargetEncoder VarianceThreshold SelectKBest SelectPercentile "
+        "GaussianNB MultinomialNB BernoulliNB ComplementNB CategoricalNB NearestCentroid"
     ),
+    # whose fits look at X's shape and little else: not measured, so that they stay where the data are
+    "checks": "Normalizer Binarizer PolynomialFeatures TfidfTransformer",
     "quantiles": "RobustScaler QuantileTransformer KBinsDiscretizer",
     "clusters": "KMeans MiniBatchKMeans BisectingKMeans",
     "mixtures": "GaussianMixture BayesianGaussianMixture",
@@ -111,6 +114,8 @@ _FORMS_BY_NAME = {name: form for form, names in _FORM_OF.items() for name in nam
 # columns up to which scikit-learn compares rows in a k-d tree, and iterations for a column or the root of their number,
 # as coordinate descent and L-BFGS took on the workloads of benchmarks/workloads.py
 _TREE_COLUMNS, _DESCENTS, _GRADIENTS = 15, 6.0, 6.0
+# what XGBoost takes n_estimators=None for
+_XGBOOST_TREES = 100
 
 
 def form_of(estimator: str) -> str:
@@ -219,6 +224,8 @@ def _decomposition(estimator: Estimator, n: int, d: int) -> dict[str, float]:
 def _repeats(estimator: Estimator) -> float:
     """Return how often an algorithm does its work over: trees, or clusters × starts, or folds × penalties."""
     trees = _number(estimator, "n_estimators", "max_iter" if hasattr(estimator, "max_leaf_nodes") else "")
+    if getattr(estimator, "n_estimators", 0) is None:
+        trees = _XGBOOST_TREES
     clusters = _number(estimator, "n_clusters") or (
         _number(estimator, "n_components") if hasattr(estimator, "covariance_type") else 0
     )
@@ -278,7 +285,7 @@ def kept_size(model: Estimator) -> int:
             kept = held[name]
             return max(1, kept.shape[0] if hasattr(kept, "shape") else len(kept))
     if held.get("n_estimators", 0) is None:
-        return 100  # XGBoost's own default
+        return _XGBOOST_TREES
     name = "n_samples_fit_" if "n_samples_fit_" in held else "n_estimators"
     return max(1, int(_number(model, name) or (_number(model, "n_iter_") if "max_leaf_nodes" in held else 0)))
 
