@@ -211,6 +211,8 @@ def _decomposition(estimator: Estimator, n: int, d: int) -> dict[str, float]:
     """Return the work of the way in which scikit-learn decomposes rows of such a shape."""
     k = _number(estimator, "n_components") or min(n, d)
     way = getattr(estimator, "svd_solver", getattr(estimator, "algorithm", "full"))
+    # anything else than a name is refused by the fit
+    way = way if isinstance(way, str) else "full"
     if way == "auto":
         way = "randomized" if max(n, d) > 500 and k < 0.8 * min(n, d) else "full"
         way = "covariance_eigh" if d <= 1000 and n >= 10 * d else way
