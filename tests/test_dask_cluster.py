@@ -110,10 +110,7 @@ def test_blocks_of_unknown_length_are_counted_before_they_are_gathered():
     assert_allclose(fitted.dual_coef_, NuSVR().fit(kept[:, :2], kept[:, 0]).dual_coef_)
 
 
-FRAMES = pytest.mark.xfail(reason="blocks of a frame take a task beside: not found out yet which", strict=False)
-
-
-@pytest.mark.parametrize("kind", ["array", pytest.param("frame", marks=FRAMES)])
+@pytest.mark.parametrize("kind", ["array", "frame"])
 def test_blocks_that_workers_hold_take_no_tasks_and_keep_their_order(cluster, kind):
     far = y.copy()
     far[::97] += 1000
