@@ -1,6 +1,7 @@
 """The rules of CONTRIBUTING.md that a machine can check."""
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -272,3 +273,12 @@ def test_scoring_names_no_engine():
         if name.startswith("skdist_gpu.engines.") and name.split(".")[2] in folders
     ]
     assert not found
+
+
+def test_every_measured_figure_has_its_date_and_machine():
+    files = sorted((PACKAGE.parent / "benchmarks" / "results").glob("*.json"))
+    assert files
+    for path in files:
+        facts = json.loads(path.read_text())
+        assert {"date", "results"} <= facts.keys(), path.name
+        assert facts.keys() & {"machine", "system"}, path.name

@@ -362,8 +362,9 @@ def caption(name: str, text: str, files: list[str]) -> str:
         facts = load(file)
         gpu = next((v.split(",")[0] for k, v in facts.get("GPUs", {}).items() if k.startswith("GPU")), None)
         n_gpus = sum(k.startswith("GPU") for k in facts.get("GPUs", {}))
-        cores = facts["system"].get("cores", "?")
-        machine = f"{n_gpus} × {gpu}, {cores} cores" if gpu else f"{cores} cores"
+        # a file written on another machine than the one measured names that one in words
+        cores = f"{facts.get('system', {}).get('cores', '?')} cores"
+        machine = facts.get("machine") or (f"{n_gpus} × {gpu}, {cores}" if gpu else cores)
         script = max((s for s in scripts if file.startswith((s, s.removesuffix("_rows")))), key=len)
         sources.append(f"``benchmarks/results/{file}.json`` ({machine}, {facts['date']}, ``benchmarks/{script}.py``)")
     measured = f"\n   Measured: {'; '.join(sources)}." if sources else ""
