@@ -1,6 +1,5 @@
 """One scikit-learn estimator, any scale."""
 
-import os
 from typing import Any
 
 import sklearn.base  # noqa: F401  first: other orders run one more full garbage collection, 60 ms
@@ -22,7 +21,7 @@ from skdist_gpu.info.versions import show_versions
 from skdist_gpu.persistence import load, save
 from skdist_gpu.programs.calls import Profile
 from skdist_gpu.programs.explain import explain
-from skdist_gpu.programs.install import VARIABLE, install, installed, uninstall
+from skdist_gpu.programs.install import install, install_as_parent, installed, uninstall
 from skdist_gpu.scoring.files import predict_batches, predict_to_parquet
 from skdist_gpu.scoring.scorer import get_scorer
 from skdist_gpu.xgb.estimators import AutoScaleXGB, AutoScaleXGBClassifier, AutoScaleXGBRanker, AutoScaleXGBRegressor
@@ -72,5 +71,4 @@ def unload_ipython_extension(shell: Any) -> None:
     uninstall()
 
 
-if os.environ.get(VARIABLE) == "1":  # a worker of a program that did
-    install()
+install_as_parent()

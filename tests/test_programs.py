@@ -23,7 +23,7 @@ from sklearn.datasets import make_regression
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.ensemble import RandomForestClassifier, VotingRegressor
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, Ridge
+from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, Ridge, RidgeCV
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
@@ -32,6 +32,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 from sklearn.svm import SVC
 
 import skdist_gpu
+from skdist_gpu import autoscale
 from skdist_gpu.exceptions import BackendError
 
 X, Y = make_regression(n_samples=600, n_features=5, noise=1.0, random_state=0)
@@ -137,6 +138,17 @@ def test_errors_and_warnings_are_scikit_learns(forced):
     ours = [error_of(call) for call in calls]
     skdist_gpu.uninstall()
     assert ours == [error_of(call) for call in calls]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "longdouble", "float32", "int32"])
+def test_dtypes_are_scikit_learns(dtype, forced):
+    def dtypes():
+        models = [LinearRegression().fit(X.astype(dtype), Y), RidgeCV().fit(X.astype(dtype), Y)]
+        return [(model.coef_.dtype, model.predict(X.astype(dtype)).dtype) for model in models]
+
+    found = dtypes()
+    skdist_gpu.uninstall()
+    assert found == dtypes()
 
 
 def test_a_failed_fit_leaves_the_object_as_scikit_learn_leaves_it(forced):
@@ -259,6 +271,19 @@ def test_large_rows_go_to_the_engine_that_the_plan_chooses():
     assert engines_of(profile) == {("GaussianNB", plan.chosen.name)}
     assert plan.backend != "sklearn"
     assert (predicted == GaussianNB().fit(rows, y).predict(rows)).all()
+
+
+def test_a_score_is_planned_as_the_prediction_that_it_makes():
+    rows = np.random.default_rng(0).normal(size=(200_000, 10))
+    target = (rows[:, 0] > 0).astype(int)
+    mixture = GaussianMixture(n_components=4, max_iter=2, random_state=0, tol=1.0).fit(rows[:3000])
+    bayes = GaussianNB().fit(rows[:3000], target[:3000])
+    expected = mixture.score(rows), bayes.score(rows, target)
+    with skdist_gpu.installed() as profile:
+        assert_allclose((mixture.score(rows), bayes.score(rows, target)), expected)
+    for model, method in ((mixture, "score_samples"), (bayes, "predict")):
+        plan = autoscale(model).plan(rows, method=method)
+        assert engines_of(profile, method) == {(type(model).__name__, plan.chosen.name)}
 
 
 def test_explain_tells_of_every_fit(forced):

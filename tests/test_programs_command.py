@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -117,18 +118,75 @@ def test_workers_that_import_the_package_do_as_their_parent(tmp_path):
     environment = {**os.environ, "SKDIST_GPU_INSTALL": "1"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert "skdist_gpu" in done.stdout
-    start = Path(skdist_gpu.__file__).parent / "programs" / "skdist_gpu.pth"
+
+
+@pytest.mark.parametrize("setting", ["1", "reductions", "0", ""])
+def test_each_python_that_starts_is_ready_before_scikit_learn_is_used(setting, tmp_path):
+    """As the wheel installs them: a line that each Python runs as it starts, and the module that it names."""
+    programs = Path(skdist_gpu.__file__).parent / "programs"
+    shutil.copy(programs / "skdist_gpu.pth", tmp_path)
+    shutil.copy(programs / "start.py", tmp_path / "skdist_gpu_start.py")
     code = f"""
 import site, sys
-site.addpackage({str(start.parent)!r}, {start.name!r}, None)
+sys.path.append({str(tmp_path)!r})
+site.addpackage({str(tmp_path)!r}, "skdist_gpu.pth", None)
+before = "skdist_gpu" in sys.modules
 from sklearn.linear_model import Ridge
-print("skdist_gpu" in sys.modules, Ridge.fit.__code__.co_filename)
+import sklearn
+print(before, "skdist_gpu" in sys.modules, "skdist_gpu" in Ridge.fit.__code__.co_filename)
+print(list(vars(sklearn.__loader__)))
+if "skdist_gpu" in sys.modules:
+    print(sys.modules["skdist_gpu"].explain(Ridge().fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0])))
 """
-    for setting, expected in (("1", "True"), ("", "False")):
-        environment["SKDIST_GPU_INSTALL"] = setting
-        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-        assert done.stdout.startswith(expected)
-        assert ("skdist_gpu" in done.stdout) == (setting == "1")
+    # without the line of the package that is installed here
+    paths = [path for path in sys.path if path]
+    command = [sys.executable, "-S", "-c", f"import sys; sys.path.extend({paths!r}){code}"]
+    environment = {**os.environ, "SKDIST_GPU_INSTALL": setting}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    asked = setting in ("1", "reductions")
+    assert done.stdout.startswith(f"False {asked} {asked}\n['name', 'path']\n")
+    assert ("ran on reductions:cpu" in done.stdout) == (setting == "reductions")
+
+
+WORKERS = """
+import sys
+
+import skdist_gpu
+
+
+def fitted(seed):
+    import sys
+
+    import numpy as np
+    from sklearn.linear_model import Ridge
+
+    ours = sys.modules["skdist_gpu"]  # there already: nothing here has imported it
+    rows = np.random.default_rng(seed).normal(size=(600, 10))
+    with ours.installed(backend="reductions") as profile:
+        model = Ridge().fit(rows, rows[:, 0])
+    return ours.explain(model).plan.backend, [row.calls for row in profile.rows]
+
+
+if __name__ == "__main__":
+    skdist_gpu.install()
+    if sys.argv[1] == "joblib":
+        from joblib import Parallel, delayed
+
+        print(Parallel(n_jobs=2)(delayed(fitted)(seed) for seed in range(2)))
+    else:
+        from dask.distributed import Client
+
+        with Client(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None) as client:
+            print(client.gather(client.map(fitted, range(2))))
+"""
+
+
+@pytest.mark.parametrize("whose", ["joblib", "dask"])
+def test_workers_plan(whose, tmp_path):
+    program = tmp_path / "workers.py"
+    program.write_text(WORKERS)
+    done = subprocess.run([sys.executable, str(program), whose], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str([("reductions", [1])] * 2), done.stderr
 
 
 NOTEBOOK = """

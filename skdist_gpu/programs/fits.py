@@ -9,6 +9,8 @@ from inspect import Parameter, Signature, signature
 from itertools import takewhile
 from typing import Any
 
+import numpy as np
+
 from skdist_gpu._compat.sklearn import parameter_names, shallow_copy, validate_params
 from skdist_gpu.config import get_config, parse_bytes
 from skdist_gpu.data.inspect import InputInfo, inspect_input
@@ -109,6 +111,8 @@ def fit_elsewhere(estimator: Any, given: Given, backend: str, own_method_fits: b
     """
     try:
         info = inspect_input(given.X, given.y, given.sample_weight)
+        if own_method_fits and _is_kept(info.dtype):
+            return Outcome(unplanned=f"scikit-learn's results may be {info.dtype}, too", data=str(info))
         quick = backend == "auto" and own_method_fits and _predicted(estimator, info)
         if quick and quick < QUICK:
             why = f"scikit-learn is predicted to take {1000 * quick:.2g} ms, which a plan would add to"
@@ -146,6 +150,17 @@ def fit_elsewhere(estimator: Any, given: Given, backend: str, own_method_fits: b
     if fitted.estimator is not estimator:
         _learn(estimator, fitted.estimator)
     return Outcome(plan, candidate, seconds, tuple(failures))
+
+
+@cache
+def _is_kept(dtype: str) -> bool:
+    """Whether results of scikit-learn may have the dtype of the rows, which engines that compute in float64 lack."""
+    if dtype in ("float32", "float64"):
+        return False
+    try:
+        return np.dtype(dtype).kind == "f"  # half, or extended
+    except TypeError:
+        return False
 
 
 def _predicted(estimator: Any, info: InputInfo) -> float | None:

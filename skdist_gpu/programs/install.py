@@ -10,7 +10,7 @@ from skdist_gpu.config import check_option
 from skdist_gpu.programs.calls import Profile
 from skdist_gpu.programs.installation import Installation
 
-# tells workers, which have this environment, to do as this process does
+# tells workers, which have this environment, to do as this process does: 1, or the engine to force
 VARIABLE = "SKDIST_GPU_INSTALL"
 # scikit-learn's classes are those of the whole process, so that there is one installation
 _installed: list[Installation] = []
@@ -21,7 +21,7 @@ def install(*, backend: str = "auto", profile: Profile | None = None) -> None:
 
     Programs stay as they are: classes, parameters, fitted attributes, pickles, errors and warnings are
     scikit-learn's own. Subclasses are not touched. Workers of joblib and of Dask that start later do the same, since
-    ``SKDIST_GPU_INSTALL=1`` is in their environment. Called again, it changes the options.
+    ``SKDIST_GPU_INSTALL`` is in their environment: 1, or the engine to force. Called again, it changes the options.
 
     Parameters
     ----------
@@ -46,13 +46,20 @@ def install(*, backend: str = "auto", profile: Profile | None = None) -> None:
     >>> skdist_gpu.uninstall()
     """
     check_option("backend", backend)
+    os.environ[VARIABLE] = "1" if backend == "auto" else backend
     if _installed:
         _installed[0].backend, _installed[0].profile = backend, profile
         return
     installation = Installation(backend, profile)
     installation.classes.start()
     _installed.append(installation)
-    os.environ[VARIABLE] = "1"
+
+
+def install_as_parent() -> None:
+    """Install what the environment of a worker asks for, if it does."""
+    wanted = os.environ.get(VARIABLE, "0")
+    if wanted not in ("", "0"):
+        install(backend="auto" if wanted == "1" else wanted)
 
 
 def uninstall() -> None:

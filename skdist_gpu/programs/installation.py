@@ -91,7 +91,7 @@ class Installation:
         if self.backend == "auto" and _is_small(kind, X):
             return self._own_fit(estimator, name, original, args, kwargs, None)
         lazy = is_gained(kind.name)
-        if not lazy and name != "fit" and _calls_fit(original):
+        if not lazy and name != "fit" and _calls(original, "fit"):
             return original(estimator, *args, **kwargs)  # and that is planned
         known = kind.name in _SHARED and has_engine(catalogue_name(type(estimator)), self.backend)
         # a TargetEncoder encodes the rows of its fit by others than themselves
@@ -165,6 +165,8 @@ class Installation:
     def _score(self, estimator: Any, name: str, original: Any, args: Any, kwargs: Any) -> Any:
         X = args[0] if args else kwargs.get("X")
         own = partial(original, estimator, *args, **kwargs)
+        if name == "score" and _calls(original, "predict", "score_samples") and not is_gained(find(X).name):
+            return own()  # and that is planned
         if self.profile is None and _is_small(find(X), X):
             with self._within():
                 return own()
@@ -286,9 +288,9 @@ def _lazily_transformed(estimator: Any, function: Any, X: Any) -> Any:
     return lazy_output(wrapped)(estimator, X)
 
 
-def _calls_fit(original: Any) -> bool:
-    """Whether a method, such as ``fit_predict``, calls the object's own `fit`."""
-    return "fit" in unwrap(original).__code__.co_names
+def _calls(original: Any, *names: str) -> bool:
+    """Whether a method, such as ``fit_predict`` or `score`, calls one of these, such as the object's own `fit`."""
+    return not set(names).isdisjoint(unwrap(original).__code__.co_names)
 
 
 def _in_words(X: Any) -> str:
