@@ -1,6 +1,8 @@
 """Searches: fits that share the sums of each fold against scikit-learn's, and joblib's processes against Dask.
 
-python benchmarks/searches.py shared [--output FILE]
+python benchmarks/searches.py shared [--cases NAME...] [--output FILE]
+python benchmarks/searches.py fresh [--output FILE]       the first search of a process, of 100 candidates on 1000 rows
+python benchmarks/searches.py readings [--output FILE]    how often a search reads the rows of a Dask array
 python benchmarks/searches.py dask [--output FILE]
 
 With `shared`, scikit-learn's search tries a few of the candidates, and its time is multiplied by their share, since
@@ -11,6 +13,8 @@ from __future__ import annotations
 
 import argparse
 import pathlib
+import subprocess
+import sys
 
 import joblib
 import numpy as np
@@ -18,6 +22,7 @@ import psutil
 from distributed import Client, LocalCluster
 from measure import report, timed
 from sklearn.decomposition import PCA
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV, SGDClassifier
 from sklearn.model_selection import GridSearchCV, ParameterGrid
 from sklearn.pipeline import make_pipeline
@@ -30,11 +35,12 @@ N_ROWS, N_COLUMNS = 20_000, 30
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["shared", "dask"])
+    parser.add_argument("what", choices=["shared", "fresh", "readings", "dask"])
     parser.add_argument("--cases", nargs="*", default=list(CASES))
     parser.add_argument("--output", type=pathlib.Path)
     arguments = parser.parse_args()
-    report(shared_rows(arguments.cases) if arguments.what == "shared" else [dask_row()], arguments.output)
+    rows = {"shared": lambda: shared_rows(arguments.cases), "fresh": fresh_rows, "readings": readings_rows}
+    report(rows.get(arguments.what, lambda: [dask_row()])(), arguments.output)
 
 
 def _regression(n_rows, n_columns):
@@ -46,6 +52,12 @@ def _regression(n_rows, n_columns):
 def _classes(n_rows, n_columns):
     X, y = _regression(n_rows, n_columns)
     return X, (y > 0).astype(int)
+
+
+def _with_gaps(n_rows, n_columns):
+    X, y = _regression(n_rows, n_columns)
+    X[np.random.default_rng(1).random(X.shape) < 0.05] = np.nan
+    return X, y
 
 
 def _penalties(n):
@@ -75,6 +87,13 @@ CASES = {
         LogisticRegression(max_iter=1000),
         {"C": list(np.logspace(-4, 4, 10))},
         {"C": [list(np.logspace(-4, 4, 10))[4]]},
+    ),
+    "imputer, scaler, ridge, 20 x 5": (
+        _with_gaps,
+        (300_000, 54),
+        make_pipeline(SimpleImputer(), StandardScaler(), Ridge()),
+        {"ridge__alpha": _penalties(20)},
+        {"ridge__alpha": _penalties(20)[:1]},
     ),
     "small ridge, 100 x 5": (_regression, (1000, 10), Ridge(), {"alpha": _penalties(100)}, {"alpha": _penalties(100)}),
 }
@@ -112,6 +131,72 @@ def shared_rows(cases):
             row["over_ridge_cv"] = seconds / row["ridge_cv_seconds"]
         print(row, flush=True)
         rows.append(row)
+    return rows
+
+
+_FIRST = """
+import time
+import numpy as np
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV
+from skdist_gpu import autoscale
+generator = np.random.default_rng(0)
+X = generator.standard_normal((1000, 10))
+y = X @ generator.standard_normal(10) + 5 * generator.standard_normal(1000)
+search = {wrap}(GridSearchCV(Ridge(), {{"alpha": list(np.logspace(-3, 6, 100))}}, cv=5))
+for _ in range(2):
+    start, cpu = time.perf_counter(), time.process_time()
+    search.fit(X, y)
+    print(time.perf_counter() - start, time.process_time() - cpu)
+"""
+
+
+def fresh_rows():
+    """Return the seconds of a small search, ours and scikit-learn's, in processes of their own, in turns."""
+    found = {"autoscale": [], "": []}
+    for _ in range(5):
+        for wrap, times in found.items():
+            command = [sys.executable, "-c", _FIRST.format(wrap=wrap)]
+            lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+            times.append([float(number) for number in lines])
+    rows = []
+    for place, what in enumerate(("first", "second")):
+        row = {"case": f"{what} search of a process, 100 x 5 on 1000 x 10"}
+        for wrap, name in (("autoscale", "seconds"), ("", "sklearn_seconds")):
+            row[name] = min(times[2 * place] for times in found[wrap])
+            row[f"{name}_of_processors"] = min(times[2 * place + 1] for times in found[wrap])
+        rows.append(row | {"over_sklearn": row["seconds"] / row["sklearn_seconds"]})
+    return rows
+
+
+def readings_rows():
+    """Return how often searches over 10 candidates x 5 folds read the rows of a Dask array."""
+    import dask.array as da
+
+    from skdist_gpu.model_selection import GridSearchCV as OfAnyRows
+
+    X, y = _classes(20_000, 20)
+    read = []
+
+    def counted(block):
+        read.append(len(block))
+        return block
+
+    models = {
+        "ridge": (Ridge(), {"alpha": _penalties(10)}),
+        "scaler, PCA, ridge": (make_pipeline(StandardScaler(), PCA(5), Ridge()), {"ridge__alpha": _penalties(10)}),
+        "scaler, PCA, logistic": (
+            make_pipeline(StandardScaler(), PCA(5), LogisticRegression()),
+            {"logisticregression__C": list(np.logspace(-3, 3, 10))},
+        ),
+    }
+    rows = []
+    for name, (model, grid) in models.items():
+        for way, make in (("autoscale", lambda *a, **o: autoscale(GridSearchCV(*a, **o))), ("own", OfAnyRows)):
+            blocks = da.from_array(X, chunks=(5000, -1)).map_blocks(counted, dtype=X.dtype, meta=np.empty((0, 0)))
+            read.clear()
+            make(model, grid, cv=5).fit(blocks, da.from_array(y, chunks=5000))
+            rows.append({"case": f"{name}, 10 x 5", "search": way, "readings": sum(read) / len(X)})
     return rows
 
 

@@ -188,21 +188,16 @@ class AutoScaleBase(ParameterNames, PartialFit, CallsCallbacks, ScoringMixin, Ba
         plan, resources, client = choose(estimator, info, request)
         if plan.chosen is None:
             raise BackendError(_nothing_fits(plan))
-        job = FitJob(
-            estimator=estimator,
-            X=X,
-            y=y,
-            sample_weight=sample_weight,
-            info=info,
-            resources=resources,
-            client=client,
-            memory_budget=self._budget(),
-            fit_params=fit_params,
-            options=self._engine_options(),
-        )
+        place: dict[str, Any] = {"info": info, "resources": resources, "client": client}
+        job = self._job(estimator, X, y, sample_weight, fit_params=fit_params, **place)
         with fit_task(self, X, y) as task:
             self._keep(plan, *self._run(plan, job, PassTasks(self, task)))
         return self
+
+    def _job(self, estimator: Any, X: Any, y: Any, sample_weight: Any, **more: Any) -> FitJob:
+        """Return what an engine is handed to fit an estimator."""
+        options: dict[str, Any] = {"memory_budget": self._budget(), "options": self._engine_options()}
+        return FitJob(estimator, X, y, sample_weight, **options, **more)
 
     def _run(self, plan: Plan, job: FitJob, tasks: PassTasks) -> tuple[Fitted, Candidate, float, list[str]]:
         """Run the plan's first choice, and the next one if memory runs out."""

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import joblib
 
 from skdist_gpu._compat.sklearn import parameter_names, unfitted
+from skdist_gpu.data.inspect import described_input
 from skdist_gpu.data.row_sets import RowSet, belongs, plain_values
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.protocol import Fitted
 from skdist_gpu.engines.registry import entries_for, matches
+from skdist_gpu.exceptions import EngineRefusal, NotFiniteError
 from skdist_gpu.planning.plan import Candidate, Plan
 from skdist_gpu.planning.planner import parameter_refusals
 
 _SHARED = "sums over the rows that all candidates share, each row read once"
+_BEGUN = "passes over the rows, begun where fits of other penalties and other folds have ended"
 
 
 def fit_row_set(wrapper: Any, rows: RowSet, y: Any, sample_weight: Any, fit_params: dict[str, Any]) -> None:
@@ -45,6 +49,7 @@ def fit_row_set(wrapper: Any, rows: RowSet, y: Any, sample_weight: Any, fit_para
 
 
 def _fit(wrapper: Any, rows: RowSet, y: Any, sample_weight: Any) -> None:
+    from skdist_gpu.engines.reductions.kinds import is_iterated
     from skdist_gpu.engines.reductions.shared import fit_shared, refusal
 
     start = time.perf_counter()
@@ -53,16 +58,44 @@ def _fit(wrapper: Any, rows: RowSet, y: Any, sample_weight: Any) -> None:
         ("entry", wrapper.backend, _fingerprint(estimator)), lambda: _checked_entry(wrapper, estimator, y)
     )
     reason = refusal(estimator, entry, rows, y, sample_weight)
+    iterated = is_iterated(estimator)
+    if reason is None and iterated:
+        reason = _faster_elsewhere(wrapper, estimator, rows, sample_weight is not None)
     if reason is not None:
         rows.table.refusals[reason] += 1
         wrapper.fit(rows.to_host(), plain_values(y), plain_values(sample_weight))
         return
     assert entry is not None
-    fit_shared(estimator, entry, rows, sample_weight)
-    candidate = Candidate(entry.backend, entry.device, "chosen", (_SHARED,))
+    try:
+        fit_shared(estimator, entry, rows, sample_weight)
+    except (EngineRefusal, NotFiniteError) as error:
+        rows.table.refusals[str(error)] += 1
+        wrapper.fit(rows.to_host(), plain_values(y), plain_values(sample_weight))
+        return
+    way = _BEGUN if iterated else _SHARED
+    candidate = Candidate(entry.backend, entry.device, "chosen", (way,))
     data = f"a set of {len(rows)} rows"
     plan = Plan(type(estimator).__name__, data, f"{rows.table.n_threads} threads", (candidate,))
     wrapper._keep(plan, Fitted(estimator), candidate, time.perf_counter() - start, [])
+
+
+def _faster_elsewhere(wrapper: Any, estimator: Any, rows: RowSet, weighted: bool) -> str | None:
+    """Say which engine the plan takes for a model of several passes, if it is not the one that shares them."""
+    from skdist_gpu.engines.reductions.row_values import n_columns
+
+    table, d = rows.table, n_columns(rows)
+    n_classes = 0 if table.classes is None else len(table.classes)
+
+    def look() -> str | None:
+        info = described_input((len(rows), d or 1), "float64")
+        plan = wrapper._plan_for(replace(info, n_targets=1, n_classes=n_classes, weighted=weighted), None)
+        chosen = plan.chosen
+        shares = chosen is None or chosen.backend == "reductions"
+        return None if shares else f"{plan.estimator} of {len(rows)} rows and {d} columns is faster on {chosen.name}"
+
+    question = "faster", type(estimator), wrapper.backend, len(rows), d, weighted
+    found: str | None = table.all.remember(question, look)
+    return found
 
 
 def _checked_entry(wrapper: Any, estimator: Any, y: Any) -> Entry | None:

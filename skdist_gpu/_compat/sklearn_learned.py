@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.tree._tree import NODE_DTYPE, Tree
 from sklearn.utils import check_random_state
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 
@@ -39,6 +38,8 @@ def make_tree(n_features: int, n_classes: int, depth: int, fields: dict[str, Any
 
     `values` has the shape (n_nodes, 1, n_classes); a regression has one class.
     """
+    from sklearn.tree._tree import NODE_DTYPE, Tree  # takes time to import
+
     nodes = np.zeros(len(values), NODE_DTYPE)
     nodes["impurity"], nodes["weighted_n_node_samples"], nodes["n_node_samples"] = np.nan, np.nan, -1
     for name, column in fields.items():

@@ -17,6 +17,7 @@ _COLUMNS = {
     "RFE": lambda e, n: e.n_features_to_select if type(e.n_features_to_select) is int else None,
     "SequentialFeatureSelector": lambda e, n: e.n_features_to_select if type(e.n_features_to_select) is int else None,
     "PolynomialFeatures": lambda e, n: _n_terms(e, n),
+    # columns without a value, which are left out, and those of an indicator are known from the rows only
     "SimpleImputer": lambda e, n: n if e.keep_empty_features and not e.add_indicator else None,
     "KMeans": lambda e, n: e.n_clusters,
     "MiniBatchKMeans": lambda e, n: e.n_clusters,
@@ -72,6 +73,10 @@ def _n_columns(estimator: Any, n: int | None) -> int | None:
 
 
 def _n_terms(polynomial: Any, n: int) -> int | None:
-    if type(polynomial.degree) is not int or polynomial.interaction_only:
+    """Return how many products of columns there are of the degrees that are asked for."""
+    degree = polynomial.degree
+    least, most = degree if isinstance(degree, tuple) and len(degree) == 2 else (1, degree)
+    if type(least) is not int or type(most) is not int:  # the fit refuses it
         return None
-    return comb(n + polynomial.degree, polynomial.degree) - (not polynomial.include_bias)
+    of_degree = comb if polynomial.interaction_only else lambda n, k: comb(n + k - 1, k)
+    return sum(of_degree(n, k) for k in range(max(1, least), most + 1)) + bool(polynomial.include_bias)

@@ -8,7 +8,7 @@ from typing import Any
 
 from skdist_gpu.base import AutoScaleBase
 from skdist_gpu.compose.children import children, is_estimator
-from skdist_gpu.compose.folding import foreseen, plan_of_step
+from skdist_gpu.compose.folding import Folding, foreseen, plan_of_step
 from skdist_gpu.compose.foresee import chosen_columns, foresee, joined
 from skdist_gpu.compose.rows import hands_on
 from skdist_gpu.config import format_bytes, format_seconds
@@ -175,6 +175,12 @@ class _Walk:
             rows, times = _fits_of(obj, child, inside)
             total = None if n_fits is None or times is None else n_fits * times
             lines += self.visit(estimator, rows, joined_name(name, child), total)[0]
+        if _is_search(obj):
+            from skdist_gpu.compose.searches import refusal_of_steps  # takes scikit-learn's metrics
+
+            reason = refusal_of_steps(obj.estimator, getattr(obj, "n_jobs", None))
+            shared = "fits share what is computed of a fold" if reason is None else f"fits share nothing: {reason}"
+            note = f"{note}; {shared}" if note else shared
         if lines and note:
             lines[0] = replace(lines[0], note=note)
         return lines, foresee(obj, inside)
@@ -185,10 +191,12 @@ class _Walk:
         for child, step in obj.steps:
             if is_estimator(step):
                 found, info = self.visit(step, info, joined_name(name, child), n_fits)
-                if folding:
-                    last = child == obj.steps[-1][0]
+                last = child == obj.steps[-1][0]
+                if isinstance(folding, Folding):
                     own = folding.plan if last else plan_of_step(step._make_estimator(), folding.plan)
                     found = [replace(found[0], plan=own, note="" if last else f"in the passes of {obj.steps[-1][0]}")]
+                elif last and len(obj.steps) > 1 and found:
+                    found[-1] = replace(found[-1], note=f"steps are fitted one by one: {folding}")
                 lines += found
         return lines, info
 

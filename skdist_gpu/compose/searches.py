@@ -22,6 +22,7 @@ from skdist_gpu.compose.folding import sets_output
 from skdist_gpu.data.containers import container_of
 from skdist_gpu.data.row_sets import Column, RowSet, RowTable, belongs, is_table_of_numbers, plain_values
 from skdist_gpu.data.weights import weights_in_memory
+from skdist_gpu.engines.registry import entries_for
 from skdist_gpu.hardware.detect import detect_resources
 
 _SQUARED: dict[str, Callable[[Any], float]] = {
@@ -43,24 +44,14 @@ def refusal(estimator: Any, X: Any, y: Any, n_jobs: Any = None) -> str | None:
     n_jobs : int or None
         As a search takes it.
     """
-    steps = [step for _, step in estimator.steps] if isinstance(estimator, Pipeline) else [estimator]
-    if isinstance(estimator, Pipeline) and estimator.memory is not None:
-        return "the pipeline keeps its steps in a memory of its own"
-    for step in steps:
-        if not (isinstance(step, AutoScaleBase) or hasattr(step, "plain_class") or step in (None, "passthrough")):
-            return f"{type(step).__name__} is handed rows in memory"
-        if sets_output(step):
-            return f"set_output is set on {type(step).__name__}"
-    if not (is_regressor(steps[-1]) or is_classifier(steps[-1])):
-        return f"{type(steps[-1]).__name__} predicts no target"
-    if n_jobs not in (None, 1) and not is_fitted_from_sums(steps[-1]):
-        return f"{type(steps[-1]).__name__} is fitted by several processes, n_jobs={n_jobs}"
-    if sklearn.get_config()["transform_output"] != "default":
-        return "set_output is on for all of scikit-learn"
+    reason = refusal_of_steps(estimator, n_jobs)
+    if reason is not None:
+        return reason
+    steps = _steps(estimator)
     if not (container_of(X) in ("numpy", "pandas", "scipy.sparse") or is_table_of_numbers(X)) or X.ndim != 2:
         return f"rows in {container_of(X)} are not taken by number"
-    if len(steps) == 1 and not (is_fitted_from_sums(steps[0]) and is_table_of_numbers(X)):
-        return f"{type(steps[0]).__name__} is not fitted from sums of dense numbers, and no step comes before it"
+    if len(steps) == 1 and not is_table_of_numbers(X):
+        return "the rows are no dense numbers, and no step comes before the model"
     if y is None or container_of(y) not in ("numpy", "pandas", "pandas.series", "other"):
         return "there is no target in memory"
     target = np.asarray(y)
@@ -71,11 +62,48 @@ def refusal(estimator: Any, X: Any, y: Any, n_jobs: Any = None) -> str | None:
     return None
 
 
+def _steps(estimator: Any) -> list[Any]:
+    return [step for _, step in estimator.steps] if isinstance(estimator, Pipeline) else [estimator]
+
+
+def refusal_of_steps(estimator: Any, n_jobs: Any = None) -> str | None:
+    """Say what of an estimator keeps the fits of a search from sharing; None if nothing does."""
+    steps = _steps(estimator)
+    if isinstance(estimator, Pipeline) and estimator.memory is not None:
+        return "the pipeline keeps its steps in a memory of its own"
+    for step in steps:
+        if not (isinstance(step, AutoScaleBase) or hasattr(step, "plain_class") or step in (None, "passthrough")):
+            return f"{_name(step)} is handed rows in memory"
+        if sets_output(step):
+            return f"set_output is set on {_name(step)}"
+    if not (is_regressor(steps[-1]) or is_classifier(steps[-1])):
+        return f"{_name(steps[-1])} predicts no target"
+    if n_jobs not in (None, 1) and not is_fitted_in_one_pass(steps[-1]):
+        return f"{_name(steps[-1])} is fitted by several processes, n_jobs={n_jobs}"
+    if sklearn.get_config()["transform_output"] != "default":
+        return "set_output is on for all of scikit-learn"
+    if len(steps) == 1 and not is_fitted_from_sums(steps[0]):
+        return f"{_name(steps[0])} is not fitted from sums, and no step comes before it"
+    return None
+
+
+def _name(step: Any) -> str:
+    """Return the class that a step stands for."""
+    return type(step._make_estimator() if isinstance(step, AutoScaleBase) else step).__name__
+
+
 def is_fitted_from_sums(step: Any) -> bool:
-    """Whether an AutoScale estimator wraps one that is fitted from sums."""
+    """Whether an AutoScale estimator wraps one that is fitted from sums, in one pass or in several."""
+    return isinstance(step, AutoScaleBase) and any(
+        entry.name == "reductions:cpu" and not entry.refusal for entry in entries_for(step._make_estimator())
+    )
+
+
+def is_fitted_in_one_pass(step: Any) -> bool:
+    """Whether an AutoScale estimator wraps one whose sums no parameter changes."""
     from skdist_gpu.engines.reductions.kinds import ONE_PASS
 
-    return isinstance(step, AutoScaleBase) and type(step._make_estimator()).__name__ in ONE_PASS
+    return isinstance(step, AutoScaleBase) and _name(step) in ONE_PASS
 
 
 class RememberedSplits:
@@ -199,7 +227,7 @@ def fit_search(search: Any, fit: Callable[..., Any], X: Any, y: Any = None, **pa
         fit(X, y, **groups, **params)
         search.sharing_ = f"Nothing was shared: {reason}. Each fit read its own copy of its rows."
         return search
-    table = RowTable(X, y, is_classifier(search.estimator), detect_resources().n_cores)
+    table = _table_of(X, y, search.estimator)
     cv, scoring = search.cv, search.scoring
     splitter = check_cv(cv, y, classifier=is_classifier(search.estimator))
     search.cv, search.scoring = RememberedSplits(splitter, table), shared_scoring(scoring)
@@ -233,7 +261,7 @@ def call_sharing(
     reason = refusal(estimator, X, y, options.get("n_jobs"))
     if reason is not None:
         return function(estimator, X, y, cv=cv, **options)
-    table = RowTable(X, y, is_classifier(estimator), detect_resources().n_cores)
+    table = _table_of(X, y, estimator)
     splitter = RememberedSplits(check_cv(cv, y, classifier=is_classifier(estimator)), table)
     if "scoring" in options:
         options["scoring"] = shared_scoring(options["scoring"])
@@ -241,6 +269,11 @@ def call_sharing(
         options["params"] = columns_of(table, options["params"])
     with joblib.parallel_config("threading"):
         return function(estimator, table.all, table.column(table.y), cv=splitter, **options)
+
+
+def _table_of(X: Any, y: Any, estimator: Any) -> RowTable:
+    resources = detect_resources()
+    return RowTable(X, y, is_classifier(estimator), resources.n_cores, resources.available_bytes)
 
 
 def columns_of(table: RowTable, params: dict[str, Any]) -> dict[str, Any]:

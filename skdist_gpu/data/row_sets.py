@@ -16,8 +16,8 @@ import numpy as np
 
 from skdist_gpu.data.containers import container_of
 
-# copies of sets of rows that are kept, as a multiple of the bytes of all rows
-KEPT = 2
+# copies of sets of rows that are kept, as a multiple of the bytes of all rows, or as a share of the free memory
+KEPT, KEPT_SHARE = 2, 1 / 8
 
 
 class RowTable:
@@ -34,11 +34,14 @@ class RowTable:
         Whether `y` holds classes.
     n_threads : int
         Cores to use.
+    free_bytes : int, default=0
+        Memory that is free.
     """
 
-    def __init__(self, X: Any, y: Any, labels: bool, n_threads: int) -> None:
+    def __init__(self, X: Any, y: Any, labels: bool, n_threads: int, free_bytes: int = 0) -> None:
         self.original, self.original_target, self.n_threads = X, y, n_threads
-        self.n_rows, self.n_bytes = X.shape[0], _own_bytes(X)
+        self.n_rows = X.shape[0]
+        self.room = max(KEPT * _own_bytes(X), int(KEPT_SHARE * free_bytes))
         self.matrix: np.ndarray | None = None
         self.lazy = X if container_of(X) == "dask.array" else None
         # columns of dense numbers, and their dtypes
@@ -120,7 +123,7 @@ class RowTable:
                 return self._kept[key]
             rows = make()
             self._kept[key] = rows
-            while len(self._kept) > 1 and sum(map(_own_bytes, self._kept.values())) > KEPT * self.n_bytes:
+            while len(self._kept) > 1 and sum(map(_own_bytes, self._kept.values())) > self.room:
                 self._kept.popitem(last=False)
             return rows
 
@@ -199,14 +202,14 @@ class RowSet:
     def matrix(self) -> np.ndarray:
         """Return the rows before the first step as an array of numbers."""
         assert self.table.matrix is not None
-        taken: np.ndarray = self._taken("matrix", self.table.matrix)
+        taken: np.ndarray = self._taken(self.table.matrix)
         return taken
 
     def to_host(self) -> Any:
         """Return the rows as scikit-learn takes them, in the container that the table came in or the last step gave."""
         before = self.before
         if before is None:
-            return self._taken("original", self.table.original)
+            return self._taken(self.table.original)
         transform = self.transform or self.step.transform
         return self.table.keep(self, lambda: transform(before.to_host()))
 
@@ -233,14 +236,14 @@ class RowSet:
         taken: np.ndarray = self.raw().remember(("values", id(whole)), lambda: whole[_stretch(numbers)])
         return taken
 
-    def _taken(self, name: str, rows: Any) -> Any:
+    def _taken(self, rows: Any) -> Any:
         if self.numbers is None:
             return rows
         stretch = _stretch(self.numbers)
         take = rows.iloc if hasattr(rows, "iloc") else rows
         if isinstance(stretch, slice):
             return take[stretch]
-        return self.table.keep((name, id(self.numbers)), lambda: take[stretch])
+        return self.table.keep((id(rows), id(self.numbers)), lambda: take[stretch])
 
 
 class Column(np.ndarray):

@@ -128,7 +128,7 @@ class EngineInfo:
         fitted: Fitted = self._module("fit").fit(job)
         return fitted
 
-    def fits_before(self, steps: Sequence[Any], estimator: Any) -> bool:
+    def fits_before(self, device: str, steps: Sequence[Any], estimator: Any, info: InputInfo) -> bool:
         """Whether it fits unfitted steps, given as `FitJob.before`, in the passes of the estimator behind them."""
         return False
 

@@ -57,3 +57,20 @@ class ThreadsExecutor:
         # the threads are the parallelism: BLAS threads inside them would fight for the cores
         with one_blas_thread(), ThreadPoolExecutor(self.n_threads) as pool:
             return combine_all(reduction, list(pool.map(reduce_rows, range(len(blocks)))))
+
+
+def reduce_sets(reduction: Reduction, sets: list[tuple[Any, Any, Any]], n_threads: int) -> Any:
+    """Return the total over several sets of rows in main memory, each given as X, y and weights.
+
+    Each thread folds whole pieces, and the pieces do not depend on the timing of the threads.
+    """
+    n_rows = sum(len(X) for X, _, _ in sets)
+    n_threads = max(1, min(n_threads, n_rows // rows_per_step(sets[0][0].shape[1], int(STEP_BYTES * WORTH_A_THREAD))))
+    each = -(-n_threads // len(sets))
+    parts = [MemoryBlocks.in_parts(given_columns(*rows), each) for rows in sets]
+    pieces = [blocks[i] for blocks in parts for i in range(len(blocks))]
+    with one_blas_thread():
+        if n_threads == 1:
+            return combine_all(reduction, [fold(reduction, **piece) for piece in pieces])
+        with ThreadPoolExecutor(n_threads) as pool:
+            return combine_all(reduction, list(pool.map(lambda piece: fold(reduction, **piece), pieces)))

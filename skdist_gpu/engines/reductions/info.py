@@ -7,14 +7,20 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
-from sklearn.base import is_classifier, is_regressor
-
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.protocol import EngineInfo
 from skdist_gpu.engines.reductions.core.protocol import GPU_STEP_BYTES, STEP_BYTES
 from skdist_gpu.engines.reductions.gpus import n_gpus
-from skdist_gpu.engines.reductions.kinds import LINEAR_STEPS, is_linear, needs_target, takes_labels
+from skdist_gpu.engines.reductions.kinds import (
+    CLUSTERS,
+    LINEAR_STEPS,
+    changes_rows,
+    is_linear,
+    needs_target,
+    predicts,
+    takes_labels,
+)
 
 if TYPE_CHECKING:
     from skdist_gpu.hardware.detect import Resources
@@ -39,10 +45,13 @@ class Reductions(EngineInfo):
             for module in iter_modules(package.__path__, f"{package.__name__}."):
                 yield from getattr(import_module(module.name), "ENTRIES", ())
 
-    def fits_before(self, steps: Sequence[Any], estimator: Any) -> bool:
+    def fits_before(self, device: str, steps: Sequence[Any], estimator: Any, info: InputInfo) -> bool:
         same_target = all(takes_labels(s) == takes_labels(estimator) for s in steps if needs_target(s))
-        behind = is_regressor(estimator) or is_classifier(estimator) or type(estimator).__name__ in LINEAR_STEPS
-        return behind and same_target and all(map(is_linear, steps))
+        name = type(estimator).__name__
+        behind = predicts(estimator) or name in LINEAR_STEPS
+        if device == "gpu":
+            return behind and same_target and all(map(is_linear, steps))
+        return (behind or name in CLUSTERS) and same_target and all(changes_rows(step, info.dtype) for step in steps)
 
     def why(self, entry: Entry, estimator: Any, info: InputInfo, resources: Resources) -> list[str]:
         place = _PLACES[entry.device]

@@ -1,7 +1,8 @@
-"""Transformers whose result is linear in a row, and what they make of second moments."""
+"""What fitted transformers do to a block of rows, and what those that are linear make of second moments."""
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +40,16 @@ class LinearStep:
             return dot(rows, xp.asarray(self.matrix))
         return xp.multiply(rows, xp.asarray(self.factor), out=rows)
 
+    def then(self, step: LinearStep) -> LinearStep | None:
+        """Return this step and one behind it as one; None where there is no such."""
+        if self.columns is not None or self.matrix is not None or step.columns is not None:
+            return None
+        factor = np.asarray(self.factor, dtype=np.float64)
+        center = self.center + step.center / factor
+        if step.matrix is None:
+            return LinearStep(self.n_in, center, factor * step.factor)
+        return LinearStep(self.n_in, center, matrix=np.reshape(factor, (-1, 1)) * step.matrix)
+
     def moments(self, moments: Moments) -> Moments:
         """Return the moments of [X y] with each row of X transformed; what is y stands behind the columns of X."""
         d = self.n_in
@@ -57,12 +68,89 @@ class LinearStep:
         return Moments(moments.n_rows, moments.weight, mean @ matrix, matrix.T @ moments.scatter @ matrix)
 
 
+@dataclass
+class FillingStep:
+    """What an imputer does to a row: NaN is filled."""
+
+    filling: np.ndarray
+
+    def n_out(self, n: int) -> int:
+        """Return the number of columns of the result."""
+        return n
+
+    def rows(self, X: Any) -> Any:
+        """Return a block of rows of X as the transformer changes them."""
+        return np.where(np.isnan(X), self.filling.astype(X.dtype), X) if X.dtype.kind == "f" else X
+
+
+@dataclass
+class RowStep:
+    """What another transformer does to a row, whose own `transform` each block goes through."""
+
+    transformer: Any
+    n_columns: int
+
+    def n_out(self, n: int) -> int:
+        """Return the number of columns of the result."""
+        return self.n_columns
+
+    def rows(self, X: Any) -> Any:
+        """Return a block of rows of X as the transformer changes them."""
+        return self.transformer.transform(X)
+
+
+Step = LinearStep | FillingStep | RowStep
+
+
+def merged(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Return steps with linear ones behind each other as one, which reads a block once."""
+    kept: list[Step] = []
+    for step in steps:
+        both = (
+            kept[-1].then(step) if kept and isinstance(kept[-1], LinearStep) and isinstance(step, LinearStep) else None
+        )
+        if both is not None:
+            kept.pop()
+        kept.append(step if both is None else both)
+    return tuple(kept)
+
+
+def step_of(fitted: Any) -> Step:
+    """Return what a fitted transformer of dense rows does to a row."""
+    light = light_step(fitted)
+    if light is not None:
+        return light
+    plain = copy(fitted)
+    if hasattr(plain, "feature_names_in_"):  # blocks have no names
+        del plain.feature_names_in_
+    one_row = plain.transform(np.zeros((1, fitted.n_features_in_)))
+    return RowStep(plain, one_row.shape[1])
+
+
+def light_step(fitted: Any) -> LinearStep | FillingStep | None:
+    """Return what a fitted transformer does to a row, where that takes little time."""
+    if type(fitted).__name__ != "SimpleImputer":
+        return linear_step(fitted)
+    gap, filling = fitted.missing_values, fitted.statistics_
+    if fitted.add_indicator or not isinstance(gap, float) or gap == gap:
+        return None
+    try:
+        filling = filling.astype(np.float64)
+    except (TypeError, ValueError):  # text
+        return None
+    # scikit-learn leaves out columns without a value, and warns of them
+    return None if np.isnan(filling).any() else FillingStep(filling)
+
+
 def linear_step(fitted: Any) -> LinearStep | None:
     """Return what a fitted transformer does to a row, where that is linear."""
-    name, d = type(fitted).__name__, fitted.n_features_in_
+    name, d = type(fitted).__name__, getattr(fitted, "n_features_in_", 0)
     if name == "StandardScaler":
         center = fitted.mean_ if fitted.with_mean else 0.0
         return LinearStep(d, center, np.ones(d) if fitted.scale_ is None else 1 / fitted.scale_)
+    if name == "RobustScaler":
+        center = fitted.center_ if fitted.with_centering else 0.0
+        return LinearStep(d, center, 1 / fitted.scale_ if fitted.with_scaling else np.ones(d))
     if name == "MaxAbsScaler" and not getattr(fitted, "clip", False):
         return LinearStep(d, 0.0, 1 / fitted.scale_)
     if name == "MinMaxScaler" and not fitted.clip:

@@ -2,7 +2,8 @@
 
 The sums of a training set are those of the other folds merged, so that each row is read once for all candidates.
 Linear steps, such as a scaler or a projection, change the second moments as they change the rows: what follows them
-needs no look at the rows.
+needs no look at the rows. Rows behind other steps are made once for each fold, and read once. A model of several passes
+begins where those of other penalties and other folds have ended.
 """
 
 from __future__ import annotations
@@ -12,21 +13,35 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
+import joblib
 import numpy as np
 from sklearn.utils.validation import has_fit_parameter
 
 from skdist_gpu.config import get_config
 from skdist_gpu.data.row_sets import RowSet
 from skdist_gpu.engines.entry import Entry
-from skdist_gpu.engines.executors.threads import ThreadsExecutor
+from skdist_gpu.engines.executors.threads import reduce_sets
 from skdist_gpu.engines.parameters import check_as_scikit_learn
 from skdist_gpu.engines.reductions.behind import BehindSteps
 from skdist_gpu.engines.reductions.columns.selection import CorrelationReduction
 from skdist_gpu.engines.reductions.core.moments import Moments, MomentsReduction
 from skdist_gpu.engines.reductions.core.protocol import Passes, Reduction, combine_all
-from skdist_gpu.engines.reductions.kinds import ONE_PASS, REGRESSORS, needs_target, takes_labels
-from skdist_gpu.engines.reductions.linear_steps import follows_from_moments, linear_step, total_from
-from skdist_gpu.exceptions import EngineRefusal
+from skdist_gpu.engines.reductions.core.starts import Ends, Starts
+from skdist_gpu.engines.reductions.kinds import (
+    ONE_PASS,
+    REGRESSORS,
+    changes_rows,
+    is_iterated,
+    needs_target,
+    predicts,
+    takes_labels,
+)
+from skdist_gpu.engines.reductions.linear_steps import (
+    follows_from_moments,
+    linear_step,
+    total_from,
+)
+from skdist_gpu.engines.reductions.row_values import before_steps, n_columns, shape_of, values_behind
 from skdist_gpu.hardware.detect import current_client
 from skdist_gpu.progress import Progress
 
@@ -34,6 +49,8 @@ from skdist_gpu.progress import Progress
 LINEAR = frozenset((*REGRESSORS, "HuberRegressor", "LinearSVR", "RidgeCV", "LassoCV", "ElasticNetCV"))
 # beyond so many columns their products cost more than what is saved
 MOST_COLUMNS = 2000
+# parameters that move a minimum, and what is minimised stays alike
+PENALTIES = ("C", "alpha", "l1_ratio", "tol", "max_iter", "random_state")
 # share of what is added up by which an error that is almost zero may be wrong
 LOST = 1e-13
 # relative error that a score may have
@@ -46,15 +63,17 @@ def refusal(estimator: Any, entry: Entry | None, rows: RowSet, y: Any, sample_we
     `entry` is that of the estimator, where one takes its parameters.
     """
     name = type(estimator).__name__
-    if name not in ONE_PASS:
+    if not (name in ONE_PASS or predicts(estimator) or counts_gaps(estimator, rows.table)):
         return f"{name} is no function of sums that its candidates share"
     if entry is None:
         return f"these parameters of {name} are not fitted from sums"
+    if entry.numbered_passes(estimator):
+        return f"{name} makes folds of its own"
     if sample_weight is not None and not (entry.weights and has_fit_parameter(estimator, "sample_weight")):
         return f"{name} takes no weights"
     n_rows, n_features = len(rows), n_columns(rows)
     if n_features is None:
-        return f"the rows are no dense numbers, or the steps before {name} are not linear"
+        return f"the rows before {name} are no dense numbers"
     if n_features > min(MOST_COLUMNS, entry.most_columns, n_rows):
         return f"{name} of {n_features} columns and {n_rows} rows costs less without their products"
     if needs_target(estimator):
@@ -69,6 +88,12 @@ def refusal(estimator: Any, entry: Entry | None, rows: RowSet, y: Any, sample_we
     return None
 
 
+def counts_gaps(estimator: Any, table: Any) -> bool:
+    """Whether an imputer learns from counts and means of the columns that are values of its own kind."""
+    numbers = table.n_columns is not None and changes_rows(estimator, str(table.input_dtype))
+    return type(estimator).__name__ == "SimpleImputer" and numbers and estimator.strategy != "median"
+
+
 def check_parameters(estimator: Any, y: Any) -> None:
     """Raise and warn as scikit-learn does of parameters before it reads the data."""
     given = y if needs_target(estimator) else None
@@ -80,8 +105,9 @@ def fit_shared(estimator: Any, entry: Entry, rows: RowSet, sample_weight: Any = 
     """Fit an estimator in place on a set of rows, from sums that fits on other sets use, too."""
     with_target = needs_target(estimator)
     _remember_features(estimator, rows)
-    dtype = rows.table.dtype
+    dtype = shape_of(rows)[1]
     sums = _Sums(rows, with_target, None if sample_weight is None else sample_weight.whole)
+    sums.with_gaps = type(estimator).__name__ == "SimpleImputer"
     target = rows.table.target if with_target else None
     data = Passes(
         reduce=sums.reduce,
@@ -93,9 +119,18 @@ def fit_shared(estimator: Any, entry: Entry, rows: RowSet, sample_weight: Any = 
         classes=rows.table.classes if with_target else None,
         n_rows=len(rows),
         target_dtype=np.dtype(np.float64) if target is None else target.dtype,
+        starts=_starts(estimator, rows, sample_weight) if is_iterated(estimator) else None,
     )
     assert entry.fit is not None
     entry.fit(estimator, data)
+
+
+def _starts(estimator: Any, rows: RowSet, sample_weight: Any) -> Starts:
+    """Return where fits have ended that differ from this one in their penalty and the fold only."""
+    parameters = {name: v for name, v in estimator.get_params(deep=False).items() if name not in PENALTIES}
+    weights = None if sample_weight is None else id(sample_weight.whole)
+    alike = "ends", type(estimator), joblib.hash(parameters), n_columns(rows), weights
+    return Starts(rows.table.all.remember(alike, Ends), rows)
 
 
 def _remember_features(estimator: Any, rows: RowSet) -> None:
@@ -145,6 +180,8 @@ class _Sums:
         found = n_columns(rows)
         assert found is not None
         self.n_features = found
+        # whether NaN is likely, so that the moments are not finite
+        self.with_gaps = False
 
     def reduce(self, reduction: Reduction) -> Any:
         """Return the total of a reduction, from what is known where that is enough."""
@@ -157,7 +194,7 @@ class _Sums:
 
     def _from_moments(self, reduction: Reduction) -> Any:
         """Return a total that follows from the second moments of the rows; None for another one."""
-        if type(reduction) is CorrelationReduction and self.rows.table.classes is not None:
+        if self.with_gaps or (type(reduction) is CorrelationReduction and self.rows.table.classes is not None):
             return None
         weights = self.weights if getattr(reduction, "weighted", True) else None
         moments = _moments(self.rows, weights) if follows_from_moments(reduction) else None
@@ -171,7 +208,7 @@ def _total(rows: RowSet, reduction: Reduction, with_target: bool, weights: np.nd
     if key is None:
         return _read(rows, reduction, with_target, weights)
     question = key, with_target, id(weights)
-    if rows.table.lazy is not None and not rows.parts and question not in rows.known:
+    if rows.table.lazy is not None and rows.before is None and not rows.parts and question not in rows.known:
         # others will be asked for, and all are told by one reading
         totals = _read_lazy(rows.siblings, reduction, with_target, weights)
         for part, total in zip(rows.siblings, totals, strict=True):
@@ -181,30 +218,35 @@ def _total(rows: RowSet, reduction: Reduction, with_target: bool, weights: np.nd
 
 def _read(rows: RowSet, reduction: Reduction, with_target: bool, weights: np.ndarray | None) -> Any:
     """Return the total over rows: that of the sets that they are made of, or of a look at them."""
-    if rows.parts:
-        totals = [deepcopy(_total(part, reduction, with_target, weights)) for part in rows.parts]
-        return combine_all(reduction, totals)
     table = rows.table
+    before, steps = before_steps(rows)
+    # what nobody else will ask for is read from all sets at once
+    known = _key(reduction) is not None
+    if steps and (known or table.lazy is not None):
+        return _read(before, BehindSteps(steps, reduction, with_target), with_target, weights)
+    parts = (before,) if getattr(reduction, "keeps_order", False) else before.parts or (before,)
+    if before.parts and known:
+        totals = [deepcopy(_total(part, reduction, with_target, weights)) for part in parts]
+        return combine_all(reduction, totals)
     if table.lazy is not None:
-        return _read_lazy((rows,), reduction, with_target, weights)[0]
+        return combine_all(reduction, _read_lazy(parts, reduction, with_target, weights))
     table.rows_read += len(rows)
-    X = rows.matrix() if rows.before is None else np.asarray(rows.to_host())
-    y = rows.target() if with_target else None
-    return ThreadsExecutor(X, y, rows.weights(weights), table.n_threads, Progress()).reduce(reduction)
+    sets = [
+        (values_behind(part, steps, rows), part.target() if with_target else None, part.weights(weights))
+        for part in parts
+    ]
+    return reduce_sets(reduction, sets, table.n_threads)
 
 
 def _read_lazy(
     parts: tuple[RowSet, ...], reduction: Reduction, with_target: bool, weights: np.ndarray | None
 ) -> list[Any]:
-    """Return the total over each of some sets of lazy rows that share none, from one reading of all rows."""
+    """Return the total over each of some sets of lazy rows that share none, from one reading of the rows."""
     import dask.array
 
     from skdist_gpu.engines.executors.dask import DaskExecutor
 
-    table, steps = parts[0].table, parts[0].steps()
-    linear = tuple(filter(None, map(linear_step, steps)))
-    if len(linear) < len(steps):
-        raise EngineRefusal("the steps before are not linear, and lazy rows are not made")
+    table = parts[0].table
     table.rows_read += table.n_rows
     numbers = np.full(table.n_rows, -1.0)
     for i, part in enumerate(parts):
@@ -213,7 +255,7 @@ def _read_lazy(
     columns: list[Any] = [numbers, *([table.target] if with_target else []), *([] if weights is None else [weights])]
     beside = np.column_stack(columns)
     lazy = dask.array.from_array(beside, chunks=(table.lazy.chunks[0], beside.shape[1]))
-    of_each = PartsReduction(BehindSteps(linear, reduction, with_target), len(parts), weights is not None, table)
+    of_each = PartsReduction(reduction, len(parts), weights is not None, table)
     executor = DaskExecutor(table.lazy, lazy, None, current_client(get_config()["client"]), Progress())
     totals: list[Any] = executor.reduce(of_each)
     return totals
@@ -257,26 +299,19 @@ class PartsReduction:
 
 
 def _moments(rows: RowSet, weights: np.ndarray | None) -> Moments | None:
-    """Return the moments of [X y], of [X] where `y` holds classes; None if they are not finite, or steps not linear."""
+    """Return the moments of [X y], of [X] where `y` holds classes; None if they are not finite."""
 
     def compute() -> Moments | None:
-        if rows.before is None:
-            with_target = rows.table.target is not None and rows.table.classes is None
-            moments = _total(rows, MomentsReduction(), with_target, weights)
-            return moments if np.isfinite(moments.scatter).all() else None
-        before, step = _moments(rows.before, weights), linear_step(rows.step)
-        return None if before is None or step is None else step.moments(before)
+        step = None if rows.before is None else linear_step(rows.step)
+        if step is not None and rows.before is not None:
+            before = _moments(rows.before, weights)
+            return None if before is None else step.moments(before)
+        with_target = rows.table.target is not None and rows.table.classes is None
+        moments = _total(rows, MomentsReduction(), with_target, weights)
+        return moments if np.isfinite(moments.scatter).all() else None
 
     found: Moments | None = rows.remember(("moments", id(weights)), compute)
     return found
-
-
-def n_columns(rows: RowSet) -> int | None:
-    """Return the number of columns of rows; None where they are no dense numbers, or a step is not linear."""
-    if rows.before is None:
-        return rows.table.n_columns
-    step, before = linear_step(rows.step), n_columns(rows.before)
-    return None if step is None or before is None else step.n_out(before)
 
 
 def _key(reduction: Any) -> Any:

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from scipy.spatial.distance import pdist
 from sklearn.base import clone
-from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 
 from skdist_gpu._compat.sklearn import check_clusters, keep_kmeans_state
+from skdist_gpu._compat.sklearn_classes import make_kmeans
 from skdist_gpu._compat.sklearn_learned import remember_counts
 from skdist_gpu.engines.reductions.clusters.on_device import fit_sample
 from skdist_gpu.engines.reductions.clusters.steps import AssignReduction, FarthestReduction, LloydReduction
@@ -89,7 +89,7 @@ def fit_mini_batch_kmeans(estimator: Any, data: Passes) -> None:
     several = isinstance(estimator.init, str) and estimator.n_init == "auto"
     n_init = MINI_BATCH_STARTS if several else estimator.n_init
     options = {name: getattr(estimator, name) for name in ("n_clusters", "init", "max_iter", "random_state")}
-    start, n_iter = _start(KMeans(n_init=n_init, **options), data, view, sample, given=False)
+    start, n_iter = _start(make_kmeans(n_init=n_init, **options), data, view, sample, given=False)
     centres = start - origin
     counts = None
     if len(sample.X) < view.n_rows:

@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from skdist_gpu._compat.sklearn import check_starts, roots_of_precisions
-from skdist_gpu._compat.sklearn_classes import KMeans
+from skdist_gpu._compat.sklearn_classes import make_kmeans
 from skdist_gpu.engines.reductions.clusters.kmeans import fit_kmeans
 from skdist_gpu.engines.reductions.clusters.steps import Centres
 from skdist_gpu.engines.reductions.core.protocol import Passes, column_sums, dot, namespace, too_few_rows
@@ -195,7 +195,7 @@ def _start(estimator: Any, data: Passes, center: np.ndarray, generator: np.rando
     weights, means, precisions = estimator.weights_init, estimator.means_init, estimator.precisions_init
     mixture = Mixture(estimator.covariance_type, center, np.ones(estimator.n_components), np.empty(0))
     if weights is None or means is None or precisions is None:
-        clusters = KMeans(estimator.n_components, n_init=1, random_state=generator)
+        clusters = make_kmeans(n_clusters=estimator.n_components, n_init=1, random_state=generator)
         fit_kmeans(clusters, data)
         mixture = replace(mixture, means=clusters.cluster_centers_.astype(np.float64) - center)
         sums = data.reduce(MixtureReduction(mixture))

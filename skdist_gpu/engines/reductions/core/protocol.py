@@ -28,7 +28,7 @@ class Reduction(Protocol):
 
     A reduction with ``takes_tables = True`` gets blocks in the user's own container, of any dtypes;
     one with ``rows_at_once`` gets so many rows at a time. One with ``targets_only = True`` looks at no `X`,
-    which is then not read from files.
+    which is then not read from files. One with ``keeps_order = True`` tells of each row, and needs them in order.
     """
 
     def map(self, X: Any, y: Any, sample_weight: Any) -> Any:
@@ -79,6 +79,8 @@ class Passes:
         Returns the rows, held by a GPU that takes Lloyd's steps by itself; None where no GPU holds all of them.
     clusters_of : callable or None
         Returns the same for rows and weights on the host, sent to the GPU; None without one.
+    starts : Starts or None
+        Where fits of other penalties, or of other folds of the rows, have ended; None for a fit by itself.
     resident : bool
         Whether a GPU holds all rows, so that one block may be all of them, and `reduce_sample` takes rows of its own
         there, in place of those on the host.
@@ -100,6 +102,7 @@ class Passes:
     )
     target_dtype: Any = np.float64
     sparse: bool = False
+    starts: Any = None
     resident: bool = False
     clusters: Callable[[], Any] = lambda: None
     clusters_of: Callable[[np.ndarray, np.ndarray], Any] | None = None

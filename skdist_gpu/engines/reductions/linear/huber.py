@@ -73,6 +73,8 @@ class HuberReduction:
 class OutliersReduction:
     """Tell for each row, in order, whether its residual is above a threshold."""
 
+    keeps_order = True
+
     def __init__(self, coef: np.ndarray, intercept: float, threshold: float) -> None:
         self.coef, self.intercept, self.threshold = coef, intercept, threshold
 

@@ -261,11 +261,13 @@ class Model:
         # the weights of the sampled rows count the rows that they stand for: the total is the same
         reduce_sample, n_sampled = data.reduce_sample(sample.X, sample.y, sample.weight)
         on_sample = self.objective(reduce_sample)
+        warm = data.starts.begin(self.penalty) if data.starts else None
         with one_blas_thread():
             at_start = on_sample(self.start, 0).value
             check_finite(at_start, data)
             scale = max(at_start, np.finfo(np.float64).tiny)
-            warm = self.minimise(on_sample, self.start, max_iter, tol, SAMPLE_SLACK * scale)
+            if warm is None:
+                warm = self.minimise(on_sample, self.start, max_iter, tol, SAMPLE_SLACK * scale)
         on_all = self.objective(data.reduce)
         checked = False
 
@@ -283,6 +285,8 @@ class Model:
         # for so few unknowns threads take longer to start than to be done
         with at_most(1 if len(self.start) <= FEW_UNKNOWNS else None):
             found = self.minimise(objective, self.inside(warm.coef), max_iter, tol, scale, warm.curvature, every)
+        if data.starts:
+            data.starts.end(self.penalty, found)
         warn_if_hidden(found)
         warn_if_unfinished(found, max_iter, tol)
         return found
