@@ -27,6 +27,7 @@ from skdist_gpu.engines.reductions.columns.selection import CorrelationReduction
 from skdist_gpu.engines.reductions.core.moments import Moments, MomentsReduction
 from skdist_gpu.engines.reductions.core.protocol import Passes, Reduction, combine_all
 from skdist_gpu.engines.reductions.core.starts import Ends, Starts
+from skdist_gpu.engines.reductions.info import INFO
 from skdist_gpu.engines.reductions.kinds import (
     ONE_PASS,
     REGRESSORS,
@@ -42,6 +43,7 @@ from skdist_gpu.engines.reductions.linear_steps import (
     total_from,
 )
 from skdist_gpu.engines.reductions.row_values import before_steps, n_columns, shape_of, values_behind
+from skdist_gpu.engines.registry import entries_for
 from skdist_gpu.hardware.detect import current_client
 from skdist_gpu.progress import Progress
 
@@ -63,7 +65,8 @@ def refusal(estimator: Any, entry: Entry | None, rows: RowSet, y: Any, sample_we
     `entry` is that of the estimator, where one takes its parameters.
     """
     name = type(estimator).__name__
-    if not (name in ONE_PASS or predicts(estimator) or counts_gaps(estimator, rows.table)):
+    known = any(each.backend == INFO.name for each in entries_for(estimator))
+    if not known or not (name in ONE_PASS or predicts(estimator) or counts_gaps(estimator, rows.table)):
         return f"{name} is no function of sums that its candidates share"
     if entry is None:
         return f"these parameters of {name} are not fitted from sums"
