@@ -1,9 +1,11 @@
 """Programs that nobody changed: scikit-learn's own classes plan, and all else stays scikit-learn's."""
 
 import copy
+import gc
 import json
 import pickle
 import warnings
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from inspect import signature
 
@@ -284,6 +286,33 @@ def test_a_score_is_planned_as_the_prediction_that_it_makes():
     for model, method in ((mixture, "score_samples"), (bayes, "predict")):
         plan = autoscale(model).plan(rows, method=method)
         assert engines_of(profile, method) == {(type(model).__name__, plan.chosen.name)}
+
+
+def test_models_that_an_engine_leaves_score_until_the_estimator_changes():
+    pytest.importorskip("sklearnex")
+    rows = np.random.default_rng(0).normal(size=(5000, 10))
+    target = (rows[:, 0] > 0).astype(int)
+    with skdist_gpu.installed(backend="onedal") as profile:
+        model = SVC().fit(rows[:1000], target[:1000])
+        found = model.decision_function(rows)
+        model._dual_coef_ = model._dual_coef_.copy()  # written to: oneDAL's model is of another state
+        again = model.decision_function(rows)
+    calls = {row.engine: row.calls for row in profile.rows if row.method == "decision_function"}
+    assert calls == {"onedal:cpu": 1, "sklearn:cpu": 1}
+    assert b"onedal" not in pickle.dumps(model)
+    assert_allclose(found, again, atol=1e-6)
+    assert_allclose(found, SVC().fit(rows[:1000], target[:1000]).decision_function(rows), atol=1e-2)
+
+
+def test_models_that_a_program_gives_up_are_gone():
+    rows = np.random.default_rng(0).normal(size=(200_000, 10))
+    with skdist_gpu.installed():
+        model = GaussianNB().fit(rows, rows[:, 0] > 0)
+        model.predict(rows)
+        left = weakref.ref(model)
+        del model
+        gc.collect()
+        assert left() is None
 
 
 def test_explain_tells_of_every_fit(forced):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -139,11 +140,11 @@ class FittedState:
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, estimator: Any) -> None:
-        self.estimator = estimator
+        self._estimator = ref(estimator)  # weak: copies of a model that is gone may go, too
         self.values = {name: (value, _glance(value)) for name, value in vars(estimator).items()}
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, FittedState) or self.estimator is not other.estimator:
+        if not isinstance(other, FittedState) or self._estimator() is not other._estimator():
             return False
         if self.values.keys() != other.values.keys():
             return False

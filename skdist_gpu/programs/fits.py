@@ -14,6 +14,7 @@ import numpy as np
 from skdist_gpu._compat.sklearn import parameter_names, shallow_copy, validate_params
 from skdist_gpu.config import get_config, parse_bytes
 from skdist_gpu.data.inspect import InputInfo, inspect_input
+from skdist_gpu.engines.block_method import FittedState, ModelCopies
 from skdist_gpu.engines.protocol import FitJob
 from skdist_gpu.engines.registry import entries_for, entries_named, matches
 from skdist_gpu.exceptions import BackendError
@@ -103,10 +104,18 @@ def has_engine(name: str, backend: str) -> bool:
     return any(e.backend != OWN and not e.refusal and matches(e, backend) for e in entries_named(name))
 
 
-def fit_elsewhere(estimator: Any, given: Given, backend: str, own_method_fits: bool, strict: bool = False) -> Outcome:
+def fit_elsewhere(
+    estimator: Any,
+    given: Given,
+    backend: str,
+    own_method_fits: bool,
+    copies_of: Callable[[Any], ModelCopies],
+    strict: bool = False,
+) -> Outcome:
     """Fit on the engine that the plan chooses, unless that is scikit-learn and its own method takes such data.
 
-    What the engine learned is in `estimator` afterwards. An error of an engine is no error of the program: where
+    What the engine learned is in `estimator` afterwards, and models of its own, if it left any to score with, are among
+    the copies of the estimator. An error of an engine is no error of the program: where
     scikit-learn's own method takes the data, it decides what is one, and how it reads; unless `strict`.
     """
     try:
@@ -149,6 +158,8 @@ def fit_elsewhere(estimator: Any, given: Given, backend: str, own_method_fits: b
         raise
     if fitted.estimator is not estimator:
         _learn(estimator, fitted.estimator)
+    if fitted.copies:
+        copies_of(estimator).put(fitted.copies, FittedState(estimator))
     return Outcome(plan, candidate, seconds, tuple(failures))
 
 

@@ -67,7 +67,8 @@ class Installation:
 
     def __init__(self, backend: str = "auto", profile: Profile | None = None, strict: bool = False) -> None:
         self.backend, self.profile, self.strict = backend, profile, strict
-        self._copies: dict[Any, ModelCopies] = {}
+        self._copies: WeakKeyDictionary[Any, ModelCopies] = WeakKeyDictionary()
+        self._copies_lock = threading.Lock()
         self._inside = _Inside()
         self.classes = Replacement(self._planned)
 
@@ -104,7 +105,9 @@ class Installation:
             return original(estimator, *args, **kwargs)
         start = time.perf_counter()
         with self._within():
-            outcome = fit_elsewhere(estimator, given, self.backend, own_method_fits=not lazy, strict=self.strict)
+            outcome = fit_elsewhere(
+                estimator, given, self.backend, own_method_fits=not lazy, copies_of=self._copies_of, strict=self.strict
+            )
         if outcome.candidate is None:
             return self._own_fit(estimator, name, original, args, kwargs, outcome)
         self._keep(estimator, name, X, outcome, time.perf_counter() - start)
@@ -219,10 +222,11 @@ class Installation:
         return result, engine, _WHERE[place]
 
     def _copies_of(self, estimator: Any) -> ModelCopies:
-        """Return the copies that engines score with, of the few models that were asked last: they hold the model."""
-        self._copies[estimator] = copies = self._copies.pop(estimator, None) or ModelCopies()
-        while len(self._copies) > MODELS_KEPT:
-            self._copies.pop(next(iter(self._copies)), None)
+        """Return the copies that engines score with, of the few models that were used last."""
+        with self._copies_lock:
+            self._copies[estimator] = copies = self._copies.pop(estimator, None) or ModelCopies()
+            while len(self._copies) > MODELS_KEPT:
+                del self._copies[next(iter(self._copies))]
         return copies
 
     @contextmanager
