@@ -133,7 +133,10 @@ def _starts(estimator: Any, rows: RowSet, sample_weight: Any) -> Starts:
     parameters = {name: v for name, v in estimator.get_params(deep=False).items() if name not in PENALTIES}
     weights = None if sample_weight is None else id(sample_weight.whole)
     alike = "ends", type(estimator), joblib.hash(parameters), n_columns(rows), weights
-    return Starts(rows.table.all.remember(alike, Ends), rows)
+    # the axes of one fold mean nothing to another
+    own_axes = any(hasattr(step, "components_") for step in rows.steps())
+    home = rows if own_axes else rows.table.all
+    return Starts(home.remember(alike, Ends), rows)
 
 
 def _remember_features(estimator: Any, rows: RowSet) -> None:

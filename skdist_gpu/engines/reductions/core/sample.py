@@ -7,7 +7,7 @@ leaves two or three passes over all rows.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -156,6 +156,13 @@ def look(data: Passes, n_sampled: int, n_classes: int = 0, columns: bool = False
     NotFiniteError
         If a value that was seen is NaN or infinite.
     """
+    if data.starts is not None:
+        # fits of other penalties look at the same rows
+        alone = replace(data, starts=None)
+        found: tuple[Overview, Rows] = data.starts.remember(
+            (n_sampled, n_classes, columns), lambda: look(alone, n_sampled, n_classes, columns)
+        )
+        return found
     every = 1 if data.n_rows is None else max(1, -(-data.n_rows // n_sampled))
     view = data.reduce(OverviewReduction(n_sampled, every, n_classes, columns))
     if view is None:

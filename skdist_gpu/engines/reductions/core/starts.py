@@ -6,6 +6,7 @@ another's. The minimum that is found does not depend on where the fit began, but
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,6 +30,7 @@ class Ends:
     def __init__(self) -> None:
         self.of_rows: dict[tuple[Any, int], End] = {}
         self.latest: dict[int, End] = {}
+        self.known: dict[Any, Any] = {}
 
 
 class Starts:
@@ -42,8 +44,14 @@ class Starts:
         Which rows it is fitted to.
     """
 
-    def __init__(self, ends: Ends, rows: Any) -> None:
+    def __init__(self, ends: Ends, rows: Hashable) -> None:
         self.ends, self.rows, self.place = ends, rows, 0
+
+    def remember(self, question: Any, compute: Callable[[], Any]) -> Any:
+        """Return what another fit has found of the same rows, which nobody changes, or compute it."""
+        if (self.rows, question) not in self.ends.known:
+            self.ends.known[self.rows, question] = compute()
+        return self.ends.known[self.rows, question]
 
     def begin(self, penalty: np.ndarray) -> Minimum | None:
         """Return coefficients to begin at, with second derivatives for this penalty; None if nothing is known."""

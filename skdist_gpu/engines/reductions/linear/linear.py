@@ -262,11 +262,13 @@ class Model:
         reduce_sample, n_sampled = data.reduce_sample(sample.X, sample.y, sample.weight)
         on_sample = self.objective(reduce_sample)
         warm = data.starts.begin(self.penalty) if data.starts else None
-        with one_blas_thread():
-            at_start = on_sample(self.start, 0).value
-            check_finite(at_start, data)
-            scale = max(at_start, np.finfo(np.float64).tiny)
-            if warm is None:
+        if warm is not None:
+            scale = warm.scale
+        else:
+            with one_blas_thread():
+                at_start = on_sample(self.start, 0).value
+                check_finite(at_start, data)
+                scale = max(at_start, np.finfo(np.float64).tiny)
                 warm = self.minimise(on_sample, self.start, max_iter, tol, SAMPLE_SLACK * scale)
         on_all = self.objective(data.reduce)
         checked = False
