@@ -18,7 +18,7 @@ from skdist_gpu._compat.questions import answer_with_the_plain
 from skdist_gpu._compat.sklearn import continued, diagram_box, goes_on, parameter_names, unfitted, validate_params
 from skdist_gpu._compat.sklearnex import without_patch
 from skdist_gpu.callbacks import CallsCallbacks, PassTasks, fit_task
-from skdist_gpu.config import DEFAULTS, check_option, get_config, parse_bytes
+from skdist_gpu.config import DEFAULTS, check_option, option, parse_bytes
 from skdist_gpu.data.inspect import InputInfo, described_input, inspect_input
 from skdist_gpu.data.row_sets import RowSet
 from skdist_gpu.delegation import FitMethod, ParameterNames
@@ -226,14 +226,17 @@ class AutoScaleBase(ParameterNames, PartialFit, CallsCallbacks, ScoringMixin, Ba
         )
 
     def _keep(self, plan: Plan, fitted: Fitted, candidate: Candidate, seconds: float, failures: list[str]) -> None:
-        self.estimator_ = fitted.estimator
-        self.plan_ = plan
-        self.backend_ = candidate.backend
-        self._labels = fitted.classes
-        self._copies = ModelCopies()
-        self._copies.put(fitted.copies, FittedState(fitted.estimator) if fitted.copies else None)
-        self.report_ = Report(candidate, seconds, tuple(failures), copies=self._copies)
-        self._answers = fitted.answers
+        copies = ModelCopies()
+        copies.put(fitted.copies, FittedState(fitted.estimator) if fitted.copies else None)
+        vars(self).update(
+            estimator_=fitted.estimator,
+            plan_=plan,
+            backend_=candidate.backend,
+            report_=Report(candidate, seconds, tuple(failures), copies=copies),
+            _labels=fitted.classes,
+            _copies=copies,
+            _answers=fitted.answers,
+        )
         if fitted.classes is not None:
             self.classes_ = fitted.classes
         elif "classes_" in self.__dict__:
@@ -253,7 +256,7 @@ class AutoScaleBase(ParameterNames, PartialFit, CallsCallbacks, ScoringMixin, Ba
     def _option(self, name: str) -> Any:
         """Return a parameter, or the configured default where it was left at its own default."""
         value = getattr(self, name)
-        return get_config()[name] if value == DEFAULTS[name] else value
+        return option(name) if value == DEFAULTS[name] else value
 
     def _budget(self) -> int | None:
         budget = self._option("memory_budget")
@@ -265,8 +268,8 @@ class AutoScaleBase(ParameterNames, PartialFit, CallsCallbacks, ScoringMixin, Ba
             memory_budget=self._budget(),
             fit_params=tuple(sorted(fit_params)),
             precision=self._option("precision"),
-            allow_ignored=get_config()["allow_ignored_parameters"],
-            all_gpus=get_config()["auto_cluster"] == "on",
+            allow_ignored=option("allow_ignored_parameters"),
+            all_gpus=option("auto_cluster") == "on",
         )
 
     # --- plan and explain ------------------------------------------------------------------
@@ -334,7 +337,7 @@ class AutoScaleBase(ParameterNames, PartialFit, CallsCallbacks, ScoringMixin, Ba
         self._check_parameters(estimator)
         request = self._request({})
         on_dask = info.location == "dask"
-        resources = resources or detect_resources(current_client(get_config()["client"]), cluster_needed=on_dask)
+        resources = resources or detect_resources(current_client(option("client")), cluster_needed=on_dask)
         gains = partial(gains_from_all_gpus, estimator, info, request)
         return make_plan(
             estimator, info, with_cluster(info, runs_on_workers(request.backend), gains, resources), request

@@ -54,6 +54,17 @@ def get_config() -> dict[str, Any]:
     return dict(_CONFIG.get())
 
 
+def option(name: str) -> Any:
+    """Return one of the current defaults, by its name.
+
+    Examples
+    --------
+    >>> option("backend")
+    'auto'
+    """
+    return _CONFIG.get()[name]
+
+
 def set_config(**options: Any) -> None:
     """Change defaults from here on.
 

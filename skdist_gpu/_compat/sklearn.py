@@ -6,7 +6,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy, deepcopy
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,20 @@ from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 def validate_params(estimator: Any) -> None:
     """Raise scikit-learn's own error for a bad parameter, before any work starts."""
+    facts = plain_facts(estimator)
+    if facts is None:
+        _validate(estimator)
+    else:
+        _validate_plain(facts)
+
+
+@lru_cache(maxsize=64)
+def _validate_plain(facts: PlainFacts) -> None:
+    # what was valid once is valid again; an error is raised each time
+    _validate(facts.estimator())
+
+
+def _validate(estimator: Any) -> None:
     constraints = _constraints(estimator.__class__)
     values = _parameters(estimator) if constraints else {}
     for name, allowed in constraints.items():
@@ -51,6 +66,34 @@ def unfitted(estimator: Any) -> Any:
         if any(isinstance(value, Iterator) for value in values.values()):
             return cls(**{k: v if isinstance(v, Iterator) else clone(v, safe=False) for k, v in values.items()})
     return _with_callbacks_of(estimator, clone(estimator))
+
+
+@dataclass(frozen=True)
+class PlainFacts:
+    """An estimator that holds numbers, texts and None alone, as something that can be compared and kept.
+
+    The types are told apart, since 1, 1.0 and True are equal and mean different things.
+    """
+
+    cls: Any
+    names: tuple[str, ...]
+    types: tuple[Any, ...]
+    values: tuple[Any, ...]
+
+    def estimator(self) -> Any:
+        """Return such an estimator."""
+        made = self.cls.__new__(self.cls)
+        vars(made).update(zip(self.names, self.values, strict=True))
+        return made
+
+
+def plain_facts(estimator: Any) -> PlainFacts | None:
+    """Return what an estimator holds; None if that is more than numbers, texts and None."""
+    held = vars(estimator)
+    types = tuple(map(type, held.values()))
+    if not _PLAIN.issuperset(types):
+        return None
+    return PlainFacts(type(estimator), tuple(held), types, tuple(held.values()))
 
 
 def _with_callbacks_of(estimator: Any, copy: Any) -> Any:
@@ -332,6 +375,7 @@ def is_conditional(method: Any) -> bool:
 
 
 __all__ = [
+    "PlainFacts",
     "called_back",
     "check_clusters",
     "check_feature_names",
@@ -353,6 +397,7 @@ __all__ = [
     "number_of_categories",
     "parameter_names",
     "parts_of_scorer",
+    "plain_facts",
     "response_method",
     "roots_of_precisions",
     "rows_fitted_to",

@@ -71,8 +71,21 @@ def unregister(name: str) -> None:
 
 
 def _forget() -> None:
-    for known in (engines, catalogue, entries_named, _scoring_engines, _method_class):
+    for known in (engines, edition, packages_asked_for, catalogue, entries_named, _scoring_engines, _method_class):
         known.cache_clear()
+
+
+@cache
+def edition() -> object:
+    """Return an object that is another one as soon as an engine is registered or taken out."""
+    return object()
+
+
+@cache
+def packages_asked_for() -> tuple[str, ...]:
+    """Return the import names of all packages that an engine needs on one of its devices."""
+    needed = (packages for info in engines().values() for packages in info.packages.values())
+    return tuple(dict.fromkeys(name for packages in needed for name in packages))
 
 
 @cache

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
-from skdist_gpu.config import get_config
+from skdist_gpu.config import option
 from skdist_gpu.data.containers import GPU
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.hardware.detect import Cluster, Resources, current_client, detect_resources
@@ -29,11 +29,11 @@ _started: dict[int, Any] = {}
 
 def find_machine(info: InputInfo, on_workers: bool, gains: Gains) -> tuple[Resources, Any]:
     """Return the machine and the Dask client to use, after starting a cluster where one is wanted."""
-    client = current_client(get_config()["client"])
+    client = current_client(option("client"))
     resources = detect_resources(client, cluster_needed=info.location == "dask")
     if resources.cluster is None:  # none, or none that answers
         client = None
-    if client is None and wants_cluster(info, on_workers, gains, resources, get_config()["auto_cluster"]):
+    if client is None and wants_cluster(info, on_workers, gains, resources, option("auto_cluster")):
         client = start_cluster(visible_devices(len(resources.gpus)))
         resources = detect_resources(client)
     return resources, client
@@ -58,7 +58,7 @@ def wants_cluster(info: InputInfo, on_workers: bool, gains: Gains, resources: Re
 
 def with_cluster(info: InputInfo, on_workers: bool, gains: Gains, resources: Resources) -> Resources:
     """Return a machine with the cluster that a fit would start on it."""
-    if resources.cluster or not wants_cluster(info, on_workers, gains, resources, get_config()["auto_cluster"]):
+    if resources.cluster or not wants_cluster(info, on_workers, gains, resources, option("auto_cluster")):
         return resources
     return _with_workers(resources)
 

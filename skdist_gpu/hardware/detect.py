@@ -18,7 +18,7 @@ import joblib
 import psutil
 
 from skdist_gpu._compat.dask_client import is_of_this_process
-from skdist_gpu.config import get_config
+from skdist_gpu.config import option
 from skdist_gpu.hardware.lease import is_worker, lock_folder, own_device
 from skdist_gpu.hardware.memory import memory_of
 
@@ -126,8 +126,8 @@ def detect_resources(client: Any = None, *, cluster_needed: bool = False) -> Res
     return Resources(
         n_cores=_n_cores(),
         memory_bytes=total,
-        available_bytes=available,
-        gpus=_gpus()[: get_config()["max_gpus"]],
+        available_bytes=_rounded(available),
+        gpus=_gpus()[: option("max_gpus")],
         cluster=_cluster(client, cluster_needed),
         packages=Installed(),
     )
@@ -166,6 +166,11 @@ def _version(name: str) -> str | None:
 def _memory() -> tuple[int, int]:
     """Total and available bytes, up to MEMORY_SECONDS old: to ask takes longer than the rest of a plan."""
     return _memory_in(int(time.monotonic() / MEMORY_SECONDS))
+
+
+def _rounded(n_bytes: int) -> int:
+    """Round down by three per cent at most, so that a little more or less free memory is no reason for another plan."""
+    return n_bytes >> (shift := max(0, n_bytes.bit_length() - 6)) << shift
 
 
 @lru_cache(maxsize=1)

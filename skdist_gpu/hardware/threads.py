@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 
 import joblib
@@ -12,8 +13,9 @@ from joblib.parallel import get_active_backend
 from threadpoolctl import ThreadpoolController
 
 
-def at_most(n_threads: int | None) -> AbstractContextManager:
-    """Return a context in which BLAS and OpenMP use at most so many threads; None for as many as now.
+@contextmanager
+def at_most(n_threads: int | None) -> Iterator[None]:
+    """Let BLAS and OpenMP use at most so many threads; None for as many as now.
 
     What the user, or a worker of joblib, has limited to fewer stays so.
 
@@ -22,12 +24,16 @@ def at_most(n_threads: int | None) -> AbstractContextManager:
     >>> with at_most(1):
     ...     pass
     """
-    if n_threads is None:
-        return nullcontext()
-    controller, limits = _libraries(len(sys.modules)), dict[str, int]()
-    for library in controller.lib_controllers:
-        limits[library.user_api] = min(library.num_threads, limits.get(library.user_api, n_threads))
-    return controller.limit(limits=limits)
+    libraries = [] if n_threads is None else _libraries(len(sys.modules)).lib_controllers
+    before = [(library, library.num_threads) for library in libraries]
+    more = [(library, n) for library, n in before if n is not None and n > n_threads]
+    for library, _ in more:
+        library.set_num_threads(n_threads)
+    try:
+        yield
+    finally:
+        for library, n in more:
+            library.set_num_threads(n)
 
 
 def one_blas_thread() -> AbstractContextManager:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from skdist_gpu.config import get_config
+from skdist_gpu.config import option
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.registry import catalogue, engines, entries_named
 from skdist_gpu.hardware.detect import Resources, current_client, detect_resources
@@ -44,7 +44,7 @@ def capabilities(resources: Resources | None = None) -> pd.DataFrame:
     """
     import pandas as pd
 
-    resources = resources or detect_resources(current_client(get_config()["client"]))
+    resources = resources or detect_resources(current_client(option("client")))
     names = dict.fromkeys(entry.estimator for entry in catalogue())
     rows = [_row(entry, resources) for name in names for entry in entries_named(name)]
     return pd.DataFrame(rows)

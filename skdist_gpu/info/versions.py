@@ -6,7 +6,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from typing import Any
 
-from skdist_gpu.config import format_bytes, get_config
+from skdist_gpu.config import format_bytes, option
 from skdist_gpu.engines.registry import engines
 from skdist_gpu.hardware.detect import Cluster, current_client, detect_resources, driver_versions
 
@@ -37,7 +37,7 @@ def format_system(system: dict[str, dict[str, str]]) -> str:
 
 def describe_system() -> dict[str, dict[str, str]]:
     """Return what :func:`show_versions` prints: title -> name -> fact."""
-    client = current_client(get_config()["client"])
+    client = current_client(option("client"))
     resources = detect_resources(client)
     system = {
         "python": platform.python_version(),

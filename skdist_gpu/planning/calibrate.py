@@ -31,7 +31,7 @@ class Calibration:
     """
 
     n_cores: int
-    probes: dict[str, float] = field(default_factory=dict)
+    probes: dict[str, float] = field(default_factory=dict, hash=False)
     gpu: str = ""
     date: str = ""
 

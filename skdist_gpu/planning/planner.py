@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from math import isfinite
 from numbers import Number
 from typing import Any
@@ -11,14 +12,15 @@ from typing import Any
 import numpy as np
 from sklearn.utils.fixes import parse_version
 
-from skdist_gpu._compat.sklearn import goes_on, has_callbacks
+from skdist_gpu._compat.sklearn import PlainFacts, goes_on, has_callbacks, plain_facts
 from skdist_gpu.config import checks, format_bytes
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.entry import Allowed, Entry
 from skdist_gpu.engines.protocol import EngineInfo
-from skdist_gpu.engines.registry import engines, entries_for, matches
+from skdist_gpu.engines.registry import edition, engines, entries_for, matches, packages_asked_for
 from skdist_gpu.exceptions import BackendError
 from skdist_gpu.hardware.detect import Resources
+from skdist_gpu.planning.calibrate import own_calibration
 from skdist_gpu.planning.choice import choose
 from skdist_gpu.planning.cost import Prediction, predict
 from skdist_gpu.planning.memory import memory_refusals, predict_bytes
@@ -68,6 +70,25 @@ def make_plan(estimator: Estimator, info: InputInfo, resources: Resources, reque
         If ``request.backend`` is not the name of an engine.
     """
     check_backend(request.backend)
+    estimator_facts = plain_facts(estimator)
+    if estimator_facts is None:
+        return _make_plan(estimator, info, resources, request)
+    loaded = tuple(map(resources.packages.is_loaded, packages_asked_for()))
+    return _remembered(estimator_facts, info, resources, request, loaded, own_calibration(), edition())
+
+
+# as many as a search that goes through some sizes and estimators asks for in turn
+@lru_cache(maxsize=64)
+def _remembered(estimator_facts: PlainFacts, info: InputInfo, resources: Resources, request: Request, *_: Any) -> Plan:
+    """Return the plan of an estimator whose parameters are plain: the same facts give the same plan.
+
+    What follows the request is what a plan depends on beside it: packages that are loaded, the user's calibration and
+    the engines that are registered.
+    """
+    return _make_plan(estimator_facts.estimator(), info, resources, request)
+
+
+def _make_plan(estimator: Estimator, info: InputInfo, resources: Resources, request: Request) -> Plan:
     entries = entries_for(estimator)
     candidates = [_judge(entry, estimator, info, resources, request) for entry in entries]
     spread = {entry.name for entry in entries if _is_spread(entry, info, request)}

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from skdist_gpu._compat.sklearn import parameter_names, shallow_copy, validate_params
-from skdist_gpu.config import get_config, parse_bytes
+from skdist_gpu.config import get_config, option, parse_bytes
 from skdist_gpu.data.inspect import InputInfo, inspect_input
 from skdist_gpu.engines.block_method import FittedState, ModelCopies
 from skdist_gpu.engines.protocol import FitJob
@@ -198,7 +198,7 @@ def _choose(estimator: Any, info: InputInfo, given: Given, backend: str, own_met
 
 
 def _budget() -> int | None:
-    budget = get_config()["memory_budget"]
+    budget = option("memory_budget")
     return None if budget is None else parse_bytes(budget)
 
 

@@ -11,7 +11,7 @@ from sklearn import metrics
 from sklearn.base import ClassifierMixin, RegressorMixin
 
 from skdist_gpu._compat.sklearn import response_method
-from skdist_gpu.config import format_bytes, get_config, parse_bytes
+from skdist_gpu.config import format_bytes, option, parse_bytes
 from skdist_gpu.data.containers import DASK, container_of
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.dataset import schema_of
@@ -101,7 +101,7 @@ def _scored_files(metric: Metric, function: BlockMethod, source: Any, y: Any, we
 
 def collected(X: Any) -> Any:
     """Return a Dask collection in main memory, if it is known to be small enough."""
-    limit, n_bytes = parse_bytes(get_config()["collect_limit"]), inspect_input(X).n_bytes
+    limit, n_bytes = parse_bytes(option("collect_limit")), inspect_input(X).n_bytes
     if n_bytes is None or n_bytes > limit or container_of(X) in FILES:
         size = "of unknown size" if n_bytes is None else f"of {format_bytes(n_bytes)}"
         raise CollectLimitError(

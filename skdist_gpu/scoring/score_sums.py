@@ -19,7 +19,7 @@ from sklearn import metrics
 from sklearn.utils import assert_all_finite
 
 from skdist_gpu._compat.sklearn import parts_of_scorer
-from skdist_gpu.config import format_bytes, get_config, parse_bytes
+from skdist_gpu.config import format_bytes, option, parse_bytes
 from skdist_gpu.data.convert import aligned, to_host
 from skdist_gpu.exceptions import CollectLimitError, MisalignedBlocksError
 from skdist_gpu.hardware.cluster import outside_the_pool
@@ -237,7 +237,7 @@ def metric_of(name: str, classes: Any) -> Metric:
         if function.__name__.endswith("_error"):
             options["multioutput"] = "raw_values"
         return Mean(function, sign, "root" in name, options)
-    return Collected(name, parse_bytes(get_config()["collect_limit"]), binary=classes is not None and len(classes) == 2)
+    return Collected(name, parse_bytes(option("collect_limit")), binary=classes is not None and len(classes) == 2)
 
 
 def one_probability(predicted: Any) -> Any:
@@ -260,7 +260,7 @@ def reduce_blocks(metric: Metric, predicted: Any, y: Any, weight: Any) -> Any:
     y, weight = (
         None if part is None else aligned(part, predicted, name) for part, name in ((y, "y"), (weight, "sample_weight"))
     )
-    client = current_client(get_config()["client"])
+    client = current_client(option("client"))
     with outside_the_pool(client):
         executor = DaskExecutor(predicted, y, weight, client, Progress())
         return executor.reduce_blocks(partial(_map_block, metric), partial(_merge_present, metric))

@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from skdist_gpu._compat.cuml import converts, cuml_class, keep_searchable, unsupported_errors
 from skdist_gpu._compat.sklearn import parameter_names
-from skdist_gpu.config import get_config
+from skdist_gpu.config import option
 from skdist_gpu.data.containers import GPU, container_of
 from skdist_gpu.data.convert import check_gpu_input, check_table, remember_features, to_gpu, to_host, validate
 from skdist_gpu.engines.cuml.forests import fit_forest
@@ -83,7 +83,7 @@ def over_all_gpus(job: FitJob) -> dict[str, Any]:
     finds exactly.
     """
     estimator, n_gpus = job.estimator, len(job.resources.gpus)
-    asked = catalogue_name(type(estimator)) == "umap.UMAP" and get_config()["auto_cluster"] == "on"
+    asked = catalogue_name(type(estimator)) == "umap.UMAP" and option("auto_cluster") == "on"
     if not asked or n_gpus < 2 or (job.info.n_samples or 0) < MANY_ROWS:
         return {}
     as_it_asks = estimator.metric not in ("euclidean", "l2", "cosine") or estimator.n_neighbors > MOST_NEIGHBOURS
