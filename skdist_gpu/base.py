@@ -15,7 +15,8 @@ from sklearn.utils.validation import has_fit_parameter
 
 from skdist_gpu._compat.cuml import without_proxy
 from skdist_gpu._compat.questions import answer_with_the_plain
-from skdist_gpu._compat.sklearn import continued, diagram_box, goes_on, parameter_names, unfitted, validate_params
+from skdist_gpu._compat.sklearn import continued, diagram_box, goes_on, unfitted
+from skdist_gpu._compat.sklearn_parameters import parameter_names, validate_params
 from skdist_gpu._compat.sklearnex import without_patch
 from skdist_gpu.callbacks import CallsCallbacks, PassTasks, fit_task
 from skdist_gpu.config import DEFAULTS, check_option, option, parse_bytes
@@ -228,7 +229,7 @@ class AutoScaleBase(ParameterNames, PartialFit, CallsCallbacks, ScoringMixin, Ba
     def _keep(self, plan: Plan, fitted: Fitted, candidate: Candidate, seconds: float, failures: list[str]) -> None:
         copies = ModelCopies()
         copies.put(fitted.copies, FittedState(fitted.estimator) if fitted.copies else None)
-        vars(self).update(
+        self.__dict__.update(
             estimator_=fitted.estimator,
             plan_=plan,
             backend_=candidate.backend,

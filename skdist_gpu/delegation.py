@@ -6,7 +6,7 @@ from functools import partial, update_wrapper
 from inspect import Signature, signature
 from typing import Any
 
-from skdist_gpu._compat.sklearn import parameter_names
+from skdist_gpu._compat.sklearn_parameters import parameter_names
 
 
 def estimator_has(*methods: str) -> Any:

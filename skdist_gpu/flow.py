@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from traceback import clear_frames
 from typing import Any
 
 from skdist_gpu.data.inspect import InputInfo
@@ -55,6 +56,7 @@ def run(
             return fitted, candidate, time.perf_counter() - start, failures
         except (MemoryError, EngineRefusal) as error:
             last = error
+            _let_go(error)
             failures.append(f"{candidate.name} failed: {error or type(error).__name__}")
             if candidate is not ladder[-1]:
                 on_failure(failures[-1])
@@ -62,3 +64,10 @@ def run(
     if isinstance(last, MemoryError):
         raise last
     raise BackendError(f"Every engine tried failed: {'; '.join(failures)}.\n{plan}") from last
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Free what a failed fit held, which its traceback would keep: the next engine needs the memory."""
+    while error is not None:
+        clear_frames(error.__traceback__)
+        error = error.__context__

@@ -8,7 +8,8 @@ from typing import Any
 
 import joblib
 
-from skdist_gpu._compat.sklearn import parameter_names, unfitted
+from skdist_gpu._compat.sklearn import unfitted
+from skdist_gpu._compat.sklearn_parameters import parameter_names
 from skdist_gpu.data.inspect import described_input
 from skdist_gpu.data.row_sets import RowSet, belongs, plain_values
 from skdist_gpu.engines.entry import Entry

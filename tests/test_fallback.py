@@ -3,6 +3,7 @@
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -49,6 +50,55 @@ def test_out_of_memory_is_raised_when_nothing_else_may_run():
     assert run(room=100_000_000, fallback="warn", backend="sklearn") == "MemoryError"
 
 
+FULL = """
+import resource, sys, warnings
+sys.path.insert(0, {tests!r})
+import numpy as np
+from sklearn.dummy import DummyRegressor
+from skdist_gpu import autoscale
+from skdist_gpu.engines.registry import register
+from toy_engine import Toy
+
+class Filling(Toy):
+    rank = 5
+    def __init__(self, name):
+        self.name = name
+    def fit(self, job):
+        held = [np.ones(25_000_000)]  # two thirds of what is free
+        began.append(self.name)
+        while True:  # until memory is full, and nothing is let go
+            held.append(np.ones(2**20))
+
+began = []
+
+X = np.random.default_rng(0).normal(size=(2_000_000, 2)); y = X[:, 0].copy()
+autoscale(DummyRegressor()).fit(X[:10], y[:10])
+register(Filling("one")), register(Filling("another"))
+model = autoscale(DummyRegressor(quantile=0.5, strategy="mean"), fallback={fallback!r})
+print([c.backend for c in model.plan(X, y).ladder])
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 300_000_000, -1))
+try:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X, y)
+    print(began, model.backend_, len(model.report_.failures), len(caught), abs(model.constant_ - y.mean()).max() < 1e-12)
+except MemoryError:
+    print("MemoryError")
+"""
+
+
+@pytest.mark.skipif(not hasattr(resource, "RLIMIT_AS"), reason="the limit of address space is a Unix feature")
+@pytest.mark.parametrize(
+    ("fallback", "ends"), [("warn", "['one', 'another'] sklearn 2 2 True"), ("raise", "MemoryError")]
+)
+def test_memory_that_is_really_full_moves_down_two_rungs(fallback, ends):
+    program = FULL.format(tests=str(Path(__file__).parent), fallback=fallback)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["['one', 'another', 'sklearn']", ends]
+
+
 def test_an_engine_that_refuses_at_run_time_hands_over(monkeypatch):
     import dask.array as da
 
@@ -59,6 +109,8 @@ def test_an_engine_that_refuses_at_run_time_hands_over(monkeypatch):
         return "AttributeError: an incompatible release"
 
     monkeypatch.setattr(dask_ml_engine, "_probe", broken)
+    # plans that were made before are of the engines as they are
+    monkeypatch.setattr(planner, "plain_facts", lambda estimator: None)
     # without prices, blocks of Dask stay where they are
     monkeypatch.setattr(planner, "predict", lambda *args, **kwargs: None)
     entries = tuple(e for e in catalog.entries_named("StandardScaler") if e.backend in ("dask_ml", "sklearn"))

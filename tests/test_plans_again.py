@@ -63,7 +63,8 @@ def test_other_data_machines_and_requests_are_other_questions():
         assert _plan(Ridge(), info).data == str(info)
     for machine in (make_resources(2), make_resources(8), make_resources(8, gpus=1), make_resources(8, workers=2)):
         again = _plan(Ridge(), machine=machine).machine
-        assert f"{machine.n_cores} cores" in again and ("GPU" in again) and ("Dask" in again) == bool(machine.cluster)
+        assert again.startswith(f"{machine.n_cores} cores")
+        assert ("no GPU" in again, "Dask" in again) == (not machine.gpus, bool(machine.cluster))
     assert _plan(Ridge(), request=Request(backend="sklearn")).backend == "sklearn"
     assert _plan(Ridge(), request=Request(memory_budget=1)).backend is None
 

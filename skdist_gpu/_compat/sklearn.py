@@ -6,50 +6,18 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy, deepcopy
-from dataclasses import dataclass
-from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
 from sklearn import config_context
-from sklearn.base import BaseEstimator, clone
-from sklearn.utils._param_validation import make_constraint, validate_parameter_constraints
+from sklearn.base import clone
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
+from skdist_gpu._compat.sklearn_parameters import parameters_of
+from skdist_gpu.facts import PLAIN
 
-def validate_params(estimator: Any) -> None:
-    """Raise scikit-learn's own error for a bad parameter, before any work starts."""
-    facts = plain_facts(estimator)
-    if facts is None:
-        _validate(estimator)
-    else:
-        _validate_plain(facts)
-
-
-@lru_cache(maxsize=64)
-def _validate_plain(facts: PlainFacts) -> None:
-    # what was valid once is valid again; an error is raised each time
-    _validate(facts.estimator())
-
-
-def _validate(estimator: Any) -> None:
-    constraints = _constraints(estimator.__class__)
-    values = _parameters(estimator) if constraints else {}
-    for name, allowed in constraints.items():
-        if name in values and not any(constraint.is_satisfied_by(values[name]) for constraint in allowed):
-            validate_parameter_constraints(estimator._parameter_constraints, values, type(estimator).__name__)
-
-
-@cache
-def _constraints(cls: Any) -> dict[str, list[Any]]:
-    """Return what each parameter of a class may be; XGBoost's estimators declare nothing."""
-    declared = getattr(cls, "_parameter_constraints", {})
-    return {n: [make_constraint(c) for c in allowed] for n, allowed in declared.items() if allowed != "no_validation"}
-
-
-# what clone carries over beside the parameters, and values of which it makes no copies
+# what clone carries over beside the parameters
 _CARRIED = frozenset({"_metadata_request", "_sklearn_output_config", "_skl_callbacks"})
-_PLAIN = frozenset({type(None), bool, int, float, str})
 
 
 def unfitted(estimator: Any) -> Any:
@@ -60,40 +28,12 @@ def unfitted(estimator: Any) -> Any:
     cls = estimator.__class__
     known = cls.__module__.partition(".")[0] in ("sklearn", "xgboost") and not vars(estimator).get("kwargs")
     if known and _CARRIED.isdisjoint(vars(estimator)):
-        values = _parameters(estimator)
-        if _PLAIN.issuperset(map(type, values.values())):
+        values = parameters_of(estimator)
+        if PLAIN.issuperset(map(type, values.values())):
             return cls(**values)
         if any(isinstance(value, Iterator) for value in values.values()):
             return cls(**{k: v if isinstance(v, Iterator) else clone(v, safe=False) for k, v in values.items()})
     return _with_callbacks_of(estimator, clone(estimator))
-
-
-@dataclass(frozen=True)
-class PlainFacts:
-    """An estimator that holds numbers, texts and None alone, as something that can be compared and kept.
-
-    The types are told apart, since 1, 1.0 and True are equal and mean different things.
-    """
-
-    cls: Any
-    names: tuple[str, ...]
-    types: tuple[Any, ...]
-    values: tuple[Any, ...]
-
-    def estimator(self) -> Any:
-        """Return such an estimator."""
-        made = self.cls.__new__(self.cls)
-        vars(made).update(zip(self.names, self.values, strict=True))
-        return made
-
-
-def plain_facts(estimator: Any) -> PlainFacts | None:
-    """Return what an estimator holds; None if that is more than numbers, texts and None."""
-    held = vars(estimator)
-    types = tuple(map(type, held.values()))
-    if not _PLAIN.issuperset(types):
-        return None
-    return PlainFacts(type(estimator), tuple(held), types, tuple(held.values()))
 
 
 def _with_callbacks_of(estimator: Any, copy: Any) -> Any:
@@ -122,7 +62,7 @@ def continued(fitted: Any, estimator: Any) -> Any:
     for name, value in vars(fitted).items():
         if isinstance(value, (list, np.ndarray)):
             setattr(start, name, value.copy())
-    for name, value in _parameters(estimator).items():
+    for name, value in parameters_of(estimator).items():
         if not isinstance(value, np.random.RandomState):
             setattr(start, name, value)
     return start
@@ -159,32 +99,6 @@ def with_requests_of(estimator: Any, wrapper: Any) -> Any:
     if hasattr(estimator, "_metadata_request"):
         wrapper._metadata_request = deepcopy(estimator._metadata_request)
     return wrapper
-
-
-def _parameters(estimator: Any) -> dict[str, Any]:
-    return {name: getattr(estimator, name) for name in parameter_names(estimator.__class__)}
-
-
-def parameter_names(cls: Any) -> tuple[str, ...]:
-    """Return the names of an estimator's parameters, read from its signature once."""
-    return _parameter_names(cls)
-
-
-@cache
-def _parameter_names(cls: Any) -> tuple[str, ...]:
-    if cls.__module__.startswith("xgboost."):  # each class names those that it adds
-        classes = [base for base in reversed(cls.__mro__) if hasattr(base, "_get_param_names")]
-        return tuple(dict.fromkeys(name for base in classes for name in base._get_param_names()))
-    return tuple(cls._get_param_names()) if hasattr(cls, "_get_param_names") else ()
-
-
-def shallow_parameters(estimator: Any) -> dict[str, Any]:
-    """Return what ``get_params(deep=False)`` does, by names read once where the class has no way of its own."""
-    cls, own = estimator.__class__, vars(estimator).get("kwargs")
-    plain = getattr(cls, "get_params", None) is BaseEstimator.get_params
-    if plain or (cls.__module__.startswith("xgboost.") and not own):
-        return _parameters(estimator)
-    return estimator.get_params(deep=False)
 
 
 def check_gcv_mode(estimator: Any, sparse: bool) -> None:
@@ -362,7 +276,7 @@ def transform_output(estimator: Any) -> str:
 
 def shallow_copy(estimator: Any) -> Any:
     """Return an unfitted object with the same parameters, not copies of them: a random state goes on drawing."""
-    made = type(estimator)(**_parameters(estimator))
+    made = type(estimator)(**parameters_of(estimator))
     vars(made).update({name: value for name, value in vars(estimator).items() if name in _CARRIED})
     return made
 
@@ -375,7 +289,6 @@ def is_conditional(method: Any) -> bool:
 
 
 __all__ = [
-    "PlainFacts",
     "called_back",
     "check_clusters",
     "check_feature_names",
@@ -395,9 +308,7 @@ __all__ = [
     "learn_categories",
     "lloyd_step",
     "number_of_categories",
-    "parameter_names",
     "parts_of_scorer",
-    "plain_facts",
     "response_method",
     "roots_of_precisions",
     "rows_fitted_to",
@@ -406,7 +317,6 @@ __all__ = [
     "smallest_of",
     "transform_output",
     "unfitted",
-    "validate_params",
     "value_mask",
     "with_requests_of",
 ]

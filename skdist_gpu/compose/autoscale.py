@@ -12,7 +12,8 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skdist_gpu._compat.dask_ml_searches import mend_searches
-from skdist_gpu._compat.sklearn import parameter_names, unfitted, with_requests_of
+from skdist_gpu._compat.sklearn import unfitted, with_requests_of
+from skdist_gpu._compat.sklearn_parameters import parameter_names
 from skdist_gpu.base import AutoScaleBase
 from skdist_gpu.compose.children import children, is_estimator, replace_children
 from skdist_gpu.compose.methods import add_methods

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from skdist_gpu._compat.sklearn import shallow_parameters
+from skdist_gpu._compat.sklearn_parameters import shallow_parameters
 
 # what calls only `transform` of what is inside it
 _TRANSFORM = ("transformers", "transformer_list", "transformer", "remainder")

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from sklearn.utils.fixes import parse_version
 
-from skdist_gpu._compat.sklearn import PlainFacts, goes_on, has_callbacks, plain_facts
+from skdist_gpu._compat.sklearn import goes_on, has_callbacks
 from skdist_gpu.config import checks, format_bytes
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.entry import Allowed, Entry
 from skdist_gpu.engines.protocol import EngineInfo
 from skdist_gpu.engines.registry import edition, engines, entries_for, matches, packages_asked_for
 from skdist_gpu.exceptions import BackendError
+from skdist_gpu.facts import PlainFacts, plain_facts
 from skdist_gpu.hardware.detect import Resources
 from skdist_gpu.planning.calibrate import own_calibration
 from skdist_gpu.planning.choice import choose

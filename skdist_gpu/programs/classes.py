@@ -18,7 +18,8 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
-from skdist_gpu._compat.sklearn import is_conditional, parameter_names
+from skdist_gpu._compat.sklearn import is_conditional
+from skdist_gpu._compat.sklearn_parameters import parameter_names
 
 FITS = ("fit", "fit_transform", "fit_predict")
 SCORES = (

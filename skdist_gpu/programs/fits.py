@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from skdist_gpu._compat.sklearn import parameter_names, shallow_copy, validate_params
+from skdist_gpu._compat.sklearn import shallow_copy
+from skdist_gpu._compat.sklearn_parameters import parameter_names, validate_params
 from skdist_gpu.config import get_config, option, parse_bytes
 from skdist_gpu.data.inspect import InputInfo, inspect_input
 from skdist_gpu.engines.block_method import FittedState, ModelCopies

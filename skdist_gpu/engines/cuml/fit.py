@@ -10,7 +10,7 @@ from sklearn.utils import assert_all_finite, get_tags
 from sklearn.utils.multiclass import check_classification_targets
 
 from skdist_gpu._compat.cuml import converts, cuml_class, keep_searchable, unsupported_errors
-from skdist_gpu._compat.sklearn import parameter_names
+from skdist_gpu._compat.sklearn_parameters import parameter_names
 from skdist_gpu.config import option
 from skdist_gpu.data.containers import GPU, container_of
 from skdist_gpu.data.convert import check_gpu_input, check_table, remember_features, to_gpu, to_host, validate
