@@ -177,8 +177,15 @@ class EngineInfo:
         """Say why another engine is faster whatever the data; None if that depends on their size and place."""
         return f"another engine goes first at every size ({entry.slower})" if entry.slower else None
 
+    def held(self, entry: Entry, estimator: Estimator, info: InputInfo, resources: Resources) -> dict[str, float]:
+        """Return what a fit may hold beside what every engine does, by term, in bytes.
+
+        How many of each it holds at its peak was measured, and is in ``planning/held.json``.
+        """
+        return {}
+
     def peak_bytes(self, entry: Entry, info: InputInfo, resources: Resources) -> int:
-        """Return the bytes at the peak that come on top of the user's data, whose size is known."""
+        """Return the bytes at the peak on top of the user's data, whose size is known, where none were measured."""
         on_device = (info.n_values or 0) * ((4 if info.dtype == "float32" else 8) + (4 if info.sparse else 0))
         already_there = entry.device == "gpu" and info.location == "gpu"
         pairs = entry.pair_bytes * (info.n_samples or 0) ** 2
@@ -203,3 +210,12 @@ def largest_block(info: InputInfo, block_rows: int) -> int:
     sizes = [n for n in info.block_sizes if n is not None]
     n_rows = max(sizes) if sizes else (info.n_samples or 0) // max(1, len(info.block_sizes))
     return 16 * (info.n_features or 1) * (n_rows if info.block_sizes else block_rows)
+
+
+def of_blocks(n_bytes: float, info: InputInfo) -> dict[str, float]:
+    """Return what an engine holds that takes blocks of rows, together of so many bytes, and converts those alone."""
+    return {
+        "blocks": n_bytes,
+        "gathered": n_bytes if info.container not in ("numpy", "scipy.sparse") else 0.0,
+        "widened": n_bytes if info.dtype != "float64" else 0.0,
+    }

@@ -1,43 +1,116 @@
-"""Compare what an engine says it needs at its peak with what is free for it."""
+"""Predict the bytes of a fit at its peak, and compare them with what is free.
+
+A fit holds a few things whose sizes follow from shape and parameters: copies of the values, vectors of a number for
+each row, d × d sums, blocks of rows in work, trees. How many of each an estimator holds in an engine was measured, by
+non-negative least squares of the relative error (`benchmarks/peak_memory.py`); ``planning/held.json`` has the numbers.
+"""
 
 from __future__ import annotations
 
+import json
+from functools import cache
+from pathlib import Path
+
 from skdist_gpu.config import format_bytes
-from skdist_gpu.data.inspect import InputInfo
+from skdist_gpu.data.inspect import InputInfo, itemsize
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.registry import engines
 from skdist_gpu.hardware.detect import Resources
+from skdist_gpu.planning.cost import rate_key
+from skdist_gpu.planning.work import form_of, number_of, way_of_components
+from skdist_gpu.protocols import Estimator
 
+FILE = Path(__file__).parent / "held.json"
+# of boosted trees, columns that neighbours are found in a tree for, and bytes of a node and of what a bin sums
+_BINS, _TREE_COLUMNS, _NODE_BYTES, _BIN_BYTES = 256, 15, 64, 16
 _PLACES = {"gpu": "on GPU 0", "dask": "in the cluster's memory", "cpu": "in main memory"}
 
 
-def held(info: InputInfo) -> dict[str, float]:
-    """Return what memory may go with, by term: the bytes of a fit are a sum of these, each times a measured rate.
+def held(estimator: Estimator, info: InputInfo) -> dict[str, float]:
+    """Return what a fit may hold, by term, in bytes: that of a fit is a sum of these, each times a measured number.
 
     Examples
     --------
+    >>> from sklearn.linear_model import Ridge
     >>> from skdist_gpu.data.inspect import described_input
-    >>> held(described_input((1000, 10), "float64"))["gram"]
-    100.0
+    >>> found = held(Ridge(), described_input((1000, 10), "float64"))
+    >>> found["rows"], found["values"], found["gram"]
+    (8000.0, 80000.0, 800.0)
     """
     n, d = float(info.n_samples or 0), float(info.n_features or 0)
-    stored = float(info.n_values or 0)
+    stored, as_numpy = float(info.n_values or 0), info.container in ("numpy", "scipy.sparse")
+    form = form_of(type(estimator).__name__)
     return {
-        "fixed": 1.0,
-        "rows": n,
-        "values": stored,
-        "cells": n * d,
-        "gram": d * d,
-        "shorter": n * d if min(n, d) == n else 0.0,
-        "pairs": n * n,
+        "fixed": 2.0**20,
+        "rows": 8 * n,
+        "values": float(info.n_bytes or 0),
+        "widened": 8 * stored if info.dtype != "float64" else 0.0,
+        "gathered": 8 * stored if not as_numpy else 0.0,
+        "gram": 8 * d * d,
+        **_of_form(estimator, form, info, n, d),
     }
 
 
-def predict_bytes(entry: Entry, info: InputInfo, resources: Resources) -> int | None:
+def _of_form(estimator: Estimator, form: str, info: InputInfo, n: float, d: float) -> dict[str, float]:
+    """Return what estimators of a form hold beside."""
+    values = float(info.n_bytes or 0)
+    if form == "components":
+        way, k = way_of_components(estimator, n, d), number_of(estimator, "n_components") or min(n, d)
+        in_work = {"decomposed": values} if way in ("randomized", "full") else {}
+        return in_work | ({"vectors": itemsize(info.dtype) * (n + d) * (k + 10)} if way == "randomized" else {})
+    if form == "clusters":
+        batch = max(number_of(estimator, "init_size"), 3 * number_of(estimator, "batch_size"))
+        clusters = number_of(estimator, "n_clusters")
+        return {"vectors": 8 * n * clusters, "batch": 8 * d * min(n, max(batch, 3 * clusters)) if batch else 0.0}
+    if form == "mixtures":
+        return {"vectors": 8 * n * number_of(estimator, "n_components")}
+    if form == "trees":
+        depth = number_of(estimator, "max_depth") or 64
+        trees = number_of(estimator, "n_estimators") or 1.0
+        drawn = min(n, number_of(estimator, "max_samples") or (256 if hasattr(estimator, "max_samples") else n))
+        kept = drawn if type(estimator).__name__ == "IsolationForest" else n
+        return {"nodes": (_NODE_BYTES + 8 * info.n_classes) * trees * min(kept, 2.0 ** min(64, depth + 1))}
+    if form == "boosting":
+        leaves = number_of(estimator, "max_leaf_nodes") or 2 ** (number_of(estimator, "max_depth") or 6)
+        return {"histograms": _BINS * _BIN_BYTES * d * min(n, leaves)}
+    if form == "neighbours":
+        in_tree = d <= _TREE_COLUMNS and not info.sparse and getattr(estimator, "algorithm", "auto") != "brute"
+        tree = 8 * n * d if in_tree else 0.0
+        return {"tree": tree, "widened_tree": tree if info.dtype != "float64" else 0.0}
+    if form == "kernels":
+        return {"cache": min(8 * n * n, number_of(estimator, "cache_size") * 2**20)}
+    if form in ("pairs", "cubes"):
+        return {"vectors": 8 * n * (number_of(estimator, "n_neighbors") or 1), "pairs": 8 * n * n}
+    if form == "quantiles":
+        drawn = min(n, number_of(estimator, "subsample") or n)
+        return {"sample": 8 * d * drawn, "vectors": 8 * d * number_of(estimator, "n_quantiles")}
+    if hasattr(estimator, "cv") and estimator.cv is None:
+        # of all rows, in place of folds
+        return {"decomposed": values}
+    return {}
+
+
+@cache
+def measured_numbers() -> dict[str, dict[str, float]]:
+    """Return how many of each term fits hold: ``"estimator|engine:device|dense or sparse|fit"`` -> term -> number."""
+    found: dict[str, dict[str, float]] = json.loads(FILE.read_text())["held"]
+    return found
+
+
+def predict_bytes(entry: Entry, estimator: Estimator, info: InputInfo, resources: Resources) -> int | None:
     """Return the bytes at the peak that come on top of the user's data; None if unknown."""
     if info.n_elements is None or info.n_values is None:
         return None
-    return engines()[entry.backend].peak_bytes(entry, info, resources)
+    engine, name = engines()[entry.backend], type(estimator).__name__
+    numbers = measured_numbers()
+    for who in (name, f"*{form_of(name)}"):
+        found = numbers.get(rate_key(who, entry.name, info.sparse))
+        if found is not None:
+            terms = held(estimator, info) | engine.held(entry, estimator, info, resources)
+            # data that are elsewhere come into this process first
+            brought = 0 if info.location == "host" else info.n_bytes or 0
+            return int(sum(number * terms.get(term, 0.0) for term, number in found.items())) + brought
+    return engine.peak_bytes(entry, info, resources)
 
 
 def memory_refusals(

@@ -127,7 +127,7 @@ def _judge(entry: Entry, estimator: Estimator, info: InputInfo, resources: Resou
         asked = f"is another model, which only backend={entry.backend!r} asks for"
         reason = asked if request.backend == "auto" else f"backend={request.backend!r} was asked for"
         return Candidate(entry.backend, entry.device, "refused", (reason,))
-    n_bytes = predict_bytes(entry, info, resources)
+    n_bytes = predict_bytes(entry, estimator, info, resources)
     verdict, reasons = _verdict(entry, n_bytes, estimator, info, resources, request)
     predicted = None if verdict == "refused" else _predict(entry, estimator, info, resources)
     return Candidate(

@@ -162,7 +162,7 @@ def amounts(estimator: Estimator, info: InputInfo, *, to_device: bool = False) -
             return None
         stored = n * d if stored is None else stored
     form, shorter, log_n = form_of(type(estimator).__name__), min(n, d), math.log2(max(2, n))
-    times, depth = _repeats(estimator), min(log_n, _number(estimator, "max_depth") or log_n)
+    times, depth = _repeats(estimator), min(log_n, number_of(estimator, "max_depth") or log_n)
     # one vector of coefficients for each class, or each class but one, and second derivatives of all pairs of them
     vectors = max(1, info.n_classes) if info.n_classes > 2 and type(estimator).__name__ in _EACH_CLASS else 1
     # and a matrix for each component of a mixture
@@ -193,7 +193,7 @@ def amounts(estimator: Estimator, info: InputInfo, *, to_device: bool = False) -
     if form == "components":
         amount |= _decomposition(estimator, n, d)
     if form == "quantiles":
-        drawn = min(n, int(_number(estimator, "subsample")) or n)
+        drawn = min(n, int(number_of(estimator, "subsample")) or n)
         amount["sampled_sorts"] = stored * drawn / max(1, n) * math.log2(max(2, drawn))
     if form in ("pairs", "neighbours"):
         in_tree = d <= _TREE_COLUMNS and not info.sparse and getattr(estimator, "algorithm", "auto") != "brute"
@@ -204,18 +204,31 @@ def amounts(estimator: Estimator, info: InputInfo, *, to_device: bool = False) -
 def _iterations(estimator: Estimator, form: str, d: int) -> float:
     """Return how often an iterative algorithm of scikit-learn is expected to read the rows."""
     expected = _DESCENTS * d if form == "descents" else _GRADIENTS * math.sqrt(d)
-    return min(expected, _number(estimator, "max_iter") or expected)
+    return min(expected, number_of(estimator, "max_iter") or expected)
 
 
-def _decomposition(estimator: Estimator, n: int, d: int) -> dict[str, float]:
-    """Return the work of the way in which scikit-learn decomposes rows of such a shape."""
-    k = _number(estimator, "n_components") or min(n, d)
+def way_of_components(estimator: Estimator, n: float, d: float) -> str:
+    """Return the way in which scikit-learn decomposes rows of such a shape, by the name of its solver.
+
+    Examples
+    --------
+    >>> from sklearn.decomposition import PCA
+    >>> way_of_components(PCA(5), 10_000, 20), way_of_components(PCA(5), 1000, 2000)
+    ('covariance_eigh', 'randomized')
+    """
+    k = number_of(estimator, "n_components") or min(n, d)
     way = getattr(estimator, "svd_solver", getattr(estimator, "algorithm", "full"))
     # anything else than a name is refused by the fit
     way = way if isinstance(way, str) else "full"
     if way == "auto":
         way = "randomized" if max(n, d) > 500 and k < 0.8 * min(n, d) else "full"
         way = "covariance_eigh" if d <= 1000 and n >= 10 * d else way
+    return way
+
+
+def _decomposition(estimator: Estimator, n: int, d: int) -> dict[str, float]:
+    """Return the work of the way in which scikit-learn decomposes rows of such a shape."""
+    way, k = way_of_components(estimator, n, d), number_of(estimator, "n_components") or min(n, d)
     return {
         "sketched": float(n) * d * (k + 10) if way == "randomized" else 0.0,
         "covariances": float(n) * d**2 + 10.0 * d**3 if way == "covariance_eigh" else 0.0,
@@ -225,20 +238,27 @@ def _decomposition(estimator: Estimator, n: int, d: int) -> dict[str, float]:
 
 def _repeats(estimator: Estimator) -> float:
     """Return how often an algorithm does its work over: trees, or clusters × starts, or folds × penalties."""
-    trees = _number(estimator, "n_estimators", "max_iter" if hasattr(estimator, "max_leaf_nodes") else "")
+    trees = number_of(estimator, "n_estimators", "max_iter" if hasattr(estimator, "max_leaf_nodes") else "")
     if getattr(estimator, "n_estimators", 0) is None:
         trees = _XGBOOST_TREES
-    clusters = _number(estimator, "n_clusters") or (
-        _number(estimator, "n_components") if hasattr(estimator, "covariance_type") else 0
+    clusters = number_of(estimator, "n_clusters") or (
+        number_of(estimator, "n_components") if hasattr(estimator, "covariance_type") else 0
     )
     folds = 0.0
     if hasattr(estimator, "cv"):
-        folds = (estimator.cv if isinstance(estimator.cv, int) else 5) * (_number(estimator, "Cs", "alphas") or 1)
-    return max(1.0, trees) * max(1.0, clusters * max(1.0, _number(estimator, "n_init"))) * max(1.0, folds)
+        folds = (estimator.cv if isinstance(estimator.cv, int) else 5) * (number_of(estimator, "Cs", "alphas") or 1)
+    return max(1.0, trees) * max(1.0, clusters * max(1.0, number_of(estimator, "n_init"))) * max(1.0, folds)
 
 
-def _number(estimator: Estimator, *names: str) -> float:
-    """Return the first of these parameters that is a number, or the length of the first that is a list; else 0."""
+def number_of(estimator: Estimator, *names: str) -> float:
+    """Return the first of these parameters that is a number, or the length of the first that is a list; else 0.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import RidgeCV
+    >>> number_of(RidgeCV(alphas=[0.1, 1.0]), "alphas"), number_of(RidgeCV(), "n_estimators")
+    (2.0, 0.0)
+    """
     for name in names:
         value = getattr(estimator, name, None)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -289,7 +309,7 @@ def kept_size(model: Estimator) -> int:
     if held.get("n_estimators", 0) is None:
         return _XGBOOST_TREES
     name = "n_samples_fit_" if "n_samples_fit_" in held else "n_estimators"
-    return max(1, int(_number(model, name) or (_number(model, "n_iter_") if "max_leaf_nodes" in held else 0)))
+    return max(1, int(number_of(model, name) or (number_of(model, "n_iter_") if "max_leaf_nodes" in held else 0)))
 
 
 def scoring_amounts(

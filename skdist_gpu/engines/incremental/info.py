@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.entry import Entry
-from skdist_gpu.engines.protocol import EngineInfo, largest_block
+from skdist_gpu.engines.protocol import EngineInfo, largest_block, of_blocks
 
 if TYPE_CHECKING:
     from skdist_gpu.hardware.detect import Resources
@@ -80,6 +80,9 @@ class Incremental(EngineInfo):
 
     def why_slower(self, entry: Entry, info: InputInfo) -> str:
         return f"sequential by nature: {entry.slower}"
+
+    def held(self, entry: Entry, estimator: Any, info: InputInfo, resources: Resources) -> dict[str, float]:
+        return of_blocks(8.0 * (info.n_features or 0) * min(info.n_samples or 0, BLOCK_ROWS), info)
 
     def peak_bytes(self, entry: Entry, info: InputInfo, resources: Resources) -> int:
         return largest_block(info, BLOCK_ROWS)

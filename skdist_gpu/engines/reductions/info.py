@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.entry import Entry
-from skdist_gpu.engines.protocol import EngineInfo
-from skdist_gpu.engines.reductions.core.protocol import GPU_STEP_BYTES, STEP_BYTES
+from skdist_gpu.engines.protocol import EngineInfo, of_blocks
+from skdist_gpu.engines.reductions.core.protocol import (
+    GPU_STEP_BYTES,
+    SAMPLED_FOR_CLUSTERS,
+    SAMPLED_PER_CLUSTER,
+    SAMPLED_ROWS,
+    STEP_BYTES,
+)
 from skdist_gpu.engines.reductions.gpus import n_gpus
 from skdist_gpu.engines.reductions.kinds import (
     CLUSTERS,
@@ -58,6 +64,16 @@ class Reductions(EngineInfo):
         if entry.device == "gpu" and (n := n_gpus(info, resources)) > 1:
             place = f"on {n} GPUs, each with its share of {(info.n_bytes or 0) / 1e9:.1f} GB"
         return [f"exact sums in float64 over blocks of rows, {place}"]
+
+    def held(self, entry: Entry, estimator: Any, info: InputInfo, resources: Resources) -> dict[str, float]:
+        """Blocks in work on all threads, and the rows that are drawn to begin with."""
+        n, d = info.n_samples or 0, info.n_features or 0
+        n_clusters = getattr(estimator, "n_clusters", 0) or getattr(estimator, "n_components", 0) or 0
+        clustered = hasattr(estimator, "n_clusters") or hasattr(estimator, "covariance_type")
+        drawn = max(SAMPLED_FOR_CLUSTERS, SAMPLED_PER_CLUSTER * n_clusters) if clustered else SAMPLED_ROWS
+        blocks = float(min(8 * n * (d + 1), resources.n_cores * STEP_BYTES))
+        decomposed = blocks if getattr(estimator, "cv", 0) is None else 0.0
+        return {**of_blocks(blocks, info), "sample": 8.0 * d * min(n, drawn), "decomposed": decomposed}
 
     def peak_bytes(self, entry: Entry, info: InputInfo, resources: Resources) -> int:
         """Blocks in work plus the sums: independent of the number of rows, but for what tells their folds."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.entry import Entry
@@ -34,6 +34,9 @@ class XGBoostExternal(EngineInfo):
     def why_slower(self, entry: Entry, info: InputInfo) -> str | None:
         in_memory = info.location in ("host", "gpu")
         return "the data are in memory, and XGBoost takes them at once where that fits" if in_memory else None
+
+    def held(self, entry: Entry, estimator: Any, info: InputInfo, resources: Resources) -> dict[str, float]:
+        return {"blocks": min(4.0 * (info.n_elements or 0), BATCH_BYTES)}
 
     def peak_bytes(self, entry: Entry, info: InputInfo, resources: Resources) -> int:
         """What is kept for each row, and the batches and pages in work."""

@@ -21,14 +21,11 @@ from skdist_gpu._compat.sklearn_classes import make_kmeans
 from skdist_gpu._compat.sklearn_learned import remember_counts
 from skdist_gpu.engines.reductions.clusters.on_device import fit_sample
 from skdist_gpu.engines.reductions.clusters.steps import AssignReduction, FarthestReduction, LloydReduction
-from skdist_gpu.engines.reductions.core.protocol import Passes
+from skdist_gpu.engines.reductions.core.protocol import SAMPLED_FOR_CLUSTERS, SAMPLED_PER_CLUSTER, Passes
 from skdist_gpu.engines.reductions.core.sample import Overview, Rows, look
 from skdist_gpu.engines.reductions.entries import everywhere
 from skdist_gpu.hardware.threads import at_most
 
-SAMPLED_ROWS = 50_000
-# more clusters need more rows to be seen in the sample
-SAMPLED_ROWS_PER_CLUSTER = 200
 # the first step over all rows takes away what the sample left, the second settles rows that changed their centre
 MINI_BATCH_STEPS = 2
 # one start in three or so ends in a bad minimum, which batches may leave again; starts on a sample cost little
@@ -109,7 +106,7 @@ def fit_mini_batch_kmeans(estimator: Any, data: Passes) -> None:
 
 def _look(estimator: Any, data: Passes) -> tuple[Overview, Rows, np.ndarray]:
     """Return a first look at the rows, and an origin amid them; raise scikit-learn's own error if they are too few."""
-    n_sampled = max(SAMPLED_ROWS, SAMPLED_ROWS_PER_CLUSTER * estimator.n_clusters)
+    n_sampled = max(SAMPLED_FOR_CLUSTERS, SAMPLED_PER_CLUSTER * estimator.n_clusters)
     view, sample = look(data, n_sampled, columns=True)
     check_clusters(estimator, view.n_rows, len(view.columns.mean), _tolerance(estimator, view))
     origin = view.columns.mean

@@ -21,6 +21,9 @@ from skdist_gpu.data.blocks import take_rows
 STEP_BYTES = 8 * 2**20
 # a float64 copy of this size keeps a GPU busy and leaves room on small ones
 GPU_STEP_BYTES = 2**29
+# rows to start a few passes from; those to find centres in, of which more clusters need more to be seen
+SAMPLED_ROWS = 20_000
+SAMPLED_FOR_CLUSTERS, SAMPLED_PER_CLUSTER = 50_000, 200
 
 
 class Reduction(Protocol):

@@ -16,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skdist_gpu.engines.reductions.core.newton import MOST_UNKNOWNS, Minimum, Objective, Sums, minimise
 from skdist_gpu.engines.reductions.core.protocol import (
+    SAMPLED_ROWS,
     Passes,
     Reduce,
     Reduction,
@@ -40,8 +41,6 @@ CHEAP_UNKNOWNS = 8
 FEW_UNKNOWNS = 500
 # how many times the sample those rows must be
 MANY_MORE = 2
-# rows to start from
-SAMPLED_ROWS = 20_000
 # rows that tell whether columns are far from zero
 SHIFT_ROWS = 2_000
 # the minimum over a sample is not that over all rows, and need not be found as precisely

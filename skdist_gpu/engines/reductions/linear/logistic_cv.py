@@ -16,11 +16,10 @@ from sklearn.model_selection import check_cv
 
 from skdist_gpu.engines.reductions.classes.class_weights import check_classes, class_weights
 from skdist_gpu.engines.reductions.core.newton import MOST_UNKNOWNS, Minimum, Search, Sums, minimise_together, search
-from skdist_gpu.engines.reductions.core.protocol import Passes, fold
+from skdist_gpu.engines.reductions.core.protocol import SAMPLED_ROWS, Passes, fold
 from skdist_gpu.engines.reductions.core.sample import Rows, check_finite, look
 from skdist_gpu.engines.reductions.entries import everywhere
 from skdist_gpu.engines.reductions.linear.linear import (
-    SAMPLED_ROWS,
     Design,
     Model,
     free_design,
