@@ -207,9 +207,7 @@ def terms_of(row: dict[str, Any]) -> dict[str, float]:
         dtype="float32" if row["container"] == "float32" else "float64",
         sparse=sparse,
         n_stored=round(n * d * row["density"]) if sparse else None,
-        n_classes={"class": N_CLASSES if row["container"] == "classes" else 2}.get(
-            MEASURED[row["estimator"]].target, 0
-        ),
+        n_classes=classes.get(MEASURED[row["estimator"]].target, 0),
     )
     estimator = MEASURED[row["estimator"]].make().set_params(**row.get("params") or {})
     name, _, device = row["engine"].partition(":")

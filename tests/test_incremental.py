@@ -1,5 +1,7 @@
 """Training block after block gives what scikit-learn's partial_fit gives, called in a loop."""
 
+import re
+
 import dask.array as da
 import dask.dataframe as dd
 import numpy as np
@@ -172,7 +174,9 @@ def test_the_refusal_says_what_would_fit():
     plan = autoscale(RandomForestClassifier()).plan(shape=(10**9, 10), resources=make_resources(memory="16GB"))
     assert plan.chosen is None
     reasons = next(c for c in plan.candidates if c.backend == "sklearn").reasons
-    assert "a random sample of 100 000 000 rows would fit" in reasons[1]
+    sample = int(re.match(r"a random sample of ([\d ]+) rows would fit", reasons[1])[1].replace(" ", ""))
+    fewer = autoscale(RandomForestClassifier()).plan(shape=(sample, 10), resources=make_resources(memory="16GB"))
+    assert "sklearn:cpu" in [candidate.name for candidate in fewer.ladder]
     assert "XGBRFClassifier" in reasons[1]
 
 

@@ -47,6 +47,8 @@ class InputInfo:
         elsewhere.
     weighted : bool
         Whether sample weights were given.
+    exists : bool
+        Whether there are such data already; their bytes are then no longer among those that are free.
     """
 
     container: str
@@ -61,6 +63,7 @@ class InputInfo:
     n_targets: int = 0
     n_classes: int = 0
     weighted: bool = False
+    exists: bool = True
 
     @property
     def n_elements(self) -> int | None:
@@ -81,6 +84,11 @@ class InputInfo:
             return None
         # a sparse value carries an index of 4 bytes
         return self.n_values * (itemsize(self.dtype) + (4 if self.sparse else 0))
+
+    @property
+    def as_numpy(self) -> bool:
+        """Whether the rows are NumPy's or SciPy's already, so that no engine on the CPU needs to copy them for that."""
+        return self.container in ("numpy", "scipy.sparse")
 
     @property
     def rows_keep_order(self) -> bool:
@@ -151,7 +159,7 @@ def described_input(shape: tuple[int, int], dtype: Any) -> InputInfo:
     lengths = list(shape) if isinstance(shape, (tuple, list)) else []
     if len(lengths) != 2 or not all(isinstance(n, (int, np.integer)) and n > 0 for n in lengths):
         raise ValueError(f"shape={shape!r} is no table. Give (n_samples, n_features), such as (10**9, 100).")
-    return InputInfo("numpy", int(lengths[0]), int(lengths[1]), np.dtype(dtype).name, n_targets=1)
+    return InputInfo("numpy", int(lengths[0]), int(lengths[1]), np.dtype(dtype).name, n_targets=1, exists=False)
 
 
 def _inspect_files(source: Any, y: Any, sample_weight: Any) -> InputInfo:

@@ -216,6 +216,7 @@ def of_blocks(n_bytes: float, info: InputInfo) -> dict[str, float]:
     """Return what an engine holds that takes blocks of rows, together of so many bytes, and converts those alone."""
     return {
         "blocks": n_bytes,
-        "gathered": n_bytes if info.container not in ("numpy", "scipy.sparse") else 0.0,
+        "values": 0.0,
+        "gathered": 0.0 if info.as_numpy else n_bytes,
         "widened": n_bytes if info.dtype != "float64" else 0.0,
     }

@@ -23,6 +23,8 @@ from skdist_gpu.protocols import Estimator
 FILE = Path(__file__).parent / "held.json"
 # of boosted trees, columns that neighbours are found in a tree for, and bytes of a node and of what a bin sums
 _BINS, _TREE_COLUMNS, _NODE_BYTES, _BIN_BYTES = 256, 15, 64, 16
+# forms whose own algorithms hold sums over pairs of columns
+_SUMMED = ("moments", "descents", "covariances", "passes", "mixtures")
 _PLACES = {"gpu": "on GPU 0", "dask": "in the cluster's memory", "cpu": "in main memory"}
 
 
@@ -38,15 +40,14 @@ def held(estimator: Estimator, info: InputInfo) -> dict[str, float]:
     (8000.0, 80000.0, 800.0)
     """
     n, d = float(info.n_samples or 0), float(info.n_features or 0)
-    stored, as_numpy = float(info.n_values or 0), info.container in ("numpy", "scipy.sparse")
-    form = form_of(type(estimator).__name__)
+    stored, form = float(info.n_values or 0), form_of(type(estimator).__name__)
     return {
         "fixed": 2.0**20,
         "rows": 8 * n,
         "values": float(info.n_bytes or 0),
         "widened": 8 * stored if info.dtype != "float64" else 0.0,
-        "gathered": 8 * stored if not as_numpy else 0.0,
-        "gram": 8 * d * d,
+        "gathered": 0.0 if info.as_numpy else 8 * stored,
+        "gram": 8 * d * d if form in _SUMMED else 0.0,
         **_of_form(estimator, form, info, n, d),
     }
 
@@ -56,7 +57,7 @@ def _of_form(estimator: Estimator, form: str, info: InputInfo, n: float, d: floa
     values = float(info.n_bytes or 0)
     if form == "components":
         way, k = way_of_components(estimator, n, d), number_of(estimator, "n_components") or min(n, d)
-        in_work = {"decomposed": values} if way in ("randomized", "full") else {}
+        in_work = {"decomposed": values} if way in ("randomized", "full") else {"gram": 8 * d * d}
         return in_work | ({"vectors": itemsize(info.dtype) * (n + d) * (k + 10)} if way == "randomized" else {})
     if form == "clusters":
         batch = max(number_of(estimator, "init_size"), 3 * number_of(estimator, "batch_size"))
@@ -83,7 +84,7 @@ def _of_form(estimator: Estimator, form: str, info: InputInfo, n: float, d: floa
         return {"vectors": 8 * n * (number_of(estimator, "n_neighbors") or 1), "pairs": 8 * n * n}
     if form == "quantiles":
         drawn = min(n, number_of(estimator, "subsample") or n)
-        return {"sample": 8 * d * drawn, "vectors": 8 * d * number_of(estimator, "n_quantiles")}
+        return {"sample": 8 * d * drawn, "kept": values, "vectors": 8 * d * number_of(estimator, "n_quantiles")}
     if hasattr(estimator, "cv") and estimator.cv is None:
         # of all rows, in place of folds
         return {"decomposed": values}
@@ -106,9 +107,10 @@ def predict_bytes(entry: Entry, estimator: Estimator, info: InputInfo, resources
     for who in (name, f"*{form_of(name)}"):
         found = numbers.get(rate_key(who, entry.name, info.sparse))
         if found is not None:
-            terms = held(estimator, info) | engine.held(entry, estimator, info, resources)
-            # data that are elsewhere come into this process first
-            brought = 0 if info.location == "host" else info.n_bytes or 0
+            own = engine.held(entry, estimator, info, resources)
+            terms = held(estimator, info) | own
+            # data that are elsewhere, or nowhere yet, come into this process first, unless block by block
+            brought = 0 if "blocks" in own or (info.location == "host" and info.exists) else info.n_bytes or 0
             return int(sum(number * terms.get(term, 0.0) for term, number in found.items())) + brought
     return engine.peak_bytes(entry, info, resources)
 

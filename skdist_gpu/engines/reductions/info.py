@@ -73,7 +73,12 @@ class Reductions(EngineInfo):
         drawn = max(SAMPLED_FOR_CLUSTERS, SAMPLED_PER_CLUSTER * n_clusters) if clustered else SAMPLED_ROWS
         blocks = float(min(8 * n * (d + 1), resources.n_cores * STEP_BYTES))
         decomposed = blocks if getattr(estimator, "cv", 0) is None else 0.0
-        return {**of_blocks(blocks, info), "sample": 8.0 * d * min(n, drawn), "decomposed": decomposed}
+        return {
+            **of_blocks(blocks, info),
+            "gram": 8.0 * d * d,
+            "sample": 8.0 * d * min(n, drawn),
+            "decomposed": decomposed,
+        }
 
     def peak_bytes(self, entry: Entry, info: InputInfo, resources: Resources) -> int:
         """Blocks in work plus the sums: independent of the number of rows, but for what tells their folds."""

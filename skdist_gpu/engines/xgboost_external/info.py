@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.entry import Entry
-from skdist_gpu.engines.protocol import EngineInfo
+from skdist_gpu.engines.protocol import EngineInfo, of_blocks
 from skdist_gpu.engines.xgboost.entries import entries_of
 from skdist_gpu.engines.xgboost.info import CPU_ROW_BYTES, GPU_ROW_BYTES, LOWEST, rows_of_targets
 
@@ -36,7 +36,7 @@ class XGBoostExternal(EngineInfo):
         return "the data are in memory, and XGBoost takes them at once where that fits" if in_memory else None
 
     def held(self, entry: Entry, estimator: Any, info: InputInfo, resources: Resources) -> dict[str, float]:
-        return {"blocks": min(4.0 * (info.n_elements or 0), BATCH_BYTES)}
+        return of_blocks(min(4.0 * (info.n_elements or 0), BATCH_BYTES), info)
 
     def peak_bytes(self, entry: Entry, info: InputInfo, resources: Resources) -> int:
         """What is kept for each row, and the batches and pages in work."""
