@@ -233,7 +233,7 @@ class AutoScaleBase(ParameterNames, PartialFit, CallsCallbacks, ScoringMixin, Ba
             estimator_=fitted.estimator,
             plan_=plan,
             backend_=candidate.backend,
-            report_=Report(candidate, seconds, tuple(failures), copies=copies),
+            report_=Report(candidate, seconds, tuple(failures), copies=copies, n_bytes=fitted.peak_bytes),
             _labels=fitted.classes,
             _copies=copies,
             _answers=fitted.answers,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -182,6 +182,17 @@ def parse_bytes(text: str | int | float, name: str = "") -> int:
         what = f"{name}={text!r}" if name else repr(text)
         raise ValueError(f"{what} is no number of bytes above zero. Write it as in '80GB' or '512 MiB'.")
     return n_bytes
+
+
+def listed(names: Sequence[str]) -> str:
+    """Write names for people.
+
+    Examples
+    --------
+    >>> listed(["one"]), listed(["one", "two", "three"])
+    ('one', 'one, two and three')
+    """
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def format_seconds(seconds: float) -> str:

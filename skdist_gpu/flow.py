@@ -14,10 +14,14 @@ from skdist_gpu.engines.registry import engines, runs_on_workers
 from skdist_gpu.exceptions import BackendError, EngineRefusal
 from skdist_gpu.hardware.cluster import find_machine, outside_the_pool
 from skdist_gpu.hardware.detect import Resources
+from skdist_gpu.hardware.memory import PeakMemory
 from skdist_gpu.hardware.threads import at_most
 from skdist_gpu.planning.plan import Candidate, Plan
 from skdist_gpu.planning.planner import Request, gains_from_all_gpus, make_plan
 from skdist_gpu.progress import Progress
+
+# bytes that a fit is predicted to take, from which what it took is looked at
+LARGE = 32 * 2**20
 
 
 def choose(estimator: Any, info: InputInfo, request: Request) -> tuple[Plan, Resources, Any]:
@@ -51,8 +55,15 @@ def run(
         start = time.perf_counter()
         try:
             on_workers = job.client if candidate.device == "dask" else None
-            with Progress(visible, tasks) as job.progress, outside_the_pool(on_workers), at_most(candidate.threads):
+            large = candidate.device == "cpu" and (candidate.n_bytes or 0) > LARGE
+            with (
+                Progress(visible, tasks) as job.progress,
+                outside_the_pool(on_workers),
+                at_most(candidate.threads),
+                PeakMemory(large) as peak,
+            ):
                 fitted = engines()[candidate.backend].fit(job)
+            fitted.peak_bytes = peak.n_bytes
             return fitted, candidate, time.perf_counter() - start, failures
         except (MemoryError, EngineRefusal) as error:
             last = error

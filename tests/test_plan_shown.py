@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -64,3 +66,22 @@ def test_reports_are_saved_without_what_belongs_to_the_process(tmp_path):
         assert loaded.report_.seconds == model.report_.seconds
         assert loaded.report_.last_call is None
         np.testing.assert_allclose(loaded.predict(X), model.predict(X))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems count memory otherwise")
+def test_a_large_fit_tells_the_memory_that_it_took_beside_what_was_predicted():
+    program = """
+import numpy as np
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from skdist_gpu import autoscale
+X = np.random.default_rng(0).normal(size=(70_000, 90))
+model = autoscale(LinearDiscriminantAnalysis(), backend="sklearn").fit(X, X[:, 0] > 0)
+report = model.report_.to_dict()
+print(report["predicted_bytes"] / report["measured_bytes"], X.nbytes < report["measured_bytes"])
+assert "predicted memory" in str(model.explain()) and "MB measured" in model.explain()._repr_html_()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    ratio, more_than_the_rows = done.stdout.split()
+    assert more_than_the_rows == "True"
+    assert 0.7 < float(ratio) < 1.4

@@ -58,13 +58,15 @@ class Fitted:
 
     `classes` are the labels, where the plain estimator predicts codes 0 … n-1 for them; `answers` the
     attributes that the plain estimator cannot hold; `copies` the engine's own models, by name, that its
-    ``score.py`` finds among the :class:`ModelCopies` until the estimator changes.
+    ``score.py`` finds among the :class:`ModelCopies` until the estimator changes. `peak_bytes` is by how much memory
+    rose, where that was seen; the caller of the engine tells.
     """
 
     estimator: Any
     classes: np.ndarray | None = None
     answers: dict[str, Any] = field(default_factory=dict)
     copies: dict[str, Any] = field(default_factory=dict)
+    peak_bytes: int | None = None
 
 
 class EngineInfo:

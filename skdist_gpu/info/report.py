@@ -27,6 +27,8 @@ class Report:
         Name of the method.
     copies : ModelCopies or None
         The copies of the fitted model, of a fit.
+    n_bytes : int or None
+        By how much a large fit raised the memory of this process; None where that was not seen.
     """
 
     candidate: Candidate
@@ -34,6 +36,7 @@ class Report:
     failures: tuple[str, ...] = ()
     method: str = "fit"
     copies: Any = field(default=None, compare=False, repr=False)
+    n_bytes: int | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Return all but the copies, which belong to this process."""
@@ -51,7 +54,8 @@ class Report:
         if self.candidate.seconds is not None:
             lines[0] += f" (predicted {format_seconds(self.candidate.seconds)})"
         if self.candidate.n_bytes is not None:
-            lines.append(f"predicted memory: {format_bytes(self.candidate.n_bytes)}")
+            measured = "" if self.n_bytes is None else f", {format_bytes(self.n_bytes)} measured"
+            lines.append(f"predicted memory: {format_bytes(self.candidate.n_bytes)}{measured}")
         last = self.last_call
         return "\n".join([*lines, *self.failures, *([] if last is None else [str(last)])])
 
@@ -61,8 +65,8 @@ class Report:
         Returns
         -------
         dict
-            ``method``, ``ran_on``, ``seconds``, ``predicted_seconds``, ``predicted_bytes``, ``failures`` and
-            ``last_call``, which is such a dict or None.
+            ``method``, ``ran_on``, ``seconds``, ``predicted_seconds``, ``predicted_bytes``, ``measured_bytes``,
+            ``failures`` and ``last_call``, which is such a dict or None.
         """
         predicted = asdict(self.candidate)
         return {
@@ -71,6 +75,7 @@ class Report:
             "seconds": self.seconds,
             "predicted_seconds": predicted["seconds"],
             "predicted_bytes": predicted["n_bytes"],
+            "measured_bytes": self.n_bytes,
             "failures": list(self.failures),
             "last_call": None if self.last_call is None else self.last_call.to_dict(),
         }
@@ -99,9 +104,10 @@ class Explanation(str):
         return str(self)
 
     def _repr_html_(self) -> str:
-        ran = str(self.report).splitlines()[0]
+        ran, *more = str(self.report).splitlines()
         measured = {self.report.candidate.name: self.report.seconds}
-        return plan_html(self.plan, measured, [ran, *self.report.failures])
+        memory = [line for line in more[:1] if self.report.n_bytes is not None]
+        return plan_html(self.plan, measured, [ran, *memory, *self.report.failures])
 
     def to_dict(self) -> dict[str, Any]:
         """Return plan and report as numbers and texts, ready for JSON.

@@ -67,6 +67,8 @@ def beside(candidate: Candidate, chosen: Candidate, price: Callable[[Candidate],
         return candidate
     unsure = ", a guess from the rates of other estimators" if candidate.guess else ""
     ratio = candidate.seconds / chosen.seconds
-    reason = f"{format_seconds(candidate.seconds)} predicted, {ratio:.2g} × the chosen engine's{unsure}"
+    times = f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.2g}"
     verdict = "slower" if price(candidate) > TIE * price(chosen) else "possible"
+    moved = ", but the data would have to be moved first" if verdict == "slower" and ratio < 1 and not unsure else ""
+    reason = f"{format_seconds(candidate.seconds)} predicted, {times} × the chosen engine's{unsure}{moved}"
     return replace(candidate, verdict=verdict, reasons=(reason,))

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.utils.fixes import parse_version
 
 from skdist_gpu._compat.sklearn import goes_on, has_callbacks
-from skdist_gpu.config import checks, format_bytes
+from skdist_gpu.config import checks, format_bytes, listed
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.entry import Allowed, Entry
 from skdist_gpu.engines.protocol import EngineInfo
@@ -185,7 +185,7 @@ def machine_refusals(entry: Entry, resources: Resources) -> list[str]:
     missing = [name for name in packages if name not in resources.packages]
     if missing:
         install = f"'skdist_gpu[{extra}]'" if extra else " ".join(missing)
-        refusals.append(f"needs {' and '.join(missing)}, not installed; pip install {install}")
+        refusals.append(f"needs {listed(missing)}, not installed; pip install {install}")
     for name, lowest in packages.items():
         found = resources.packages.version(name) if lowest else None
         if found and parse_version(found) < parse_version(lowest):

@@ -144,7 +144,11 @@ def _choose(candidates: list[Candidate], favourite: str) -> list[Candidate]:
     cheapest = min(runnable, key=price)
     chosen = plain if 0 <= price(plain) <= TIE * price(cheapest) else cheapest
     others = sorted((beside(c, chosen, price) for c in runnable if c is not chosen), key=price)
-    why = ("the plain estimator itself",) if chosen is plain else (_WHY.get(chosen.backend, "a copy of it there"),)
+    why = (
+        ("the plain estimator itself",)
+        if chosen is plain
+        else (_WHY.get(chosen.backend, f"a copy of the model in {chosen.backend}"),)
+    )
     return [
         replace(chosen, verdict="chosen", reasons=chosen.reasons or why),
         *others,

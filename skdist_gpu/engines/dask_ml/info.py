@@ -40,7 +40,7 @@ _ENTRIES: tuple[Entry, ...] = (
         tolerance=1e-2,
         # below 200 000 values, scikit-learn's exact affinity matrix fits; dask_ml approximates it by Nyström's method
     ),
-    *(_dask_ml(name, {}, refusal=f"dask_ml {why} (benchmarks/dask_ml_answers.py)") for name, why in _OTHERWISE),
+    *(_dask_ml(name, {}, refusal=f"dask_ml {why}") for name, why in _OTHERWISE),
     *(_dask_ml(name, {}, refusal=f"dask_ml {why}") for name, why in _LESS),
 )
 

@@ -68,7 +68,7 @@ ENTRIES: tuple[Entry, ...] = (
         for name, target in (("RandomForestClassifier", _CLASSES), ("RandomForestRegressor", _NUMBERS))
     ),
     *(
-        _entry(name, refusal=f"oneDAL's extremely random trees are others: {worse} (benchmarks/onedal_rows.py)")
+        _entry(name, refusal=f"oneDAL's extremely random trees are others: {worse}")
         for name, worse in (
             ("ExtraTreesClassifier", "11.4 % of rows wrong, scikit-learn's 10.8 %, over ten seeds of two classes"),
             ("ExtraTreesRegressor", "13 % more error than scikit-learn's over ten seeds of Friedman's function"),
@@ -90,7 +90,7 @@ ENTRIES: tuple[Entry, ...] = (
     _entry(
         "TSNE",
         refusal="oneDAL's embeddings diverge 8 to 20 % more than scikit-learn's after as many steps, of five classes "
-        "and of digits (benchmarks/onedal_rows.py)",
+        "and of digits",
     ),
 )
 
