@@ -1,7 +1,7 @@
 """Measure the memory at the peak of a fit beside what the plan says, each fit in a process of its own.
 
 python benchmarks/peak_memory.py measure FILE.jsonl [--only NAME …]
-python benchmarks/peak_memory.py fit FILE.jsonl [--output skdist_gpu/planning/held.json]
+python benchmarks/peak_memory.py fit FILE [--output skdist_gpu/planning/held.json]
 
 A small fit loads and compiles what stays; then the kernel's high-water mark of resident memory is set back, and what it
 rises to above the process with its rows is the fit's. A third of the workloads is kept out of the fit.
@@ -240,9 +240,18 @@ def fit_numbers(
     return {term: float(f"{number:.4g}") for term, number in zip(terms, numbers, strict=True) if number}
 
 
+def rows_in(path: pathlib.Path) -> list[dict[str, Any]]:
+    """Return the measurements in a file of JSON lines, or in a table of results."""
+    rows = read(path)
+    for row in rows if path.suffix == ".csv" else ():
+        whole = {name: int(row[name]) for name in ("bytes", "predicted", "threads") if name in row}
+        row.update(whole, **({"params": json.loads(row["params"])} if "params" in row else {}))
+    return rows
+
+
 def fit(options: argparse.Namespace) -> None:
     """Fit the numbers of each engine, print how near they are, and write them."""
-    rows = [row for row in read(options.file) if row["bytes"] > 0]
+    rows = [row for row in rows_in(options.file) if row["bytes"] > 0]
     groups, forms = defaultdict(list), defaultdict(list)
     for row in rows:
         groups[key_of(row)].append(row)
