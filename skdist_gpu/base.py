@@ -179,9 +179,14 @@ class AutoScaleBase(ParameterNames, PartialFit, CallsCallbacks, ScoringMixin, Ba
         BackendError
             If the requested `backend`, or every engine, refuses; the text gives each reason.
         """
+        self._fit(X, y, sample_weight, fit_params)
+        return self
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, fit_params: dict[str, Any], transforms: bool = False) -> Any:
+        """Fit; return the rows as a fit transforms them where that was asked for and the engine does both, or None."""
         if isinstance(X, RowSet):
             fit_row_set(self, X, y, sample_weight, fit_params)
-            return self
+            return None
         estimator = self._start()
         self._check_parameters(estimator)
         info = inspect_input(X, y, sample_weight)
@@ -189,11 +194,12 @@ class AutoScaleBase(ParameterNames, PartialFit, CallsCallbacks, ScoringMixin, Ba
         plan, resources, client = choose(estimator, info, request)
         if plan.chosen is None:
             raise BackendError(_nothing_fits(plan))
-        place: dict[str, Any] = {"info": info, "resources": resources, "client": client}
+        place: dict[str, Any] = {"info": info, "resources": resources, "client": client, "transforms": transforms}
         job = self._job(estimator, X, y, sample_weight, fit_params=fit_params, **place)
         with fit_task(self, X, y) as task:
-            self._keep(plan, *self._run(plan, job, PassTasks(self, task)))
-        return self
+            fitted, *how = self._run(plan, job, PassTasks(self, task))
+            self._keep(plan, fitted, *how)
+        return fitted.transformed
 
     def _job(self, estimator: Any, X: Any, y: Any, sample_weight: Any, **more: Any) -> FitJob:
         """Return what an engine is handed to fit an estimator."""
@@ -211,7 +217,7 @@ class AutoScaleBase(ParameterNames, PartialFit, CallsCallbacks, ScoringMixin, Ba
                     f"{failure}. Trying the next engine instead; fallback='raise' stops here, "
                     "explain() lists the engines.",
                     FallbackWarning,
-                    stacklevel=6,
+                    stacklevel=7,
                 )
 
         automatic = self._option("backend") == "auto"
@@ -324,10 +330,8 @@ class AutoScaleBase(ParameterNames, PartialFit, CallsCallbacks, ScoringMixin, Ba
         if (X is None) == (shape is None):
             raise ValueError("plan() takes either X or shape=(n_samples, n_features).")
         if method != "fit":
-            call, rows = (
-                Call(self._fitted(), method),
-                inspect_input(X) if shape is None else described_input(shape, dtype),
-            )
+            call = Call(self._fitted(), method)
+            rows = inspect_input(X) if shape is None else described_input(shape, dtype)
             return make_scoring_plan(call, rows, resources or detect_resources())
         info = inspect_input(X, y, sample_weight) if shape is None else described_input(shape, dtype)
         return self._plan_for(info, resources)

@@ -63,7 +63,7 @@ def document(parameters: str) -> Any:
 
 
 @document(PARAMETERS.format(kind="regressor", default="LinearRegression()"))
-class AutoScaleRegressor(WeightedScoreMixin, RegressorMixin, AutoScaleBase):
+class AutoScaleRegressor(WeightedScoreMixin, TransformingMixin, NeighborsMixin, RegressorMixin, AutoScaleBase):
     """A regressor that chooses, at fit time, the engine that serves best.
 
     {parameters}
@@ -92,7 +92,7 @@ class AutoScaleRegressor(WeightedScoreMixin, RegressorMixin, AutoScaleBase):
 
 
 @document(PARAMETERS.format(kind="classifier", default="LogisticRegression()"))
-class AutoScaleClassifier(WeightedScoreMixin, ClassifierMixin, AutoScaleBase):
+class AutoScaleClassifier(WeightedScoreMixin, TransformingMixin, NeighborsMixin, ClassifierMixin, AutoScaleBase):
     """A classifier that chooses, at fit time, the engine that serves best.
 
     {parameters}
@@ -143,7 +143,7 @@ class AutoScaleClusterer(TransformingMixin, ClusterMixin, AutoScaleBase):
 
 
 @document(PARAMETERS.format(kind="transformer", default="StandardScaler()"))
-class AutoScaleTransformer(TransformingMixin, AutoScaleBase):
+class AutoScaleTransformer(TransformingMixin, NeighborsMixin, AutoScaleBase):
     """A transformer that chooses, at fit time, the engine that serves best.
 
     {parameters}
@@ -176,7 +176,7 @@ class AutoScaleTransformer(TransformingMixin, AutoScaleBase):
 
 
 @document(PARAMETERS.format(kind="outlier detector", default="IsolationForest(random_state=0)"))
-class AutoScaleOutlierDetector(OutlierMixin, AutoScaleBase):
+class AutoScaleOutlierDetector(NeighborsMixin, OutlierMixin, AutoScaleBase):
     """An outlier detector that chooses, at fit time, the engine that serves best.
 
     {parameters}

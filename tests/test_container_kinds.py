@@ -18,11 +18,12 @@ from sklearn.base import clone
 from sklearn.exceptions import DataConversionWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRegressor, Ridge
 from sklearn.naive_bayes import BernoulliNB, GaussianNB, MultinomialNB
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import QuantileTransformer, RobustScaler, StandardScaler
 
 from skdist_gpu import autoscale
 from skdist_gpu.data.containers import Container, find, register
 from skdist_gpu.data.inspect import inspect_input
+from skdist_gpu.exceptions import BackendError
 from skdist_gpu.testing import assert_ran_on
 
 NAMES = ["a", "b", "c"]
@@ -263,3 +264,34 @@ def test_dates_are_not_called_text():
     dates = FRAME.assign(when=pd.Timestamp("2020-01-01"))
     with pytest.raises(ValueError, match=r"^X has columns that are not numbers: when \(datetime64"):
         autoscale(Ridge()).fit(dd.from_pandas(dates, npartitions=3), y)
+
+
+class TestPandasSparseColumns:
+    """scikit-learn makes a sparse matrix of a frame whose columns are all sparse."""
+
+    values = np.where(X > 0.5, X, 0)
+    frame = pd.DataFrame(values, columns=NAMES).astype(pd.SparseDtype(float, 0.0))
+
+    def test_they_are_described_as_sparse(self):
+        info = inspect_input(self.frame, y)
+        assert info.sparse
+        assert info.n_stored == np.count_nonzero(self.values)
+        assert not inspect_input(self.frame.assign(a=1.0), y).sparse
+
+    def test_a_fit_leaves_what_scikit_learns_leaves(self):
+        expected = LinearRegression().fit(self.frame, y)
+        model = autoscale(LinearRegression(), backend="reductions:cpu").fit(self.frame, y)
+        assert set(vars(model.estimator_)) == set(vars(expected))
+        assert_allclose(model.coef_, expected.coef_, rtol=1e-5)
+
+    @pytest.mark.parametrize("scaler", [RobustScaler(), StandardScaler(), QuantileTransformer(n_quantiles=5)], ids=str)
+    def test_errors_are_scikit_learns(self, scaler):
+        frame = self.frame if type(scaler) is not QuantileTransformer else -self.frame
+        with pytest.raises(ValueError, match="sparse matrices") as expected:
+            clone(scaler).fit(frame)
+        with pytest.raises(ValueError, match=re.escape(str(expected.value))):
+            autoscale(scaler).fit(frame)
+
+    def test_an_engine_that_takes_none_refuses(self):
+        with pytest.raises(BackendError, match="sparse X is not supported"):
+            autoscale(RobustScaler(), backend="reductions:cpu").fit(self.frame)

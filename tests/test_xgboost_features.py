@@ -309,3 +309,13 @@ def test_progress_shows_rounds_and_metric(diabetes, capsys, monkeypatch):
     model.fit(X, y, eval_set=[(X, y)], verbose=False)
     assert "validation_0 rmse" in capsys.readouterr().out
     assert model.estimator_.callbacks is None
+
+
+@pytest.mark.parametrize("n_rows", [3, 200])
+def test_names_are_not_compared_where_nobody_wants_it(n_rows):
+    X, y = load_diabetes(return_X_y=True, as_frame=True)
+    model = AutoScaleXGBRegressor(n_estimators=3, n_jobs=1).fit(X, y)
+    renamed = X[:n_rows].rename(columns={"age": "years"})
+    with pytest.raises(ValueError, match="years"):
+        model.predict(renamed)
+    np.testing.assert_array_equal(model.predict(renamed, validate_features=False), model.predict(X[:n_rows]))

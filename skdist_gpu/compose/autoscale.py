@@ -220,7 +220,8 @@ def _wrap_children(obj: Any, options: dict[str, Any]) -> None:
 
     def wrap(child: Any, only_transforms: bool) -> Any:
         wrapped = autoscale(child, **options)
-        if only_transforms and hasattr(child, "transform") and not hasattr(wrapped, "transform"):
+        predicts = isinstance(wrapped, (AutoScaleClassifier, AutoScaleRegressor))
+        if only_transforms and predicts and hasattr(child, "transform"):
             return with_requests_of(child, AutoScaleTransformer(wrapped.estimator, **options))
         return wrapped
 

@@ -131,7 +131,7 @@ def inspect_input(X: Any, y: Any = None, sample_weight: Any = None) -> InputInfo
     container = find(X)
     n_samples, n_features = (*container.shape(X), None, None)[:2]
     backing = container.backing(X)
-    sparse = container.is_sparse or backing in SPARSE
+    sparse = container.holds_sparse(X) or backing in SPARSE
     return InputInfo(
         container=container.name,
         n_samples=n_samples,

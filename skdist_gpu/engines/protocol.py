@@ -28,7 +28,8 @@ class FitJob:
 
     `estimator` is an unfitted clone that the engine may fit in place; `options` are parameters of the
     AutoScale estimator that only some engines know; `all_threads` says that the choice was ours, and that the fit was
-    planned to take all cores; `before` the unfitted steps of a pipeline before the estimator, fitted in place in the
+    planned to take all cores; `transforms` that the rows are wanted transformed, too, of an engine that does both at
+    once; `before` the unfitted steps of a pipeline before the estimator, fitted in place in the
     same passes.
     """
 
@@ -44,6 +45,7 @@ class FitJob:
     fit_params: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     all_threads: bool = False
+    transforms: bool = False
     before: tuple[Any, ...] = ()
     progress: Progress = field(default_factory=Progress)
 
@@ -58,8 +60,9 @@ class Fitted:
 
     `classes` are the labels, where the plain estimator predicts codes 0 … n-1 for them; `answers` the
     attributes that the plain estimator cannot hold; `copies` the engine's own models, by name, that its
-    ``score.py`` finds among the :class:`ModelCopies` until the estimator changes. `peak_bytes` is by how much memory
-    rose, where that was seen; the caller of the engine tells.
+    ``score.py`` finds among the :class:`ModelCopies` until the estimator changes; `transformed` the rows, where
+    :class:`FitJob` wants them. `peak_bytes` is by how much memory rose, where that was seen; the caller of the engine
+    tells.
     """
 
     estimator: Any
@@ -67,6 +70,7 @@ class Fitted:
     answers: dict[str, Any] = field(default_factory=dict)
     copies: dict[str, Any] = field(default_factory=dict)
     peak_bytes: int | None = None
+    transformed: Any = None
 
 
 class EngineInfo:

@@ -293,7 +293,7 @@ def _place_refusals(engine: EngineInfo, entry: Entry, info: InputInfo, request: 
 def _data_refusals(engine: EngineInfo, entry: Entry, info: InputInfo, request: Request) -> list[str]:
     refusals = []
     if info.sparse and not entry.sparse:
-        refusals.append("sparse X is not supported; X.toarray() makes it dense")
+        refusals.append("sparse X is not supported; X.toarray(), or X.sparse.to_dense() of a frame, makes it dense")
     if info.n_features is not None and info.n_features > entry.most_columns:
         most = f"{entry.most_columns:.0f}"
         refusals.append(f"{info.n_features} columns are too many for sums over all pairs, at most {most} are worth it")

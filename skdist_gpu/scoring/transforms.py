@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sklearn.base import TransformerMixin, clone
+from sklearn.base import RegressorMixin, TransformerMixin, clone
 from sklearn.utils.metaestimators import available_if
 
-from skdist_gpu.data.containers import GPU, container_of
+from skdist_gpu.data.containers import GPU, HOST, container_of
 from skdist_gpu.data.convert import place_like, to_host
 from skdist_gpu.data.row_sets import RowSet, plain_values
 from skdist_gpu.delegation import estimator_has
@@ -18,7 +18,7 @@ from skdist_gpu.scoring.output import lazy_output
 class TransformingMixin(TransformerMixin, ScoringMixin):
     """Transform rows as the plain estimator does, where it does."""
 
-    def transform(self, X: Any) -> Any:
+    def transform(self, X: Any, **params: Any) -> Any:
         """Transform `X`; a clusterer gives the distance of each row to each cluster.
 
         Parameters
@@ -26,12 +26,14 @@ class TransformingMixin(TransformerMixin, ScoringMixin):
         X : container of shape (n_samples, n_features)
             Dask gives a lazy Dask collection, files record batches that are computed each time that they
             are read; other containers what `set_output` asks for.
+        **params : dict
+            Further arguments of the plain estimator's own `transform`, such as ``copy``.
 
         Returns
         -------
         X_new : container of shape (n_samples, n_features_out)
         """
-        return self._call("transform", X)
+        return self._call("transform", X, **params)
 
     def fit_transform(self: Any, X: Any, y: Any = None, **fit_params: Any) -> Any:
         """Fit, and return `X` transformed.
@@ -50,33 +52,40 @@ class TransformingMixin(TransformerMixin, ScoringMixin):
         X_new : container of shape (n_samples, n_features_out)
             Transformed rows, laid out like `X`.
         """
-        fitted = self.fit(X, y, **fit_params)
-        encodes_apart = type(fitted.estimator_).__name__ == "TargetEncoder"
-        if isinstance(X, RowSet) and (encodes_apart or hasattr(fitted.estimator_, "embedding_")):
+        arguments = {"sample_weight": None} | fit_params
+        transformed = self._fit(X, y, arguments.pop("sample_weight"), arguments, transforms=container_of(X) in HOST)
+        if transformed is not None:
+            # PLS gives the scores of y beside those of X, which no next step takes
+            only_x = isinstance(transformed, tuple) and not isinstance(self, RegressorMixin)
+            return transformed[0] if only_x else transformed
+        encodes_apart = type(self.estimator_).__name__ == "TargetEncoder"
+        if isinstance(X, RowSet) and (encodes_apart or hasattr(self.estimator_, "embedding_")):
             return self.fit_transform(X.to_host(), plain_values(y), **fit_params)
         if encodes_apart:
             # it encodes the rows of a fit by others than themselves
-            return clone(fitted.estimator_).fit_transform(to_host(X), to_host(y), **fit_params)
+            return clone(self.estimator_).fit_transform(to_host(X), to_host(y), **fit_params)
         # what embeds rows has placed these, and transforms others by their neighbours, if at all
-        if not hasattr(fitted.estimator_, "embedding_"):
-            return fitted.transform(X)
-        return place_like(fitted.embedding_, X) if container_of(X) in GPU else fitted.embedding_
+        if not hasattr(self.estimator_, "embedding_"):
+            return self.transform(X)
+        return place_like(self.embedding_, X) if container_of(X) in GPU else self.embedding_
 
     @available_if(estimator_has("inverse_transform"))
-    def inverse_transform(self, X: Any) -> Any:
+    def inverse_transform(self, X: Any, **params: Any) -> Any:
         """Return data in the original space for transformed data.
 
         Parameters
         ----------
         X : container of shape (n_samples, n_features_out)
             Transformed rows.
+        **params : dict
+            Further arguments of the plain estimator's own method, such as ``copy``.
 
         Returns
         -------
         container of shape (n_samples, n_features)
             Rows, laid out like `X`.
         """
-        return self._call("inverse_transform", X)
+        return self._call("inverse_transform", X, **params)
 
     @available_if(estimator_has("get_feature_names_out"))
     def get_feature_names_out(self, input_features: Any = None) -> Any:

@@ -75,6 +75,10 @@ class Container:
         """Return the names of the columns; None if they have none."""
         return list(data.columns) if self.has_columns else None
 
+    def holds_sparse(self, data: Any) -> bool:
+        """Whether only some values of these data are stored."""
+        return self.is_sparse
+
     def n_stored(self, data: Any) -> int | None:
         """Return the number of stored values of a sparse matrix, where it is known."""
         return None

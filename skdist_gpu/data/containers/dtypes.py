@@ -26,7 +26,7 @@ def numpy_name(dtype: Any) -> str:
     """
     if isinstance(dtype, np.dtype):
         return dtype.name
-    if hasattr(dtype, "subtype") and hasattr(dtype, "fill_value"):  # pandas' sparse columns
+    if is_sparse_column(dtype):
         return numpy_name(dtype.subtype)
     # 'decimal128(10, 2)[pyarrow]' is a decimal; 'timestamp[us]' a date; 'list<item: int8>' neither
     name = str(dtype).lower().removesuffix("[pyarrow]")
@@ -36,6 +36,11 @@ def numpy_name(dtype: Any) -> str:
     except (TypeError, ValueError, SyntaxError):
         return "object"
     return known.name if known.kind in "biufcmM" else "object"
+
+
+def is_sparse_column(dtype: Any) -> bool:
+    """Whether a dtype is pandas' of a column that stores some values only."""
+    return hasattr(dtype, "subtype") and hasattr(dtype, "fill_value")
 
 
 def common_dtype(names: list[str]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from skdist_gpu.data.containers.base import Container, Rows
-from skdist_gpu.data.containers.dtypes import numpy_name
+from skdist_gpu.data.containers.dtypes import is_sparse_column, numpy_name
 from skdist_gpu.data.containers.registry import register
 
 
@@ -20,6 +20,13 @@ class PandasFrame(Container):
 
     def dtypes(self, data: Any) -> list[str]:
         return [numpy_name(dtype) for dtype in data.dtypes]
+
+    def holds_sparse(self, data: Any) -> bool:
+        # scikit-learn makes a sparse matrix of such a frame, and of no other
+        return data.ndim == 2 and len(data.dtypes) > 0 and all(map(is_sparse_column, data.dtypes))
+
+    def n_stored(self, data: Any) -> int | None:
+        return sum(column.array.sp_index.npoints for _, column in data.items())
 
     def rows(self, data: Any, rows: Rows) -> Any:
         return data.iloc[rows]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import joblib
+from sklearn.base import TransformerMixin
 
 from skdist_gpu.config import format_bytes
 from skdist_gpu.data.convert import count_rows, to_host
@@ -28,10 +30,20 @@ def fit(job: FitJob) -> Fitted:
         fit_params["sample_weight"] = to_host(sample_weight)
     X, y = to_host(X), to_host(y)
     job.progress.start(f"{type(job.estimator).__name__} with scikit-learn")
+    fitted = Fitted(job.estimator)
     with _parallel_work(job):
-        job.estimator.fit(X, y, **fit_params)
+        if job.transforms and _transforms_otherwise(job.estimator):
+            fitted.transformed = job.estimator.fit_transform(X, y, **fit_params)
+        else:
+            job.estimator.fit(X, y, **fit_params)
     job.progress.finish()
-    return Fitted(job.estimator)
+    return fitted
+
+
+def _transforms_otherwise(estimator: Any) -> bool:
+    """Whether `fit_transform` may give something else than `transform` after `fit`, as of NMF or a TargetEncoder."""
+    own = getattr(type(estimator), "fit_transform", None)
+    return own is not None and own is not TransformerMixin.fit_transform
 
 
 def _parallel_work(job: FitJob) -> AbstractContextManager:

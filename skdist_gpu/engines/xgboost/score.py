@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from skdist_gpu.data.blocks import take_rows
@@ -38,7 +39,8 @@ class XGBoostMethod(BlockMethod):
     """
 
     def __call__(self, block: Any) -> Any:
-        rows = block if _plainly_fine(self.estimator, block) else _checked_rows(self.estimator, block)
+        named = self.params.get("validate_features", True)
+        rows = block if _plainly_fine(self.estimator, block) else _checked_rows(self.estimator, block, named)
         few = rows.shape[0] <= ONE_BLOCK and container_of(rows) in ("numpy", "pandas")
         copy = _copy_of(self, self.copies.get_from_second_call, nthread=1) if few and _works_in_place(self) else None
         if copy is not None:
@@ -53,13 +55,15 @@ class XGBoostMethod(BlockMethod):
         return super().decode(result.astype(np.float64) if several else result)
 
 
-def _checked_rows(estimator: Any, X: Any) -> Any:
+def _checked_rows(estimator: Any, X: Any, named: bool = True) -> Any:
     if is_ranker(estimator) and "qid" not in (estimator.get_booster().feature_names or ()):
         X = queries_of(X, None)[0]  # a column of queries is no feature
     info = inspect_input(X)
     if info.container in FRAMES and (info.dtype == "object" or not all(isinstance(n, str) for n in X.columns)):
         check_columns(X)
         return _with_seen_categories(estimator, readable_categories(X))
+    if not named:
+        return check_array(X, **CHECKS)
     return validate_data(estimator, X, reset=False, **CHECKS)
 
 
