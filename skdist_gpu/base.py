@@ -197,9 +197,9 @@ class AutoScaleBase(ParameterNames, PartialFit, CallsCallbacks, ScoringMixin, Ba
         place: dict[str, Any] = {"info": info, "resources": resources, "client": client, "transforms": transforms}
         job = self._job(estimator, X, y, sample_weight, fit_params=fit_params, **place)
         with fit_task(self, X, y) as task:
-            fitted, *how = self._run(plan, job, PassTasks(self, task))
-            self._keep(plan, fitted, *how)
-        return fitted.transformed
+            ran = self._run(plan, job, PassTasks(self, task))
+            self._keep(plan, *ran)
+        return ran[0].transformed
 
     def _job(self, estimator: Any, X: Any, y: Any, sample_weight: Any, **more: Any) -> FitJob:
         """Return what an engine is handed to fit an estimator."""

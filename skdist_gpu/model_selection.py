@@ -174,6 +174,11 @@ def train_test_split(*arrays: Any, **options: Any) -> list[Any]:
     list
         Training and test rows of each container.
 
+    Raises
+    ------
+    ValueError
+        scikit-learn's own, such as for containers of different lengths.
+
     Examples
     --------
     >>> import dask.array as da
@@ -182,11 +187,13 @@ def train_test_split(*arrays: Any, **options: Any) -> list[Any]:
     >>> test.compute().tolist()
     [2, 4, 8]
     """
-    lazy = next((data for data in arrays if container_of(data) in DASK), None)
-    if lazy is None:
+    if not any(container_of(data) in DASK for data in arrays):
         found: list[Any] = _sklearn.train_test_split(*arrays, **options)
         return found
+    lengths = [n_rows(data) if hasattr(data, "shape") else len(data) for data in arrays]
+    if len(set(lengths)) > 1:
+        raise ValueError(f"Found input variables with inconsistent numbers of samples: {lengths}")
     if options.get("stratify") is not None:
         options["stratify"] = to_host(options["stratify"])
-    parts = _sklearn.train_test_split(np.arange(n_rows(lazy)), **options)
+    parts = _sklearn.train_test_split(np.arange(lengths[0]), **options)
     return [take(data, numbers) for data in arrays for numbers in parts]

@@ -199,3 +199,21 @@ def test_verbose_shows_the_traceback_beside_the_one_line(tmp_path):
     assert "Traceback" not in quiet
     assert len(quiet.splitlines()) == 1
     assert "Traceback" in verbose
+
+
+def test_predict_does_not_write_over_its_table(model, tmp_path):
+    table = tmp_path / "table.parquet"  # which the model was fitted to
+    assert "is a file of the data" in _run("predict", model, table, table, code=2)
+    assert pq.read_table(table).equals(TABLE)
+
+
+@pytest.mark.parametrize("method", ["fit", "score", "get_params", "__init__", "coef_"])
+def test_predict_calls_nothing_but_functions_of_rows(model, tmp_path, method):
+    told = _run("predict", model, tmp_path / "table.parquet", tmp_path / "out.parquet", "--method", method, code=2)
+    assert f"{method} of Ridge gives nothing for each row" in told or f"has no method {method!r}" in told
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_a_table_that_is_not_there_is_said_so(tmp_path):
+    told = _run("fit", "Ridge", tmp_path / "none.parquet", tmp_path / "m.skops", "--target", "y", code=2)
+    assert "there is no such file" in told

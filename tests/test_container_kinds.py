@@ -4,6 +4,7 @@ import datetime
 import decimal
 import re
 
+import dask
 import dask.array as da
 import dask.dataframe as dd
 import narwhals as nw
@@ -264,6 +265,11 @@ def test_dates_are_not_called_text():
     dates = FRAME.assign(when=pd.Timestamp("2020-01-01"))
     with pytest.raises(ValueError, match=r"^X has columns that are not numbers: when \(datetime64"):
         autoscale(Ridge()).fit(dd.from_pandas(dates, npartitions=3), y)
+
+
+def test_a_delayed_object_is_no_table():
+    with pytest.raises(ValueError, match="setting an array element"):
+        autoscale(Ridge()).fit(dask.delayed(X), y)
 
 
 class TestPandasSparseColumns:

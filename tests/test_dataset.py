@@ -1,5 +1,7 @@
 """Parquet on disk, read block after block."""
 
+import decimal
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -14,7 +16,7 @@ from sklearn.metrics import r2_score
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.preprocessing import StandardScaler
 
-from skdist_gpu import autoscale
+from skdist_gpu import autoscale, predict_to_parquet
 from skdist_gpu.data import dataset as dataset_module
 from skdist_gpu.data.dataset import table_of
 from skdist_gpu.testing import assert_ran_on
@@ -194,3 +196,65 @@ def test_a_plan_over_filtered_files_reads_no_rows(tmp_path):
     assert "10 000 × 3" in model.plan(kept, "target").data
     with pytest.raises(OSError, match="page header"):
         model.fit(kept, "target")
+
+
+@pytest.mark.parametrize("backend", ["reductions:cpu", "sklearn"])
+def test_targets_and_weights_may_be_decimals(files, backend):
+    exact = {name: [decimal.Decimal(f"{value:.2f}") for value in FRAME[name]] for name in ("target", "weight")}
+    frame = FRAME.assign(**exact)
+    data = files(*NAMES, "target", "weight", frame=frame)
+    model = autoscale(Ridge(), backend=backend).fit(data, "target", sample_weight="weight")
+    rounded = {name: np.array(values, dtype=float) for name, values in exact.items()}
+    reference = Ridge().fit(FRAME[NAMES], rounded["target"], rounded["weight"])
+    assert_allclose(model.coef_, reference.coef_, rtol=1e-9)
+
+
+def test_labels_of_files_keep_the_dtype_that_scikit_learn_gives_text(files):
+    data = files(*NAMES, "label")
+    ours = autoscale(LogisticRegression(), backend="reductions:cpu").fit(data, "label")
+    plain = LogisticRegression().fit(FRAME[NAMES], FRAME["label"])
+    assert ours.classes_.dtype == plain.classes_.dtype
+    assert ours.classes_.tolist() == plain.classes_.tolist()
+    assert ours.predict(FRAME[NAMES]).dtype == plain.predict(FRAME[NAMES]).dtype
+
+
+def test_weights_that_are_no_column_are_refused(files):
+    with pytest.raises(ValueError, match="sample_weight must name columns of it"):
+        autoscale(Ridge(), backend="reductions:cpu").fit(files(*NAMES, "target"), "target", FRAME["weight"].to_numpy())
+
+
+def test_a_column_may_be_target_and_weight(files):
+    ours = autoscale(Ridge(), backend="reductions:cpu").fit(files(*NAMES, "weight"), "weight", sample_weight="weight")
+    assert_allclose(ours.coef_, Ridge().fit(FRAME[NAMES], FRAME["weight"], FRAME["weight"]).coef_, rtol=1e-9)
+
+
+def test_columns_of_one_name_are_refused():
+    table = pa.Table.from_arrays([pa.array([1.0, 2.0])] * 3, names=["a", "a", "target"])
+    with pytest.raises(ValueError, match=r"Several columns are called \['a'\]"):
+        autoscale(Ridge(), backend="reductions:cpu").fit(ds.dataset(table), "target")
+
+
+def test_a_result_replaces_none_of_its_rows(files):
+    data, model = files(*NAMES), LinearRegression().fit(FRAME[NAMES], FRAME["target"])
+    scaled = autoscale(StandardScaler()).fit(FRAME[NAMES]).transform(data)
+    for source in (data, scaled):
+        with pytest.raises(ValueError, match="is a file of the data"):
+            predict_to_parquet(model, source, data.files[1])
+    assert ds.dataset(data.files).count_rows() == len(FRAME)
+
+
+def test_a_column_to_keep_is_not_lost_to_a_result_of_its_name(files, tmp_path):
+    data = files(*NAMES, "prediction", frame=FRAME.assign(prediction=FRAME["label"]))
+    model = LinearRegression().fit(FRAME[NAMES], FRAME["target"])
+    with pytest.raises(ValueError, match=r"columns to keep, \['prediction'\]"):
+        predict_to_parquet(model, data, tmp_path / "out", keep=["prediction"])
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_plain_transformer_may_give_frames(files, tmp_path, library):
+    scaler = StandardScaler().set_output(transform=library).fit(FRAME[NAMES])
+    predict_to_parquet(scaler, files(*NAMES), tmp_path / "out", method="transform")
+    written = pq.read_table(tmp_path / "out").to_pandas()
+    assert list(written) == NAMES
+    assert_allclose(written, StandardScaler().fit_transform(FRAME[NAMES]))

@@ -150,6 +150,8 @@ def test_polars_query_and_what_cannot_be_shuffled():
     assert_allclose(model.coef_, reference(SGDClassifier(random_state=0), LABELS).coef_)
     with pytest.raises(ValueError, match="no blocks to shuffle"):
         autoscale(SGDClassifier(), backend="incremental").fit(query, "label", shuffle=True)
+    with pytest.raises(TypeError, match="epochs='2' is no whole number"):
+        autoscale(SGDClassifier(), backend="incremental").fit(X, LABELS, epochs="2")
     with pytest.raises(ValueError, match="epochs=0 is not at least 1"):
         autoscale(SGDClassifier(), backend="incremental").fit(X, LABELS, epochs=0)
     with pytest.raises(TypeError, match="takes epochs, shuffle and classes here, not compute"):

@@ -1,5 +1,6 @@
 """Searches and cross-validation whose fits share sums, and scikit-learn's functions on rows in any container."""
 
+import re
 import warnings
 
 import dask
@@ -371,6 +372,16 @@ def test_train_test_split_chooses_scikit_learns_rows(regression, kind):
     for found, expected in zip(ours, theirs, strict=True):
         assert type(found).__module__.startswith("dask")
         np.testing.assert_array_equal(np.sort(np.asarray(found.compute()), axis=0), np.sort(expected, axis=0))
+
+
+def test_train_test_split_refuses_other_lengths_in_scikit_learns_words(regression):
+    X, y = regression
+    lazy, _ = _lazy(X, y, "dask.array", None)
+    for other in (y[:-1], y[:-1].tolist()):
+        with pytest.raises(ValueError) as expected:  # noqa: PT011  its text is what is compared
+            plain.train_test_split(X, other)
+        with pytest.raises(ValueError, match=re.escape(str(expected.value))):
+            model_selection.train_test_split(lazy, other)
 
 
 # --- columns of lazy tables ---------------------------------------------------------------------

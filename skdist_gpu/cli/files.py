@@ -68,11 +68,13 @@ def predict(
     of TABLE gets one of its name and format there.
     """
     from skdist_gpu import predict_batches
-    from skdist_gpu.scoring.files import write_batches
+    from skdist_gpu.scoring.files import check_no_source, write_batches
 
     rows = open_table(table)
     check_columns(rows, keep=keep)
     parts = one_by_one(rows, output) if is_folder(output) else {output: rows}
+    for path, part in parts.items():
+        check_no_source(path, part)
     writers = {path: writer_for(str(check_target(path))) for path in parts}
     fitted = load_model(model, trust)
     written = {

@@ -32,6 +32,8 @@ def open_table(path: str) -> Any:
     try:
         dataset = ds.dataset(files or path, format=_FORMATS.get(first.suffix.lower(), "parquet"))
         has_rows = any(batch.num_rows for batch in dataset.to_batches(batch_size=1024, batch_readahead=1))
+    except FileNotFoundError as error:
+        raise CommandError(f"{path} cannot be read: there is no such file or folder.") from error
     except (OSError, pa.ArrowException) as error:
         raise CommandError(f"{path} cannot be read: {error}") from error
     if not has_rows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from bisect import bisect_right
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -80,7 +80,8 @@ class DatasetTable:
         """
         targets = self._targets if self.codes is None else ()
         wanted = [*self.features, *targets, *([self.weight] if self.weight else []), *further]
-        batches = read_batches(self.dataset, wanted, n_rows, read_ahead)
+        # a column may be both target and weight
+        batches = read_batches(self.dataset, list(dict.fromkeys(wanted)), n_rows, read_ahead)
         return batches if self.codes is None else self._with_codes(batches)
 
     def _with_codes(self, batches: Iterator[Any]) -> Iterator[Any]:
@@ -332,6 +333,9 @@ def table_of(dataset: Any, y: Any, sample_weight: Any, as_frames: bool = False) 
                 f"X is read from files, so that {what} must name columns of it. Its columns are "
                 f"{', '.join(names[:8])}{', …' if len(names) > 8 else ''}. Nothing was read."
             )
+    twice = sorted(name for name, n in Counter(find(dataset).names(dataset) or ()).items() if n > 1)
+    if twice:
+        raise ValueError(f"Several columns are called {twice[:8]}. Nothing was read. Give each a name of its own.")
     features = tuple(name for name in names if name not in (*chosen, sample_weight, *index_columns(dataset)))
     if not features:
         raise ValueError("Found array with 0 feature(s) while a minimum of 1 is required. Nothing was read.")
@@ -357,7 +361,7 @@ def _matrix(batch: Any, names: tuple[str, ...], dtype: Any = None) -> np.ndarray
 
     if not names:
         return np.empty((batch.num_rows, 0))
-    if dtype is None and len(names) == 1:
+    if dtype is None and len(names) == 1 and not str(batch.schema.field(names[0]).type).startswith("decimal"):
         return np.asarray(batch.column(names[0]).to_numpy(zero_copy_only=False))[:, None]
     rows = _as_type(batch.select(list(names)), np.dtype(dtype or np.float64))
     # one call: threads that copied column by column would wait for the interpreter's lock at each

@@ -165,7 +165,8 @@ def described_input(shape: tuple[int, int], dtype: Any) -> InputInfo:
 def _inspect_files(source: Any, y: Any, sample_weight: Any) -> InputInfo:
     """Describe files by their schema and footers; `y` and weights are names of columns. A filter is not applied."""
     targets = [y] if isinstance(y, str) else list(y) if isinstance(y, (list, tuple)) else []
-    schema = {n: t for n, t in features_schema(source).items() if n not in targets and n != sample_weight}
+    others = [*targets, sample_weight] if isinstance(sample_weight, str) else targets
+    schema = {n: t for n, t in features_schema(source).items() if n not in others}
     return InputInfo(
         container=container_of(source),
         n_samples=most_rows(source),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skdist_gpu.data.containers import container_of
+from skdist_gpu.data.containers import container_of, find
 from skdist_gpu.data.convert import to_pandas
 from skdist_gpu.data.dataset import arrow_schema_of, features_schema, schema_of
 from skdist_gpu.data.examples import with_categories_of
@@ -109,7 +109,14 @@ class ScoredDataset:
         return put_together(results)
 
     def _columns(self, rows: Any, result: Any, kept: Sequence[str]) -> dict[str, Any]:
-        return {name: rows[name] for name in kept} | _columns(self.function, result)
+        columns = _columns(self.function, result)
+        twice = [name for name in kept if name in columns]
+        if twice:
+            raise ValueError(
+                f"The columns to keep, {twice[:8]}, are called like columns that {self.function.method} gives. Nothing "
+                "was written. Rename them in the data, or do not keep them."
+            )
+        return {name: rows[name] for name in kept} | columns
 
 
 def predict_batches(
@@ -176,7 +183,7 @@ def predict_to_parquet(
     Raises
     ------
     ValueError
-        If the source has no rows, or lacks a column.
+        If the source has no rows, lacks a column, or is read from the file that would be written.
     TypeError
         As :func:`predict_batches` does.
     OSError
@@ -198,7 +205,23 @@ def predict_to_parquet(
     """
     import pyarrow.parquet as pq
 
+    check_no_source(path, source)
     return write_batches(predict_batches(estimator, source, method=method, keep=keep), path, pq.ParquetWriter)
+
+
+def check_no_source(path: str | Path, source: Any) -> None:
+    """Raise if a result would replace one of the files that its rows are read from.
+
+    Raises
+    ------
+    ValueError
+        Naming the file.
+    """
+    while isinstance(source, ScoredDataset):
+        source = source.source
+    target = Path(path).resolve()
+    if any(Path(file).resolve() == target for file in getattr(source, "files", ())):
+        raise ValueError(f"{path} is a file of the data, which the result would replace. Nothing was computed.")
 
 
 def write_batches(batches: Iterator[pa.RecordBatch], path: str | Path, open_writer: Callable[..., Any]) -> int:
@@ -232,11 +255,11 @@ def _made_up(arrow_type: pa.DataType) -> pa.Array:
 def _columns(function: BlockMethod, result: Any) -> dict[str, Any]:
     """Return the columns of a result by name."""
     if isinstance(result, (list, tuple)):
-        raise TypeError(f"{function.method} of several targets gives one array for each, which no table holds.")
+        raise TypeError(f"{function.method} gives several arrays, which no table holds.")
     if hasattr(result, "toarray"):
         result = result.toarray()
-    if hasattr(result, "iloc"):
-        return {str(name): result[name].to_numpy() for name in result}
+    if (container := find(result)).has_columns:
+        return {str(name): result[name].to_numpy() for name in container.names(result) or ()}
     stem = "prediction" if function.method == "predict" else function.method
     if result.ndim == 1:
         return {stem: result}

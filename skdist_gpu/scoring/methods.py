@@ -19,6 +19,8 @@ from skdist_gpu.hardware.threads import one_blas_thread
 # rows of a batch of files, which takes no more bytes than these
 BATCH_ROWS = 16_384
 BATCH_BYTES = 4 * 2**20
+# methods of estimators that are no function of rows, beside those that fit, get and set
+_OF_NO_ROWS = ("partial_fit", "score")
 
 
 def block_method(
@@ -31,8 +33,10 @@ def block_method(
 
 def method_of(estimator: Any, name: str) -> BlockMethod:
     """Return a method of a fitted estimator, AutoScale or plain, as a function of a block of rows."""
-    if not hasattr(estimator, name):
+    if not callable(getattr(estimator, name, None)):
         raise AttributeError(f"{type(estimator).__name__} has no method {name!r}.")
+    if name in _OF_NO_ROWS or name.startswith(("_", "fit", "get_", "set_")):
+        raise AttributeError(f"{name} of {type(estimator).__name__} gives nothing for each row, as predict does.")
     own = getattr(estimator, "_block_method", None)
     return own(name) if own else block_method(estimator, name)
 

@@ -40,7 +40,8 @@ def numpy_name(dtype: Any) -> str:
 
 def is_sparse_column(dtype: Any) -> bool:
     """Whether a dtype is pandas' of a column that stores some values only."""
-    return hasattr(dtype, "subtype") and hasattr(dtype, "fill_value")
+    # a delayed object of Dask's has every attribute
+    return type(dtype).__name__ == "SparseDtype"
 
 
 def common_dtype(names: list[str]) -> str:

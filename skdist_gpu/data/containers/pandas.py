@@ -26,7 +26,7 @@ class PandasFrame(Container):
         return data.ndim == 2 and len(data.dtypes) > 0 and all(map(is_sparse_column, data.dtypes))
 
     def n_stored(self, data: Any) -> int | None:
-        return sum(column.array.sp_index.npoints for _, column in data.items())
+        return sum(int(column.array.sp_index.npoints) for _, column in data.items())
 
     def rows(self, data: Any, rows: Rows) -> Any:
         return data.iloc[rows]

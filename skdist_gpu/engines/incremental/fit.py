@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from functools import partial
 from inspect import signature
+from numbers import Integral
 from typing import Any
 
 import dask
@@ -71,6 +72,8 @@ def _arguments(epochs: int = 1, shuffle: bool = False, classes: Any = None, **un
     if unknown:
         names = ", ".join(sorted(unknown))
         raise TypeError(f"fit() takes epochs, shuffle and classes here, not {names}. Nothing was read.")
+    if not isinstance(epochs, Integral):
+        raise TypeError(f"epochs={epochs!r} is no whole number. Nothing was read.")
     if epochs < 1:
         raise ValueError(f"epochs={epochs} is not at least 1.")
     return epochs, shuffle, classes
