@@ -30,6 +30,9 @@ PRIOR, LEAST_PRIOR = 0.02, 0.02
 # than from the GPU by `few_pass.py gpu`; a shared machine's copies of little are too uneven to be fitted
 COPY = {"reductions:gpu": 2.8e-11, "cuml:gpu": 1e-10, "xgboost:gpu": 1e-10, "device": 1e-10}
 
+# engines whose algorithms are scikit-learn's own
+OWN = ("sklearn", "onedal")
+
 
 def read(path: pathlib.Path) -> list[dict[str, Any]]:
     """Return the measurements in a file of JSON lines, less one that was cut off, or in a table of results."""
@@ -101,16 +104,15 @@ def terms_of(row: dict[str, Any]) -> dict[str, float]:
     from skdist_gpu.planning.work import amounts, scoring_amounts
     from skdist_gpu.planning.work import terms_of as terms_in_question
 
-    info = info_of(row)
+    info, name = info_of(row), FAMILIES[row["estimator"]].class_name
     on_gpu = row["engine"].endswith(":gpu") or row["engine"] == "device"
     to_device = on_gpu and row["container"] != "cupy"
     if row["method"] != "fit":
-        found = scoring_amounts(row["estimator"], row["kept"], info, to_device=to_device)
+        found = scoring_amounts(name, row["kept"], info, to_device=to_device)
         return {term: amount for term, amount in found.items() if amount}
     found = amounts(FAMILIES[row["estimator"]].make(), info, to_device=to_device)
     assert found is not None
-    own = row["engine"].startswith("sklearn")
-    terms = (*terms_in_question(row["estimator"], own=own, sparse=info.sparse), "copied")
+    terms = (*terms_in_question(name, own=row["engine"].startswith(OWN), sparse=info.sparse), "copied")
     return {term: found[term] for term in terms if found[term]}
 
 
@@ -166,9 +168,10 @@ def fit(options: argparse.Namespace) -> None:
 
     for row in rows:
         sparse = row["container"] == "csr"
-        groups[rate_key(row["estimator"], row["engine"], sparse, row["method"])].append(row)
+        name = FAMILIES[row["estimator"]].class_name
+        groups[rate_key(name, row["engine"], sparse, row["method"])].append(row)
         if row["method"] == "fit":
-            pools[rate_key(f"*{form_of(row['estimator'])}", row["engine"], sparse)].append(row)
+            pools[rate_key(f"*{form_of(name)}", row["engine"], sparse)].append(row)
     rates: dict[str, dict[str, float]] = {}
     errors: dict[str, list[tuple[float, str, dict[str, Any]]]] = {"fitted": [], "kept out": []}
     priors = {key: fit_rates([row for row in rows if not is_kept_out(row)] or rows) for key, rows in pools.items()}
@@ -179,14 +182,16 @@ def fit(options: argparse.Namespace) -> None:
         if len(used) < 3:
             used = members
         row = members[0]
-        prior = priors.get(rate_key(f"*{form_of(row['estimator'])}", row["engine"], row["container"] == "csr"))
+        form = form_of(FAMILIES[row["estimator"]].class_name)
+        prior = priors.get(rate_key(f"*{form}", row["engine"], row["container"] == "csr"))
         trial = fit_rates(used, prior if row["method"] == "fit" else None)
         for row in members:
             apart = is_kept_out(row) and len(used) < len(members)
             errors["kept out" if apart else "fitted"].append((predicted(trial, row) / row["seconds"], key, row))
         rates[key] = fit_rates(members, prior if row["method"] == "fit" else None) if options.all else trial
-    for key, members in pools.items():
-        rates[key] = fit_rates(members)
+    rates |= {key: fit_rates(members) for key, members in pools.items() if len(members) >= 3}
+    # a fixed cost alone, measured on little, says nothing of more
+    rates = {key: found for key, found in rates.items() if found.keys() != {"calls"}}
     for what, found in errors.items():
         ratios = np.array([ratio for ratio, _, _ in found])
         within = np.mean((ratios > 0.5) & (ratios < 2)) if len(ratios) else np.nan

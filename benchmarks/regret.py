@@ -43,7 +43,9 @@ class Chooser:
         family, info = FAMILIES[row["estimator"]], info_of(row)
         if row["method"] == "fit":
             plan = make_plan(family.make(), info, self.resources, Request())
-            return {c.name: c.seconds for c in plan.ladder if c.seconds}, name_of(plan.chosen) if plan.chosen else ""
+            return {name_of(c): c.seconds for c in plan.ladder if c.seconds}, name_of(
+                plan.chosen
+            ) if plan.chosen else ""
         model = self._model(family, row["columns"])
         plan = make_scoring_plan(Call(model, row["method"]), info, self.resources)
         return {way_of(c): c.seconds for c in plan.ladder if c.seconds}, way_of(plan.chosen)
@@ -75,7 +77,11 @@ def judge(rows: list[dict[str, Any]], chooser: Chooser) -> dict[str, Any]:
     regrets: dict[str, list[tuple[float, str]]] = defaultdict(list)
     errors: list[float] = []
     for key, found in workloads.items():
-        named = {engine: s for engine, s in found.items() if engine != "auto" and not gives_way(key[0], engine)}
+        named = {
+            engine: s
+            for engine, s in found.items()
+            if engine != "auto" and not gives_way(FAMILIES[key[0]].class_name, engine)
+        }
         best = min((e for e in named if (*key, e) in measured), key=named.__getitem__, default=None)
         if best is None or named[best] < LEAST:
             continue

@@ -1,7 +1,7 @@
 """Measure what each engine takes, by name, on many workloads: one line of JSON for each workload × engine.
 
-python benchmarks/timings.py fit FILE.jsonl [--only NAME …] [--shapes rates unseen] [--containers numpy csr …]
-                                 [--engines cpu gpu dask] [--seconds 1] [--auto] [--together]
+python benchmarks/timings.py fit FILE.jsonl [--only NAME …] [--shapes rates small seen unseen]
+                                 [--containers numpy csr …] [--engines cpu gpu dask] [--seconds 1] [--auto] [--together]
 python benchmarks/timings.py score FILE.jsonl [--only NAME …] [--shapes …] [--seconds 1] [--auto]
 
 Each estimator is measured in a process of its own, or all `--together`, from small to large. The shortest of up to

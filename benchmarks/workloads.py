@@ -34,11 +34,28 @@ DENSE = (
     (1_000_000, 50),
     (5_000_000, 20),
 )
+# small ones of more shapes, since what grows like a cube of either side is soon most of the time
+SMALL = (
+    (60, 300),
+    (150, 600),
+    (200, 1_500),
+    (400, 400),
+    (500, 1_000),
+    (800, 700),
+    (1_200, 250),
+    (1_000, 1_500),
+    (3_000, 50),
+    (4_000, 400),
+    (20_000, 40),
+)
 # rows, columns and the share of values that are stored
-SPARSE = ((200, 50, 0.1), (2_000, 500, 0.02), (20_000, 2_000, 0.02), (60_000, 1_000, 0.02), (200_000, 200, 0.05))
+SPARSE = (
+    *((200, 50, 0.1), (2_000, 500, 0.02), (20_000, 2_000, 0.02), (60_000, 1_000, 0.02), (200_000, 200, 0.05)),
+    *((1_000, 5_000, 0.005), (5_000, 1_000, 0.01), (10_000, 100, 0.1), (30_000, 4_000, 0.002), (100_000, 1_500, 0.002)),
+)
 BLOCKS = ((300, 3_000), (10_000, 20), (100_000, 20), (20_000, 500), (1_000_000, 10))
-# sizes that no rate is fitted to, for the regret of the choice
-UNSEEN = (
+# sizes of an earlier judgement, to which rates have been fitted since
+SEEN = (
     (1_000, 30),
     (2_000, 120),
     (600, 2_000),
@@ -53,8 +70,23 @@ UNSEEN = (
     (2_000_000, 25),
     (10_000_000, 10),
 )
-UNSEEN_SPARSE = ((5_000, 300, 0.05), (40_000, 3_000, 0.005), (100_000, 500, 0.03), (1_000_000, 100, 0.05))
-UNSEEN_FRAMES, UNSEEN_BLOCKS = ((30_000, 25), (400_000, 30)), ((50_000, 30), (1_000_000, 20))
+SEEN_SPARSE = ((5_000, 300, 0.05), (40_000, 3_000, 0.005), (100_000, 500, 0.03), (1_000_000, 100, 0.05))
+SEEN_FRAMES, SEEN_BLOCKS = ((30_000, 25), (400_000, 30)), ((50_000, 30), (1_000_000, 20))
+# sizes that no rate is fitted to, for the regret of the choice
+UNSEEN = (
+    (700, 40),
+    (350, 1_100),
+    (1_800, 180),
+    (900, 450),
+    (12_000, 35),
+    (3_500, 650),
+    (70_000, 18),
+    (15_000, 220),
+    (250_000, 16),
+    (120_000, 60),
+    (1_500_000, 12),
+)
+UNSEEN_SPARSE = ((3_000, 800, 0.02), (50_000, 600, 0.02), (300_000, 150, 0.04), (15_000, 5_000, 0.003))
 
 
 def _dense(shapes: Iterable[tuple[int, int]]) -> list[tuple[int, int, float]]:
@@ -65,39 +97,54 @@ def _dense(shapes: Iterable[tuple[int, int]]) -> list[tuple[int, int, float]]:
 # rows, columns and density by container, from small to large
 SHAPES: dict[str, dict[str, list[tuple[int, int, float]]]] = {
     "rates": {"numpy": _dense(DENSE), "cupy": _dense(DENSE), "dask": _dense(BLOCKS), "csr": list(SPARSE)},
-    "unseen": {
-        "numpy": _dense(UNSEEN),
-        "cupy": _dense(UNSEEN),
-        "csr": list(UNSEEN_SPARSE),
-        "pandas": _dense(UNSEEN_FRAMES),
-        "dask": _dense(UNSEEN_BLOCKS),
+    "small": {"numpy": _dense(SMALL), "csr": list(SPARSE[5:])},
+    "seen": {
+        "numpy": _dense(SEEN),
+        "cupy": _dense(SEEN),
+        "csr": list(SEEN_SPARSE),
+        "pandas": _dense(SEEN_FRAMES),
+        "dask": _dense(SEEN_BLOCKS),
     },
+    "unseen": {"numpy": _dense(UNSEEN), "cupy": _dense(UNSEEN), "csr": list(UNSEEN_SPARSE)},
 }
 # rows that a model is fitted to, its columns, and the rows that it then scores
 SCORED = {
     "rates": ((20_000, 20, (1_000, 10_000, 100_000, 1_000_000)), (10_000, 200, (1_000, 30_000))),
-    "unseen": ((30_000, 30, (5_000, 50_000, 500_000)), (8_000, 100, (50_000,))),
+    "seen": ((30_000, 30, (5_000, 50_000, 500_000)), (8_000, 100, (50_000,))),
+    "unseen": ((3_000, 12, (3_000, 50_000)), (2_500, 60, (30_000,))),
 }
+SCORED["small"] = ((4_000, 20, (1_000, 10_000, 60_000)), (2_000, 100, (1_000, 20_000)))
+
+
+_PAIRWISE = (
+    *("SVC", "SVR", "NuSVC", "NuSVR", "DBSCAN", "LocalOutlierFactor"),
+    *("KernelRidge", "GaussianProcessRegressor", "GaussianProcessClassifier"),
+)
 
 
 @dataclass(frozen=True)
 class Family:
-    """An estimator as the workloads make it: class, parameters, and what its target is."""
+    """An estimator as the workloads make it: class, parameters, and what its target is; a variant has a name more."""
 
     path: str
     params: dict[str, Any]
     target: str = ""  # "number", "count", "class", or none
     positive: bool = False
     methods: tuple[str, ...] = ()
+    variant: str = ""
+
+    @property
+    def class_name(self) -> str:
+        return self.path.rpartition(".")[2]
 
     @property
     def name(self) -> str:
-        return self.path.rpartition(".")[2]
+        return f"{self.class_name} {self.variant}".strip()
 
     @property
     def pairwise(self) -> bool:
         """Whether the work grows like the square of the rows."""
-        return self.name in ("SVC", "SVR", "DBSCAN", "LocalOutlierFactor")
+        return self.class_name in _PAIRWISE
 
     def make(self) -> Any:
         """Return the unfitted estimator."""
@@ -149,6 +196,18 @@ def _families() -> Iterator[Family]:
     yield Family("sklearn.feature_selection.SelectKBest", {"k": 5}, "class")
     yield Family("sklearn.neighbors.LocalOutlierFactor", {"novelty": True}, methods=("score_samples",))
     yield Family("xgboost.XGBRegressor", {"n_estimators": 20}, "number", methods=("predict",))
+    yield Family("sklearn.kernel_ridge.KernelRidge", {"kernel": "rbf"}, "number", methods=("predict",))
+    gaussian = "sklearn.gaussian_process."
+    yield Family(gaussian + "GaussianProcessRegressor", {"alpha": 0.1}, "number", methods=("predict",))
+    yield Family(gaussian + "GaussianProcessClassifier", {}, "class", methods=("predict",))
+    # what rates of one number of clusters, or depth, cannot tell
+    for name, k in (("KMeans", 2), ("KMeans", 40), ("KMeans", 200), ("MiniBatchKMeans", 60)):
+        yield Family(f"sklearn.cluster.{name}", {"n_clusters": k, "random_state": 0}, variant=str(k))
+    shallow = forest | {"max_depth": 6}
+    yield Family("sklearn.ensemble.RandomForestClassifier", shallow, "class", variant="shallow")
+    yield Family("sklearn.ensemble.RandomForestRegressor", shallow, "number", variant="shallow")
+    few_rows = forest | {"n_estimators": 100, "max_samples": 0.05}
+    yield Family("sklearn.ensemble.RandomForestClassifier", few_rows, "class", variant="of few rows")
 
 
 FAMILIES = {family.name: family for family in _families()}

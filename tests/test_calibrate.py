@@ -4,7 +4,8 @@ import json
 
 import pytest
 from click.testing import CliRunner
-from sklearn.linear_model import Ridge
+from sklearn.cluster import KMeans
+from sklearn.linear_model import Lasso, Ridge
 
 from skdist_gpu.cli import main
 from skdist_gpu.data.inspect import described_input
@@ -72,3 +73,25 @@ def test_machines_that_are_shipped_name_their_probes():
     known = {"blas", "memory", "interpreter", "gpu_blas", "gpu_memory", "launch", "copy"}
     assert all(set(machine.probes) <= known for machine in shipped_machines())
     assert any(machine.probes for machine in shipped_machines())
+
+
+def test_what_the_nearest_machine_does_not_know_is_guessed_from_the_next():
+    small = Machine("small", "2026-01-01", n_cores=2, rates={rate_key("Lasso", "engine:cpu", False): {"values": 1e-8}})
+    predicted = predict(Lasso(), "engine:cpu", ROWS, make_resources(cpus=4), machines=(MACHINE, small))
+    assert predicted.guess
+    assert predicted.seconds == pytest.approx(2 / 4 * 1e-8 * 1e4)
+    assert not predict(Ridge(), "engine:cpu", ROWS, make_resources(cpus=4), machines=(small, MACHINE)).guess
+
+
+def test_no_rate_that_is_shipped_promises_the_same_for_any_size():
+    for machine in shipped_machines():
+        assert [key for key, rates in machine.rates.items() if rates.keys() == {"calls"}] == []
+
+
+@pytest.mark.parametrize("n_cores", [2, 16])
+@pytest.mark.parametrize("engine", ["sklearn:cpu", "reductions:cpu", "onedal:cpu"])
+def test_more_clusters_take_longer(engine, n_cores):
+    """Twenty clusters take longer than two, whose fixed costs count, and 200 at least four times as long."""
+    rows, machine = described_input((200_000, 20), "float64"), make_resources(cpus=n_cores)
+    two, twenty, many = (predict(KMeans(k), engine, rows, machine).seconds for k in (2, 20, 200))
+    assert two < twenty < many / 4

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from joblib import Parallel, delayed
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.cluster import DBSCAN, KMeans
 from sklearn.datasets import make_blobs, make_classification, make_friedman1
@@ -269,8 +270,69 @@ def test_refused_for_what_the_data_hold():
         autoscale(NearestNeighbors(algorithm="ball_tree"), backend="onedal").fit(X2)
 
 
+@pytest.mark.parametrize("n_classes", [2, 3, 6])
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        SVC(),
+        SVC(kernel="poly", degree=2, coef0=1, decision_function_shape="ovo"),
+        SVC(kernel="sigmoid", gamma=0.01, max_iter=50),
+        SVC(kernel="linear", break_ties=True),
+        NuSVC(nu=0.2),
+    ],
+    ids=str,
+)
+@pytest.mark.filterwarnings("ignore:Solver terminated early")
+def test_vectors_of_any_fit_are_scored_by_onedal(estimator, n_classes):
+    rows = np.random.default_rng(0).normal(3, 1, size=(500, 6))
+    signal = rows[:, 0] + (rows[:, 1] - 3) * (rows[:, 2] - 3)
+    names = np.array(list("abcdef"))[np.digitize(signal, np.quantile(signal, np.arange(1, n_classes) / n_classes))]
+    plain = clone(estimator).fit(rows, names)
+    model, many = autoscale(plain), np.random.default_rng(1).normal(3, 1, size=(30_000, 6))
+    for method in ("predict", "decision_function"):
+        found, expected = getattr(model, method)(many), getattr(plain, method)(many)
+        assert model._copies.last_call.candidate.name == "onedal:cpu"
+        assert found.dtype == expected.dtype
+        if method == "predict":
+            np.testing.assert_array_equal(found, expected)
+        else:
+            np.testing.assert_allclose(found, expected, atol=1e-9 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("estimator", [SVR(), NuSVR(kernel="poly")], ids=str)
+def test_vectors_of_any_regressor_are_scored_by_onedal(estimator):
+    model = autoscale(clone(estimator).fit(XR, YR))
+    many = np.tile(XR, (50, 1)) + 0.01
+    found, expected = model.predict(many), model.estimator_.predict(many)
+    assert model._copies.last_call.candidate.name == "onedal:cpu"
+    np.testing.assert_allclose(found, expected, atol=1e-9 * np.abs(expected).max())
+
+
+def test_vectors_of_sparse_rows_are_scored_by_scikit_learn():
+    plain = SVC().fit(csr_array(X2), Y2)
+    many = np.tile(X2, (50, 1))
+    model = autoscale(plain)
+    np.testing.assert_array_equal(model.predict(many), plain.predict(many))
+    assert model._copies.last_call.candidate.name != "onedal:cpu"
+
+
+@pytest.mark.parametrize(
+    ("forest", "n_rows", "n_columns"),
+    [
+        (RandomForestClassifier(10), 150, 4),
+        (RandomForestClassifier(100), 300, 20),
+        (RandomForestRegressor(20), 60, 10),
+        (RandomForestClassifier(20), 50_000, 20),
+        (RandomForestRegressor(20, max_depth=6), 30_000, 50),
+    ],
+    ids=str,
+)
+def test_forests_are_onedals_where_that_is_faster(forest, n_rows, n_columns):
+    """Slower forests of some shapes had been told of; wherever the plan is sure, it takes the one that is faster."""
+
+
 def test_scores_follow_the_plain_estimator():
-    """oneDAL's model serves where that is faster, until the estimator is written to, and is not pickled."""
+    """oneDAL's model serves where that is faster, until the estimator is written to."""
     model, plain = _fit(SVC(), X2, Y2)
     many = np.tile(X2, (40, 1))
     before = model.decision_function(many)
@@ -278,12 +340,23 @@ def test_scores_follow_the_plain_estimator():
     np.testing.assert_allclose(before, plain.decision_function(many), atol=1e-9)
     again = pickle.loads(pickle.dumps(model))
     np.testing.assert_allclose(again.decision_function(many), before)
-    assert again._copies.last_call.candidate.name != "onedal:cpu"
-    plain._intercept_ += 1.0
+    assert again._copies.last_call.candidate.name == "onedal:cpu"
+    plain.intercept_ += 1.0
+    plain._intercept_ -= 1.0  # which libsvm reads
     np.testing.assert_allclose(model.decision_function(many), plain.decision_function(many))
     assert np.abs(model.decision_function(many) - before).min() > 0.5
     with pytest.raises(ValueError, match="5 features"):
         model.predict(many[:, :5])
+
+
+def test_models_of_forests_stay_with_the_fit():
+    model, _ = _fit(RandomForestRegressor(20, random_state=0), XR, YR)
+    many = np.tile(XR, (100, 1))
+    before = model.predict(many)
+    assert model._copies.last_call.candidate.name == "onedal:cpu"
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_allclose(again.predict(many), before)
+    assert again._copies.last_call.candidate.name != "onedal:cpu"
 
 
 def test_threads_are_those_that_were_left(monkeypatch):

@@ -47,6 +47,29 @@ def twin_of(estimator: Any, **changed: Any) -> Any:
     return _twin_class(type(estimator).__name__)(**{**estimator.get_params(deep=False), **changed})
 
 
+def machine_from(svm: Any, gamma: float) -> Any:
+    """Return its model of a support vector machine of numbers or of two classes that scikit-learn's estimator holds."""
+    twin = twin_of(svm)
+    for name in ("n_features_in_", "classes_", "support_vectors_", "dual_coef_", "intercept_"):
+        if hasattr(svm, name):
+            setattr(twin, name, getattr(svm, name))
+    twin._gamma, twin._n_support, twin._sparse = gamma, svm.n_support_, False
+    return twin
+
+
+def kernel_of(svm: Any, gamma: float, X: Any, vectors: Any) -> Any:
+    """Return the kernel of a support vector machine between each row and each vector."""
+    kernels = import_module("onedal.primitives")
+    of_products = {"gamma": gamma, "coef0": svm.coef0}
+    compute, options = {
+        "linear": (kernels.linear_kernel, {}),
+        "rbf": (kernels.rbf_kernel, {"gamma": gamma}),
+        "poly": (kernels.poly_kernel, of_products | {"degree": svm.degree}),
+        "sigmoid": (kernels.sigmoid_kernel, of_products),
+    }[svm.kernel]
+    return compute(X, vectors, **options)
+
+
 def trees_of(forest: Any) -> list[Any]:
     """Return the trees of its fitted forest in scikit-learn's arrays."""
     return [tree.tree_ for tree in forest.estimators_]

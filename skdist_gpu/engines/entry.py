@@ -37,6 +37,8 @@ class Entry:
     accepts : dict
         Parameter name -> allowed values, or a function that tells whether a value is allowed.
         Parameters that are not named may have any value.
+    only_fits : tuple of str
+        Parameters of `accepts` that do not matter to a copy that scores what another engine fitted.
     sparse, weights, multi_target : bool
         Whether sparse `X`, sample weights and 2-D `y` are supported.
     sparse_accepts : dict
@@ -77,6 +79,7 @@ class Entry:
     backend: str
     device: str
     accepts: dict[str, Allowed] = field(default_factory=dict)
+    only_fits: tuple[str, ...] = ()
     sparse: bool = False
     weights: bool = False
     multi_target: bool = False

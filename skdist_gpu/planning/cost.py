@@ -2,8 +2,8 @@
 
 The rates come from `benchmarks/rates.py`, which fits them to what every engine took on many workloads, by non-negative
 least squares of the relative error. Each file in ``planning/rates`` holds those of one machine, with date and versions.
-Another machine is predicted from the file that is nearest to it, scaled by a few probes where ``skdist-gpu calibrate``
-has taken them, and by the number of cores elsewhere.
+Another machine is predicted from the file nearest to it, and, what that does not know, as a guess from the next; scaled
+by a few probes where ``skdist-gpu calibrate`` has taken them, and by the number of cores elsewhere.
 """
 
 from __future__ import annotations
@@ -106,21 +106,21 @@ def shipped_machines() -> tuple[Machine, ...]:
     return tuple(Machine(**json.loads(path.read_text())) for path in sorted(FOLDER.glob("*.json")))
 
 
-def machine_for(device: str, n_cores: int, machines: tuple[Machine, ...] | None = None) -> Machine | None:
-    """Return the machine whose rates predict a device best: one with a GPU for GPUs, else the nearest by cores."""
+def machines_for(device: str, n_cores: int, machines: tuple[Machine, ...] | None = None) -> tuple[Machine, ...]:
+    """Return the machines whose rates predict a device, best first: with a GPU for GPUs, else the nearest by cores."""
     if machines is None:
         return _shipped_for(device == "gpu", n_cores)
-    return _nearest(machines, device == "gpu", n_cores)
+    return _by_nearness(machines, device == "gpu", n_cores)
 
 
 @cache
-def _shipped_for(on_gpu: bool, n_cores: int) -> Machine | None:
-    return _nearest(shipped_machines(), on_gpu, n_cores)
+def _shipped_for(on_gpu: bool, n_cores: int) -> tuple[Machine, ...]:
+    return _by_nearness(shipped_machines(), on_gpu, n_cores)
 
 
-def _nearest(machines: tuple[Machine, ...], on_gpu: bool, n_cores: int) -> Machine | None:
+def _by_nearness(machines: tuple[Machine, ...], on_gpu: bool, n_cores: int) -> tuple[Machine, ...]:
     fitting = [machine for machine in machines if bool(machine.gpu) == on_gpu]
-    return min(fitting, key=lambda m: abs(_log_ratio(m.n_cores, n_cores)), default=None)
+    return tuple(sorted(fitting, key=lambda m: abs(_log_ratio(m.n_cores, n_cores))))
 
 
 def _log_ratio(a: int, b: int) -> float:
@@ -161,24 +161,24 @@ def predict(
     backend, _, device = engine.partition(":")
     if device == "dask" and resources.cluster is not None and resources.cluster.n_gpus:
         return None
-    machine = machine_for(device, resources.n_cores, machines)
-    if machine is None:
-        return None
-    start = 0.0 if started else machine.first.get(engine, 0.0)
     # where blocks of Dask were not measured: the same work on the same cores
     engines = (engine, f"{backend}:cpu") if device == "dask" else (engine,)
-    for rates_of, engine in product(_rates_in_question(type(estimator).__name__, info), engines):
-        rates = machine.rates.get(rates_of.key(engine))
+    known = machines_for(device, resources.n_cores, machines)
+    of_such, of_dense = _rates_in_question(type(estimator).__name__, info)
+    for machine, rates_of, measured in [*product(known, of_such, engines), *product(known, of_dense, engines)]:
+        rates = machine.rates.get(rates_of.key(measured))
         work = amounts(estimator, rates_of.info, to_device=device == "gpu" and info.location != "gpu")
         if rates is not None and work is not None:
-            best = Prediction(start + _sum(rates, work, machine, resources.n_cores), rates_of.guess)
+            # another number of cores than the nearest machine's says less
+            guess = rates_of.guess or machine is not known[0]
+            start = 0.0 if started else machine.first.get(engine, 0.0)
+            best = Prediction(start + _sum(rates, work, machine, resources.n_cores), guess)
             for n_threads in sorted(LIMITS, reverse=True):
-                fewer = machine.rates.get(rates_of.key(f"{engine}@{n_threads}"))
-                # a fixed cost alone says nothing of larger data than were measured
-                if fewer is not None and n_threads < resources.n_cores and fewer.keys() != {"calls"}:
+                fewer = machine.rates.get(rates_of.key(f"{measured}@{n_threads}"))
+                if fewer is not None and n_threads < resources.n_cores:
                     seconds = start + _sum(fewer, work, machine, machine.n_cores)
                     if best.seconds > MORE_THREADS * seconds:
-                        best = Prediction(seconds, rates_of.guess, n_threads)
+                        best = Prediction(seconds, guess, n_threads)
             return best
     return None
 
@@ -195,17 +195,17 @@ class _RatesOf:
         return rate_key(self.who, engine, self.info.sparse)
 
 
-def _rates_in_question(estimator: str, info: InputInfo) -> list[_RatesOf]:
-    """Return the estimator's own rates, then those of its form and of one like it, then those of dense data."""
+def _rates_in_question(estimator: str, info: InputInfo) -> tuple[list[_RatesOf], list[_RatesOf]]:
+    """Return the estimator's own rates, those of its form and of one like it; and, for sparse data, those of dense."""
     form = form_of(estimator)
     forms = [f"*{each}" for each in (form, _LIKE.get(form)) if each]
     found = [_RatesOf(estimator, info, False), *(_RatesOf(each, info, True) for each in forms)]
-    if info.sparse:
-        # as if the stored values were a dense table of as many rows
-        n_columns = max(1, round((info.n_values or 0) / max(1, info.n_samples or 1)))
-        dense = replace(info, sparse=False, n_stored=None, n_features=n_columns)
-        found += [_RatesOf(each, dense, True) for each in (estimator, *forms)]
-    return found
+    if not info.sparse:
+        return found, []
+    # as if the stored values were a dense table of as many rows
+    n_columns = max(1, round((info.n_values or 0) / max(1, info.n_samples or 1)))
+    dense = replace(info, sparse=False, n_stored=None, n_features=n_columns)
+    return found, [_RatesOf(each, dense, True) for each in (estimator, *forms)]
 
 
 def predict_scoring(
@@ -246,17 +246,19 @@ def predict_scoring(
     Prediction or None
         None where no rate was measured, or the number of rows is not known.
     """
-    machine, name = machine_for(device, resources.n_cores, machines), type(model).__name__
-    to_device = device == "gpu" and info.location != "gpu"
+    name, to_device = type(model).__name__, device == "gpu" and info.location != "gpu"
     work = scoring_amounts(name, kept_size(model), info, to_device=to_device, with_model=to_device)
-    if machine is None or work is None or info.sparse:
+    if work is None or info.sparse:
         return None
-    known = scoring_rates(machine, name, way)
-    rates = [known[method]] if method in known else list(known.values())
-    if not rates:
-        return None
-    seconds = max(_sum(each, work, machine, resources.n_cores) for each in rates)
-    return Prediction(seconds + machine.first.get(start, 0.0) / CALLS_FORESEEN, method not in known)
+    machines = machines_for(device, resources.n_cores, machines)
+    for machine in machines:
+        known = scoring_rates(machine, name, way)
+        rates = [known[method]] if method in known else list(known.values())
+        if rates:
+            seconds = max(_sum(each, work, machine, resources.n_cores) for each in rates)
+            seconds += machine.first.get(start, 0.0) / CALLS_FORESEEN
+            return Prediction(seconds, method not in known or machine is not machines[0])
+    return None
 
 
 def scoring_rates(machine: Machine, estimator: str, way: str) -> dict[str, dict[str, float]]:

@@ -111,7 +111,9 @@ def _refusals(engine: EngineInfo, device: str, call: Call, info: InputInfo, reso
     entry = next((e for e in entries_named(name) if e.backend == engine.name and e.device == device), None)
     if entry is None:
         return [f"has no copy of {name}"]
-    refusals = [*machine_refusals(entry, resources), *parameter_refusals(entry, call.model, sparse=info.sparse)]
+    accepts = {name: allowed for name, allowed in entry.accepts.items() if name not in entry.only_fits}
+    refusals = machine_refusals(entry, resources)
+    refusals += parameter_refusals(replace(entry, accepts=accepts), call.model, sparse=info.sparse)
     if call.params:
         refusals.append(f"the arguments {', '.join(call.params)} are for the estimator itself")
     if info.dtype not in ("float32", "float64"):

@@ -7,6 +7,7 @@ an algorithm has is its form; how fast they go on an engine is measured (:mod:`s
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -20,8 +21,14 @@ TERMS = {
     "columns": "columns that are handled one by one, for each leaf of boosted trees",
     "values": "stored values of X that are read, as often as rows are handled",
     "cells": "cells of X as a dense table, as often",
-    "iterated_rows": "rows of all iterations that are expected",
-    "iterated_values": "stored values of all iterations that are expected",
+    "iterated_rows": "rows of all iterations that are expected, for each cluster",
+    "iterated_values": "stored values of all iterations that are expected, for each cluster",
+    "dual_values": "the same, of a linear machine with fewer rows than columns, which needs all its iterations",
+    "sweeps": "multiplications of coordinate descent on Xᵀ X: d² in each iteration",
+    "sampled_rows": "rows of all iterations on a sample, from which clusters are begun, for each cluster",
+    "sampled_values": "stored values of the same",
+    "batches": "batches that are taken one after the other",
+    "drawn": "rows that batches are drawn from, each time",
     "products": "multiplications of a product of X with itself along its shorter side: n·d·min(n, d)",
     "gram": "multiplications of Xᵀ X: n·d²; for each pair of classes, or each component of a mixture",
     "solves": "a decomposition of d × d: d³; for all classes together, or each component of a mixture",
@@ -39,7 +46,7 @@ TERMS = {
     "queries": "multiplications to compare each row with those that the model keeps",
     "levels": "values looked at to grow trees: trees·n·depth·features at each split, the depth log2(n) if not limited",
     "grown": "levels of trees that are grown one after the other: trees·log2(n)",
-    "leaves": "rows times what the model keeps: trees, clusters, support vectors",
+    "leaves": "rows times what the model keeps: levels of trees, clusters, support vectors",
     "copied": "bytes copied to the device",
 }
 
@@ -50,17 +57,17 @@ FORMS = {
     "checks": ("calls", "values"),
     "quantiles": ("calls", "rows", "columns", "values", "sorts", "sampled_sorts"),
     "moments": _SUMS,
-    "descents": _SUMS,
+    "descents": (*_SUMS, "sweeps"),
     "components": _SUMS,
     "covariances": ("calls", "values", "gram", "solves"),
     "passes": _SUMS,
-    "clusters": ("calls", "rows", "values", "cells"),
+    "clusters": ("calls", "rows", "values", "cells", "sampled_rows", "sampled_values"),
     "mixtures": ("calls", "rows", "values", "gram", "solves"),
     "pairs": ("calls", "values", "pairs", "compared", "searched", "row_pairs"),
     "cubes": ("calls", "pairs", "row_pairs", "row_cubes"),
     "kernels": ("calls", "pairs", "row_pairs"),
     "neighbours": ("calls", "values", "searched"),
-    "trees": ("calls", "rows", "levels", "grown"),
+    "trees": ("calls", "rows", "sorts", "levels", "grown"),
     "boosting": ("calls", "rows", "columns", "values"),
 }
 # those of scikit-learn's own algorithms, where they have others, and of those for sparse rows
@@ -68,7 +75,8 @@ _OWN_FORMS = {
     "moments": ("calls", "rows", "values", "products", "small_solves"),
     "descents": ("calls", "rows", "values", "iterated_rows", "iterated_values"),
     "components": ("calls", "values", "sketched", "covariances", "decompositions"),
-    "passes": ("calls", "rows", "values", "iterated_rows", "iterated_values"),
+    "passes": ("calls", "rows", "values", "iterated_rows", "iterated_values", "dual_values"),
+    "clusters": ("calls", "cells", "iterated_rows", "iterated_values", "batches", "drawn"),
 }
 _OWN_SPARSE_FORMS = dict.fromkeys(
     ("columns", "quantiles", "moments", "descents", "passes"), ("calls", "rows", "columns", "values")
@@ -111,6 +119,14 @@ _FORM_OF = {
 # what has coefficients for each class that are found together
 _EACH_CLASS = ("LogisticRegression", "LogisticRegressionCV")
 _FORMS_BY_NAME = {name: form for form, names in _FORM_OF.items() for name in names.split()}
+# rows of the sample on which clusters are begun, and at least for each of them, and starts there if one was asked for
+_SAMPLE, _SAMPLE_OF_A_CLUSTER, _SAMPLE_STARTS, _BATCHES_STARTS = 50_000, 200, 2, 5
+# batches that are taken at least
+_LEAST_BATCHES = 20.0
+# steps of Lloyd's algorithm for the root of the number of clusters: 2 where they are far apart, more in one cloud
+_LLOYD = 8.0
+# evaluations in which a Gaussian process finds its kernel's parameters
+_KERNEL_STEPS = 30.0
 # columns up to which scikit-learn compares rows in a k-d tree, and iterations for a column or the root of their number,
 # as coordinate descent and L-BFGS took on the workloads of benchmarks/workloads.py
 _TREE_COLUMNS, _DESCENTS, _GRADIENTS = 15, 6.0, 6.0
@@ -162,7 +178,7 @@ def amounts(estimator: Estimator, info: InputInfo, *, to_device: bool = False) -
             return None
         stored = n * d if stored is None else stored
     form, shorter, log_n = form_of(type(estimator).__name__), min(n, d), math.log2(max(2, n))
-    times, depth = _repeats(estimator), min(log_n, number_of(estimator, "max_depth") or log_n)
+    times, (drawn, depth) = _repeats(estimator), _growth(estimator, n)
     # one vector of coefficients for each class, or each class but one, and second derivatives of all pairs of them
     vectors = max(1, info.n_classes) if info.n_classes > 2 and type(estimator).__name__ in _EACH_CLASS else 1
     # and a matrix for each component of a mixture
@@ -171,25 +187,29 @@ def amounts(estimator: Estimator, info: InputInfo, *, to_device: bool = False) -
     iterations = read * _iterations(estimator, form, d)
     amount = {
         "calls": 1.0,
-        "rows": n * times,
+        "rows": (drawn if form == "trees" else n) * times,
         # a tree has a leaf for at least 20 rows
         "columns": d * (times * min(31.0, 1.0 + n / 20) if form == "boosting" else 1.0),
         "values": stored * read,
         "cells": float(n) * d * read,
         "iterated_rows": n * iterations,
         "iterated_values": stored * iterations,
+        "dual_values": stored * number_of(estimator, "max_iter") * _is_dual(estimator, n, d),
+        "sweeps": float(d) ** 2 * iterations if form == "descents" else 0.0,
         "products": float(n) * d * shorter,
         "gram": float(n) * d * d * vectors**2 * matrices,
-        "solves": float(d * vectors) ** 3 * matrices,
+        "solves": float(d * vectors) ** 3 * _matrices(estimator, info, matrices),
         "small_solves": float(shorter) ** 3,
         "sorts": stored * log_n,
         "pairs": float(n) * stored,
         "row_pairs": float(n) ** 2,
-        "row_cubes": float(n) ** 3,
-        "levels": n * depth * _features_of_a_split(estimator, d) * times,
+        "row_cubes": float(n) ** 3 * _kernel_steps(estimator),
+        "levels": drawn * depth * _features_of_a_split(estimator, d) * times,
         "grown": depth * times,
         "copied": float(info.n_bytes or 8 * stored) if to_device else 0.0,
     }
+    if form == "clusters":
+        amount |= _clusters(estimator, n, d, stored)
     if form == "components":
         amount |= _decomposition(estimator, n, d)
     if form == "quantiles":
@@ -205,6 +225,55 @@ def _iterations(estimator: Estimator, form: str, d: int) -> float:
     """Return how often an iterative algorithm of scikit-learn is expected to read the rows."""
     expected = _DESCENTS * d if form == "descents" else _GRADIENTS * math.sqrt(d)
     return min(expected, number_of(estimator, "max_iter") or expected)
+
+
+def _clusters(estimator: Estimator, n: int, d: int, stored: float) -> dict[str, float]:
+    """Return the work of clustering all rows from the start, and of doing so on a sample and going on with all.
+
+    Seeds are compared with a few candidates each; batches are drawn until as many rows were seen as there are.
+    """
+    k, starts = max(1.0, number_of(estimator, "n_clusters")), number_of(estimator, "n_init")
+    starts = starts or (10.0 if getattr(estimator, "init", None) == "random" else 1.0)
+    steps = min(_LLOYD * math.sqrt(k), number_of(estimator, "max_iter") or math.inf)
+    scans = 2 + math.log(k) + steps
+    n_sampled = min(n, max(_SAMPLE, _SAMPLE_OF_A_CLUSTER * k))
+    batch, batches, again, further = number_of(estimator, "batch_size"), 0.0, _SAMPLE_STARTS, steps / 2
+    own = starts * scans
+    if batch:
+        # seeds come from three batches, the last look labels all rows
+        batches, again, further = max(_LEAST_BATCHES, n / batch), _BATCHES_STARTS, 2.0
+        own = (batches * min(batch, n) + (2 + math.log(k)) * min(3 * batch, n)) / max(1, n) + 1
+    all_sampled = n_sampled == n
+    sampled = n_sampled / max(1, n) * scans * (starts if all_sampled and not batch else max(starts, again))
+    full = 1.0 if all_sampled else 1.0 + further
+    return {
+        "rows": n * k * full,
+        "values": stored * k * full,
+        "cells": float(n) * d,
+        "sampled_rows": n * k * sampled,
+        "sampled_values": stored * k * sampled,
+        "iterated_rows": n * k * own,
+        "iterated_values": stored * k * own,
+        "batches": batches,
+        "drawn": batches * n,
+    }
+
+
+def _is_dual(estimator: Estimator, n: int, d: int) -> bool:
+    """Whether a linear machine finds the weights of its rows, not those of its columns."""
+    dual = getattr(estimator, "dual", False)
+    return n < d if dual == "auto" else bool(dual)
+
+
+def _matrices(estimator: Estimator, info: InputInfo, matrices: float) -> float:
+    """Return how many matrices of d × d are decomposed: some estimators have one for each class."""
+    return max(2, info.n_classes) if type(estimator).__name__ == "QuadraticDiscriminantAnalysis" else matrices
+
+
+def _kernel_steps(estimator: Estimator) -> float:
+    """Return how often a Gaussian process is fitted to find the parameters of a kernel that the user chose."""
+    chosen = getattr(estimator, "optimizer", None) and getattr(estimator, "kernel", None) is not None
+    return _KERNEL_STEPS * (1 + number_of(estimator, "n_restarts_optimizer")) if chosen else 1.0
 
 
 def way_of_components(estimator: Estimator, n: float, d: float) -> str:
@@ -268,6 +337,16 @@ def number_of(estimator: Estimator, *names: str) -> float:
     return 0.0
 
 
+def _growth(estimator: Estimator, n: int) -> tuple[float, float]:
+    """Return the rows that a tree is grown from, and how deep it grows: to single rows, if nothing stops it before."""
+    share, smallest = number_of(estimator, "max_samples"), number_of(estimator, "min_samples_leaf")
+    drawn = min(n, share * n if 0 < share <= 1 else share or n)
+    smallest = max(1.0, smallest * n if smallest < 1 else smallest)
+    stops = [number_of(estimator, "max_depth"), math.log2(max(2.0, number_of(estimator, "max_leaf_nodes") or drawn))]
+    depth = min([math.log2(max(2.0, drawn / smallest)), *filter(None, stops)])
+    return drawn, depth
+
+
 def _features_of_a_split(estimator: Estimator, d: int) -> float:
     """Return how many features a tree looks at to split a node, by scikit-learn's `max_features`."""
     wanted = getattr(estimator, "max_features", None)
@@ -281,19 +360,16 @@ def _features_of_a_split(estimator: Estimator, d: int) -> float:
 
 
 # what a prediction is beside calls and copies: rows compared with those kept, rows sent through trees, or values read
-_SCORED_AS = {
-    "kernels": "queries",
-    "neighbours": "queries",
-    "pairs": "queries",
-    "clusters": "queries",
-    "trees": "leaves",
+_SCORED_AS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("kernels", "neighbours", "pairs", "cubes", "clusters"), ("queries", "leaves")),
+    **dict.fromkeys(("trees", "boosting"), ("leaves",)),
 }
 # where fitted models say how many rows, support vectors, trees or clusters they keep
 _KEPT = ("support_", "estimators_", "cluster_centers_", "means_", "X_fit_", "X_train_", "core_sample_indices_")
 
 
 def kept_size(model: Estimator) -> int:
-    """Return how many rows, support vectors, trees or clusters a fitted model keeps; 1 where it sums them up.
+    """Return how many rows, support vectors, levels of trees or clusters a fitted model keeps; 1 where it sums them up.
 
     Examples
     --------
@@ -305,11 +381,17 @@ def kept_size(model: Estimator) -> int:
     for name in _KEPT:
         if name in held:
             kept = held[name]
-            return max(1, kept.shape[0] if hasattr(kept, "shape") else len(kept))
+            return max(1, round(_levels(kept)) or (kept.shape[0] if hasattr(kept, "shape") else len(kept)))
     if held.get("n_estimators", 0) is None:
         return _XGBOOST_TREES
     name = "n_samples_fit_" if "n_samples_fit_" in held else "n_estimators"
     return max(1, int(number_of(model, name) or (number_of(model, "n_iter_") if "max_leaf_nodes" in held else 0)))
+
+
+def _levels(kept: Any) -> float:
+    """Return the levels that a row passes in a list of trees, by the nodes of the first; 0 for what are no trees."""
+    tree = getattr(kept[0], "tree_", None) if isinstance(kept, list) and kept else None
+    return 0.0 if tree is None else len(kept) * math.log2(1 + tree.node_count)
 
 
 def scoring_amounts(
@@ -323,14 +405,14 @@ def scoring_amounts(
     --------
     >>> from skdist_gpu.data.inspect import described_input
     >>> scoring_amounts("SVC", 50, described_input((100, 20), "float64"))
-    {'calls': 1.0, 'queries': 100000.0, 'copied': 0.0}
+    {'calls': 1.0, 'queries': 100000.0, 'leaves': 5000.0, 'copied': 0.0}
     """
     n, stored = info.n_samples, info.n_values
     if n is None or stored is None:
         return None
-    term = _SCORED_AS.get(form_of(estimator), "values")
-    amount = {"values": float(stored), "queries": float(stored) * kept, "leaves": float(n) * kept}[term]
+    terms = _SCORED_AS.get(form_of(estimator), ("values",))
+    amounts = {"values": float(stored), "queries": float(stored) * kept, "leaves": float(n) * kept}
     copied = float(info.n_bytes or 8 * stored) if to_device else 0.0
-    if with_model and term == "queries":
+    if with_model and "queries" in terms:
         copied += 8.0 * kept * (info.n_features or 1)
-    return {"calls": 1.0, term: amount, "copied": copied}
+    return {"calls": 1.0, **{term: amounts[term] for term in terms}, "copied": copied}

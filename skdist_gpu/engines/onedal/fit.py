@@ -26,7 +26,7 @@ from skdist_gpu._compat.sklearn_learned import (
 from skdist_gpu._compat.sklearnex import NotAccelerated, iterations_limit, twin_of
 from skdist_gpu.data.convert import validate
 from skdist_gpu.engines.onedal.forests import FORESTS, fit_forest
-from skdist_gpu.engines.onedal.info import NEIGHBOURS
+from skdist_gpu.engines.onedal.info import NEIGHBOURS, VECTORS
 from skdist_gpu.engines.onedal.threads import limited_threads, thread_budget
 from skdist_gpu.engines.parameters import check_as_scikit_learn
 from skdist_gpu.engines.protocol import FitJob, Fitted
@@ -57,8 +57,8 @@ def fit(job: FitJob) -> Fitted:
     return Fitted(estimator, copies={} if twin is None else {"onedal": twin})
 
 
-def _fit_vectors(estimator: Any, X: np.ndarray, y: np.ndarray, sample_weight: Any) -> Any:
-    """Fit a support vector machine in place, in float64 as scikit-learn does."""
+def _fit_vectors(estimator: Any, X: np.ndarray, y: np.ndarray, sample_weight: Any) -> None:
+    """Fit a support vector machine in place, in float64 as scikit-learn does; its vectors make the model to score."""
     if len(X) < 2:
         raise EngineRefusal("X has 1 sample, and oneDAL needs two to begin with")
     X = X.astype(np.float64, copy=False)
@@ -85,7 +85,6 @@ def _fit_vectors(estimator: Any, X: np.ndarray, y: np.ndarray, sample_weight: An
     estimator.n_iter_ = iterations if labels is not None else int(iterations[0])
     remember_machines(estimator, n_support, sign * estimator.dual_coef_, sign * estimator.intercept_, sparse=False)
     remember_gamma(estimator, gamma_of(twin))
-    return twin
 
 
 def _class_weights(twin: Any) -> np.ndarray:
@@ -171,7 +170,7 @@ def _first_centres(estimator: Any, rows: np.ndarray, origin: np.ndarray, generat
 _MARGINS = ("SVC", "NuSVC")
 _FITS: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(FORESTS, fit_forest),
-    **dict.fromkeys(("SVC", "SVR", "NuSVC", "NuSVR"), _fit_vectors),
+    **dict.fromkeys(VECTORS, _fit_vectors),
     **dict.fromkeys(NEIGHBOURS, _fit_neighbours),
     "LocalOutlierFactor": _fit_outlier_factor,
     "DBSCAN": _fit_dbscan,

@@ -74,8 +74,10 @@ ENTRIES: tuple[Entry, ...] = (
             ("ExtraTreesRegressor", "13 % more error than scikit-learn's over ten seeds of Friedman's function"),
         )
     ),
-    *(_entry(name, accepts=_MARGINS, weights=True, tolerance=1e-2) for name in ("SVC", "NuSVC")),
-    *(_entry(name, accepts=_VECTORS, weights=True, tolerance=1e-2) for name in ("SVR", "NuSVR")),
+    *(
+        _entry(name, accepts=accepted, only_fits=("max_iter", "probability"), weights=True, tolerance=1e-2)
+        for name, accepted in (("SVC", _MARGINS), ("NuSVC", _MARGINS), ("SVR", _VECTORS), ("NuSVR", _VECTORS))
+    ),
     *(_entry(name, accepts=_WEIGHED) for name in ("KNeighborsClassifier", "KNeighborsRegressor")),
     # distances by a product of matrices: a row is 1e-8 away from itself
     _entry("NearestNeighbors", accepts=_NEIGHBOURS, tolerance=1e-6),
@@ -94,8 +96,9 @@ ENTRIES: tuple[Entry, ...] = (
     ),
 )
 
-# whose rows make a model at any time, whoever fitted them
+# whose rows, or support vectors, make a model at any time, whoever fitted them
 NEIGHBOURS = ("KNeighborsClassifier", "KNeighborsRegressor", "NearestNeighbors")
+VECTORS = ("SVC", "NuSVC", "SVR", "NuSVR")
 # methods that its models score with
 SCORED = {
     "RandomForestClassifier": ("predict", "predict_proba"),

@@ -1,4 +1,4 @@
-"""Score rows in main memory with oneDAL's model, that a fit has left or that the rows of a neighbours' model make."""
+"""Score rows in main memory with oneDAL's model: left by a fit, or made of what an estimator keeps of its rows."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from skdist_gpu._compat.sklearn_learned import kept_rows
 from skdist_gpu._compat.sklearnex import NotAccelerated, twin_of
 from skdist_gpu.engines.block_method import BlockMethod, FittedState
 from skdist_gpu.engines.onedal.forests import FORESTS, rounded
-from skdist_gpu.engines.onedal.info import NEIGHBOURS
+from skdist_gpu.engines.onedal.info import NEIGHBOURS, VECTORS
 from skdist_gpu.engines.onedal.threads import limited_threads, thread_budget
+from skdist_gpu.engines.onedal.vectors import machine_of
 from skdist_gpu.exceptions import EngineRefusal
 
 
@@ -36,9 +37,8 @@ class OneDALMethod(BlockMethod):
 
     def _model(self) -> Any:
         """Return oneDAL's model, unless the estimator has changed since the fit; None where it has none."""
-        made_anew = type(self.estimator).__name__ in NEIGHBOURS
-        make = partial(index_of, self.estimator) if made_anew else lambda: None
-        return self.copies.get("onedal", FittedState(self.estimator), make)
+        make = _MODELS.get(type(self.estimator).__name__, lambda estimator: None)
+        return self.copies.get("onedal", FittedState(self.estimator), partial(make, self.estimator))
 
 
 def index_of(estimator: Any) -> Any:
@@ -49,4 +49,5 @@ def index_of(estimator: Any) -> Any:
     return twin_of(estimator).fit(X.astype(np.float64, copy=False), y)
 
 
+_MODELS = {**dict.fromkeys(NEIGHBOURS, index_of), **dict.fromkeys(VECTORS, machine_of)}
 METHODS = {"cpu": OneDALMethod}
