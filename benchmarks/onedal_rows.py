@@ -3,6 +3,7 @@
 python benchmarks/onedal_rows.py table       seconds of fits and predictions
 python benchmarks/onedal_rows.py agreement   answers against scikit-learn's
 python benchmarks/onedal_rows.py leak        memory that 500 fits leave behind
+python benchmarks/onedal_rows.py shapes      seconds of forests of many shapes, beside scikit-learn's on all cores
 
 An existing FILE keeps what it has of other jobs and of the other parts.
 """
@@ -19,6 +20,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
+import joblib
 import numpy as np
 import psutil
 from measure import commit, timed
@@ -253,9 +255,52 @@ def leak(only: list[str], keep: Callable[[str, dict[str, Any]], None]) -> None:
         keep(str(estimator), {"bytes": sizes[-1] - sizes[0], "bytes of each fit": round((sizes[-1] - sizes[0]) / 400)})
 
 
+# forests of shapes in which oneDAL might be slower: rows, columns, classes (0 for numbers)
+FORESTS: tuple[tuple[Any, int, int, int], ...] = (
+    (RandomForestClassifier(100), 150, 4, 3),
+    (RandomForestClassifier(500), 200, 10, 2),
+    (RandomForestClassifier(1), 20_000, 20, 2),
+    (RandomForestClassifier(1, max_features=None, bootstrap=False), 20_000, 20, 2),
+    (RandomForestRegressor(1), 20_000, 20, 0),
+    (RandomForestClassifier(20), 10_000, 20, 50),
+    (RandomForestClassifier(10), 5_000, 10, 200),
+    (RandomForestClassifier(20, class_weight="balanced"), 10_000, 20, 2),
+    (RandomForestClassifier(20, min_samples_leaf=20), 20_000, 20, 3),
+    (RandomForestClassifier(20), 20_000, 1, 2),
+    (RandomForestClassifier(100, max_depth=1), 20_000, 20, 2),
+    (RandomForestClassifier(20), 100, 5_000, 2),
+    (RandomForestRegressor(20, max_features="sqrt"), 100, 5_000, 0),
+    (RandomForestRegressor(20, min_samples_leaf=50), 20_000, 20, 0),
+    (RandomForestClassifier(20, max_leaf_nodes=16), 20_000, 20, 2),
+    (RandomForestClassifier(20, max_samples=500), 50_000, 20, 2),
+    (RandomForestClassifier(5), 200_000, 4, 2),
+)
+
+
+def shapes(only: list[str], keep: Callable[[str, dict[str, Any]], None]) -> None:
+    """Time forests of many shapes by oneDAL, and by scikit-learn on one core and on all; say which the plan takes."""
+    for forest, n_rows, n_columns, n_classes in FORESTS:
+        job = f"{forest}, {n_rows} x {n_columns}, {n_classes} classes"
+        if not is_meant(job, only):
+            continue
+        generator = np.random.default_rng(0)
+        X = generator.normal(size=(n_rows, n_columns))
+        y = X[:, 0] + X[:, n_columns // 2] * X[:, -1] + 0.5 * generator.normal(size=n_rows)
+        if n_classes:
+            y = np.digitize(y, np.quantile(y, np.arange(1, n_classes) / n_classes))
+        model = autoscale(forest, backend="onedal")
+        row: dict[str, Any] = {"onedal": shortest(lambda model=model, X=X, y=y: clone(model).fit(X, y))[0]}
+        for name, n_jobs in (("sklearn, one core", 1), ("sklearn, all cores", -1)):
+            with joblib.parallel_config("threading", n_jobs=n_jobs):
+                row[name] = shortest(lambda forest=forest, X=X, y=y: clone(forest).fit(X, y))[0]
+        row = {name: round(seconds, 4) for name, seconds in row.items()}
+        chosen = autoscale(forest).plan(X, y).chosen
+        keep(job, row | {"chosen": chosen.name if chosen else ""})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", choices=("table", "agreement", "leak"))
+    parser.add_argument("part", choices=("table", "agreement", "leak", "shapes"))
     parser.add_argument("--share", type=float, default=1.0)
     parser.add_argument("--only", nargs="+", default=[], help="parts of the names of jobs")
     parser.add_argument("--engines", nargs="+", default=ENGINES, choices=ENGINES)
@@ -274,7 +319,7 @@ def main() -> None:
         if output:
             output.write_text(json.dumps(written | about | describe_system(), indent=1))
 
-    parts: dict[str, Callable[..., None]] = {"agreement": agreement, "leak": leak}
+    parts: dict[str, Callable[..., None]] = {"agreement": agreement, "leak": leak, "shapes": shapes}
     if arguments.part == "table":
         table(arguments.share, arguments.only, arguments.engines, keep)
     else:

@@ -86,6 +86,7 @@ UNSEEN = (
     (120_000, 60),
     (1_500_000, 12),
 )
+UNSEEN_FRAMES, UNSEEN_BLOCKS = ((40_000, 22), (300_000, 28)), ((60_000, 25), (800_000, 18))
 UNSEEN_SPARSE = ((3_000, 800, 0.02), (50_000, 600, 0.02), (300_000, 150, 0.04), (15_000, 5_000, 0.003))
 
 
@@ -105,17 +106,22 @@ SHAPES: dict[str, dict[str, list[tuple[int, int, float]]]] = {
         "pandas": _dense(SEEN_FRAMES),
         "dask": _dense(SEEN_BLOCKS),
     },
-    "unseen": {"numpy": _dense(UNSEEN), "cupy": _dense(UNSEEN), "csr": list(UNSEEN_SPARSE)},
+    "unseen": {
+        "numpy": _dense(UNSEEN),
+        "cupy": _dense(UNSEEN),
+        "csr": list(UNSEEN_SPARSE),
+        "pandas": _dense(UNSEEN_FRAMES),
+        "dask": _dense(UNSEEN_BLOCKS),
+    },
 }
 # rows that a model is fitted to, its columns, and the rows that it then scores
 SCORED = {
     "rates": ((20_000, 20, (1_000, 10_000, 100_000, 1_000_000)), (10_000, 200, (1_000, 30_000))),
     "seen": ((30_000, 30, (5_000, 50_000, 500_000)), (8_000, 100, (50_000,))),
+    "small": ((4_000, 20, (1_000, 10_000, 60_000)), (2_000, 100, (1_000, 20_000))),
     "unseen": ((3_000, 12, (3_000, 50_000)), (2_500, 60, (30_000,))),
 }
-SCORED["small"] = ((4_000, 20, (1_000, 10_000, 60_000)), (2_000, 100, (1_000, 20_000)))
-
-
+# estimators whose work grows like the square of the rows, or faster
 _PAIRWISE = (
     *("SVC", "SVR", "NuSVC", "NuSVR", "DBSCAN", "LocalOutlierFactor"),
     *("KernelRidge", "GaussianProcessRegressor", "GaussianProcessClassifier"),

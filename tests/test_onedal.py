@@ -21,10 +21,12 @@ from sklearn.svm import SVC, SVR, NuSVC, NuSVR
 from threadpoolctl import threadpool_limits
 
 from skdist_gpu import autoscale
+from skdist_gpu.data.inspect import described_input
 from skdist_gpu.engines.onedal.info import SCORED
 from skdist_gpu.engines.onedal.score import OneDALMethod
 from skdist_gpu.exceptions import BackendError, EngineRefusal
-from skdist_gpu.testing import assert_ran_on
+from skdist_gpu.planning.planner import Request, make_plan
+from skdist_gpu.testing import assert_ran_on, make_resources
 
 pytest.importorskip("sklearnex")
 
@@ -317,18 +319,19 @@ def test_vectors_of_sparse_rows_are_scored_by_scikit_learn():
 
 
 @pytest.mark.parametrize(
-    ("forest", "n_rows", "n_columns"),
+    ("forest", "shape", "engine"),
     [
-        (RandomForestClassifier(10), 150, 4),
-        (RandomForestClassifier(100), 300, 20),
-        (RandomForestRegressor(20), 60, 10),
-        (RandomForestClassifier(20), 50_000, 20),
-        (RandomForestRegressor(20, max_depth=6), 30_000, 50),
+        (RandomForestClassifier(20), (20_000, 20), "onedal"),
+        (RandomForestRegressor(20, max_depth=6), (20_000, 20), "onedal"),
+        (RandomForestRegressor(1), (20_000, 20), "onedal"),
+        (RandomForestClassifier(20, max_samples=500), (50_000, 20), "sklearn"),
     ],
     ids=str,
 )
-def test_forests_are_onedals_where_that_is_faster(forest, n_rows, n_columns):
-    """Slower forests of some shapes had been told of; wherever the plan is sure, it takes the one that is faster."""
+def test_forests_are_onedals_where_that_is_faster(forest, shape, engine):
+    """It sorts all rows into bins, so that trees of few rows take longer than scikit-learn's."""
+    machine = make_resources(cpus=2)
+    assert make_plan(forest, described_input(shape, "float64"), machine, Request()).chosen.backend == engine
 
 
 def test_scores_follow_the_plain_estimator():

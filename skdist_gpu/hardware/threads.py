@@ -14,8 +14,8 @@ from threadpoolctl import ThreadpoolController
 
 
 @contextmanager
-def at_most(n_threads: int | None) -> Iterator[None]:
-    """Let BLAS and OpenMP use at most so many threads; None for as many as now.
+def at_most(n_threads: int | None, apis: tuple[str, ...] = ("blas", "openmp")) -> Iterator[None]:
+    """Let BLAS and OpenMP, or one of them, use at most so many threads; None for as many as now.
 
     What the user, or a worker of joblib, has limited to fewer stays so.
 
@@ -25,7 +25,7 @@ def at_most(n_threads: int | None) -> Iterator[None]:
     ...     pass
     """
     libraries = [] if n_threads is None else _libraries(len(sys.modules)).lib_controllers
-    before = [(library, library.num_threads) for library in libraries]
+    before = [(library, library.num_threads) for library in libraries if library.user_api in apis]
     more = [(library, n) for library, n in before if n is not None and n > n_threads]
     for library, _ in more:
         library.set_num_threads(n_threads)

@@ -33,9 +33,9 @@ _ON_ALL_CORES = ("blas",)
 # methods that were measured, and the calls over which the start of a library is spread
 SCORING = ("predict", "predict_proba", "decision_function", "score_samples", "transform", "kneighbors")
 CALLS_FORESEEN = 10
-# numbers of threads that were measured beside all of them, and the share of the time with fewer from which more pay:
-# threads that wait for each other are many times slower on cores that are busy with something else
-LIMITS, MORE_THREADS = (1, 4), 0.75
+# numbers of threads that were measured beside all of them, and the share of the time with fewer, and the seconds, that
+# more must save: threads that wait for each other are many times slower on cores that are busy with something else
+LIMITS, MORE_THREADS, LEAST_SAVED = (1, 4), 0.75, 0.02
 # a form whose rates are a guess for an engine in which a form was not measured
 _LIKE = {"cubes": "pairs", "trees": "boosting"}
 
@@ -177,7 +177,7 @@ def predict(
                 fewer = machine.rates.get(rates_of.key(f"{measured}@{n_threads}"))
                 if fewer is not None and n_threads < resources.n_cores:
                     seconds = start + _sum(fewer, work, machine, machine.n_cores)
-                    if best.seconds > MORE_THREADS * seconds:
+                    if best.seconds > min(MORE_THREADS * seconds, seconds - LEAST_SAVED):
                         best = Prediction(seconds, guess, n_threads)
             return best
     return None

@@ -17,7 +17,8 @@ from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.registry import engines
 from skdist_gpu.hardware.detect import Resources
 from skdist_gpu.planning.cost import rate_key
-from skdist_gpu.planning.work import form_of, number_of, way_of_components
+from skdist_gpu.planning.numbers import number_of
+from skdist_gpu.planning.work import form_of, way_of_components
 from skdist_gpu.protocols import Estimator
 
 FILE = Path(__file__).parent / "held.json"

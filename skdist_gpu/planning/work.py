@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from skdist_gpu.data.inspect import InputInfo
+from skdist_gpu.planning.clusters import cluster_amounts
+from skdist_gpu.planning.numbers import number_of
 from skdist_gpu.protocols import Estimator
 
 # what each term counts, in its unit
@@ -119,12 +119,6 @@ _FORM_OF = {
 # what has coefficients for each class that are found together
 _EACH_CLASS = ("LogisticRegression", "LogisticRegressionCV")
 _FORMS_BY_NAME = {name: form for form, names in _FORM_OF.items() for name in names.split()}
-# rows of the sample on which clusters are begun, and at least for each of them, and starts there if one was asked for
-_SAMPLE, _SAMPLE_OF_A_CLUSTER, _SAMPLE_STARTS, _BATCHES_STARTS = 50_000, 200, 2, 5
-# batches that are taken at least
-_LEAST_BATCHES = 20.0
-# steps of Lloyd's algorithm for the root of the number of clusters: 2 where they are far apart, more in one cloud
-_LLOYD = 8.0
 # evaluations in which a Gaussian process finds its kernel's parameters
 _KERNEL_STEPS = 30.0
 # columns up to which scikit-learn compares rows in a k-d tree, and iterations for a column or the root of their number,
@@ -209,7 +203,7 @@ def amounts(estimator: Estimator, info: InputInfo, *, to_device: bool = False) -
         "copied": float(info.n_bytes or 8 * stored) if to_device else 0.0,
     }
     if form == "clusters":
-        amount |= _clusters(estimator, n, d, stored)
+        amount |= cluster_amounts(estimator, n, d, stored)
     if form == "components":
         amount |= _decomposition(estimator, n, d)
     if form == "quantiles":
@@ -225,38 +219,6 @@ def _iterations(estimator: Estimator, form: str, d: int) -> float:
     """Return how often an iterative algorithm of scikit-learn is expected to read the rows."""
     expected = _DESCENTS * d if form == "descents" else _GRADIENTS * math.sqrt(d)
     return min(expected, number_of(estimator, "max_iter") or expected)
-
-
-def _clusters(estimator: Estimator, n: int, d: int, stored: float) -> dict[str, float]:
-    """Return the work of clustering all rows from the start, and of doing so on a sample and going on with all.
-
-    Seeds are compared with a few candidates each; batches are drawn until as many rows were seen as there are.
-    """
-    k, starts = max(1.0, number_of(estimator, "n_clusters")), number_of(estimator, "n_init")
-    starts = starts or (10.0 if getattr(estimator, "init", None) == "random" else 1.0)
-    steps = min(_LLOYD * math.sqrt(k), number_of(estimator, "max_iter") or math.inf)
-    scans = 2 + math.log(k) + steps
-    n_sampled = min(n, max(_SAMPLE, _SAMPLE_OF_A_CLUSTER * k))
-    batch, batches, again, further = number_of(estimator, "batch_size"), 0.0, _SAMPLE_STARTS, steps / 2
-    own = starts * scans
-    if batch:
-        # seeds come from three batches, the last look labels all rows
-        batches, again, further = max(_LEAST_BATCHES, n / batch), _BATCHES_STARTS, 2.0
-        own = (batches * min(batch, n) + (2 + math.log(k)) * min(3 * batch, n)) / max(1, n) + 1
-    all_sampled = n_sampled == n
-    sampled = n_sampled / max(1, n) * scans * (starts if all_sampled and not batch else max(starts, again))
-    full = 1.0 if all_sampled else 1.0 + further
-    return {
-        "rows": n * k * full,
-        "values": stored * k * full,
-        "cells": float(n) * d,
-        "sampled_rows": n * k * sampled,
-        "sampled_values": stored * k * sampled,
-        "iterated_rows": n * k * own,
-        "iterated_values": stored * k * own,
-        "batches": batches,
-        "drawn": batches * n,
-    }
 
 
 def _is_dual(estimator: Estimator, n: int, d: int) -> bool:
@@ -317,24 +279,6 @@ def _repeats(estimator: Estimator) -> float:
     if hasattr(estimator, "cv"):
         folds = (estimator.cv if isinstance(estimator.cv, int) else 5) * (number_of(estimator, "Cs", "alphas") or 1)
     return max(1.0, trees) * max(1.0, clusters * max(1.0, number_of(estimator, "n_init"))) * max(1.0, folds)
-
-
-def number_of(estimator: Estimator, *names: str) -> float:
-    """Return the first of these parameters that is a number, or the length of the first that is a list; else 0.
-
-    Examples
-    --------
-    >>> from sklearn.linear_model import RidgeCV
-    >>> number_of(RidgeCV(alphas=[0.1, 1.0]), "alphas"), number_of(RidgeCV(), "n_estimators")
-    (2.0, 0.0)
-    """
-    for name in names:
-        value = getattr(estimator, name, None)
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return float(value)
-        if isinstance(value, (list, tuple, np.ndarray)):
-            return float(len(value))
-    return 0.0
 
 
 def _growth(estimator: Estimator, n: int) -> tuple[float, float]:

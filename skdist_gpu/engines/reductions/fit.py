@@ -33,6 +33,11 @@ from skdist_gpu.engines.reductions.info import INFO
 from skdist_gpu.engines.reductions.kinds import ONE_PASS, needs_target, takes_labels
 from skdist_gpu.engines.registry import entries_for
 from skdist_gpu.exceptions import NotFiniteError
+from skdist_gpu.hardware.threads import at_most
+
+# columns up to which a decomposition by several threads of BLAS saves little, and may wait a hundred times as long for
+# them on cores that do something else; passes over rows are on threads of their own
+FEW_COLUMNS = 400
 
 
 def fit(job: FitJob) -> Fitted:
@@ -51,8 +56,10 @@ def _fit(job: FitJob) -> Fitted:
     if job.before:
         data = fit_before(job, data if job.sample_weight is None else _open(job.without_weights()), data)
     fit_in_place = next(e.fit for e in entries_for(job.estimator) if e.backend == INFO.name and e.fit is not None)
+    few = job.device == "cpu" and (job.info.n_features or 0) <= FEW_COLUMNS
     try:
-        fit_in_place(job.estimator, data)
+        with at_most(1 if few else None, ("blas",)):
+            fit_in_place(job.estimator, data)
     except NotFiniteError:
         if container_of(job.X) in HOST:
             # scikit-learn says more about what to do

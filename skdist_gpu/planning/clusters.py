@@ -1,0 +1,47 @@
+"""Say how much work it is to find clusters, on all rows or on a sample."""
+
+from __future__ import annotations
+
+import math
+
+from skdist_gpu.planning.numbers import number_of
+from skdist_gpu.protocols import Estimator
+
+# rows of the sample on which clusters are begun, and at least for each of them, and starts there if one was asked for
+_SAMPLE, _SAMPLE_OF_A_CLUSTER, _SAMPLE_STARTS, _BATCHES_STARTS = 50_000, 200, 2, 5
+# batches that are taken at least
+_LEAST_BATCHES = 20.0
+# steps of Lloyd's algorithm for the root of the number of clusters: 2 where they are far apart, more in one cloud
+_LLOYD = 8.0
+
+
+def cluster_amounts(estimator: Estimator, n: int, d: int, stored: float) -> dict[str, float]:
+    """Return the work of clustering all rows from the start, and of doing so on a sample and going on with all.
+
+    Seeds are compared with a few candidates each; batches are drawn until as many rows were seen as there are.
+    """
+    k, starts = max(1.0, number_of(estimator, "n_clusters")), number_of(estimator, "n_init")
+    starts = starts or (10.0 if getattr(estimator, "init", None) == "random" else 1.0)
+    steps = min(_LLOYD * math.sqrt(k), number_of(estimator, "max_iter") or math.inf)
+    scans = 2 + math.log(k) + steps
+    n_sampled = min(n, max(_SAMPLE, _SAMPLE_OF_A_CLUSTER * k))
+    batch, batches, again, further = number_of(estimator, "batch_size"), 0.0, _SAMPLE_STARTS, steps / 2
+    own = starts * scans
+    if batch:
+        # seeds come from three batches, the last look labels all rows
+        batches, again, further = max(_LEAST_BATCHES, n / batch), _BATCHES_STARTS, 2.0
+        own = (batches * min(batch, n) + (2 + math.log(k)) * min(3 * batch, n)) / max(1, n) + 1
+    all_sampled = n_sampled == n
+    sampled = n_sampled / max(1, n) * scans * (starts if all_sampled and not batch else max(starts, again))
+    full = 1.0 if all_sampled else 1.0 + further
+    return {
+        "rows": n * k * full,
+        "values": stored * k * full,
+        "cells": float(n) * d,
+        "sampled_rows": n * k * sampled,
+        "sampled_values": stored * k * sampled,
+        "iterated_rows": n * k * own,
+        "iterated_values": stored * k * own,
+        "batches": batches,
+        "drawn": batches * n,
+    }
