@@ -78,6 +78,19 @@ def is_kept_out(row: dict[str, Any]) -> bool:
     return int(hashlib.sha256(key.encode()).hexdigest(), 16) % 3 == 0
 
 
+def mark_one_k(rows: list[dict[str, Any]]) -> None:
+    """Mark the fits of clusters by an engine that was measured with one number of them.
+
+    What grows with their number cannot be told there from what does not, and is taken for it.
+    """
+    known = defaultdict(set)
+    for row in rows:
+        known[row["engine"]].add(FAMILIES[row["estimator"]].params.get("n_clusters"))
+    for row in rows:
+        k = FAMILIES[row["estimator"]].params.get("n_clusters")
+        row["one_k"] = k is not None and len(known[row["engine"]] - {None}) == 1
+
+
 def info_of(row: dict[str, Any]) -> Any:
     """Return what a plan knows of the data of a workload."""
     from skdist_gpu.data.inspect import InputInfo
@@ -113,6 +126,8 @@ def terms_of(row: dict[str, Any]) -> dict[str, float]:
     found = amounts(FAMILIES[row["estimator"]].make(), info, to_device=to_device)
     assert found is not None
     terms = (*terms_in_question(name, own=row["engine"].startswith(OWN), sparse=info.sparse), "copied")
+    if row.get("one_k"):
+        terms = tuple(term for term in terms if term != "cells")
     return {term: found[term] for term in terms if found[term]}
 
 
@@ -162,6 +177,7 @@ def fit(options: argparse.Namespace) -> None:
     # what gathers Dask's blocks is another work
     rows = [row for row in rows if not (row["container"] == "dask" and row["engine"].endswith(":cpu"))]
     rows = [row for row in rows if row["engine"] != "auto" and not is_cold(row, rows)]
+    mark_one_k(rows)
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     pools: dict[str, list[dict[str, Any]]] = defaultdict(list)
     from skdist_gpu.planning.work import form_of
