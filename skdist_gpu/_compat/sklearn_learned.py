@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
+from sklearn.utils.multiclass import _ovr_decision_function
 
 
 def openmp_threads() -> int:
@@ -110,6 +111,12 @@ def machine_of(estimator: Any) -> tuple[Any, float]:
     """Return the coefficients of the support vectors of an SVC of two classes, and its intercept, in libsvm's signs."""
     coefficients = estimator._dual_coef_.toarray() if estimator._sparse else estimator._dual_coef_
     return coefficients[0], float(estimator._intercept_[0])
+
+
+def scores_of_classes(margins: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return the score of each class from the margins of all pairs, above zero for the first of a pair."""
+    scores: np.ndarray = _ovr_decision_function(margins < 0, -margins, n_classes)
+    return scores
 
 
 def remember_loss(regressor: Any) -> Any:

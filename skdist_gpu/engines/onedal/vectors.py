@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.utils.multiclass import _ovr_decision_function
 
-from skdist_gpu._compat.sklearn_learned import gamma_of
+from skdist_gpu._compat.sklearn_learned import gamma_of, scores_of_classes
 from skdist_gpu._compat.sklearnex import kernel_of, machine_from
 from skdist_gpu.exceptions import EngineRefusal
 
@@ -48,8 +47,7 @@ class VotingMachine:
         margins, estimator = self._margins(X), self.estimator
         if estimator.decision_function_shape == "ovo":
             return margins
-        scores: np.ndarray = _ovr_decision_function(margins < 0, -margins, self.n_classes)
-        return scores
+        return scores_of_classes(margins, self.n_classes)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Return the class with most votes, the first of several."""
