@@ -37,7 +37,7 @@ from skdist_gpu.hardware.threads import at_most
 
 # columns up to which a decomposition by several threads of BLAS saves little, and may wait a hundred times as long for
 # them on cores that do something else; passes over rows are on threads of their own
-FEW_COLUMNS = 400
+FEW_COLUMNS = 1000
 
 
 def fit(job: FitJob) -> Fitted:
