@@ -88,7 +88,8 @@ def mark_one_k(rows: list[dict[str, Any]]) -> None:
         known[row["engine"]].add(FAMILIES[row["estimator"]].params.get("n_clusters"))
     for row in rows:
         k = FAMILIES[row["estimator"]].params.get("n_clusters")
-        row["one_k"] = k is not None and len(known[row["engine"]] - {None}) == 1
+        if k is not None and len(known[row["engine"]] - {None}) == 1:
+            row["without"] = ("cells",)
 
 
 def info_of(row: dict[str, Any]) -> Any:
@@ -122,13 +123,11 @@ def terms_of(row: dict[str, Any]) -> dict[str, float]:
     to_device = on_gpu and row["container"] != "cupy"
     if row["method"] != "fit":
         found = scoring_amounts(name, row["kept"], info, to_device=to_device)
-        return {term: amount for term, amount in found.items() if amount}
+        return {term: amount for term, amount in found.items() if amount and term not in row.get("without", ())}
     found = amounts(FAMILIES[row["estimator"]].make(), info, to_device=to_device)
     assert found is not None
     terms = (*terms_in_question(name, own=row["engine"].startswith(OWN), sparse=info.sparse), "copied")
-    if row.get("one_k"):
-        terms = tuple(term for term in terms if term != "cells")
-    return {term: found[term] for term in terms if found[term]}
+    return {term: found[term] for term in terms if found[term] and term not in row.get("without", ())}
 
 
 def fit_rates(rows: list[dict[str, Any]], prior: dict[str, float] | None = None) -> dict[str, float]:
@@ -158,6 +157,9 @@ def fit_rates(rows: list[dict[str, Any]], prior: dict[str, float] | None = None)
         rates, _ = nnls(table, np.concatenate([seconds * weight, strength * start * scale]), maxiter=1000)
         guess = np.maximum(work / scale @ rates, 1e-9)
     found = {term: float(f"{rate / s:.4g}") for term, rate, s in zip(terms, rates, scale, strict=True) if rate}
+    if found.keys() == {"calls"} and len(terms) > 1:
+        # a fixed cost alone says nothing of more rows, so that it counts as work
+        return fit_rates([row | {"without": (*row.get("without", ()), "calls")} for row in rows], prior)
     return found | ({"copied": copy} if copy else {})
 
 
@@ -206,8 +208,6 @@ def fit(options: argparse.Namespace) -> None:
             errors["kept out" if apart else "fitted"].append((predicted(trial, row) / row["seconds"], key, row))
         rates[key] = fit_rates(members, prior if row["method"] == "fit" else None) if options.all else trial
     rates |= {key: fit_rates(members) for key, members in pools.items() if len(members) >= 3}
-    # a fixed cost alone, measured on little, says nothing of more
-    rates = {key: found for key, found in rates.items() if found.keys() != {"calls"}}
     for what, found in errors.items():
         ratios = np.array([ratio for ratio, _, _ in found])
         within = np.mean((ratios > 0.5) & (ratios < 2)) if len(ratios) else np.nan
