@@ -31,6 +31,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
+from sklearn.neighbors import LocalOutlierFactor
 from sklearn.svm import SVC
 
 import skdist_gpu
@@ -293,15 +294,24 @@ def test_models_that_an_engine_leaves_score_until_the_estimator_changes():
     rows = np.random.default_rng(0).normal(size=(5000, 10))
     target = (rows[:, 0] > 0).astype(int)
     with skdist_gpu.installed(backend="onedal") as profile:
-        model = SVC().fit(rows[:1000], target[:1000])
-        found = model.decision_function(rows)
-        model._dual_coef_ = model._dual_coef_.copy()  # written to: oneDAL's model is of another state
-        again = model.decision_function(rows)
-    calls = {row.engine: row.calls for row in profile.rows if row.method == "decision_function"}
-    assert calls == {"onedal:cpu": 1, "sklearn:cpu": 1}
-    assert b"onedal" not in pickle.dumps(model)
-    assert_allclose(found, again, atol=1e-6)
-    assert_allclose(found, SVC().fit(rows[:1000], target[:1000]).decision_function(rows), atol=1e-2)
+        factor = LocalOutlierFactor(novelty=True).fit(rows[:1000])
+        found = factor.score_samples(rows)
+        factor._lrd = factor._lrd.copy()  # written to: oneDAL's model is of another state
+        again = factor.score_samples(rows)
+        machine = SVC().fit(rows[:1000], target[:1000])
+        margins = machine.decision_function(rows)
+        machine._dual_coef_ = machine._dual_coef_.copy()  # its vectors make oneDAL's model anew
+        margins_again = machine.decision_function(rows)
+    calls = {(row.method, row.engine): row.calls for row in profile.rows if row.method != "fit"}
+    assert calls == {
+        ("score_samples", "onedal:cpu"): 1,
+        ("score_samples", "sklearn:cpu"): 1,
+        ("decision_function", "onedal:cpu"): 2,
+    }
+    assert b"onedal" not in pickle.dumps((factor, machine))
+    assert_allclose(found, again, atol=1e-9)
+    assert_allclose(margins, margins_again, atol=1e-9)
+    assert_allclose(margins, SVC().fit(rows[:1000], target[:1000]).decision_function(rows), atol=1e-2)
 
 
 def test_models_that_a_program_gives_up_are_gone():
