@@ -255,6 +255,13 @@ def check_feature_names(estimator: Any, names: list[str]) -> None:
     _check_feature_names(estimator, pd.DataFrame(columns=names), reset=False)
 
 
+def column_indices(rows: Any, columns: Any) -> list[int]:
+    """Return the positions of columns as a ColumnTransformer is told them: by names, numbers, a slice or a mask."""
+    from sklearn.utils._indexing import _get_column_indices
+
+    return [int(i) for i in _get_column_indices(rows, columns)]
+
+
 def parts_of_scorer(scorer: Any) -> tuple[Any, int, dict[str, Any]]:
     """Return the function of a scorer, its sign and its further arguments."""
     return scorer._score_func, scorer._sign, scorer._kwargs

@@ -171,7 +171,7 @@ class Composite:
             return unwrap(self) if name == "estimator_" else report_of(self)
         if hasattr(super(), "__getattr__"):
             return super().__getattr__(name)  # type: ignore[misc]
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return object.__getattribute__(self, name)  # raises the first error again, which tells what is missing and why
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return _empty, (self.plain_class,), self.__getstate__()

@@ -1,15 +1,17 @@
-"""ColumnTransformer on rows that are not in memory: each transformer is fitted to its columns where they are."""
+"""ColumnTransformer and FeatureUnion on rows that are not in memory: each transformer is fitted where its columns are."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from sklearn.base import clone
+from sklearn.compose import make_column_selector
+from sklearn.frozen import FrozenEstimator
 
+from skdist_gpu._compat.sklearn import column_indices
 from skdist_gpu.data.containers import container_of, find
+from skdist_gpu.data.convert import to_pandas
 
-_LAZY = ("dask.array", "dask.dataframe", "arrow.dataset", "polars.lazy")
 # rows that show scikit-learn names, dtypes and how many values are stored
 SHOWN = 200
 
@@ -29,58 +31,69 @@ def fit_columns(holder: Any, X: Any, y: Any = None, **params: Any) -> bool:
     **params :
         Further arguments, which need rows in memory.
     """
-    if params or container_of(X) not in _LAZY or (container_of(X) == "polars.lazy" and not _names_a_column(y)):
+    if params:
         return False
-    rows = find(X).first_rows(X, SHOWN)
-    targets = [y] if isinstance(y, str) else list(y) if isinstance(y, list) else []
-    rows = rows.drop(columns=targets) if targets else rows
-    chosen = [(name, part, _labels(rows, columns)) for name, part, columns in holder.transformers]
-    if any(labels is None for _, _, labels in chosen):
+    rows, targets = _shown(X, y)
+    names = list(getattr(rows, "columns", range(rows.shape[1])))
+    asked = [columns(rows) if callable(columns) else columns for _, _, columns in holder.transformers]
+    if any(isinstance(columns, (str, int)) for columns in asked):  # one column, which is handed on as a vector
         return False
-    from sklearn.frozen import FrozenEstimator
+    chosen = [column_indices(rows, columns) for columns in asked]
+    taken = {i for indices in chosen for i in indices}
+    remaining = [i for i in range(len(names)) if i not in taken]
 
-    def fitted(part: Any, labels: list[Any]) -> Any:
-        if isinstance(part, str) or not labels:
+    def fitted(part: Any, indices: list[int]) -> Any:
+        if isinstance(part, str) or not indices:
             return part
-        return FrozenEstimator(clone(part).fit(find(X).select(X, [*labels, *targets]), y))
+        return _fitted_to(part, find(X).select(X, [*(names[i] for i in indices), *targets]), y)
 
-    parts = [(name, fitted(part, labels), labels) for name, part, labels in chosen]  # type: ignore[arg-type]
-    taken = {label for _, _, labels in parts for label in labels}  # type: ignore[union-attr]
-    remaining = [label for label in _all_labels(rows) if label not in taken]
-    parameters = holder.get_params(deep=False)
-    shown = holder.plain_class(
-        **parameters | {"transformers": parts, "remainder": fitted(holder.remainder, remaining), "n_jobs": None}
-    )
-    shown.fit(rows)
-    vars(holder).update({name: value for name, value in vars(shown).items() if name not in parameters})
-    # where columns were asked for by a function, scikit-learn keeps what it answered
-    given = {name: columns for name, _, columns in holder.transformers if not callable(columns)}
-    holder.transformers_ = [
-        (name, part.estimator if isinstance(part, FrozenEstimator) else part, given.get(name, columns))
-        for name, part, columns in shown.transformers_
+    parts = [
+        (name, fitted(part, indices), columns)
+        for (name, part, _), indices, columns in zip(holder.transformers, chosen, asked, strict=True)
     ]
+    shown = _show(holder, rows, transformers=parts, remainder=fitted(holder.remainder, remaining))
+    # where columns were asked for by a function, scikit-learn keeps what it answered
+    holder.transformers_ = [(name, _thawed(part), columns) for name, part, columns in shown.transformers_]
     return True
 
 
-def _names_a_column(y: Any) -> bool:
-    return y is None or isinstance(y, str) or (isinstance(y, list) and all(isinstance(name, str) for name in y))
+def fit_union(holder: Any, X: Any, y: Any = None, **params: Any) -> bool:
+    """Fit a FeatureUnion of AutoScale transformers in place, lazily, as :func:`fit_columns` does."""
+    if params:
+        return False
+    rows, _ = _shown(X, y)
+    parts = [
+        (name, part if isinstance(part, str) else _fitted_to(part, X, y)) for name, part in holder.transformer_list
+    ]
+    shown = _show(holder, rows, transformer_list=parts)
+    holder.transformer_list = [(name, _thawed(part)) for name, part in shown.transformer_list]
+    return True
 
 
-def _all_labels(rows: Any) -> list[Any]:
-    return list(rows.columns) if hasattr(rows, "columns") else list(range(rows.shape[1]))
+def as_selectors_take(holder: Any, X: Any) -> Any:
+    """Return rows as a ColumnTransformer's `make_column_selector`, if it has one, reads their dtypes: of pandas only."""
+    selects = container_of(X) == "polars" and any(isinstance(c, make_column_selector) for *_, c in holder.transformers)
+    return to_pandas(X) if selects else X
 
 
-def _labels(rows: Any, columns: Any) -> list[Any] | None:
-    """Return the labels of columns as scikit-learn is told them; None for one column that is handed on as a vector."""
-    columns = columns(rows) if callable(columns) else columns
-    labels = np.array(_all_labels(rows), dtype=object)
-    if isinstance(columns, (str, int, np.integer)) and not isinstance(columns, bool):
-        return None
-    if isinstance(columns, slice):
-        if isinstance(columns.start, str) or isinstance(columns.stop, str):
-            return list(rows.loc[:, columns])
-        return list(labels[columns])
-    columns = list(columns)
-    if all(isinstance(column, str) for column in columns):  # or there are none
-        return columns
-    return list(labels[np.asarray(columns)])
+def _shown(X: Any, y: Any) -> tuple[Any, list[str]]:
+    """Return the first rows, without targets, and the names of the columns of X that are targets."""
+    targets = [y] if isinstance(y, str) else list(y) if isinstance(y, list) else []
+    rows = find(X).first_rows(X, SHOWN)
+    return rows.drop(columns=targets) if targets else rows, targets
+
+
+def _fitted_to(part: Any, X: Any, y: Any) -> Any:
+    return FrozenEstimator(clone(part).fit(X, y))
+
+
+def _thawed(part: Any) -> Any:
+    return part.estimator if isinstance(part, FrozenEstimator) else part
+
+
+def _show(holder: Any, rows: Any, **parts: Any) -> Any:
+    """Return scikit-learn's object with fitted parts, fitted to the first rows; the holder learns what it has found."""
+    parameters = holder.get_params(deep=False)
+    shown = holder.plain_class(**parameters | parts | {"n_jobs": None, "verbose": False}).fit(rows)
+    vars(holder).update({name: value for name, value in vars(shown).items() if name not in parameters})
+    return shown

@@ -186,6 +186,8 @@ def fit_folded(pipeline: Any, X: Any, y: Any = None, **params: Any) -> bool:
 
     Where an error comes up nothing is kept: step by step, it is raised in the words of the step that finds it.
     """
+    if not pipeline.steps:  # which scikit-learn refuses
+        return False
     last_name, last = pipeline.steps[-1]
     weight_name = f"{last_name}__sample_weight"
     if params.keys() - {weight_name}:

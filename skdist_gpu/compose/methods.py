@@ -8,10 +8,10 @@ from typing import Any
 from sklearn.utils.metaestimators import available_if
 
 from skdist_gpu._compat.questions import answer_with_the_plain
-from skdist_gpu.compose.columns import fit_columns
+from skdist_gpu.compose.columns import as_selectors_take, fit_columns, fit_union
 from skdist_gpu.compose.folding import fit_folded
 from skdist_gpu.compose.plain import unwrap
-from skdist_gpu.compose.rows import fit_arguments, scores_itself
+from skdist_gpu.compose.rows import encodes_apart, fit_arguments, is_lazy, scores_itself
 from skdist_gpu.data.row_sets import RowSet, plain_values
 from skdist_gpu.scoring.apply import apply_to
 from skdist_gpu.scoring.methods import block_method
@@ -42,10 +42,15 @@ def _fit(cls: Any, name: str) -> Any:
         own = getattr(super(cls, self), name)
         if isinstance(X, RowSet) and not scores_itself(self, X):
             return fit_holder(self, name, own, X, *args, **kwargs)
-        if takes_columns and fit_columns(self, X, *args, **kwargs):
-            return self.transform(X) if name == "fit_transform" else self
+        if is_lazy(X, args[0] if args else kwargs.get("y")) and not encodes_apart(self):
+            if name == "fit_transform" and not is_pipeline:
+                return self.fit(X, *args, **kwargs).transform(X)
+            if name == "fit" and fit_parts is not None and fit_parts(self, X, *args, **kwargs):
+                return self
         if is_pipeline and name == "fit" and not isinstance(X, RowSet) and fit_folded(self, X, *args, **kwargs):
             return self
+        if fit_parts is fit_columns:
+            X = as_selectors_take(self, X)
         X, args, kwargs = fit_arguments(self, X, args, kwargs)
         if searches and name == "fit":
             # takes scikit-learn's metrics, which take time to import
@@ -55,7 +60,7 @@ def _fit(cls: Any, name: str) -> Any:
         return own(X, *args, **kwargs)
 
     is_pipeline = plain.__name__ == "Pipeline"
-    takes_columns = plain.__name__ == "ColumnTransformer"
+    fit_parts = _FITS_OF_PARTS.get(plain.__name__)
     searches = any(base.__name__ == "BaseSearchCV" for base in cls.__mro__)
     return fit
 
@@ -93,6 +98,7 @@ def _names(cls: Any, name: str) -> Any:
     return names
 
 
+_FITS_OF_PARTS = {"ColumnTransformer": fit_columns, "FeatureUnion": fit_union}
 _MAKERS = {
     **dict.fromkeys(("fit", "fit_transform", "fit_predict", "partial_fit"), _fit),
     **dict.fromkeys(("predict", "predict_proba", "predict_log_proba", "decision_function"), _score_rows),

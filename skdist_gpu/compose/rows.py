@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from skdist_gpu.config import format_bytes
-from skdist_gpu.data.containers import HOST, container_of
+from skdist_gpu.data.containers import DASK, HOST, container_of
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.dataset import is_read_from_files, read_all, table_of
 from skdist_gpu.data.inspect import inspect_input
@@ -21,12 +21,22 @@ _HANDS_ON_X = (
     *("TransformedTargetRegressor", "SelectFromModel", "FixedThresholdClassifier"),
 )
 # scikit-learn takes these as they are
-_TAKEN = HOST - {"arrow", "arrow.array"}
+_TAKEN = HOST - {"arrow", "arrow.array", "polars.lazy"}
 
 
 def hands_on(obj: Any) -> bool:
     """Whether an object's `fit` hands X to what it holds without looking at it."""
     return obj.plain_class.__name__ in (*_HANDS_ON_ALL, *_HANDS_ON_X)
+
+
+def encodes_apart(obj: Any) -> bool:
+    """Whether an object holds a TargetEncoder, which encodes the rows of a fit by others than themselves: in memory."""
+    return any(type(value).__name__ == "TargetEncoder" for value in obj.get_params().values())
+
+
+def is_lazy(X: Any, y: Any) -> bool:
+    """Whether rows are to be computed or read block by block, with a target that goes with them."""
+    return container_of(X) in DASK or is_read_from_files(X, y)
 
 
 def scores_itself(obj: Any, X: Any) -> bool:
@@ -43,9 +53,11 @@ def fit_arguments(obj: Any, X: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     BackendError
         If rows would have to be gathered and do not fit into memory.
     """
-    if obj.plain_class.__name__ in _HANDS_ON_ALL or all(map(_is_taken, (X, *args, *kwargs.values()))):
+    if all(map(_is_taken, (X, *args, *kwargs.values()))):
         return X, args, kwargs
     named = kwargs if not args else kwargs | {"y": args[0]}
+    if obj.plain_class.__name__ in _HANDS_ON_ALL and not (is_lazy(X, named.get("y")) and encodes_apart(obj)):
+        return X, args, kwargs
     if is_read_from_files(X, named.get("y")):
         _check_size(obj, X)
         table = table_of(X, named.get("y"), named.get("sample_weight"), as_frames=True)

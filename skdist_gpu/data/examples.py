@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from skdist_gpu._compat.sklearn import column_indices
 from skdist_gpu.protocols import Estimator
+
+# where an estimator keeps what it hands its rows to; of a list the first sees them
+_INSIDE = ("estimator_", "best_estimator_", "regressor_", "calibrated_classifiers_", "estimators_", "estimator")
 
 
 def with_categories_of(estimator: Estimator, rows: Any) -> Any:
@@ -22,12 +26,18 @@ def with_categories_of(estimator: Estimator, rows: Any) -> Any:
     """
     if hasattr(estimator, "steps"):
         return with_categories_of(estimator.steps[0][1], rows)
-    for inner in ("estimator_", "best_estimator_"):
-        if hasattr(estimator, inner):
-            return with_categories_of(getattr(estimator, inner), rows)
+    for _, part in getattr(estimator, "transformer_list", ()):
+        rows = with_categories_of(part, rows)
+    for inner in _INSIDE:
+        if (part := getattr(estimator, inner, None)) is not None:
+            return with_categories_of(part[0] if isinstance(part, list) else part, rows)
     for _, part, columns in getattr(estimator, "transformers_", ()):
-        if hasattr(rows, "columns") and isinstance(columns, list) and all(isinstance(name, str) for name in columns):
-            rows = rows.assign(**dict(with_categories_of(part, rows[columns]).items()))
+        indices = column_indices(rows, columns)
+        if hasattr(rows, "iloc"):
+            rows = rows.copy()
+            rows[rows.columns[indices]] = with_categories_of(part, rows.iloc[:, indices])
+        else:
+            rows[:, indices] = with_categories_of(part, rows[:, indices])
     known = getattr(estimator, "categories_", ())
     if len(known) == 0:
         return rows

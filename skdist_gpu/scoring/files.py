@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -52,6 +53,7 @@ class ScoredDataset:
         self._features = features_of(function, source, keep or ())
         unseen = [name for name in features_schema(source) if name not in self._features]
         self.kept = list(keep) if keep is not None else unseen if function.method == "transform" else []
+        self._chosen: list[str] | None = None
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -79,6 +81,7 @@ class ScoredDataset:
         """Yield record batches; parameters as of a pyarrow dataset, whose further ones have no meaning here."""
         import pyarrow as pa
 
+        columns = self._chosen if columns is None else columns
         kept = self.kept if columns is None else [name for name in self.kept if name in columns]
         for batch, result in scored_batches(self.function, self.source, self._features, kept, batch_size):
             table = pa.table(self._columns(batch, result, kept)).combine_chunks()
@@ -94,6 +97,24 @@ class ScoredDataset:
         names = self.schema.names if columns is None else columns
         return pa.schema([self.schema.field(name) for name in names]).empty_table()
 
+    def replace_schema(self, schema: pa.Schema) -> ScoredDataset:
+        """Return the same rows with some of the columns."""
+        chosen = copy(self)
+        chosen.schema, chosen._chosen = schema, list(schema.names)
+        chosen.kept = [name for name in self.kept if name in chosen._chosen]
+        return chosen
+
+    def head(self, num_rows: int) -> pa.Table:
+        """Return the first rows, in memory; reads no more of the files than these take."""
+        import pyarrow as pa
+
+        found: list[Any] = []
+        for batch in self.to_batches(batch_size=max(1, num_rows)):
+            found.append(batch)
+            if sum(rows.num_rows for rows in found) >= num_rows:
+                break
+        return pa.Table.from_batches(found, self.schema if not found else None).slice(0, num_rows)
+
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         return self.to_batches()
 
@@ -102,6 +123,8 @@ class ScoredDataset:
 
     def collect(self) -> Any:
         """Return the result alone, as the method gives it for rows in memory."""
+        if self._chosen is not None:
+            return self.to_table([name for name in self._chosen if name not in self.kept]).to_pandas().to_numpy()
         results = [result for _, result in scored_batches(self.function, self.source, self._features)]
         if not results:
             by, shape = type(self.function.estimator).__name__, (0, len(self._features))

@@ -110,8 +110,11 @@ def put_together(results: list[Any]) -> Any:
 def column_names(function: BlockMethod) -> Any:
     """Name the columns of a 2-D result: output features, classes, or the features that were transformed."""
     estimator = function.estimator
-    if function.method == "transform" and hasattr(estimator, "get_feature_names_out"):
-        return list(estimator.get_feature_names_out())
+    if function.method == "transform":
+        try:
+            return list(estimator.get_feature_names_out())
+        except AttributeError:  # it has no names, or a part of it has none
+            return None
     if function.method == "inverse_transform":
         return getattr(estimator, "feature_names_in_", None)
     if function.method in ("predict_proba", "predict_log_proba"):
