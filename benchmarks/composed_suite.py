@@ -133,7 +133,13 @@ def main() -> None:
     parser.add_argument("--output", type=pathlib.Path)
     arguments, options = parser.parse_known_args()
     suite = Substitution(arguments.inside)
-    rules = ["-q", "-p", "no:cacheprovider", "-c", str(pathlib.Path(__file__).parents[1] / "tests/conformance/pytest.ini")]
+    rules = [
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        str(pathlib.Path(__file__).parents[1] / "tests/conformance/pytest.ini"),
+    ]
     pytest.main([*rules, *options, *(str(ROOT / module) for module in MODULES)], plugins=[suite])
     counts = dict(Counter(row["outcome"] for row in suite.rows))
     failed = [row for row in suite.rows if row["outcome"] == "failed"]

@@ -21,6 +21,7 @@ from skdist_gpu.compose.names import find_class
 from skdist_gpu.compose.plain import unwrap
 from skdist_gpu.compose.plan import CompositePlan, plan_of
 from skdist_gpu.compose.report import CompositeReport, report_of
+from skdist_gpu.compose.scoring_plan import scoring_plan_of
 from skdist_gpu.data.inspect import described_input, inspect_input
 from skdist_gpu.engines.registry import entries_for, matches
 from skdist_gpu.estimators import (
@@ -147,18 +148,22 @@ class Composite:
         y: Any = None,
         sample_weight: Any = None,
         *,
+        method: str = "fit",
         shape: tuple[int, int] | None = None,
         dtype: str = "float64",
         resources: Resources | None = None,
     ) -> CompositePlan:
-        """Tell what `fit` would do, with a line for each estimator inside; computes nothing.
+        """Tell what `fit` would do, or another method, with a line for each estimator inside; computes nothing.
 
         Parameters as of :meth:`AutoScaleRegressor.plan`. What a step gives to the next one is foreseen.
         """
         if (X is None) == (shape is None):
             raise ValueError("plan() takes either X or shape=(n_samples, n_features).")
         info = inspect_input(X, y, sample_weight) if shape is None else described_input(shape, dtype)
-        return plan_of(self, info, resources)
+        if method == "fit":
+            return plan_of(self, info, resources)
+        check_is_fitted(self)
+        return scoring_plan_of(self, method, info, resources)
 
     def explain(self) -> CompositeReport:
         """Return the engine of each estimator inside, predicted against measured."""

@@ -1,4 +1,4 @@
-"""ColumnTransformer and FeatureUnion on rows that are not in memory: each transformer is fitted where its columns are."""
+"""ColumnTransformer and FeatureUnion on rows that are not in memory: each part is fitted where its columns are."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def fit_union(holder: Any, X: Any, y: Any = None, **params: Any) -> bool:
 
 
 def as_selectors_take(holder: Any, X: Any) -> Any:
-    """Return rows as a ColumnTransformer's `make_column_selector`, if it has one, reads their dtypes: of pandas only."""
+    """Return rows as `make_column_selector` takes them where a ColumnTransformer has one: it knows pandas only."""
     selects = container_of(X) == "polars" and any(isinstance(c, make_column_selector) for *_, c in holder.transformers)
     return to_pandas(X) if selects else X
 

@@ -71,27 +71,38 @@ class StepPlan:
         seconds = "? s" if self.seconds is None else format_seconds(self.seconds)
         n_bytes = "? B" if self.n_bytes is None else format_bytes(self.n_bytes)
         note = f"; {self.note}" if self.note else ""
-        return [self.name, self.estimator, self.engine, times, seconds, n_bytes, f"{self.data} → {self.result}{note}"]
+        return [
+            self.name or self.estimator,
+            self.estimator,
+            self.engine,
+            times,
+            seconds,
+            n_bytes,
+            f"{self.data} → {self.result}{note}",
+        ]
 
 
 @dataclass(frozen=True)
 class CompositePlan:
-    """What `fit` of an object that holds estimators will do: a line for each of them.
+    """What `fit` of an object that holds estimators will do, or another method: a line for each of them.
 
     Attributes
     ----------
     estimator : str
-        Class of the object.
+        Class of the object, and the method if that is not `fit`.
     data, machine : str
         What the plan was made for, in words.
     steps : tuple of StepPlan
-        In the order of the fits.
+        In the order of the fits or calls.
+    counted : {"fits", "calls"}
+        What the lines are.
     """
 
     estimator: str
     data: str
     machine: str
     steps: tuple[StepPlan, ...]
+    counted: str = "fits"
 
     def __getitem__(self, name: str) -> StepPlan:
         return next(step for step in self.steps if step.name == name)
@@ -113,7 +124,7 @@ class CompositePlan:
         n_fits = sum(step.n_fits or 0 for step in self.steps)
         more = "at least " if any(step.n_fits is None for step in self.steps) else ""
         peak = format_bytes(self.n_bytes)
-        return f"total: {more}{n_fits} fits, {least}{format_seconds(self.seconds)}, {peak} at the peak"
+        return f"total: {more}{n_fits} {self.counted}, {least}{format_seconds(self.seconds)}, {peak} at the peak"
 
     def __repr__(self) -> str:
         return f"CompositePlan({', '.join(f'{step.name}: {step.engine}' for step in self.steps)})"
@@ -130,7 +141,7 @@ class CompositePlan:
             f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in step.cells())}</tr>" for step in self.steps
         )
         caption = f"{escape(self.estimator)} on {escape(self.data)}; machine: {escape(self.machine)}"
-        titles = ("step", "estimator", "engine", "fits", "seconds", "bytes", "rows in and out")
+        titles = ("step", "estimator", "engine", self.counted, "seconds", "bytes", "rows in and out")
         head = f"<tr>{''.join(f'<th>{title}</th>' for title in titles)}</tr>"
         foot = f"<tr><td colspan='7'>{escape(self.total)}</td></tr>"
         return f"<table class='skdist-gpu-plan'><caption>{caption}</caption>{head}{rows}{foot}</table>"

@@ -12,9 +12,10 @@ from skdist_gpu.compose.plan import joined_name
 from skdist_gpu.config import format_seconds
 from skdist_gpu.info.report import Report
 from skdist_gpu.planning.plan import Plan
+from skdist_gpu.scoring.mixin import came_fitted
 
 # what holds fitted estimators by the names that the user gave them
-_STEPS = ("steps", "transformer_list", "transformers_", "best_estimator_")
+_STEPS = ("steps", "transformer_list", "transformers_", "best_estimator_", "named_estimators_")
 
 
 @dataclass(frozen=True)
@@ -62,23 +63,45 @@ def report_of(obj: Any) -> CompositeReport:
     return CompositeReport(steps, note)
 
 
-def fitted_steps(obj: Any, name: str = "", seen: set[int] | None = None) -> Iterator[tuple[str, AutoScaleBase]]:
-    """Yield name and fitted estimator of each one that an object has fitted and kept."""
+def fitted_steps(obj: Any) -> Iterator[tuple[str, AutoScaleBase]]:
+    """Yield name and estimator of each AutoScale one that an object has fitted and kept, however deep inside."""
+    seen: set[int] = set()
+
+    def within(part: Any, name: str) -> Iterator[tuple[str, AutoScaleBase]]:
+        for child, inside in fitted_parts(part, name, seen):
+            if not isinstance(inside, AutoScaleBase):
+                yield from within(inside, child)
+            elif "report_" in vars(inside):
+                yield child, inside
+
+    return within(obj, "")
+
+
+def fitted_parts(obj: Any, name: str = "", seen: set[int] | None = None) -> Iterator[tuple[str, Any]]:
+    """Yield name and object of each wrapped estimator, or holder of such, that an object has fitted and kept itself."""
     seen = set() if seen is None else seen
-    if id(obj) in seen:
-        return
     seen.add(id(obj))
-    if isinstance(obj, AutoScaleBase):
-        if "report_" in vars(obj):
-            yield name, obj
-    elif isinstance(obj, dict):
-        for key, part in obj.items():
-            yield from fitted_steps(part, joined_name(name, str(key)), seen)
+    for child, part in _inside(obj, name):
+        if id(part) in seen:
+            continue
+        if isinstance(part, AutoScaleBase) or hasattr(type(part), "plain_class"):
+            seen.add(id(part))
+            if came_fitted(part):
+                yield child, part
+        else:
+            yield from fitted_parts(part, child, seen)
+
+
+def _inside(obj: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Yield what a fitted object holds, with names, those that the user gave first."""
+    if isinstance(obj, dict):
+        yield from ((joined_name(name, str(key)), part) for key, part in obj.items())
     elif isinstance(obj, (list, tuple)):
         for i, part in enumerate(obj):
             named = isinstance(part, tuple) and len(part) > 1 and isinstance(part[0], str)
-            yield from fitted_steps(part[1] if named else part, joined_name(name, part[0] if named else str(i)), seen)
+            yield joined_name(name, part[0] if named else str(i)), part[1] if named else part
     elif may_hold_estimators(obj):
-        for key, part in vars(obj).items():
+        # an ensemble keeps the same ones by their names, and in a list
+        for key, part in sorted(vars(obj).items(), key=lambda item: item[0] not in _STEPS):
             if key in _STEPS or key == "estimator" or (key.endswith("_") and not key.startswith("_")):
-                yield from fitted_steps(part, name if key in _STEPS else joined_name(name, key), seen)
+                yield name if key in _STEPS else joined_name(name, key.rstrip("_")), part

@@ -41,8 +41,12 @@ def is_lazy(X: Any, y: Any) -> bool:
 
 def scores_itself(obj: Any, X: Any) -> bool:
     """Whether the object's own methods score such rows; others are scored block by block."""
-    taken = _is_taken(X) and not isinstance(X, RowSet)
-    return taken or obj.plain_class.__name__ in _HANDS_ON_SCORES
+    return scores_in(obj, "a set of rows" if isinstance(X, RowSet) else container_of(X))
+
+
+def scores_in(obj: Any, container: str) -> bool:
+    """Whether the object's own methods score rows in a container of this name."""
+    return container in _TAKEN or obj.plain_class.__name__ in _HANDS_ON_SCORES
 
 
 def fit_arguments(obj: Any, X: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
