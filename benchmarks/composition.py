@@ -6,14 +6,13 @@ array and a Dask frame? Beside these, what the tool as it is gives on those rows
 :mod:`skdist_gpu.model_selection` (`ours`). Prints a table of ``ok``, ``lazy`` (the prediction is still lazy), or the
 error.
 
-    python benchmarks/composition.py [--only TEXT]
+    python benchmarks/composition.py [--only TEXT] [--output FILE]
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import sys
+import pathlib
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +22,7 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import polars as pl
+from measure import save
 from sklearn import calibration, compose, ensemble, feature_selection, model_selection, multiclass, multioutput
 from sklearn.base import clone
 from sklearn.decomposition import PCA
@@ -234,26 +234,30 @@ def table(only: str) -> dict[str, dict[str, str]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", metavar="TEXT", help="only tools and functions with this in their name")
+    parser.add_argument("--output", type=pathlib.Path)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     found = table(options.only)
+    sides = {side: [] for side in ("plain", "inside", "outside", "ours")}
     for name, cells in found.items():
         print(name)
         for cell, text in cells.items():
             print(f"    {cell:<22} {text}")
-    for side in ("plain", "inside", "outside", "ours"):
-        good = [text in GOOD for cells in found.values() for cell, text in cells.items() if side in cell]
-        print(f"{side}: {sum(good)} of {len(good)} cells give scikit-learn's answer")
-    for side in ("inside", "outside"):
-        answered = [
-            (cells[cell.replace("plain", side)], f"{name}, {cell.replace('plain', side)}")
+            sides[cell.rpartition(", ")[2]].append(text in GOOD)
+    counts = {side: {"cells": len(good), "scikit_learns_answer": sum(good)} for side, good in sides.items()}
+    missing = {
+        side: [
+            f"{name}, {other}"
             for name, cells in found.items()
             for cell, text in cells.items()
-            if "plain" in cell and text in GOOD
+            if cell.endswith("plain") and text in GOOD and cells[other := cell.replace("plain", side)] not in GOOD
         ]
-        missing = [where for text, where in answered if text not in GOOD]
-        print(f"{side}, where the plain tool answers: all {len(answered)} but {missing}")
-    json.dump(found, sys.stderr)
+        for side in ("inside", "outside")
+    }
+    print(counts)
+    print("not answered where the plain tool answers:", missing)
+    rows = [{"tool": name, **cells} for name, cells in found.items()]
+    save(rows, options.output, counts=counts, not_answered_where_the_plain_tool_answers=missing)
 
 
 if __name__ == "__main__":

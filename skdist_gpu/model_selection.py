@@ -49,7 +49,7 @@ from skdist_gpu.compose.autoscale import autoscale
 from skdist_gpu.compose.searches import call_sharing, fit_search
 from skdist_gpu.data.containers import DASK, container_of
 from skdist_gpu.data.convert import to_host
-from skdist_gpu.data.gather import gather, n_rows, take
+from skdist_gpu.data.gather import FILES, column_of, gather, n_rows, take
 from skdist_gpu.hardware.detect import detect_resources
 
 __all__ = [
@@ -164,10 +164,11 @@ def train_test_split(*arrays: Any, **options: Any) -> list[Any]:
     Parameters
     ----------
     *arrays : containers of n_samples rows
-        Dask collections give lazy Dask collections, whose rows are those that scikit-learn would choose, in the order
-        that they have in the blocks; other containers what scikit-learn gives.
+        Dask collections, pyarrow datasets and Polars queries give what is lazy as well: the rows that scikit-learn
+        would choose, in the order that they have there; other containers what scikit-learn gives.
     **options : dict
-        ``test_size``, ``train_size``, ``random_state``, ``shuffle`` and ``stratify`` as scikit-learn takes them.
+        ``test_size``, ``train_size``, ``random_state``, ``shuffle`` and ``stratify`` as scikit-learn takes them; of a
+        dataset or query, `stratify` is the name of a column.
 
     Returns
     -------
@@ -187,13 +188,16 @@ def train_test_split(*arrays: Any, **options: Any) -> list[Any]:
     >>> test.compute().tolist()
     [2, 4, 8]
     """
-    if not any(container_of(data) in DASK for data in arrays):
+    lazy = next((data for data in arrays if container_of(data) in (*DASK, *FILES)), None)
+    if lazy is None:
         found: list[Any] = _sklearn.train_test_split(*arrays, **options)
         return found
-    lengths = [n_rows(data) if hasattr(data, "shape") else len(data) for data in arrays]
+    lengths = [len(data) if type(data) in (list, tuple) else n_rows(data) for data in arrays]
     if len(set(lengths)) > 1:
         raise ValueError(f"Found input variables with inconsistent numbers of samples: {lengths}")
-    if options.get("stratify") is not None:
+    if isinstance(options.get("stratify"), str):
+        options["stratify"] = column_of(lazy, options["stratify"])
+    elif options.get("stratify") is not None:
         options["stratify"] = to_host(options["stratify"])
     parts = _sklearn.train_test_split(np.arange(lengths[0]), **options)
     return [take(data, numbers) for data in arrays for numbers in parts]

@@ -153,7 +153,7 @@ def obstacle(pipeline: Any, info: InputInfo) -> str | None:
         return "set_output is on for all of scikit-learn"
     if has_callbacks(pipeline):
         return "callbacks hear of each step"
-    return next(filter(None, (_stands_apart(step, steps[-1]) for step in steps)), None)
+    return next(filter(None, (_stands_apart(step, steps[-1]) for step in reversed(steps))), None)
 
 
 def _stands_apart(step: Any, last: Any) -> str | None:

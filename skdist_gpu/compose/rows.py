@@ -60,18 +60,26 @@ def fit_arguments(obj: Any, X: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     if all(map(_is_taken, (X, *args, *kwargs.values()))):
         return X, args, kwargs
     named = kwargs if not args else kwargs | {"y": args[0]}
-    if obj.plain_class.__name__ in _HANDS_ON_ALL and not (is_lazy(X, named.get("y")) and encodes_apart(obj)):
+    weights = {name: value for name, value in named.items() if name.rpartition("__")[2] == "sample_weight"}
+    # a step that gets no weights would take their column for a feature
+    together = any(isinstance(value, str) for value in weights.values()) or encodes_apart(obj)
+    if obj.plain_class.__name__ in _HANDS_ON_ALL and not (together and is_lazy(X, named.get("y"))):
         return X, args, kwargs
     if is_read_from_files(X, named.get("y")):
         _check_size(obj, X)
-        table = table_of(X, named.get("y"), named.get("sample_weight"), as_frames=True)
-        X, y, weight = read_all(table)
-        named = named | {"y": y} | ({} if weight is None else {"sample_weight": weight})
-        return X, (), {name: value for name, value in named.items() if name != "y" or y is not None}
+        return _read(X, named, weights)
     if not hands_on(obj):
         _check_size(obj, X)
         X = _gathered(X)
     return X, tuple(map(_gathered, args)), {name: _gathered(value) for name, value in kwargs.items()}
+
+
+def _read(X: Any, named: dict[str, Any], weights: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
+    """Return the arguments of `fit`, of which some name columns of files, with what is in these columns."""
+    rows, y, _ = read_all(table_of(X, named.get("y"), None, as_frames=True))
+    found = {name: rows[value] if isinstance(value, str) else value for name, value in weights.items()}
+    rows = rows.drop(columns=list({value for value in weights.values() if isinstance(value, str)}))
+    return rows, (), named | found | ({} if y is None else {"y": y})
 
 
 def _gathered(value: Any) -> Any:

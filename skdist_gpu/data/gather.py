@@ -25,6 +25,7 @@ from skdist_gpu.data.dataset import (
 from skdist_gpu.data.inspect import inspect_input
 from skdist_gpu.data.shares import divide
 
+FILES = ("arrow.dataset", "polars.lazy")
 # rows, and the copies that folds make of them, as a multiple of the rows' bytes
 COPIES = 3
 # what is read of files at a time
@@ -148,8 +149,10 @@ def _n_bytes(X: Any) -> int:
 
 
 def take(data: Any, numbers: np.ndarray) -> Any:
-    """Return rows by number, in the order that they have; of a Dask collection a lazy one."""
+    """Return rows by number, in the order that they have; of lazy ones what is lazy as well."""
     numbers = np.sort(numbers)
+    if container_of(data) in FILES:
+        return find(data).rows(data, numbers)
     if container_of(data) not in DASK:
         return find(data).rows(data if hasattr(data, "shape") else np.asarray(data), numbers)
     if container_of(data) == "dask.array":
@@ -166,8 +169,17 @@ def take(data: Any, numbers: np.ndarray) -> Any:
     return dask.dataframe.from_delayed(blocks, meta=example_of(data), verify_meta=False)
 
 
+def column_of(data: Any, name: str) -> np.ndarray:
+    """Return a column of a frame, a dataset or a query in main memory, reading no other."""
+    if container_of(data) in FILES:
+        return np.concatenate(list(table_of(data, name, None, as_frames=True).labels()))
+    return np.asarray(to_host(data[name]))
+
+
 def n_rows(data: Any) -> int:
-    """Return the number of rows of a Dask collection, counted where nobody knows it."""
+    """Return the number of rows of a Dask collection or of files, counted where nobody knows it."""
+    if container_of(data) in FILES:
+        return find(data).count_rows(data)
     known = find(data).shape(data)[0]
     return count_rows(data) if known is None else known
 

@@ -104,6 +104,10 @@ class ScoredDataset:
         chosen.kept = [name for name in self.kept if name in chosen._chosen]
         return chosen
 
+    def count_rows(self) -> int:
+        """Return the number of rows, which is that of the source."""
+        return find(self.source).count_rows(self.source)
+
     def head(self, num_rows: int) -> pa.Table:
         """Return the first rows, in memory; reads no more of the files than these take."""
         import pyarrow as pa

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from skdist_gpu.data.containers.base import Container
 from skdist_gpu.data.containers.dtypes import numpy_name
 from skdist_gpu.data.containers.registry import register
+
+# what the number of a row is called meanwhile
+_ROW = "number of the row in skdist_gpu"
 
 
 class FileDataset(Container):
@@ -14,7 +18,10 @@ class FileDataset(Container):
 
     name = "arrow.dataset"
     location = "disk"
-    types = (("pyarrow.dataset", "Dataset"), ("skdist_gpu.scoring.files", "ScoredDataset"))
+    types = (
+        *(("pyarrow.dataset", "Dataset"), ("skdist_gpu.scoring.files", "ScoredDataset")),
+        ("skdist_gpu.data.taken", "TakenRows"),
+    )
 
     def shape(self, data: Any) -> tuple[int | None, ...]:
         return (None, len(data.schema))
@@ -29,6 +36,16 @@ class FileDataset(Container):
         import pyarrow
 
         return data.replace_schema(pyarrow.schema([data.schema.field(name) for name in names]))
+
+    def rows(self, data: Any, rows: Any) -> Any:
+        """Return rows by number, in the order that they have in the files, which are read when the rows are."""
+        from skdist_gpu.data.taken import TakenRows
+
+        return TakenRows(data, rows)
+
+    def count_rows(self, data: Any) -> int:
+        """Return the number of rows, which Parquet tells and other files are read for."""
+        return int(data.count_rows())
 
     def first_rows(self, data: Any, n: int) -> Any:
         return data.head(n).to_pandas()
@@ -55,6 +72,16 @@ class PolarsQuery(Container):
 
     def select(self, data: Any, names: Any) -> Any:
         return data.select(list(names))
+
+    def rows(self, data: Any, rows: Any) -> Any:
+        """Return rows by number, in the order that they have, as a query over the query."""
+        polars = sys.modules["polars"]
+        numbered = data.with_row_index(_ROW)
+        return numbered.filter(polars.col(_ROW).is_in(polars.Series(rows).cast(polars.UInt32).implode())).drop(_ROW)
+
+    def count_rows(self, data: Any) -> int:
+        """Return the number of rows that the query gives."""
+        return int(data.select(sys.modules["polars"].len()).collect().item())
 
     def first_rows(self, data: Any, n: int) -> Any:
         return data.head(n).collect().to_pandas()
