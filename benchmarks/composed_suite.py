@@ -40,6 +40,10 @@ _NAME = "the message names the class, which is AutoScale's; the rest of it is sc
 _SET = "what set_params puts in is wrapped, and the test compares it with what it put in"
 _PARAMETERS = "a wrapped estimator has its wrapper's parameters, such as `backend`, beside its own"
 _STACK = "the test reads the names of the functions that call its mock, one of which is ours"
+_LOST = "a method that the test sets on one object is lost when that is copied"
+_WRAPPED = "the test wants the object that it gave, or its class; there is the wrapper of it"
+_COPIED = "the test looks at the object that it gave, which stays unfitted: a copy of it is fitted"
+_PASSES = "the passes of an engine are tasks that callbacks hear of, too"
 # why a test cannot hold, by its name or the start of it
 REASONS = {
     "test_pipeline_raise_set_params_error": _NAME,
@@ -50,12 +54,24 @@ REASONS = {
     "test_pipeline_invalid_parameters": _PARAMETERS,
     "test_set_pipeline_step_passthrough": _PARAMETERS,
     "test_column_transformer_get_set_params": _PARAMETERS,
-    "test_set_feature_union_step_drop": "a method that the test sets on one object is lost when that is copied",
-    "test_set_feature_union_passthrough": "a method that the test sets on one object is lost when that is copied",
+    "test_set_feature_union_step_drop": _LOST,
+    "test_set_feature_union_passthrough": _LOST,
     "test_transform_input_pipeline[fit_transform]": _STACK,
     "test_metadata_routing_for_pipeline[fit_": _STACK,
     "test_metadata_routing_for_column_transformer[fit_transform]": _STACK,
     "test_custom_run_search": "a search has the attribute `sharing_` beside scikit-learn's",
+    # with --inside
+    "test_feature_union[": _WRAPPED,
+    "test_make_union": _WRAPPED,
+    "test_make_pipeline": _WRAPPED,
+    "test_feature_union_getitem": _WRAPPED,
+    "test_make_column_transformer": _WRAPPED,
+    "test_column_transformer_named_estimators": _WRAPPED,
+    "test_sk_visual_block_": _WRAPPED,
+    "test_n_features_in_": _COPIED,
+    "test_feature_union_array_api_support_tag": "wrapped estimators do not claim scikit-learn's array API",
+    "test_pipeline_with_callbacks": _PASSES,
+    "test_pipeline_memory_callbacks_second_fit_same_pipeline": _PASSES,
 }
 
 

@@ -81,6 +81,44 @@ def test_fits_are_counted():
     assert "gathers rows" in str(autoscale(RFE(Ridge())).plan(BLOCKS, y))
 
 
+def test_methods_have_plans():
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    columns = ColumnTransformer([("s", StandardScaler(), ["a", "b"]), ("p", PCA(2), ["c", "d"])])
+    model = autoscale(make_pipeline(columns, SelectKBest(f_regression, k=3), LogisticRegression())).fit(frame, side)
+    plan = model.plan(frame, method="predict_proba")
+    assert [step.name for step in plan.steps] == [
+        *("columntransformer__s", "columntransformer__p", "selectkbest", "logisticregression"),
+    ]
+    assert [step.result for step in plan.steps[:3]] == [f"200 × {n} float64 in numpy" for n in (2, 2, 3)]
+    assert plan["logisticregression"].result == "probabilities"
+    assert plan["logisticregression"].n_bytes == 200 * (3 + 2) * 8
+    assert "Pipeline.predict_proba on 200 × 6" in str(plan)
+    assert "4 calls" in plan._repr_html_()
+    large = model.plan(shape=(10**7, 6), method="predict")
+    assert large.seconds > plan.seconds
+    # blocks of Dask are transformed as a whole, and each step is lazy
+    lazy = model.plan(BLOCKS, method="predict")
+    assert [step.name for step in lazy.steps] == ["columntransformer", "selectkbest", "logisticregression"]
+    assert "block by block" in str(lazy["logisticregression"].plan)
+    with pytest.raises(AttributeError, match="decision_functions"):
+        model.plan(frame, method="decision_functions")
+    with pytest.raises(NotFittedError):
+        clone(model).plan(frame, method="predict")
+
+
+def test_plans_of_methods_go_through_ensembles_and_searches():
+    stack = StackingRegressor([("a", make_pipeline(StandardScaler(), Ridge())), ("b", Lasso())], cv=3)
+    model = autoscale(GridSearchCV(stack, {"b__alpha": [0.1]}, cv=2)).fit(X, y)
+    names = [step.name for step in model.plan(X, method="predict").steps]
+    assert names == ["a__standardscaler", "a__ridge", "b", "final_estimator"]
+    assert names == [name for name, _, _ in model.report_.steps]
+    assert [step.name for step in model.plan(X, method="transform").steps] == names[:-1]
+    chosen = autoscale(SelectFromModel(Lasso(0.1))).fit(X, y).plan(X, method="transform").steps
+    assert [step.engine for step in chosen] == ["as it is"]
+    soft = autoscale(VotingClassifier([("a", LogisticRegression())], voting="soft")).fit(X, side)
+    assert soft.plan(X, method="predict_proba")["a"].result == "probabilities"
+
+
 def test_reports_name_what_ran():
     search = autoscale(
         GridSearchCV(make_pipeline(StandardScaler(), Ridge()), {"ridge__alpha": [1.0]}), backend="reductions"

@@ -23,7 +23,7 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, cross_val_
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
-from sklearn.preprocessing import LabelBinarizer, LabelEncoder, MinMaxScaler, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, LabelBinarizer, LabelEncoder, MinMaxScaler, StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.utils.validation import has_fit_parameter
 
@@ -234,3 +234,31 @@ def test_questions_to_a_fitted_model_are_answered():
         autoscale(LedoitWolf()).fit(X).mahalanobis(X)
     with pytest.raises(AttributeError, match=r"'AutoScaleTransformer' object has no attribute 'colour'$"):
         _ = pca.colour
+
+
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+def test_functions_without_names_give_the_frames_that_are_asked_for(container):
+    frame = pd.DataFrame({"a": [0.0, 1.0], "b": [2.0, 3.0]})
+    plain = ColumnTransformer([("f", FunctionTransformer(), ["b"])], verbose_feature_names_out=False)
+    expected = clone(plain).set_output(transform=container).fit_transform(frame)
+    result = autoscale(plain).set_output(transform=container).fit_transform(frame)
+    assert type(result) is type(expected)
+    assert list(result.columns) == list(expected.columns)
+    assert_allclose(result.to_numpy(), expected.to_numpy())
+
+
+def test_holders_after_a_step_by_sums_are_fitted_from_many_rows():
+    # so many values that a pipeline is looked at for steps to fit together
+    X = np.random.default_rng(0).normal(size=(30_000, 5))
+    labels = np.digitize(X[:, 0], [-0.5, 0.5])
+    plain = make_pipeline(StandardScaler(), OneVsRestClassifier(LogisticRegression()))
+    assert_array_equal(autoscale(plain).fit(X, labels).predict(X), clone(plain).fit(X, labels).predict(X))
+
+
+def test_absent_methods_are_told_of_as_scikit_learn_does():
+    search = autoscale(GridSearchCV(Ridge(), {"alpha": [1.0]}, refit=False)).fit(X, y)
+    with pytest.raises(AttributeError, match="has no attribute 'predict'") as raised:
+        search.predict(X)
+    assert "refit" in str(raised.value.__cause__)
+    with pytest.raises(ValueError, match="empty"):
+        autoscale(Pipeline([])).fit(X, y)

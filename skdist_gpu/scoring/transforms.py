@@ -69,6 +69,27 @@ class TransformingMixin(TransformerMixin, ScoringMixin):
             return self.transform(X)
         return place_like(self.embedding_, X) if container_of(X) in GPU else self.embedding_
 
+    @available_if(estimator_has("set_output"))
+    def set_output(self: Any, *, transform: str | None = None) -> Any:
+        """Choose the container that `transform` and `fit_transform` give.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            None leaves it as it is.
+
+        Returns
+        -------
+        self : object
+        """
+        if hasattr(self, "get_feature_names_out"):
+            return super().set_output(transform=transform)
+        # a FunctionTransformer without names makes frames itself
+        for estimator in (self._make_estimator(), self._known_fitted()):
+            if estimator is not None:
+                estimator.set_output(transform=transform)
+        return self
+
     @available_if(estimator_has("inverse_transform"))
     def inverse_transform(self, X: Any, **params: Any) -> Any:
         """Return data in the original space for transformed data.
