@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset
 import pyarrow.parquet
 import pytest
@@ -50,6 +51,7 @@ def path(tmp_path_factory):
 SOURCES = {
     "dask": lambda path: (dd.from_pandas(FRAME, npartitions=4), dd.from_pandas(TARGET, npartitions=4)),
     "dataset": lambda path: (pyarrow.dataset.dataset(path), "target"),
+    "filtered dataset": lambda path: (pyarrow.dataset.dataset(path).filter(pc.field("d") > -9), "target"),
     "query": lambda path: (pl.scan_parquet(path), "target"),
 }
 

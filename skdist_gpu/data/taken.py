@@ -1,4 +1,4 @@
-"""Some rows of a dataset by their numbers, read as a dataset is."""
+"""Some rows or columns of a dataset, read as a dataset is."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class TakenRows:
     ----------
     source : pyarrow.dataset.Dataset
         All rows.
-    numbers : ndarray of shape (n_rows,)
-        Which to take, in ascending order.
+    numbers : ndarray of shape (n_rows,), or None
+        Which to take, in ascending order; None for all.
     schema : pyarrow.Schema, default=None
         Columns; None for all.
 
@@ -29,13 +29,13 @@ class TakenRows:
     {'a': [10, 30]}
     """
 
-    def __init__(self, source: Any, numbers: np.ndarray, schema: Any = None) -> None:
+    def __init__(self, source: Any, numbers: np.ndarray | None, schema: Any = None) -> None:
         self.source, self.numbers = source, numbers
         self.schema = source.schema if schema is None else schema
 
     def count_rows(self) -> int:
         """Return the number of rows."""
-        return len(self.numbers)
+        return int(self.source.count_rows()) if self.numbers is None else len(self.numbers)
 
     def replace_schema(self, schema: Any) -> TakenRows:
         """Return the same rows with some of the columns."""
@@ -47,6 +47,9 @@ class TakenRows:
 
         names = self.schema.names if columns is None else list(columns)
         stop = 0
+        if self.numbers is None:
+            yield from self.source.to_batches(columns=names, **options)
+            return
         for batch in self.source.to_batches(columns=names, **options):
             start, stop = stop, stop + batch.num_rows
             first, last = np.searchsorted(self.numbers, (start, stop))

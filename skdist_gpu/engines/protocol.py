@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skdist_gpu.data.containers import find
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.block_method import BlockMethod
 from skdist_gpu.engines.entry import Entry
@@ -50,8 +51,12 @@ class FitJob:
     progress: Progress = field(default_factory=Progress)
 
     def without_weights(self) -> FitJob:
-        """Return the same fit of rows that all weigh the same."""
-        return replace(self, sample_weight=None, info=replace(self.info, weighted=False))
+        """Return the same fit of rows that all weigh the same, without their column where files hold it."""
+        X = self.X
+        if isinstance(self.sample_weight, str):
+            rows = find(X)
+            X = rows.select(X, [name for name in rows.names(X) or () if name != self.sample_weight])
+        return replace(self, X=X, sample_weight=None, info=replace(self.info, weighted=False))
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from skdist_gpu._compat.arrow import has_filter
 from skdist_gpu.data.containers.base import Container
 from skdist_gpu.data.containers.dtypes import numpy_name
 from skdist_gpu.data.containers.registry import register
@@ -35,7 +36,10 @@ class FileDataset(Container):
     def select(self, data: Any, names: Any) -> Any:
         import pyarrow
 
-        return data.replace_schema(pyarrow.schema([data.schema.field(name) for name in names]))
+        from skdist_gpu.data.taken import TakenRows
+
+        schema = pyarrow.schema([data.schema.field(name) for name in names])
+        return TakenRows(data, None, schema) if has_filter(data) else data.replace_schema(schema)
 
     def rows(self, data: Any, rows: Any) -> Any:
         """Return rows by number, in the order that they have in the files, which are read when the rows are."""
