@@ -68,6 +68,7 @@ REASONS = {
     "test_make_column_transformer": _WRAPPED,
     "test_column_transformer_named_estimators": _WRAPPED,
     "test_sk_visual_block_": _WRAPPED,
+    "test_tuned_threshold_classifier_refit": _WRAPPED,
     "test_n_features_in_": _COPIED,
     "test_feature_union_array_api_support_tag": "wrapped estimators do not claim scikit-learn's array API",
     "test_pipeline_with_callbacks": _PASSES,

@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
@@ -21,6 +22,7 @@ from sklearn.feature_selection import RFE, SelectFromModel, SelectKBest
 from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, cross_val_predict, cross_val_score
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
+from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, LabelBinarizer, LabelEncoder, MinMaxScaler, StandardScaler
@@ -238,7 +240,7 @@ def test_questions_to_a_fitted_model_are_answered():
 
 @pytest.mark.parametrize("container", ["pandas", "polars"])
 def test_functions_without_names_give_the_frames_that_are_asked_for(container):
-    frame = pd.DataFrame({"a": [0.0, 1.0], "b": [2.0, 3.0]})
+    frame = (pd if container == "pandas" else pl).DataFrame({"a": [0.0, 1.0], "b": [2.0, 3.0]})
     plain = ColumnTransformer([("f", FunctionTransformer(), ["b"])], verbose_feature_names_out=False)
     expected = clone(plain).set_output(transform=container).fit_transform(frame)
     result = autoscale(plain).set_output(transform=container).fit_transform(frame)
@@ -250,15 +252,24 @@ def test_functions_without_names_give_the_frames_that_are_asked_for(container):
 def test_holders_after_a_step_by_sums_are_fitted_from_many_rows():
     # so many values that a pipeline is looked at for steps to fit together
     X = np.random.default_rng(0).normal(size=(30_000, 5))
-    labels = np.digitize(X[:, 0], [-0.5, 0.5])
-    plain = make_pipeline(StandardScaler(), OneVsRestClassifier(LogisticRegression()))
-    assert_array_equal(autoscale(plain).fit(X, labels).predict(X), clone(plain).fit(X, labels).predict(X))
+    targets = X @ np.ones((5, 2)) + X[:, :2]
+    plain = make_pipeline(StandardScaler(), MultiOutputRegressor(Ridge()))
+    assert_allclose(autoscale(plain).fit(X, targets).predict(X), clone(plain).fit(X, targets).predict(X))
 
 
 def test_absent_methods_are_told_of_as_scikit_learn_does():
     search = autoscale(GridSearchCV(Ridge(), {"alpha": [1.0]}, refit=False)).fit(X, y)
     with pytest.raises(AttributeError, match="has no attribute 'predict'") as raised:
         search.predict(X)
-    assert "refit" in str(raised.value.__cause__)
+    assert "refit=False" in str(raised.value.__cause__)
     with pytest.raises(ValueError, match="empty"):
         autoscale(Pipeline([])).fit(X, y)
+
+
+def test_a_search_puts_in_a_last_step_that_was_left_out():
+    plain = Pipeline([("scale", StandardScaler()), ("last", None)])
+    grid = {"last": [LogisticRegression()], "last__C": [0.01, 1.0]}
+    search = GridSearchCV(plain, grid, cv=3, scoring="accuracy")
+    expected = clone(search).fit(XC, yc).cv_results_["mean_test_score"]
+    for ours in (autoscale(search), search.set_params(estimator=autoscale(plain))):
+        assert_allclose(ours.fit(XC, yc).cv_results_["mean_test_score"], expected)

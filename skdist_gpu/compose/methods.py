@@ -26,12 +26,8 @@ def add_methods(cls: Any, plain: type) -> None:
             found = vars(next(base for base in plain.__mro__ if name in vars(base)))[name]
             method = wraps(getattr(found, "fn", found))(make(cls, name))
             if hasattr(found, "check"):  # it is there when the plain one is
-                method = available_if(_plain_has(cls, name))(method)
+                method = available_if(found.check)(method)
             setattr(cls, name, method)
-
-
-def _plain_has(cls: Any, name: str) -> Any:
-    return lambda self: getattr(super(cls, self), name) is not None
 
 
 def _fit(cls: Any, name: str) -> Any:

@@ -76,7 +76,7 @@ def refusal_of_steps(estimator: Any, n_jobs: Any = None) -> str | None:
             return f"{_name(step)} is handed rows in memory"
         if sets_output(step):
             return f"set_output is set on {_name(step)}"
-    if not (is_regressor(steps[-1]) or is_classifier(steps[-1])):
+    if steps[-1] in (None, "passthrough") or not (is_regressor(steps[-1]) or is_classifier(steps[-1])):
         return f"{_name(steps[-1])} predicts no target"
     if n_jobs not in (None, 1) and not is_fitted_in_one_pass(steps[-1]):
         return f"{_name(steps[-1])} is fitted by several processes, n_jobs={n_jobs}"
