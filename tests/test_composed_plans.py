@@ -107,7 +107,7 @@ def test_methods_have_plans():
 
 
 def test_plans_of_methods_go_through_ensembles_and_searches():
-    stack = StackingRegressor([("a", make_pipeline(StandardScaler(), Ridge())), ("b", Lasso())], cv=3)
+    stack = StackingRegressor([("a", make_pipeline(StandardScaler(), Ridge())), ("b", Lasso())], Ridge(), cv=3)
     model = autoscale(GridSearchCV(stack, {"b__alpha": [0.1]}, cv=2)).fit(X, y)
     names = [step.name for step in model.plan(X, method="predict").steps]
     assert names == ["a__standardscaler", "a__ridge", "b", "final_estimator"]

@@ -17,7 +17,7 @@ from sklearn.decomposition import PCA
 from sklearn.feature_selection import RFE, SelectFromModel, SelectKBest, f_regression
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Lasso, LogisticRegression, Ridge
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
@@ -117,7 +117,7 @@ def test_they_are_transformed_lazily(name, source, path):
 def test_what_needs_all_rows_has_them(source, path):
     # a TargetEncoder encodes the rows of a fit by others than themselves
     X, y = SOURCES[source](path)
-    encoded = ColumnTransformer([("t", TargetEncoder(cv=3, random_state=0), TEXTS), ("n", SimpleImputer(), NUMBERS)])
+    encoded = ColumnTransformer([("t", TargetEncoder(cv=KFold(3)), TEXTS), ("n", SimpleImputer(), NUMBERS)])
     plain = make_pipeline(encoded, Ridge())
     expected = clone(plain).fit(FRAME, TARGET)
     assert_allclose(in_memory(autoscale(plain).fit(X, y).predict(X)).ravel(), expected.predict(FRAME))

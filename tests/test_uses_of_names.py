@@ -59,7 +59,7 @@ def halving_search(wrap):
 
 
 def halving_random_search(wrap):
-    return found_by(HalvingRandomSearchCV(wrap(scaled_ridge()), GRID, cv=3, random_state=0))
+    return found_by(HalvingRandomSearchCV(wrap(scaled_ridge()), GRID, n_candidates=4, cv=3, random_state=0))
 
 
 def search_wrapped_outside(wrap):

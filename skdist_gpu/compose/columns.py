@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from sklearn.base import clone
 from sklearn.compose import make_column_selector
 from sklearn.frozen import FrozenEstimator
 
-from skdist_gpu._compat.sklearn import column_indices
+from skdist_gpu._compat.sklearn import column_indices, transform_output
+from skdist_gpu.base import AutoScaleBase
 from skdist_gpu.data.containers import container_of, find
 from skdist_gpu.data.convert import to_pandas
 
@@ -68,6 +70,19 @@ def fit_union(holder: Any, X: Any, y: Any = None, **params: Any) -> bool:
     shown = _show(holder, rows, transformer_list=parts)
     holder.transformer_list = [(name, _thawed(part)) for name, part in shown.transformer_list]
     return True
+
+
+def forget_names_between(pipeline: Any) -> None:
+    """Let the steps of a pipeline that was fitted lazily know no names of what the steps before them made.
+
+    Lazy frames have names throughout; scikit-learn hands arrays from step to step, unless `set_output` asks for frames.
+    """
+    steps = [step for _, step in pipeline.steps if step not in (None, "passthrough")]
+    for before, step in pairwise(steps):
+        learned = vars(step).get("estimator_") if isinstance(step, AutoScaleBase) else None
+        made_by = vars(before).get("estimator_", before)
+        if learned is not None and "default" == transform_output(made_by) == transform_output(before):
+            vars(learned).pop("feature_names_in_", None)
 
 
 def as_selectors_take(holder: Any, X: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 from sklearn.utils.metaestimators import available_if
 
 from skdist_gpu._compat.questions import answer_with_the_plain
-from skdist_gpu.compose.columns import as_selectors_take, fit_columns, fit_union
+from skdist_gpu.compose.columns import as_selectors_take, fit_columns, fit_union, forget_names_between
 from skdist_gpu.compose.folding import fit_folded
 from skdist_gpu.compose.plain import unwrap
 from skdist_gpu.compose.rows import encodes_apart, fit_arguments, is_lazy, scores_itself
@@ -38,7 +38,8 @@ def _fit(cls: Any, name: str) -> Any:
         own = getattr(super(cls, self), name)
         if isinstance(X, RowSet) and not scores_itself(self, X):
             return fit_holder(self, name, own, X, *args, **kwargs)
-        if is_lazy(X, args[0] if args else kwargs.get("y")) and not encodes_apart(self):
+        lazy = is_lazy(X, args[0] if args else kwargs.get("y")) and not encodes_apart(self)
+        if lazy:
             if name == "fit_transform" and not is_pipeline:
                 return self.fit(X, *args, **kwargs).transform(X)
             if name == "fit" and fit_parts is not None and fit_parts(self, X, *args, **kwargs):
@@ -53,7 +54,10 @@ def _fit(cls: Any, name: str) -> Any:
             from skdist_gpu.compose.searches import fit_search
 
             return fit_search(self, own, X, *args, **kwargs)
-        return own(X, *args, **kwargs)
+        found = own(X, *args, **kwargs)
+        if lazy and is_pipeline:
+            forget_names_between(self)
+        return found
 
     is_pipeline = plain.__name__ == "Pipeline"
     fit_parts = _FITS_OF_PARTS.get(plain.__name__)

@@ -128,7 +128,7 @@ class ScoredDataset:
     def collect(self) -> Any:
         """Return the result alone, as the method gives it for rows in memory."""
         if self._chosen is not None:
-            return self.to_table([name for name in self._chosen if name not in self.kept]).to_pandas().to_numpy()
+            return to_pandas(self.to_table([name for name in self._chosen if name not in self.kept])).to_numpy()
         results = [result for _, result in scored_batches(self.function, self.source, self._features)]
         if not results:
             by, shape = type(self.function.estimator).__name__, (0, len(self._features))

@@ -101,7 +101,7 @@ def _pick(results: Any, i: int) -> Any:
 
 def _map_frame(function: BlockMethod, X: Any, margin: Any) -> Any:
     example = with_categories_of(function.estimator, example_rows(X))
-    result = apply_to_block(function, example)
+    result = apply_to_block(function, _as_it_learned(function, example))
     if container_of(result) == "scipy.sparse":
         return _sparse_blocks(function, X, result[:0])
     if not isinstance(result, (list, tuple)):
@@ -146,7 +146,13 @@ def as_named_frame(result: Any, estimator: Any) -> Any:
 
 def _score_frame(block: Any, margin: Any = None, *, model: BlockMethod, frame: Any, empty: Any) -> Any:
     model = model if margin is None else model.with_margin(margin.values)
-    return frame(apply_to_block(model, block), block) if len(block) else empty
+    return frame(apply_to_block(model, _as_it_learned(model, block)), block) if len(block) else empty
+
+
+def _as_it_learned(model: BlockMethod, block: Any) -> Any:
+    """Return a block without names where the estimator knows how many columns there are, and no names."""
+    nameless = hasattr(model.estimator, "n_features_in_") and not hasattr(model.estimator, "feature_names_in_")
+    return block.to_numpy() if nameless and container_of(block) == "pandas" else block
 
 
 def _frame(result: Any, block: Any, columns: Any) -> Any:
