@@ -6,8 +6,6 @@ from itertools import pairwise
 from typing import Any
 
 from sklearn.base import clone
-from sklearn.compose import make_column_selector
-from sklearn.frozen import FrozenEstimator
 
 from skdist_gpu._compat.sklearn import column_indices, transform_output
 from skdist_gpu.base import AutoScaleBase
@@ -87,8 +85,11 @@ def forget_names_between(pipeline: Any) -> None:
 
 def as_selectors_take(holder: Any, X: Any) -> Any:
     """Return rows as `make_column_selector` takes them where a ColumnTransformer has one: it knows pandas only."""
-    selects = container_of(X) == "polars" and any(isinstance(c, make_column_selector) for *_, c in holder.transformers)
-    return to_pandas(X) if selects else X
+    if container_of(X) != "polars":
+        return X
+    from sklearn.compose import make_column_selector  # takes time to import
+
+    return to_pandas(X) if any(isinstance(c, make_column_selector) for *_, c in holder.transformers) else X
 
 
 def _shown(X: Any, y: Any) -> tuple[Any, list[str]]:
@@ -99,10 +100,14 @@ def _shown(X: Any, y: Any) -> tuple[Any, list[str]]:
 
 
 def _fitted_to(part: Any, X: Any, y: Any) -> Any:
+    from sklearn.frozen import FrozenEstimator
+
     return FrozenEstimator(clone(part).fit(X, y))
 
 
 def _thawed(part: Any) -> Any:
+    from sklearn.frozen import FrozenEstimator
+
     return part.estimator if isinstance(part, FrozenEstimator) else part
 
 
