@@ -209,6 +209,7 @@ def _families() -> Iterator[Family]:
     # what rates of one number of clusters, or depth, cannot tell
     for name, k in (("KMeans", 2), ("KMeans", 40), ("KMeans", 200), ("MiniBatchKMeans", 60)):
         yield Family(f"sklearn.cluster.{name}", {"n_clusters": k, "random_state": 0}, variant=str(k))
+    yield Family(linear + "RidgeCV", {"alphas": (0.1, 1.0, 10.0, 100.0), "cv": 5}, "number", variant="folds")
     shallow = forest | {"max_depth": 6}
     yield Family("sklearn.ensemble.RandomForestClassifier", shallow, "class", variant="shallow")
     yield Family("sklearn.ensemble.RandomForestRegressor", shallow, "number", variant="shallow")

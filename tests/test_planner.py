@@ -6,7 +6,7 @@ from importlib.util import find_spec
 import pytest
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeCV
 
 from skdist_gpu import AutoScaleClassifier, AutoScaleRegressor, AutoScaleTransformer
 from skdist_gpu.data.inspect import InputInfo
@@ -141,3 +141,13 @@ def test_rows_that_one_gpu_cannot_hold_are_shared_among_all():
         plan = AutoScaleRegressor(Ridge()).plan(shape=shape, dtype="float32", resources=four)
         assert plan.device == "gpu"
         assert place in str(plan)
+
+
+def test_a_search_that_fits_anew_for_each_fold_and_penalty_is_priced_so():
+    machine, options = make_resources(cpus=2), {"alphas": [10.0**k for k in range(20)], "cv": 5}
+    search = plan(RidgeCV(**options), (300_000, 60), machine)
+    assert search.chosen.backend == "reductions"
+    seconds = {each.backend: each.seconds for each in search.candidates if each.device == "cpu"}
+    assert seconds["sklearn"] > 20 * seconds["reductions"]
+    # sums have a matrix of all columns to decompose in each fold, scikit-learn one of the few rows
+    assert plan(RidgeCV(**options), (100, 1000), machine).chosen.backend == "sklearn"

@@ -213,7 +213,7 @@ def test_errors_are_scikit_learns():
 @pytest.mark.parametrize("backend", PLACES)
 @pytest.mark.parametrize("init", ["k-means++", "random", "given"])
 def test_mini_batches_end_no_higher(init, backend, monkeypatch):
-    monkeypatch.setattr(kmeans, "SAMPLED_ROWS", 2000)
+    monkeypatch.setattr(kmeans, "SAMPLED_FOR_CLUSTERS", 2000)
     X, weights = make_data(n_rows=9000, n_columns=3, n_blobs=5, spread=4.0)
     given = init == "given"
     estimator = MiniBatchKMeans(5, init=X[:5] if given else init, n_init=1 if given else 3, random_state=0)
@@ -234,7 +234,7 @@ def test_mini_batches_end_no_higher(init, backend, monkeypatch):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("kind", [KMeans, MiniBatchKMeans])
 def test_clusters_of_few_rows_far_away_are_found_outside_the_sample(kind, weighted, backend, monkeypatch):
-    monkeypatch.setattr(kmeans, "SAMPLED_ROWS", 2000)
+    monkeypatch.setattr(kmeans, "SAMPLED_FOR_CLUSTERS", 2000)
     X, weights = make_data(n_rows=9000, n_columns=3, n_blobs=4)
     X[[17, 4003]] += [[3e4, 0.0, 0.0], [0.0, -3e4, 0.0]]
     weights[[17, 4003]] = 0.01
@@ -246,7 +246,7 @@ def test_clusters_of_few_rows_far_away_are_found_outside_the_sample(kind, weight
 
 @pytest.mark.parametrize("n_rows", [1500, 9000])
 def test_mini_batches_without_labels_go_on_with_partial_fit(n_rows, monkeypatch):
-    monkeypatch.setattr(kmeans, "SAMPLED_ROWS", 2000)
+    monkeypatch.setattr(kmeans, "SAMPLED_FOR_CLUSTERS", 2000)
     X, weights = make_data(n_rows=n_rows)
     X = (X - 1000).astype(np.float32)
     estimator = MiniBatchKMeans(6, compute_labels=False, random_state=0)
@@ -300,7 +300,7 @@ def test_mini_batches_of_too_few_rows_are_scikit_learns_error():
 
 
 def test_a_start_on_a_sample_that_is_unlucky_is_followed_by_another(monkeypatch):
-    monkeypatch.setattr(kmeans, "SAMPLED_ROWS", 2000)
+    monkeypatch.setattr(kmeans, "SAMPLED_FOR_CLUSTERS", 2000)
     X, _, centres = make_blobs(6000, 4, centers=20, cluster_std=0.3, random_state=0, return_centers=True)
     best = KMeans(20, init=centres, n_init=1).fit(X).inertia_
     for seed in range(20):

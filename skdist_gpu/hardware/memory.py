@@ -64,9 +64,9 @@ class PeakMemory:
 
 
 def _highest_bytes() -> int:
-    import resource  # Unix alone has it
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    # not `ru_maxrss`, which a program inherits from the process that started it
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.partition("VmHWM:")[2].split()[0])
 
 
 def _limits(root: Path) -> Iterator[tuple[int, int]]:

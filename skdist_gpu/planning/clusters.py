@@ -21,7 +21,9 @@ def cluster_amounts(estimator: Estimator, n: int, d: int, stored: float) -> dict
     Seeds are compared with a few candidates each; batches are drawn until as many rows were seen as there are.
     """
     k, starts = max(1.0, number_of(estimator, "n_clusters")), number_of(estimator, "n_init")
-    starts = starts or (10.0 if getattr(estimator, "init", None) == "random" else 1.0)
+    init = getattr(estimator, "init", None)
+    # given centres are an array
+    starts = starts or (10.0 if isinstance(init, str) and init == "random" else 1.0)
     steps = min(_LLOYD * math.sqrt(k), number_of(estimator, "max_iter") or math.inf)
     scans = 2 + math.log(k) + steps
     n_sampled = min(n, max(_SAMPLE, _SAMPLE_OF_A_CLUSTER * k))

@@ -30,6 +30,7 @@ TERMS = {
     "batches": "batches that are taken one after the other",
     "drawn": "rows that batches are drawn from, each time",
     "products": "multiplications of a product of X with itself along its shorter side: n·d·min(n, d)",
+    "refits": "the same for each fold and penalty of an estimator that searches by fitting anew",
     "gram": "multiplications of Xᵀ X: n·d²; for each pair of classes, or each component of a mixture",
     "solves": "a decomposition of d × d: d³; for all classes together, or each component of a mixture",
     "small_solves": "a decomposition along the shorter side: min(n, d)³",
@@ -72,7 +73,7 @@ FORMS = {
 }
 # those of scikit-learn's own algorithms, where they have others, and of those for sparse rows
 _OWN_FORMS = {
-    "moments": ("calls", "rows", "values", "products", "small_solves"),
+    "moments": ("calls", "rows", "values", "products", "refits", "small_solves"),
     "descents": ("calls", "rows", "values", "iterated_rows", "iterated_values"),
     "components": ("calls", "values", "sketched", "covariances", "decompositions"),
     "passes": ("calls", "rows", "values", "iterated_rows", "iterated_values", "dual_values"),
@@ -119,6 +120,8 @@ _FORM_OF = {
 # what has coefficients for each class that are found together
 _EACH_CLASS = ("LogisticRegression", "LogisticRegressionCV")
 _FORMS_BY_NAME = {name: form for form, names in _FORM_OF.items() for name in names.split()}
+# solutions of d equations in the time of an eigendecomposition, as RidgeCV took them
+_EIGEN = 5.0
 # evaluations in which a Gaussian process finds its kernel's parameters
 _KERNEL_STEPS = 30.0
 # columns up to which scikit-learn compares rows in a k-d tree, and iterations for a column or the root of their number,
@@ -145,7 +148,7 @@ def terms_of(estimator: str, *, own: bool, sparse: bool) -> tuple[str, ...]:
     Examples
     --------
     >>> terms_of("Ridge", own=True, sparse=False)
-    ('calls', 'rows', 'values', 'products', 'small_solves')
+    ('calls', 'rows', 'values', 'products', 'refits', 'small_solves')
     """
     form = form_of(estimator)
     if own and sparse and form in _OWN_SPARSE_FORMS:
@@ -191,6 +194,7 @@ def amounts(estimator: Estimator, info: InputInfo, *, to_device: bool = False) -
         "dual_values": stored * number_of(estimator, "max_iter") * _is_dual(estimator, n, d),
         "sweeps": float(d) ** 2 * iterations if form == "descents" else 0.0,
         "products": float(n) * d * shorter,
+        "refits": float(n) * d * shorter * _refits(estimator),
         "gram": float(n) * d * d * vectors**2 * matrices,
         "solves": float(d * vectors) ** 3 * _matrices(estimator, info, matrices),
         "small_solves": float(shorter) ** 3,
@@ -224,12 +228,15 @@ def _iterations(estimator: Estimator, form: str, d: int) -> float:
 def _is_dual(estimator: Estimator, n: int, d: int) -> bool:
     """Whether a linear machine finds the weights of its rows, not those of its columns."""
     dual = getattr(estimator, "dual", False)
-    return n < d if dual == "auto" else bool(dual)
+    # anything else than a name or a truth value is refused by the fit
+    return n < d if isinstance(dual, str) else dual is True
 
 
 def _matrices(estimator: Estimator, info: InputInfo, matrices: float) -> float:
-    """Return how many matrices of d × d are decomposed: some estimators have one for each class."""
-    return max(2, info.n_classes) if type(estimator).__name__ == "QuadraticDiscriminantAnalysis" else matrices
+    """Return how many matrices of d × d are decomposed: some estimators have one for each class, or for each fold."""
+    if type(estimator).__name__ == "QuadraticDiscriminantAnalysis":
+        return max(2, info.n_classes)
+    return _EIGEN * _n_folds(estimator) if _refits(estimator) else matrices
 
 
 def _kernel_steps(estimator: Estimator) -> float:
@@ -275,10 +282,26 @@ def _repeats(estimator: Estimator) -> float:
     clusters = number_of(estimator, "n_clusters") or (
         number_of(estimator, "n_components") if hasattr(estimator, "covariance_type") else 0
     )
-    folds = 0.0
-    if hasattr(estimator, "cv"):
-        folds = (estimator.cv if isinstance(estimator.cv, int) else 5) * (number_of(estimator, "Cs", "alphas") or 1)
-    return max(1.0, trees) * max(1.0, clusters * max(1.0, number_of(estimator, "n_init"))) * max(1.0, folds)
+    # the sums of a linear model serve all its folds and penalties
+    folds = _folds_and_penalties(estimator) if form_of(type(estimator).__name__) != "moments" else 1.0
+    return max(1.0, trees) * max(1.0, clusters * max(1.0, number_of(estimator, "n_init"))) * folds
+
+
+def _folds_and_penalties(estimator: Estimator) -> float:
+    """Return how many folds × penalties an estimator searches by itself; 1 where it searches none."""
+    if not hasattr(estimator, "cv"):
+        return 1.0
+    return max(1.0, _n_folds(estimator) * (number_of(estimator, "Cs", "alphas") or 1))
+
+
+def _n_folds(estimator: Estimator) -> float:
+    return number_of(estimator, "cv") if isinstance(getattr(estimator, "cv", None), int) else 5.0
+
+
+def _refits(estimator: Estimator) -> float:
+    """Return how often scikit-learn fits a linear model anew to search for its penalty: never without `cv`."""
+    searches = type(estimator).__name__ in ("RidgeCV", "RidgeClassifierCV")
+    return _folds_and_penalties(estimator) if searches and getattr(estimator, "cv", None) is not None else 0.0
 
 
 def _growth(estimator: Estimator, n: int) -> tuple[float, float]:

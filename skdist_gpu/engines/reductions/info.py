@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pkgutil import iter_modules
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from skdist_gpu.data.inspect import InputInfo
@@ -68,7 +69,8 @@ class Reductions(EngineInfo):
     def held(self, entry: Entry, estimator: Any, info: InputInfo, resources: Resources) -> dict[str, float]:
         """Blocks in work on all threads, and the rows that are drawn to begin with."""
         n, d = info.n_samples or 0, info.n_features or 0
-        n_clusters = getattr(estimator, "n_clusters", 0) or getattr(estimator, "n_components", 0) or 0
+        given = (getattr(estimator, name, None) for name in ("n_clusters", "n_components"))
+        n_clusters = next((int(n) for n in given if isinstance(n, Integral)), 0)
         clustered = hasattr(estimator, "n_clusters") or hasattr(estimator, "covariance_type")
         drawn = max(SAMPLED_FOR_CLUSTERS, SAMPLED_PER_CLUSTER * n_clusters) if clustered else SAMPLED_ROWS
         blocks = float(min(8 * n * (d + 1), resources.n_cores * STEP_BYTES))
