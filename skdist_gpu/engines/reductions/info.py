@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from importlib import import_module
-from pkgutil import iter_modules
 from numbers import Integral
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 from skdist_gpu.data.inspect import InputInfo
