@@ -77,6 +77,8 @@ def test_a_module_runs_and_is_told_of(program):
         (("-m", "no_such.module"), "no module 'no_such.module'"),
         (("--backend", "nothing", "program.py"), "backend='nothing' is not known"),
         (("--nothing", "program.py"), "No such option"),
+        (("--trace", "missing/trace.json", "program.py"), "'missing/trace.json' cannot be written"),
+        (("--html", ".", "program.py"), "'.' cannot be written"),
     ],
 )
 def test_mistakes_in_the_command_are_one_message(arguments, message, program):

@@ -31,14 +31,23 @@ class Options:
     program: tuple[str, ...]
 
 
+def _file_to_write(context: click.Context, option: click.Parameter, file: str | None) -> str | None:
+    """Refuse a file that cannot be written, before the program has run for hours."""
+    if file is not None and (Path(file).is_dir() or not os.access(Path(file).resolve().parent, os.W_OK)):
+        raise click.BadParameter(f"{file!r} cannot be written: it is a folder, or its folder is missing or read-only.")
+    return file
+
+
 @click.command(context_settings={"allow_interspersed_args": False, "help_option_names": ["-h", "--help"]})
 @click.option("-m", "module", help="Run a module instead of a script; all that follows is for it.")
 @click.option("--backend", default="auto", show_default=True, help="Engine to force wherever it does not refuse.")
 @click.option("-v", "--verbose", is_flag=True, help="Print a line for each fit and prediction.")
 @click.option("--profile", is_flag=True, help="Print at the end which methods ran where, and how long.")
 @click.option("--line-profile", is_flag=True, help="The same, and by line of the program.")
-@click.option("--trace", metavar="FILE", help="Write the profile and each call to a JSON file.")
-@click.option("--html", metavar="FILE", help="Write the profile to a page for a browser.")
+@click.option(
+    "--trace", metavar="FILE", callback=_file_to_write, help="Write the profile and each call to a JSON file."
+)
+@click.option("--html", metavar="FILE", callback=_file_to_write, help="Write the profile to a page for a browser.")
 @click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="SCRIPT [ARGUMENTS]...")
 def options_of(**given: Any) -> Options:
     """Run a program with scikit-learn's own classes on the engines that serve best.
