@@ -194,7 +194,7 @@ def test_neighbours_vote_as_scikit_learns(weights):
 )
 def test_neighbours_of_any_fit_are_searched_by_onedal(estimator, method, target):
     rows = np.random.default_rng(0).normal(size=(600, 20))
-    many = np.tile(rows, (10, 1)) + 0.1
+    many = np.tile(rows, (100, 1)) + 0.1
     model = autoscale(clone(estimator), backend="sklearn").fit(rows, target)
     assert model.plan(many, method=method).chosen.name == "onedal:cpu"
     found = getattr(model, method)(many)

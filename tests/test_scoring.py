@@ -269,8 +269,8 @@ def test_many_rows_in_memory_are_scored_by_threads(estimator, method, container,
         return scored(self, block)
 
     with monkeypatch.context() as patch:
-        if isinstance(estimator, SVC):  # with few columns another way is predicted to be faster on some machines
-            patch.setattr(scoring, "predict_scoring", lambda *call, **_: Prediction(float(call[2] != THREADS)))
+        # with few columns another way is predicted to be faster on some machines
+        patch.setattr(scoring, "predict_scoring", lambda *call, **_: Prediction(float(call[2] != THREADS)))
         patch.setattr(type(estimator), method, spy)
         result = getattr(model, method)(rows)
     assert model._copies.last_call.candidate.backend == THREADS

@@ -32,7 +32,8 @@ def fit(job: FitJob) -> Fitted:
     job.progress.start(f"{type(job.estimator).__name__} with scikit-learn")
     fitted = Fitted(job.estimator)
     with _parallel_work(job):
-        if job.transforms and _transforms_otherwise(job.estimator):
+        # rows that are read from files are transformed as they are read
+        if job.transforms and job.info.location == "host" and _transforms_otherwise(job.estimator):
             fitted.transformed = job.estimator.fit_transform(X, y, **fit_params)
         else:
             job.estimator.fit(X, y, **fit_params)
