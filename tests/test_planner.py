@@ -7,6 +7,7 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeCV
+from sklearn.svm import SVC
 
 from skdist_gpu import AutoScaleClassifier, AutoScaleRegressor, AutoScaleTransformer
 from skdist_gpu.data.inspect import InputInfo
@@ -151,3 +152,11 @@ def test_a_search_that_fits_anew_for_each_fold_and_penalty_is_priced_so():
     assert seconds["sklearn"] > 20 * seconds["reductions"]
     # sums have a matrix of all columns to decompose in each fold, scikit-learn one of the few rows
     assert plan(RidgeCV(**options), (100, 1000), machine).chosen.backend == "sklearn"
+
+
+def test_a_cache_that_does_not_hold_the_kernel_costs_seconds():
+    machine = make_resources(cpus=2, packages=())
+    small, large = (plan(SVC(cache_size=size), (20_000, 20), machine).chosen.seconds for size in (200, 4000))
+    assert small > 1.2 * large
+    few = (plan(SVC(cache_size=size), (2000, 20), machine).chosen.seconds for size in (200, 4000))
+    assert len(set(few)) == 1

@@ -43,6 +43,7 @@ TERMS = {
     "compared": "the same, where scikit-learn compares all pairs",
     "searched": "comparisons in a k-d tree, where scikit-learn builds one: n·d·log2(n)",
     "row_pairs": "pairs of rows: n²",
+    "uncached": "multiplications for kernel values that are computed again, since the cache does not hold them: n²·d",
     "row_cubes": "a decomposition of n × n: n³",
     "queries": "multiplications to compare each row with those that the model keeps",
     "levels": "values looked at to grow trees: trees·n·depth·features at each split, the depth log2(n) if not limited",
@@ -78,6 +79,7 @@ _OWN_FORMS = {
     "components": ("calls", "values", "sketched", "covariances", "decompositions"),
     "passes": ("calls", "rows", "values", "iterated_rows", "iterated_values", "dual_values"),
     "clusters": ("calls", "cells", "iterated_rows", "iterated_values", "batches", "drawn"),
+    "kernels": ("calls", "pairs", "row_pairs", "uncached"),
 }
 _OWN_SPARSE_FORMS = dict.fromkeys(
     ("columns", "quantiles", "moments", "descents", "passes"), ("calls", "rows", "columns", "values")
@@ -201,6 +203,7 @@ def amounts(estimator: Estimator, info: InputInfo, *, to_device: bool = False) -
         "sorts": stored * log_n,
         "pairs": float(n) * stored,
         "row_pairs": float(n) ** 2,
+        "uncached": float(n) * stored * _uncached(estimator, n) if form == "kernels" else 0.0,
         "row_cubes": float(n) ** 3 * _kernel_steps(estimator),
         "levels": drawn * depth * _features_of_a_split(estimator, d) * times,
         "grown": depth * times,
@@ -230,6 +233,11 @@ def _is_dual(estimator: Estimator, n: int, d: int) -> bool:
     dual = getattr(estimator, "dual", False)
     # anything else than a name or a truth value is refused by the fit
     return n < d if isinstance(dual, str) else dual is True
+
+
+def _uncached(estimator: Estimator, n: int) -> float:
+    """Return the share of the kernel matrix, in float32, that the cache of a support vector machine does not hold."""
+    return max(0.0, 1 - number_of(estimator, "cache_size") * 1e6 / (4.0 * n * n))
 
 
 def _matrices(estimator: Estimator, info: InputInfo, matrices: float) -> float:
