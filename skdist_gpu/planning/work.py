@@ -237,7 +237,7 @@ def _is_dual(estimator: Estimator, n: int, d: int) -> bool:
 
 def _uncached(estimator: Estimator, n: int) -> float:
     """Return the share of the kernel matrix, in float32, that the cache of a support vector machine does not hold."""
-    return max(0.0, 1 - number_of(estimator, "cache_size") * 1e6 / (4.0 * n * n))
+    return max(0.0, 1 - number_of(estimator, "cache_size") * 1e6 / (4.0 * max(1, n) ** 2))
 
 
 def _matrices(estimator: Estimator, info: InputInfo, matrices: float) -> float:
