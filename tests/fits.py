@@ -123,3 +123,13 @@ def assert_same(value, expected, rtol, name):
                 value, expected = np.abs(value), np.abs(expected)
             scale = np.nanmax(np.abs(expected), initial=0)
             assert_allclose(value, expected, rtol=0, atol=rtol * scale, err_msg=name)
+
+
+def assert_same_scores(ours, theirs, tolerance):
+    """Compare all that two searches keep of their candidates, but for times."""
+    assert ours.cv_results_.keys() == theirs.cv_results_.keys()
+    for key, values in theirs.cv_results_.items():
+        if key == "params":
+            assert ours.cv_results_[key] == values
+        elif "time" not in key and values.dtype != object:
+            np.testing.assert_allclose(ours.cv_results_[key], values, rtol=tolerance, atol=tolerance, err_msg=key)

@@ -9,6 +9,7 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
+from fits import assert_same_scores
 from sklearn import model_selection as plain
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.compose import ColumnTransformer, make_column_selector
@@ -60,12 +61,7 @@ SPLITS = {
 
 
 def _same_results(ours, theirs, tolerance=1e-9):
-    assert ours.cv_results_.keys() == theirs.cv_results_.keys()
-    for key, values in theirs.cv_results_.items():
-        if key == "params":
-            assert ours.cv_results_[key] == values
-        elif "time" not in key and values.dtype != object:
-            np.testing.assert_allclose(ours.cv_results_[key], values, rtol=tolerance, atol=tolerance, err_msg=key)
+    assert_same_scores(ours, theirs, tolerance)
     assert ours.best_index_ == theirs.best_index_
     assert ours.n_splits_ == theirs.n_splits_
 

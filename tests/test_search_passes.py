@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from fits import assert_same_scores
 from scipy import sparse
 from sklearn import model_selection as plain
 from sklearn.compose import make_column_transformer
@@ -48,12 +49,7 @@ def both(search, rows, y, tolerance=1e-6, backend="reductions", **params):
     """Fit a search wrapped and plain; both must find the same."""
     ours = autoscale(search, backend=backend, fallback="raise").fit(rows, y, **params)
     theirs = search.fit(rows, y, **params)
-    assert ours.cv_results_.keys() == theirs.cv_results_.keys()
-    for key, values in theirs.cv_results_.items():
-        if key == "params":
-            assert ours.cv_results_[key] == values
-        elif "time" not in key and values.dtype != object:
-            np.testing.assert_allclose(ours.cv_results_[key], values, rtol=tolerance, atol=tolerance, err_msg=key)
+    assert_same_scores(ours, theirs, tolerance)
     if hasattr(theirs, "best_index_"):
         assert ours.best_index_ == theirs.best_index_
     return ours, theirs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from html import escape
 from typing import Any
@@ -213,30 +214,35 @@ class _Walk:
 
     def visit_FeatureUnion(self, obj: Any, info: InputInfo, name: str, n_fits: int | None) -> Any:
         parts = [(child, part, info) for child, part in obj.transformer_list]
-        return self._side_by_side(parts, info, name, n_fits)
+        return side_by_side(self.visit, parts, info, name, n_fits)
 
     def visit_ColumnTransformer(self, obj: Any, info: InputInfo, name: str, n_fits: int | None) -> Any:
         parts = [(child, part, chosen_columns(columns, info)) for child, part, columns in obj.transformers]
         taken = [rows.n_features for _, part, rows in parts]
         known = info.n_features is not None and None not in taken
         left = replace(info, n_features=info.n_features - sum(taken) if known else None)  # type: ignore[operator, arg-type]
-        return self._side_by_side([*parts, ("remainder", obj.remainder, left)], info, name, n_fits)
-
-    def _side_by_side(self, parts: list[Any], info: InputInfo, name: str, n_fits: int | None) -> Any:
-        lines, results = [], []
-        for child, part, rows in parts:
-            if is_estimator(part):
-                found, result = self.visit(part, rows, joined_name(name, child), n_fits)
-                lines += found
-                results.append(result)
-            elif part == "passthrough":
-                results.append(rows)
-        return lines, joined(results, info)
+        return side_by_side(self.visit, [*parts, ("remainder", obj.remainder, left)], info, name, n_fits)
 
 
 def _step(name: str, plain: Any, info: InputInfo, result: InputInfo, plan: Plan | None, n_fits: int | None) -> StepPlan:
     gives = str(result) if hasattr(plain, "transform") else "fitted model"
     return StepPlan(name, type(plain).__name__, str(info), gives, plan, n_fits)
+
+
+def side_by_side(visit: Callable[..., Any], parts: list[Any], info: InputInfo, name: str, asked: Any) -> Any:
+    """Visit the parts of a union, each a name, a part and its rows; return all lines, and what the parts give together.
+
+    What is asked of the union, a number of fits or a method, is asked of each part.
+    """
+    lines, results = [], []
+    for child, part, rows in parts:
+        if is_estimator(part):
+            found, result = visit(part, rows, joined_name(name, child), asked)
+            lines += found
+            results.append(result)
+        elif part == "passthrough":
+            results.append(rows)
+    return lines, joined(results, info)
 
 
 def joined_name(path: str, name: str) -> str:

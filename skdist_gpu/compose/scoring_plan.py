@@ -9,9 +9,9 @@ import numpy as np
 
 from skdist_gpu.base import AutoScaleBase
 from skdist_gpu.compose.children import is_estimator
-from skdist_gpu.compose.foresee import chosen_columns, foresee, joined
+from skdist_gpu.compose.foresee import chosen_columns, foresee
 from skdist_gpu.compose.plain import unwrap
-from skdist_gpu.compose.plan import CompositePlan, StepPlan, joined_name
+from skdist_gpu.compose.plan import CompositePlan, StepPlan, joined_name, side_by_side
 from skdist_gpu.compose.report import fitted_parts
 from skdist_gpu.compose.rows import scores_in
 from skdist_gpu.data.inspect import InputInfo
@@ -87,22 +87,13 @@ class _Walk:
         return lines, info
 
     def visit_FeatureUnion(self, obj: Any, info: InputInfo, name: str, method: str) -> Any:
-        return self._side_by_side([(child, part, info) for child, part in obj.transformer_list], info, name, method)
+        return side_by_side(
+            self.visit, [(child, part, info) for child, part in obj.transformer_list], info, name, method
+        )
 
     def visit_ColumnTransformer(self, obj: Any, info: InputInfo, name: str, method: str) -> Any:
         parts = [(child, part, chosen_columns(columns, info)) for child, part, columns in obj.transformers_]
-        return self._side_by_side(parts, info, name, method)
-
-    def _side_by_side(self, parts: list[Any], info: InputInfo, name: str, method: str) -> Any:
-        lines, results = [], []
-        for child, part, rows in parts:
-            if is_estimator(part):
-                found, result = self.visit(part, rows, joined_name(name, child), method)
-                lines += found
-                results.append(result)
-            elif part == "passthrough":
-                results.append(rows)
-        return lines, joined(results, info)
+        return side_by_side(self.visit, parts, info, name, method)
 
 
 def _method_inside(obj: Any, child: str, part: Any, method: str) -> str:

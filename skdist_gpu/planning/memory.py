@@ -18,12 +18,12 @@ from skdist_gpu.engines.registry import engines
 from skdist_gpu.hardware.detect import Resources
 from skdist_gpu.planning.cost import rate_key
 from skdist_gpu.planning.numbers import number_of
-from skdist_gpu.planning.work import form_of, way_of_components
+from skdist_gpu.planning.work import form_of, is_searched_in_tree, way_of_components
 from skdist_gpu.protocols import Estimator
 
 FILE = Path(__file__).parent / "held.json"
-# of boosted trees, columns that neighbours are found in a tree for, and bytes of a node and of what a bin sums
-_BINS, _TREE_COLUMNS, _NODE_BYTES, _BIN_BYTES = 256, 15, 64, 16
+# bins of boosted trees, and bytes of a node and of what a bin sums
+_BINS, _NODE_BYTES, _BIN_BYTES = 256, 64, 16
 # forms whose own algorithms hold sums over pairs of columns
 _SUMMED = ("moments", "descents", "covariances", "passes", "mixtures")
 _PLACES = {"gpu": "on GPU 0", "dask": "in the cluster's memory", "cpu": "in main memory"}
@@ -76,8 +76,7 @@ def _of_form(estimator: Estimator, form: str, info: InputInfo, n: float, d: floa
         leaves = number_of(estimator, "max_leaf_nodes") or 2 ** (number_of(estimator, "max_depth") or 6)
         return {"histograms": _BINS * _BIN_BYTES * d * min(n, leaves)}
     if form == "neighbours":
-        in_tree = d <= _TREE_COLUMNS and not info.sparse and getattr(estimator, "algorithm", "auto") != "brute"
-        tree = 8 * n * d if in_tree else 0.0
+        tree = 8 * n * d if is_searched_in_tree(estimator, info) else 0.0
         return {"tree": tree, "widened_tree": tree if info.dtype != "float64" else 0.0}
     if form == "kernels":
         return {"cache": min(8 * n * n, number_of(estimator, "cache_size") * 2**20)}

@@ -217,9 +217,15 @@ def amounts(estimator: Estimator, info: InputInfo, *, to_device: bool = False) -
         drawn = min(n, int(number_of(estimator, "subsample")) or n)
         amount["sampled_sorts"] = stored * drawn / max(1, n) * math.log2(max(2, drawn))
     if form in ("pairs", "neighbours"):
-        in_tree = d <= _TREE_COLUMNS and not info.sparse and getattr(estimator, "algorithm", "auto") != "brute"
+        in_tree = is_searched_in_tree(estimator, info)
         amount |= {"searched": stored * log_n * in_tree, "compared": float(n) * stored * (not in_tree)}
     return amount
+
+
+def is_searched_in_tree(estimator: Estimator, info: InputInfo) -> bool:
+    """Whether scikit-learn finds neighbours in a k-d tree, and does not compare all pairs."""
+    few = (info.n_features or 0) <= _TREE_COLUMNS
+    return few and not info.sparse and getattr(estimator, "algorithm", "auto") != "brute"
 
 
 def _iterations(estimator: Estimator, form: str, d: int) -> float:
