@@ -1,55 +1,46 @@
 """Run scikit-learn's own tests a module at a time with engines under its classes, and record what they gave.
 
 ``python benchmarks/conformance.py auto preprocessing/tests --output FILE`` runs ``python tests/conformance`` for each
-module, as the plan chooses ("auto") or with an engine forced. A later call adds modules, or replaces them.
+module, as the plan chooses ("auto") or with an engine forced. A later call adds modules, or replaces them. For the
+whole suite at once there is ``python tests/conformance --all --autoscale-report=FILE``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import re
 import subprocess
 import sys
 import tempfile
-from collections import Counter
 from pathlib import Path
-from xml.etree import ElementTree
 
 from measure import commit, save
 
 HARNESS = Path(__file__).parent.parent / "tests" / "conformance"
 
 
-def row_of(module: str, backend: str, report: Path, text: str) -> dict:
-    """Return the line of a module: its tests by outcome, those that failed, and fits on engines and left."""
-    outcomes: Counter[str] = Counter()
-    failed = []
-    for case in ElementTree.parse(report).iter("testcase"):
-        outcome = case[0].tag if len(case) else "passed"
-        expected = len(case) and case[0].get("type") == "pytest.xfail"
-        outcomes["expected to fail" if expected else outcome] += 1
-        if outcome in ("failure", "error"):
-            failed.append(case.get("name"))
-    engines, left = (int(n) for n in re.findall(r"^(\d+) fits ", text, flags=re.MULTILINE))
+def row_of(module: str, found: dict) -> dict:
+    """Return the line of a module: its tests by outcome, and fits on engines and left."""
+    engines, left = (sum(fits.values()) for fits in found["fits"].values())
     return {
         "module": module,
-        "backend": backend,
-        "tests": sum(outcomes.values()),
-        **{what: outcomes[what] for what in ("passed", "skipped", "expected to fail")},
-        "failed": failed,
+        "backend": found["backend"],
+        "tests": found["tests"],
+        **{what: found.get(what, 0) for what in ("passed", "skipped", "expected to fail", "listed")},
+        "failed": list(found["failures"]),
         "fits on engines": engines,
         "fits left to scikit-learn": left,
+        "seconds": found["seconds"],
     }
 
 
 def run(module: str, backend: str, options: list[str]) -> dict:
     """Run a module's tests in a process of their own."""
     with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.xml"
-        command = [sys.executable, str(HARNESS), module, f"--autoscale-backend={backend}", f"--junitxml={report}"]
-        done = subprocess.run([*command, *options], stdout=subprocess.PIPE, text=True, check=False)
-        return row_of(module, backend, report, done.stdout)
+        report = Path(folder) / "report.json"
+        options = [*options, f"--autoscale-backend={backend}", f"--autoscale-report={report}"]
+        subprocess.run([sys.executable, str(HARNESS), module, *options], stdout=subprocess.DEVNULL, check=False)
+        return row_of(module, json.loads(report.read_text()))
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import sklearn
 import yaml
+from outcomes import Outcomes
 
 from skdist_gpu.programs.calls import Call, Profile
 from skdist_gpu.programs.classes import FITS
@@ -30,14 +31,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("autoscale", "scikit-learn's tests on the engines of skdist_gpu")
     group.addoption("--autoscale-backend", default="reductions", help="engine to force, or 'auto'; 'none' for none")
     group.addoption("--autoscale-floor", type=int, default=0, help="fail if fewer fits ran on the engine")
+    group.addoption("--autoscale-report", type=Path, help="JSON file to write: tests by outcome, failures, fits")
     group.addoption("--autoscale-exceptions", type=Path, help="YAML file of tests that cannot apply, with reasons")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Replace `fit` in this process, which is one of several under pytest-xdist."""
-    backend = config.getoption("--autoscale-backend")
-    if backend != "none":
-        config.pluginmanager.register(Substitution(backend, config), "substitution")
+    config.pluginmanager.register(Substitution(config.getoption("--autoscale-backend"), config), "substitution")
 
 
 class _Counting(Profile):
@@ -58,7 +58,8 @@ class Substitution:
     def __init__(self, backend: str, config: pytest.Config) -> None:
         self.backend = backend
         self.counts: Counter[tuple[str, str]] = Counter()
-        Installation(backend, _Counting(self.counts), strict=backend != "auto").classes.start()
+        if backend != "none":
+            Installation(backend, _Counting(self.counts), strict=backend != "auto").classes.start()
         file = config.getoption("--autoscale-exceptions")
         groups = yaml.safe_load(file.read_text()) if file else []
         self.reasons = {
@@ -67,6 +68,8 @@ class Substitution:
             if backend.partition(":")[0] in group["backends"]
             for test in group["tests"]
         }
+        self.outcomes = Outcomes(self.reasons)
+        self.pytest_runtest_logreport = self.outcomes.pytest_runtest_logreport
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -93,7 +96,10 @@ class Substitution:
         """Hand the counts of a worker of pytest-xdist to the process that reports, or judge them."""
         if hasattr(session.config, "workeroutput"):
             session.config.workeroutput["fits"] = [[*key, n] for key, n in self.counts.items()]
-        elif self._total(ADDED) < session.config.getoption("--autoscale-floor") and session.exitstatus == 0:
+            return
+        if report := session.config.getoption("--autoscale-report"):
+            self.outcomes.write(report, {"backend": self.backend, "fits": self._by_class()})
+        if self._total(ADDED) < session.config.getoption("--autoscale-floor") and session.exitstatus == 0:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     @pytest.hookimpl(optionalhook=True)
@@ -103,14 +109,19 @@ class Substitution:
             self.counts[what, name] += n
 
     def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
-        """Print how many fits ran on the engine, in all and of each class."""
+        """Print how many tests and fits there were, of which kinds, and how many fits ran on the engine."""
         terminalreporter.section(f"fits on {self.backend}")
         floor = config.getoption("--autoscale-floor")
-        for what in (ADDED, REFUSED):
-            by_class = sorted((name, n) for (kind, name), n in self.counts.items() if kind == what)
-            terminalreporter.line(f"{self._total(what)} {what}: " + ", ".join(f"{name} {n}" for name, n in by_class))
+        for what, counts in self._by_class().items():
+            classes = ", ".join(f"{name} {n}" for name, n in counts.items())
+            terminalreporter.line(f"{self._total(what)} {what}: {classes}")
+        terminalreporter.line(self.outcomes.line())
         if self._total(ADDED) < floor:
             terminalreporter.line(f"FAILED: at least {floor} were expected", red=True)
+
+    def _by_class(self) -> dict[str, dict[str, int]]:
+        counts = sorted(self.counts.items())
+        return {what: {name: n for (kind, name), n in counts if kind == what} for what in (ADDED, REFUSED)}
 
     def _total(self, what: str) -> int:
         return sum(n for (kind, _), n in self.counts.items() if kind == what)
