@@ -30,6 +30,8 @@ PRIOR, LEAST_PRIOR = 0.02, 0.02
 # than from the GPU by `few_pass.py gpu`; a shared machine's copies of little are too uneven to be fitted
 COPY = {"reductions:gpu": 2.8e-11, "cuml:gpu": 1e-10, "xgboost:gpu": 1e-10, "device": 1e-10}
 
+# seconds that a core takes at least for a value that it reads, by the fastest products: however few sizes were measured
+LEAST_OF_A_VALUE, READ = 5e-12, ("values", "iterated_values")
 # engines whose algorithms are scikit-learn's own
 OWN = ("sklearn", "onedal")
 
@@ -109,7 +111,7 @@ def info_of(row: dict[str, Any]) -> Any:
         n_stored=round(n * d * row["density"]) if sparse else None,
         block_sizes=(-(-n // 8),) * 8 if place == "dask" else (),
         n_targets=int(bool(family.target)),
-        n_classes=2 if family.target == "class" and place == "host" else 0,
+        n_classes={"class": 2, "classes": 5}.get(family.target, 0) if place == "host" else 0,
     )
 
 
@@ -130,34 +132,39 @@ def terms_of(row: dict[str, Any]) -> dict[str, float]:
     return {term: found[term] for term in terms if found[term] and term not in row.get("without", ())}
 
 
-def fit_rates(rows: list[dict[str, Any]], prior: dict[str, float] | None = None) -> dict[str, float]:
+def fit_rates(
+    rows: list[dict[str, Any]], prior: dict[str, float] | None = None, *, same: bool = False
+) -> dict[str, float]:
     """Return the seconds per unit of each term, by non-negative least squares.
 
     What is made small is the square of (predicted - measured) / sqrt(predicted * measured), by reweighting, since half
-    is as wrong as double. A weak `prior`, the rates of all estimators of the same form, decides what few workloads
-    leave open.
+    is as wrong as double. A weak `prior` decides what few workloads leave open: the rates of all estimators of the same
+    form, of which this one is some times as fast, or those of the `same` work, which differ by the cost of a call.
     """
     works = [terms_of(row) for row in rows]
     copy = COPY.get(rows[0]["engine"], 0.0)
     copying = np.array([copy * work.pop("copied", 0.0) for work in works])
     terms = sorted({term for work in works for term in work})
     seconds = np.array([row["seconds"] for row in rows])
-    seconds = np.maximum(seconds - copying, 0.3 * seconds)
     work = np.array([[w.get(term, 0.0) for term in terms] for w in works])
+    on_cpu = not rows[0]["engine"].endswith(":gpu") and rows[0]["engine"] != "device"
+    least = np.array([LEAST_OF_A_VALUE if on_cpu and term in READ else 0.0 for term in terms])
+    seconds = np.maximum(seconds - copying - work @ least, 0.3 * seconds)
     scale = (work / seconds[:, None]).max(axis=0)
     start = np.array([(prior or {}).get(term, 0.0) for term in terms])
-    if prior:
+    if prior and not same:
         start *= np.exp(np.median(np.log(seconds / np.maximum(work @ start, 1e-12))))
     # a rate may differ from its prior by some factor, however little the term counts among these workloads
     strength = PRIOR * np.sqrt(len(rows)) / np.maximum(start * scale, LEAST_PRIOR) if prior else np.zeros(len(terms))
+    strength *= np.array([term != "calls" for term in terms]) if same else 1.0
     rates, guess = start * scale, seconds
     for _ in range(12):
         weight = 1 / np.sqrt(seconds * np.clip(guess, seconds / 30, seconds * 30))
         table = np.vstack([work / scale * weight[:, None], np.diag(strength)])
         rates, _ = nnls(table, np.concatenate([seconds * weight, strength * start * scale]), maxiter=1000)
         guess = np.maximum(work / scale @ rates, 1e-9)
-    found = {term: float(f"{rate / s:.4g}") for term, rate, s in zip(terms, rates, scale, strict=True) if rate}
-    if found.keys() == {"calls"} and len(terms) > 1:
+    found = {t: float(f"{rate:.4g}") for t, rate in zip(terms, rates / scale + least, strict=True) if rate}
+    if not rates[[term != "calls" for term in terms]].any() and len(terms) > 1 and "calls" in terms:
         # a fixed cost alone says nothing of more rows, so that it counts as work
         return fit_rates([row | {"without": (*row.get("without", ()), "calls")} for row in rows], prior)
     return found | ({"copied": copy} if copy else {})
@@ -191,9 +198,11 @@ def fit(options: argparse.Namespace) -> None:
         if row["method"] == "fit":
             pools[rate_key(f"*{form_of(name)}", row["engine"], sparse)].append(row)
     rates: dict[str, dict[str, float]] = {}
+    trials: dict[str, dict[str, float]] = {}
     errors: dict[str, list[tuple[float, str, dict[str, Any]]]] = {"fitted": [], "kept out": []}
     priors = {key: fit_rates([row for row in rows if not is_kept_out(row)] or rows) for key, rows in pools.items()}
-    for key, members in groups.items():
+    # what sums over Dask's blocks do is what they do over blocks in memory, which was measured on more sizes
+    for key, members in sorted(groups.items(), key=lambda item: ":dask" in item[0]):
         if len(members) < 3 and members[0]["method"] == "fit":
             continue  # the rates of its form say more of other sizes
         used = [row for row in members if not is_kept_out(row)]
@@ -202,11 +211,14 @@ def fit(options: argparse.Namespace) -> None:
         row = members[0]
         form = form_of(FAMILIES[row["estimator"]].class_name)
         prior = priors.get(rate_key(f"*{form}", row["engine"], row["container"] == "csr"))
-        trial = fit_rates(used, prior if row["method"] == "fit" else None)
+        in_memory = trials.get(key.replace(":dask", ":cpu")) if ":dask" in key else None
+        prior = (in_memory or prior) if row["method"] == "fit" else None
+        trial = fit_rates(used, prior, same=bool(in_memory))
         for row in members:
             apart = is_kept_out(row) and len(used) < len(members)
             errors["kept out" if apart else "fitted"].append((predicted(trial, row) / row["seconds"], key, row))
-        rates[key] = fit_rates(members, prior if row["method"] == "fit" else None) if options.all else trial
+        whole = rates.get(key.replace(":dask", ":cpu"), prior) if in_memory else prior
+        trials[key], rates[key] = trial, fit_rates(members, whole, same=bool(in_memory)) if options.all else trial
     rates |= {key: fit_rates(members) for key, members in pools.items() if len(members) >= 3}
     for what, found in errors.items():
         ratios = np.array([ratio for ratio, _, _ in found])

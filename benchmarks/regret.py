@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import pathlib
 import warnings
 from collections import defaultdict
@@ -20,15 +21,17 @@ import numpy as np
 from measure import save
 from rates import info_of, read
 from timings import fit_plain, way_of
-from workloads import FAMILIES, SCORED, make_rows
+from workloads import FAMILIES, make_rows
 
 from skdist_gpu.engines.registry import engines, entries_named
+from skdist_gpu.planning.calibrate import VARIABLE
 from skdist_gpu.planning.planner import Request, make_plan
 from skdist_gpu.planning.scoring import Call, make_scoring_plan
 from skdist_gpu.testing import make_resources
 
 LEAST = 0.010  # seconds of the best engine from which a workload counts
-SCIKIT_LEARN = ("sklearn:cpu", "plain")
+# "gathered" is scikit-learn, called once Dask's blocks are in memory
+SCIKIT_LEARN = ("sklearn:cpu", "gathered", "plain")
 
 
 class Chooser:
@@ -36,7 +39,7 @@ class Chooser:
 
     def __init__(self, n_cores: int, gpu: str) -> None:
         self.resources = make_resources(cpus=n_cores, gpus=int(bool(gpu)), memory="128GB")
-        self.models: dict[tuple[str, int], Any] = {}
+        self.models: dict[tuple, Any] = {}
 
     def seconds(self, row: dict[str, Any]) -> tuple[dict[str, float], str]:
         """Return the seconds predicted for each engine that may be chosen, and the name of the one that is."""
@@ -46,16 +49,14 @@ class Chooser:
             return {name_of(c): c.seconds for c in plan.ladder if c.seconds}, name_of(
                 plan.chosen
             ) if plan.chosen else ""
-        model = self._model(family, row["columns"])
-        plan = make_scoring_plan(Call(model, row["method"]), info, self.resources)
+        plan = make_scoring_plan(Call(self._model(row), row["method"]), info, self.resources)
         return {way_of(c): c.seconds for c in plan.ladder if c.seconds}, way_of(plan.chosen)
 
-    def _model(self, family: Any, n_columns: int) -> Any:
-        if (family.name, n_columns) not in self.models:
-            n_fit = next(n for shapes in SCORED.values() for n, d, _ in shapes if d == n_columns)
-            rows = make_rows(family, min(n_fit, 5_000) if family.pairwise else n_fit, n_columns)
-            self.models[family.name, n_columns] = fit_plain(family, *rows)
-        return self.models[family.name, n_columns]
+    def _model(self, row: dict[str, Any]) -> Any:
+        family, shape = FAMILIES[row["estimator"]], (row["fitted"], row["columns"], row.get("density", 0.0))
+        if (family.name, shape) not in self.models:
+            self.models[family.name, shape] = fit_plain(family, *make_rows(family, *shape))
+        return self.models[family.name, shape]
 
 
 def name_of(candidate: Any) -> str:
@@ -138,6 +139,7 @@ def summary(found: list[tuple[float, str]]) -> dict[str, Any]:
 def main() -> None:
     """Judge, print and write."""
     warnings.simplefilter("ignore")
+    os.environ[VARIABLE] = os.devnull  # the rates as they are shipped
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("files", nargs="+", type=pathlib.Path)
     parser.add_argument("--cores", type=int, default=2)

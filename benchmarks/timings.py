@@ -29,11 +29,13 @@ from typing import Any
 import joblib
 import numpy as np
 from threadpoolctl import threadpool_limits
-from workloads import FAMILIES, SCORED, SHAPES, TAKE_SPARSE, Family, in_container, make_rows
+from workloads import FAMILIES, SCORED, TAKE_SPARSE, Family, in_container, make_rows, scored_of, shapes_of
 
 REPEATS = 3
 # from a time shorter than this nothing is foreseen, since fixed costs are most of it, nor for so many times the work
 TELLING, TELLING_SIZES = 0.1, 50
+# the share of values that sparse rows store when they are scored
+SCORED_DENSITY = 0.05
 
 
 class Stopwatch:
@@ -59,6 +61,13 @@ class Stopwatch:
     def is_late(self) -> bool:
         """Whether the time for all engines is over."""
         return time.perf_counter() > self.end
+
+    def first(self, call: Callable[[], Any]) -> float:
+        """Return the time of one call."""
+        start = time.perf_counter()
+        call()
+        wait()
+        return time.perf_counter() - start
 
     def __call__(self, call: Callable[[], Any]) -> tuple[float, Any]:
         """Return the shortest time of a few calls, and the last result."""
@@ -141,7 +150,7 @@ def measure_fits(family: Family, options: argparse.Namespace) -> Iterator[dict[s
     for container in options.containers:
         if container == "csr" and family.name not in TAKE_SPARSE:
             continue
-        for n, d, density in SHAPES[options.shapes][container]:
+        for n, d, density in shapes_of(options.shapes, container, family, options.seed):
             size = n * d * (density or 1) * (n**0.8 if family.pairwise else min(n, d) ** 0.5)
             seen = {key[1] for key in clock.known if key[0] == container}
             if clock.is_late:
@@ -165,10 +174,7 @@ def measure_fits(family: Family, options: argparse.Namespace) -> Iterator[dict[s
                         if is_first:
                             few, few_y = X[:300], None if y is None else y[:300]
                             small = ways_to_fit(family, few, few_y, options.engines, options.auto)
-                            start = time.perf_counter()
-                            small.get(engine, way).call()
-                            wait()
-                            row["first"] = time.perf_counter() - start
+                            row["first"] = clock.first(small.get(engine, way).call)
                         seconds, model = clock(way.call)
                 except Exception as error:
                     yield row | {"error": f"{type(error).__name__}: {error}"[:200]}
@@ -183,48 +189,80 @@ def measure_fits(family: Family, options: argparse.Namespace) -> Iterator[dict[s
 def measure_scoring(family: Family, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Yield the seconds of each way to call a fitted model's methods."""
     from skdist_gpu import autoscale
-    from skdist_gpu.engines.block_method import BlockMethod
     from skdist_gpu.planning.plan import Candidate
     from skdist_gpu.planning.work import kept_size
 
-    for n_fit, d, lengths in SCORED[options.shapes]:
-        n_fit = min(n_fit, 5_000) if family.pairwise else n_fit
-        X, y = make_rows(family, n_fit, d, 0.0)
-        model = fit_plain(family, X, y)
-        copying = {name: autoscale(family.make(), backend=name).fit(X, y) for name in copying_engines(model, options)}
-        for method in family.methods:
-            clock = Stopwatch(options.seconds, options.patience)
-            for n in lengths:
-                rows = np.resize(X, (n, d))
-                row = {"estimator": family.name, "container": "numpy", "rows": n, "columns": d, "method": method}
-                row |= {"cores": len(os.sched_getaffinity(0)), "kept": kept_size(model)}
-                wrapped = autoscale(model)
-                plan = wrapped.plan(rows, method=method)
-                function = BlockMethod(model, method)
-                calls = {
-                    way_of(c): (caller(c, function, rows), c.seconds)
-                    for c in plan.ladder
-                    if c.device in options.engines
-                }
-                for name, fitted in copying.items():
-                    copy = Candidate(*name.split(":"), "possible", ())
-                    calls[name] = caller(copy, fitted._block_method(method), rows), None
-                if options.auto:
-                    wrapped_call = partial(getattr(wrapped, method), rows)
-                    calls["auto"] = wrapped_call, plan.chosen.seconds if plan.chosen else None
-                for engine, (call, predicted) in calls.items():
-                    foreseen = clock.foreseen((engine,), n, d, n, predicted)
-                    if foreseen > options.seconds:
-                        yield row | {"engine": engine, "foreseen": foreseen}
-                        continue
-                    try:
-                        call()  # makes copies of the model, compiles
-                        seconds, _ = clock(call)
-                    except Exception as error:
-                        yield row | {"engine": engine, "error": f"{type(error).__name__}: {error}"[:200]}
-                        continue
-                    clock.known.setdefault((engine,), []).append((n, d, n, seconds))
-                    yield row | {"engine": engine, "seconds": seconds}
+    for container in options.containers:
+        if container == "csr" and family.name not in TAKE_SPARSE:
+            continue
+        for n_fit, d, lengths in scored_of(options.shapes, family, options.seed):
+            n_fit = min(n_fit, 5_000) if family.pairwise else n_fit
+            density = SCORED_DENSITY if container == "csr" else 0.0
+            # a model is fitted in main memory, wherever the rows are that it scores
+            place = "numpy" if container == "dask" else container
+            X, y = in_container(*make_rows(family, n_fit, d, density), place)
+            model = fit_plain(family, X, y)
+            able = copying_engines(model, options) if container in ("numpy", "pandas") else []
+            copies = {name: autoscale(family.make(), backend=name).fit(X, y) for name in able}
+            for method in family.methods:
+                clock = Stopwatch(options.seconds, options.patience)
+                for n in lengths:
+                    rows = scored_rows(X, n, container)
+                    row = {"estimator": family.name, "container": container, "rows": n, "columns": d, "method": method}
+                    row |= {"density": density, "fitted": n_fit, "kept": kept_size(model)}
+                    row |= {"cores": len(os.sched_getaffinity(0))}
+                    calls = ways_to_score(model, method, rows, options)
+                    for name, fitted in copies.items():
+                        copy = Candidate(*name.split(":"), "possible", ())
+                        calls[name] = caller(copy, fitted._block_method(method), rows), None
+                    for engine, (call, predicted) in calls.items():
+                        foreseen = clock.foreseen((engine,), n, d, n, predicted)
+                        if foreseen > options.seconds:
+                            yield row | {"engine": engine, "foreseen": foreseen}
+                            continue
+                        try:
+                            seconds = clock.first(call)  # makes copies of the model, compiles
+                            seconds = seconds if seconds > options.seconds else clock(call)[0]
+                        except Exception as error:
+                            yield row | {"engine": engine, "error": f"{type(error).__name__}: {error}"[:200]}
+                            continue
+                        clock.known.setdefault((engine,), []).append((n, d, n, seconds))
+                        yield row | {"engine": engine, "seconds": seconds}
+
+
+def scored_rows(X: Any, n_rows: int, container: str) -> Any:
+    """Return so many rows in a container, those of `X` over and over."""
+    taken = np.arange(n_rows) % X.shape[0]
+    if container == "dask":
+        return in_container(X[taken], None, container)[0]
+    return X.iloc[taken].reset_index(drop=True) if container == "pandas" else X[taken]
+
+
+def ways_to_score(model: Any, method: str, rows: Any, options: argparse.Namespace) -> dict[str, tuple[Any, Any]]:
+    """Return each way to call a method, by the name that rates have for it, with the seconds predicted.
+
+    Dask's blocks are scored by one way; beside it stands what gathers them first.
+    """
+    from skdist_gpu import autoscale
+    from skdist_gpu.engines.block_method import BlockMethod
+
+    wrapped, function = autoscale(model), BlockMethod(model, method)
+    if hasattr(rows, "dask"):
+        ways = {"plain": lambda: getattr(wrapped, method)(rows), "gathered": lambda: function(rows.compute())}
+        return {name: (partial(computed, way), None) for name, way in ways.items()}
+    plan = wrapped.plan(rows, method=method)
+    ways = [c for c in plan.ladder if c.device in options.engines]
+    calls = {way_of(c): (caller(c, function, rows), c.seconds) for c in ways}
+    if options.auto:
+        calls["auto"] = partial(getattr(wrapped, method), rows), plan.chosen.seconds if plan.chosen else None
+    return calls
+
+
+def computed(call: Callable[[], Any]) -> Any:
+    """Return what a call gives, with all of Dask's blocks."""
+    import dask
+
+    return dask.compute(call())
 
 
 def copying_engines(model: Any, options: argparse.Namespace) -> list[str]:
@@ -275,7 +313,8 @@ def main() -> None:
     parser.add_argument("file", type=pathlib.Path)
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--together", action="store_true", help="measure all estimators in this process")
-    parser.add_argument("--shapes", choices=list(SHAPES), default="rates")
+    parser.add_argument("--shapes", choices=[*SCORED, "unseen"], default="rates")
+    parser.add_argument("--seed", type=int, default=0, help="by which unseen shapes are drawn")
     parser.add_argument("--containers", nargs="+", default=["numpy", "csr"])
     parser.add_argument("--engines", nargs="+", default=["cpu"], help="devices, or names of engines")
     parser.add_argument("--seconds", type=float, default=1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from scipy.sparse import random_array
@@ -54,45 +55,53 @@ SPARSE = (
     *((1_000, 5_000, 0.005), (5_000, 1_000, 0.01), (10_000, 100, 0.1), (30_000, 4_000, 0.002), (100_000, 1_500, 0.002)),
 )
 BLOCKS = ((300, 3_000), (10_000, 20), (100_000, 20), (20_000, 500), (1_000_000, 10))
-# sizes of an earlier judgement, to which rates have been fitted since
+# sizes of earlier judgements, to which rates have been fitted since
 SEEN = (
-    (1_000, 30),
-    (2_000, 120),
-    (600, 2_000),
-    (8_000, 60),
-    (1_500, 500),
-    (50_000, 15),
-    (20_000, 150),
-    (6_000, 1_200),
-    (500_000, 12),
-    (200_000, 40),
-    (60_000, 400),
-    (2_000_000, 25),
-    (10_000_000, 10),
+    *((1_000, 30), (2_000, 120), (600, 2_000), (8_000, 60), (1_500, 500), (50_000, 15), (20_000, 150)),
+    *((6_000, 1_200), (500_000, 12), (200_000, 40), (60_000, 400), (2_000_000, 25), (10_000_000, 10)),
+    *((700, 40), (350, 1_100), (1_800, 180), (900, 450), (12_000, 35), (3_500, 650), (70_000, 18)),
+    *((15_000, 220), (250_000, 16), (120_000, 60), (1_500_000, 12)),
 )
-SEEN_SPARSE = ((5_000, 300, 0.05), (40_000, 3_000, 0.005), (100_000, 500, 0.03), (1_000_000, 100, 0.05))
-SEEN_FRAMES, SEEN_BLOCKS = ((30_000, 25), (400_000, 30)), ((50_000, 30), (1_000_000, 20))
-# sizes that no rate is fitted to, for the regret of the choice
-UNSEEN = (
-    (700, 40),
-    (350, 1_100),
-    (1_800, 180),
-    (900, 450),
-    (12_000, 35),
-    (3_500, 650),
-    (70_000, 18),
-    (15_000, 220),
-    (250_000, 16),
-    (120_000, 60),
-    (1_500_000, 12),
+SEEN_SPARSE = (
+    *((5_000, 300, 0.05), (40_000, 3_000, 0.005), (100_000, 500, 0.03), (1_000_000, 100, 0.05)),
+    *((3_000, 800, 0.02), (50_000, 600, 0.02), (300_000, 150, 0.04), (15_000, 5_000, 0.003)),
 )
-UNSEEN_FRAMES, UNSEEN_BLOCKS = ((40_000, 22), (300_000, 28)), ((60_000, 25), (800_000, 18))
-UNSEEN_SPARSE = ((3_000, 800, 0.02), (50_000, 600, 0.02), (300_000, 150, 0.04), (15_000, 5_000, 0.003))
+SEEN_FRAMES = ((30_000, 25), (400_000, 30), (40_000, 22), (300_000, 28))
+SEEN_BLOCKS = ((50_000, 30), (1_000_000, 20), (60_000, 25), (800_000, 18))
+# sizes that no rate is fitted to are drawn: of a table and of the stored values, and how many each estimator takes
+DRAWN_ROWS, DRAWN_COLUMNS, DRAWN_VALUES = (1e3, 1e7), (10, 3000), (3e4, 2e7)
+DRAWN_DENSITY, DRAWN_CELLS, DRAWN_TABLES = (0.002, 0.1), 1e9, 14
+DRAWN_OF_AN_ESTIMATOR = {"numpy": 6, "cupy": 6, "csr": 5, "pandas": 2, "dask": 2}
+
+
+def drawn_shapes(container: str, family: Family, seed: int) -> list[tuple[int, int, float]]:
+    """Return rows, columns and density of workloads that no rate was fitted to: some tables of a pool for all."""
+    rng = np.random.default_rng([seed, crc32(container.encode())])
+    pool: list[tuple[int, int, float]] = []
+    while len(pool) < DRAWN_TABLES:
+        n, d = (float(f"{drawn(rng, limits):.2g}") for limits in (DRAWN_ROWS, DRAWN_COLUMNS))
+        density = float(f"{drawn(rng, DRAWN_DENSITY):.1g}") if container == "csr" else 0.0
+        if DRAWN_VALUES[0] < n * d * (density or 1) < DRAWN_VALUES[1] and n * d < DRAWN_CELLS:
+            pool.append((int(n), int(d), density))
+    rng = np.random.default_rng([seed, crc32(family.name.encode())])
+    chosen = rng.permutation(DRAWN_TABLES)[: DRAWN_OF_AN_ESTIMATOR[container]]
+    return sorted((pool[i] for i in chosen), key=work_of_shape)
+
+
+def drawn(rng: np.random.Generator, limits: tuple[float, float]) -> float:
+    """Return a number whose logarithm is evenly distributed."""
+    return float(np.exp(rng.uniform(*np.log(limits))))
+
+
+def work_of_shape(shape: tuple[int, int, float]) -> float:
+    """Return about how much work a table is."""
+    n, d, density = shape
+    return n * d * (density or 1) * min(n, d) ** 0.5
 
 
 def _dense(shapes: Iterable[tuple[int, int]]) -> list[tuple[int, int, float]]:
     """Return rows, columns and no density, from little work to much."""
-    return sorted(((n, d, 0.0) for n, d in shapes), key=lambda shape: shape[0] * shape[1] * min(shape[:2]) ** 0.5)
+    return sorted(((n, d, 0.0) for n, d in shapes), key=work_of_shape)
 
 
 # rows, columns and density by container, from small to large
@@ -106,21 +115,38 @@ SHAPES: dict[str, dict[str, list[tuple[int, int, float]]]] = {
         "pandas": _dense(SEEN_FRAMES),
         "dask": _dense(SEEN_BLOCKS),
     },
-    "unseen": {
-        "numpy": _dense(UNSEEN),
-        "cupy": _dense(UNSEEN),
-        "csr": list(UNSEEN_SPARSE),
-        "pandas": _dense(UNSEEN_FRAMES),
-        "dask": _dense(UNSEEN_BLOCKS),
-    },
 }
+
+
+def shapes_of(which: str, container: str, family: Family, seed: int) -> list[tuple[int, int, float]]:
+    """Return rows, columns and density of an estimator's workloads."""
+    return drawn_shapes(container, family, seed) if which == "unseen" else SHAPES[which][container]
+
+
 # rows that a model is fitted to, its columns, and the rows that it then scores
-SCORED = {
+SCORED: dict[str, tuple[tuple[int, int, tuple[int, ...]], ...]] = {
     "rates": ((20_000, 20, (1_000, 10_000, 100_000, 1_000_000)), (10_000, 200, (1_000, 30_000))),
-    "seen": ((30_000, 30, (5_000, 50_000, 500_000)), (8_000, 100, (50_000,))),
-    "small": ((4_000, 20, (1_000, 10_000, 60_000)), (2_000, 100, (1_000, 20_000))),
-    "unseen": ((3_000, 12, (3_000, 50_000)), (2_500, 60, (30_000,))),
+    "seen": ((30_000, 30, (5_000, 50_000, 500_000)), (8_000, 100, (50_000,)), (3_000, 12, (3_000, 50_000))),
+    "small": ((4_000, 20, (1_000, 10_000, 60_000)), (2_000, 100, (1_000, 20_000)), (2_500, 60, (30_000,))),
 }
+# of models that no rate was fitted to: rows that they are fitted to, and that they score, and columns
+DRAWN_FITTED, DRAWN_SCORED, DRAWN_WIDTH = (1e3, 3e4), (3e3, 1e6), (10, 300)
+
+
+def scored_of(which: str, family: Family, seed: int) -> list[tuple[int, int, tuple[int, ...]]]:
+    """Return the rows that an estimator's models are fitted to, their columns, and the rows that they score."""
+    if which != "unseen":
+        return list(SCORED[which])
+    rng = np.random.default_rng([seed, crc32(family.name.encode()), 1])
+    found = []
+    for _ in range(2):
+        n_fit, d = (int(float(f"{drawn(rng, limits):.2g}")) for limits in (DRAWN_FITTED, DRAWN_WIDTH))
+        n_most = min(DRAWN_SCORED[1], DRAWN_VALUES[1] / d)
+        n_scored = sorted(int(float(f"{drawn(rng, (DRAWN_SCORED[0], n_most)):.2g}")) for _ in range(2))
+        found.append((n_fit, d, tuple(n_scored)))
+    return found
+
+
 # estimators whose work grows like the square of the rows, or faster
 _PAIRWISE = (
     *("SVC", "SVR", "NuSVC", "NuSVR", "DBSCAN", "LocalOutlierFactor"),
@@ -134,7 +160,7 @@ class Family:
 
     path: str
     params: dict[str, Any]
-    target: str = ""  # "number", "count", "class", or none
+    target: str = ""  # "number", "count", "class" (one of two), "classes" (one of five), or none
     positive: bool = False
     methods: tuple[str, ...] = ()
     variant: str = ""
@@ -183,10 +209,10 @@ def _families() -> Iterator[Family]:
     yield Family("sklearn.ensemble.RandomForestRegressor", forest, "number", methods=("predict",))
     yield Family("sklearn.ensemble.ExtraTreesClassifier", forest, "class", methods=("predict",))
     yield Family("sklearn.ensemble.HistGradientBoostingClassifier", {}, "class", methods=("predict",))
-    yield Family("sklearn.naive_bayes.GaussianNB", {}, "class", methods=("predict",))
+    yield Family("sklearn.naive_bayes.GaussianNB", {}, "class", methods=("predict", "predict_proba"))
     yield Family("sklearn.naive_bayes.MultinomialNB", {}, "class", positive=True)
     discriminant = "sklearn.discriminant_analysis."
-    yield Family(discriminant + "LinearDiscriminantAnalysis", {}, "class")
+    yield Family(discriminant + "LinearDiscriminantAnalysis", {}, "class", methods=("predict",))
     yield Family(discriminant + "QuadraticDiscriminantAnalysis", {"reg_param": 0.1}, "class", methods=("predict",))
     yield Family("sklearn.cluster.KMeans", {"n_clusters": 8, "random_state": 0}, methods=("predict", "transform"))
     yield Family("sklearn.cluster.MiniBatchKMeans", {"n_clusters": 8, "random_state": 0})
@@ -197,8 +223,8 @@ def _families() -> Iterator[Family]:
     yield Family("sklearn.covariance.LedoitWolf", {})
     for name in ("StandardScaler", "MinMaxScaler", "RobustScaler", "QuantileTransformer", "KBinsDiscretizer"):
         params = {"quantile_method": "averaged_inverted_cdf"} if name == "KBinsDiscretizer" else {}
-        yield Family(pre + name, params, methods=("transform",) if name == "StandardScaler" else ())
-    yield Family("sklearn.impute.SimpleImputer", {})
+        yield Family(pre + name, params, methods=("transform",))
+    yield Family("sklearn.impute.SimpleImputer", {}, methods=("transform",))
     yield Family("sklearn.feature_selection.SelectKBest", {"k": 5}, "class")
     yield Family("sklearn.neighbors.LocalOutlierFactor", {"novelty": True}, methods=("score_samples",))
     yield Family("xgboost.XGBRegressor", {"n_estimators": 20}, "number", methods=("predict",))
@@ -213,6 +239,13 @@ def _families() -> Iterator[Family]:
     shallow = forest | {"max_depth": 6}
     yield Family("sklearn.ensemble.RandomForestClassifier", shallow, "class", variant="shallow")
     yield Family("sklearn.ensemble.RandomForestRegressor", shallow, "number", variant="shallow")
+    for name in ("SVC", "NuSVC"):
+        params = {} if name == "SVC" else {"nu": 0.1}
+        yield Family(f"sklearn.svm.{name}", params, "classes", methods=("predict",), variant="of classes")
+    yield Family(linear + "LogisticRegression", {}, "classes", methods=("predict_proba",), variant="of classes")
+    yield Family(
+        "sklearn.ensemble.RandomForestClassifier", forest, "classes", methods=("predict",), variant="of classes"
+    )
     few_rows = forest | {"n_estimators": 100, "max_samples": 0.05}
     yield Family("sklearn.ensemble.RandomForestClassifier", few_rows, "class", variant="of few rows")
 
@@ -243,6 +276,7 @@ def make_rows(family: Family, n_rows: int, n_columns: int, density: float = 0, s
         "number": lambda: signal + 0.3 * noise,
         "count": lambda: rng.poisson(np.exp(np.clip(0.5 * signal, -3, 3))).astype(float),
         "class": lambda: (signal + 0.5 * noise > 0).astype(int),
+        "classes": lambda: np.digitize(signal + 0.3 * noise, (-1, -0.3, 0.3, 1)),
     }
     return X, targets[family.target]() if family.target else None
 

@@ -389,7 +389,7 @@ def _nothing_fits(plan: Plan) -> str:
     text = "; ".join(f"{c.name}: {', '.join(c.reasons)}" for c in plan.candidates if not _only_forced(c))
     if not text:  # the engine asked for has no row for this estimator
         have = ", ".join(repr(name) for name in sorted({c.backend for c in plan.candidates}))
-        text = f"{plan.candidates[0].reasons[0]}, and the engines that know {plan.estimator} are {have}"
+        text = f"{plan.candidates[0].reasons[0]}; the engines that know it are {have}"
     return f"No engine can fit {plan.estimator} on {plan.data} ({plan.machine}). {text}. Nothing was computed."
 
 

@@ -159,7 +159,7 @@ def test_polars_query_and_what_cannot_be_shuffled():
 
 
 def test_without_partial_fit():
-    with pytest.raises(BackendError, match=r"'incremental' was asked for, and the engines that know .*'sklearn'"):
+    with pytest.raises(BackendError, match=r"'incremental' was asked for, which does not know .*'sklearn'"):
         autoscale(RandomForestClassifier(), backend="incremental").fit(X, LABELS)
 
 

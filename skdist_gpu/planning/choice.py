@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from skdist_gpu.config import format_seconds
 from skdist_gpu.engines.registry import engines
 from skdist_gpu.planning.plan import Candidate
 
@@ -18,7 +17,7 @@ GATHER = 0.1
 _DEVICE_OF = {"host": "cpu", "disk": "cpu", "gpu": "gpu", "dask": "dask"}
 
 
-def choose(candidates: list[Candidate], location: str, goes_first: set[str]) -> list[Candidate]:
+def choose(candidates: list[Candidate], location: str, goes_first: set[str], asked: str = "auto") -> list[Candidate]:
     """Mark the cheapest candidate as chosen, and return all: it, then those that can run by price, then the refused.
 
     Parameters
@@ -29,6 +28,8 @@ def choose(candidates: list[Candidate], location: str, goes_first: set[str]) -> 
         Where the data are.
     goes_first : set of str
         Names of candidates that hand the data to all GPUs where that pays.
+    asked : str, default="auto"
+        The engine that the user asked for.
     """
     runnable = [c for c in candidates if c.verdict == "possible"] or [c for c in candidates if c.verdict == "slower"]
     if not runnable:
@@ -43,7 +44,27 @@ def choose(candidates: list[Candidate], location: str, goes_first: set[str]) -> 
     chosen = min(tied, key=lambda c: (c.device != place, not engines()[c.backend].fits_anything, price(c)))
     others = [beside(c, chosen, price) for c in candidates if c is not chosen and c.verdict != "refused"]
     others.sort(key=lambda c: (c.verdict != "possible", price(c)))
-    return [replace(chosen, verdict="chosen"), *others, *(c for c in candidates if c.verdict == "refused")]
+    reasons = (*chosen.reasons, *why_chosen(chosen, runnable, price, asked))
+    refused = (c for c in candidates if c.verdict == "refused")
+    return [replace(chosen, verdict="chosen", reasons=reasons), *others, *refused]
+
+
+def why_chosen(
+    chosen: Candidate, runnable: list[Candidate], price: Callable[[Candidate], float], asked: str = "auto"
+) -> list[str]:
+    """Say what speaks for the chosen one among those that can run, beside what it is."""
+    if asked != "auto":
+        return [f"backend={asked!r} was asked for"]
+    if len(runnable) == 1:
+        return ["nothing else can run here"]
+    cheapest = min(runnable, key=price)
+    if not price(chosen) or price(chosen) == float("inf"):
+        return []
+    if price(cheapest) < price(chosen):
+        return [
+            f"as fast as {cheapest.name}, within {TIE - 1:.0%}: a tie goes where the data are, then to scikit-learn"
+        ]
+    return [f"the shortest time predicted, of {len(runnable)} that can run here"]
 
 
 def price_of(candidate: Candidate, place: str) -> float:
@@ -67,8 +88,11 @@ def beside(candidate: Candidate, chosen: Candidate, price: Callable[[Candidate],
         return candidate
     unsure = ", a guess from the rates of other estimators" if candidate.guess else ""
     ratio = candidate.seconds / chosen.seconds
-    times = f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.2g}"
     verdict = "slower" if price(candidate) > TIE * price(chosen) else "possible"
     moved = ", but the data would have to be moved first" if verdict == "slower" and ratio < 1 and not unsure else ""
-    reason = f"{format_seconds(candidate.seconds)} predicted, {times} × the chosen engine's{unsure}{moved}"
+    reason = f"{_times(ratio)} × the chosen engine's time{unsure}{moved}"
     return replace(candidate, verdict=verdict, reasons=(reason,))
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.2g}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import isfinite
 from numbers import Number
@@ -92,12 +92,15 @@ def _remembered(estimator_facts: PlainFacts, info: InputInfo, resources: Resourc
 def _make_plan(estimator: Estimator, info: InputInfo, resources: Resources, request: Request) -> Plan:
     entries = entries_for(estimator)
     candidates = [_judge(entry, estimator, info, resources, request) for entry in entries]
+    if not any(matches(entry, request.backend) for entry in entries):
+        unknown = f"backend={request.backend!r} was asked for, which does not know {type(estimator).__name__}"
+        candidates = [replace(candidate, reasons=(unknown,)) for candidate in candidates]
     spread = {entry.name for entry in entries if _is_spread(entry, info, request)}
     return Plan(
         estimator=type(estimator).__name__,
         data=str(info),
         machine=describe(resources),
-        candidates=tuple(choose(candidates, info.location, spread)),
+        candidates=tuple(choose(candidates, info.location, spread, request.backend)),
     )
 
 
@@ -179,8 +182,11 @@ def _verdict(
 
 
 def machine_refusals(entry: Entry, resources: Resources) -> list[str]:
-    """Tell what this machine lacks for an entry of the catalogue; empty if nothing."""
+    """Tell what this machine lacks for an entry of the catalogue, hardware before packages; empty if nothing."""
     engine, refusals = engines()[entry.backend], []
+    if entry.device == "gpu" and not resources.gpus:
+        refusals.append("needs a GPU; NVML and CUDA_VISIBLE_DEVICES show none")
+    refusals += engine.machine_refusals(entry, resources)
     packages, extra = engine.packages[entry.device], engine.extras.get(entry.device)
     missing = [name for name in packages if name not in resources.packages]
     if missing:
@@ -190,9 +196,7 @@ def machine_refusals(entry: Entry, resources: Resources) -> list[str]:
         found = resources.packages.version(name) if lowest else None
         if found and parse_version(found) < parse_version(lowest):
             refusals.append(f"needs {name} {lowest} or newer, {found} is installed")
-    if entry.device == "gpu" and not resources.gpus:
-        refusals.append("needs a GPU; NVML and CUDA_VISIBLE_DEVICES show none")
-    return [*refusals, *engine.machine_refusals(entry, resources)]
+    return refusals
 
 
 def parameter_refusals(entry: Entry, estimator: Estimator, *, sparse: bool) -> list[str]:
@@ -336,7 +340,7 @@ def _why(
     engine: EngineInfo, entry: Entry, estimator: Estimator, info: InputInfo, resources: Resources, request: Request
 ) -> list[str]:
     if entry.explicit:
-        return [f"{entry.backend} was asked for: {entry.explicit}"]
+        return [entry.explicit]
     if _is_spread(entry, info, request):
         return [f"on all GPUs, which are faster than one from {entry.spread_from:.0e} rows on"]
     first, *further = engine.why(entry, estimator, info, resources)

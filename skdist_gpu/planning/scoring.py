@@ -11,7 +11,7 @@ from skdist_gpu.engines.entry import catalogue_name
 from skdist_gpu.engines.protocol import EngineInfo
 from skdist_gpu.engines.registry import entries_named, scoring_engines
 from skdist_gpu.hardware.detect import Resources
-from skdist_gpu.planning.choice import GUESS, TIE, beside
+from skdist_gpu.planning.choice import GUESS, TIE, beside, why_chosen
 from skdist_gpu.planning.cost import SCORING, Prediction, predict_scoring
 from skdist_gpu.planning.plan import Candidate, Plan
 from skdist_gpu.planning.planner import describe, machine_refusals, parameter_refusals
@@ -152,7 +152,7 @@ def _choose(candidates: list[Candidate], favourite: str) -> list[Candidate]:
         else (_WHY.get(chosen.backend, f"a copy of the model in {chosen.backend}"),)
     )
     return [
-        replace(chosen, verdict="chosen", reasons=chosen.reasons or why),
+        replace(chosen, verdict="chosen", reasons=chosen.reasons or (*why, *why_chosen(chosen, runnable, price))),
         *others,
         *(c for c in candidates if c.verdict == "refused"),
     ]

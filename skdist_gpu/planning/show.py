@@ -1,7 +1,7 @@
 """Show a plan to people: as text, and as HTML for notebooks.
 
-First what was chosen, and why; then what else could run, by predicted time; then why the rest cannot, a line for each
-cause.
+First what was chosen, and why; then what else could run, by predicted time; then why the rest cannot, each engine in
+the line of the cause that it shares with most others.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from skdist_gpu.config import format_bytes, format_seconds
 if TYPE_CHECKING:
     from skdist_gpu.planning.plan import Candidate, Plan
 
+# how a sentence about one engine begins, and one about several
+_PLURAL = {"needs": "need", "is": "are", "reads": "read", "has": "have", "takes": "take"}
 # Colours are taken from the page around the table, so that it can be read in light and in dark themes.
 STYLE = """<style>
 .skdist-gpu-plan {font: 13px/1.45 system-ui, sans-serif; max-width: 60em; overflow-x: auto; margin: .5em 0}
@@ -39,10 +41,14 @@ def plan_text(plan: Plan) -> str:
     """Write a plan as lines of text."""
     lines = [f"{plan.estimator} on {plan.data}", f"machine: {plan.machine}"]
     for c in plan.ladder:
-        lines.append(f"  {c.verdict:<8}  {c.name:<16}  {prediction(c)}".rstrip())
-        lines += [f"            - {reason}" for reason in c.reasons]
-    lines += [f"  refused   {', '.join(names)}: {cause}" for cause, names in causes(plan).items()]
-    return "\n".join(lines)
+        line = f"  {c.verdict:<8}  {c.name:<16}  {prediction(c)}".rstrip()
+        if c.verdict == "chosen" or len(c.reasons) > 1:
+            lines += [line, *(f"            - {reason}" for reason in c.reasons)]
+        else:
+            lines.append(": ".join([line, *c.reasons]))
+    if not plan.ladder:
+        lines.append("  no engine can run this")
+    return "\n".join(lines + [f"  refused   {line}" for line in folded(plan)])
 
 
 def prediction(candidate: Candidate) -> str:
@@ -57,14 +63,51 @@ def prediction(candidate: Candidate) -> str:
     return ", ".join(parts)
 
 
-def causes(plan: Plan) -> dict[str, list[str]]:
-    """Return cause -> names of the engines that are refused for it, causes of many engines first."""
-    found: dict[str, list[str]] = {}
-    for candidate in plan.candidates:
-        if candidate.verdict == "refused":
+def folded(plan: Plan) -> list[str]:
+    """Return a sentence for each cause of refusals, each engine in the one that it shares with most others.
+
+    Where nothing can run, every reason is told, since one of them must be mended.
+    """
+    left = [c for c in plan.candidates if c.verdict == "refused"]
+    once, lines = bool(plan.ladder), []
+    told: set[str] = set()
+    while left:
+        refused_for: dict[str, dict[str, str]] = {}
+        for candidate in left:
             for reason in candidate.reasons:
-                found.setdefault(reason, []).append(candidate.name)
-    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
+                if _kind(reason) not in told:
+                    refused_for.setdefault(_kind(reason), {})[candidate.name] = reason
+        if not refused_for:
+            break
+        # that another engine was asked for is what the reader knows
+        kind = max(refused_for, key=lambda kind: (not kind.startswith("backend="), len(refused_for[kind])))
+        lines.append(_sentence(kind, refused_for[kind]))
+        told.add(kind)
+        if once:
+            left = [c for c in left if c.name not in refused_for[kind]]
+    return lines
+
+
+def _kind(reason: str) -> str:
+    """Return what a reason has in common with those that stand in one line with it: itself, unless something lacks."""
+    if reason.startswith(("needs a GPU", "needs a Dask client")):
+        return "needs a"
+    return "not installed" if "not installed" in reason else reason
+
+
+def _sentence(kind: str, reasons: Mapping[str, str]) -> str:
+    """Say why some engines are refused, by name -> reason."""
+    different = list(dict.fromkeys(reasons.values()))
+    names, cause = ", ".join(reasons), different[0]
+    if len(different) > 1 and kind == "needs a":
+        cause = "needs " + " or ".join(dict.fromkeys(r.partition(";")[0].removeprefix("needs ") for r in different))
+    elif len(different) > 1:
+        remedies = dict.fromkeys(r.partition("; ")[2] for r in different)
+        cause = "; ".join(["needs packages that are not installed", *filter(None, remedies)])
+    verb, _, rest = cause.partition(" ")
+    if verb not in _PLURAL:
+        return f"{names}: {cause}"
+    return f"{len(reasons)} engines {_PLURAL[verb]} {rest}: {names}" if len(reasons) > 1 else f"{names} {cause}"
 
 
 def plan_html(plan: Plan, measured: Mapping[str, float] | None = None, told: Iterable[str] = ()) -> str:
@@ -113,10 +156,11 @@ def _bar(seconds: float, longest: float, kind: str, word: str, guess: bool = Fal
 
 
 def _refused(plan: Plan, opened: bool) -> str:
-    found = causes(plan)
-    if not found:
+    refused = [c for c in plan.candidates if c.verdict == "refused"]
+    if not refused:
         return ""
-    n_engines = len({name for names in found.values() for name in names})
-    lines = "".join(f"<li>{escape(cause)}: {escape(', '.join(names))}</li>" for cause, names in found.items())
-    what = "1 engine" if n_engines == 1 else f"{n_engines} engines"
-    return f"<details{' open' * opened}><summary>{what} refused</summary><ul>{lines}</ul></details>"
+    lines = "".join(f"<li>{escape(line)}</li>" for line in folded(plan))
+    each = "".join(f"<li>{escape(c.name)}: {escape('; '.join(c.reasons))}</li>" for c in refused)
+    every = f"<details><summary>every reason</summary><ul>{each}</ul></details>"
+    what = "1 engine" if len(refused) == 1 else f"{len(refused)} engines"
+    return f"<details{' open' * opened}><summary>{what} refused</summary><ul>{lines}</ul>{every}</details>"
