@@ -20,15 +20,15 @@ from skdist_gpu.engines.executors.kernels import map_block, reads_in_place
 from skdist_gpu.engines.executors.pool import POOL
 from skdist_gpu.engines.executors.stream import StreamExecutor
 from skdist_gpu.engines.reductions.core.protocol import GPU_STEP_BYTES as STEP_BYTES
-from skdist_gpu.engines.reductions.core.protocol import Reduce, Reduction
+from skdist_gpu.engines.reductions.core.protocol import SAMPLED_ROWS, Reduce, Reduction
 from skdist_gpu.progress import Progress
 
 # that copy rows for a GPU, and that decode files for one
 MOST_THREADS, FILE_THREADS = 16, 6
 # batches of files that Arrow's own threads decode meanwhile
 MOST_AHEAD = 32
-# sampled rows that the device computes in a few milliseconds
-RESIDENT_SAMPLE = 250_000
+# values of a sample that the device reads in less time than its kernels take to start
+RESIDENT_SAMPLE = 2**25
 
 
 class OnGpus(ABC):
@@ -127,23 +127,38 @@ class GpuExecutor(OnGpus):
                     break
             return [result_to_host(total) for total in totals]
 
+    @property
+    def samples_itself(self) -> bool:
+        """Whether all rows are on the device from the first pass on."""
+        return self.resident or (self.table is None and self.stream.keeps_all)
+
+    def _held(self) -> list[Any] | None:
+        """Return all rows on the device, side by side; None if they are not."""
+        return self.parts if self.resident else None if self.table is not None else self.stream.whole
+
     def clusters(self) -> ClustersOnGpu | None:
         """Return the rows, to take Lloyd's steps with; None if they are not all on the device, side by side."""
-        parts = self.parts if self.resident else None if self.table is not None else self.stream.whole
+        parts = self._held()
         if parts is None:
             return None
         X, _, weight = self._arguments(parts)
         return ClustersOnGpu(X, weight)
 
     def reduce_sample(self, X: Any, y: Any, weight: Any) -> tuple[Reduce, int]:
-        """Return the `reduce` of sampled rows, sent to the device once; of more of them, where all rows are there."""
-        if self.resident:
-            every = max(1, self.n_rows // RESIDENT_SAMPLE)
-            X, y, weight = self._arguments([cupy.ascontiguousarray(part[::every]) for part in self.parts])
-            share = self.n_rows / len(X)
-            weight = cupy.full(len(X), share) if weight is None else share * weight
-        else:
-            X, y, weight = (None if part is None else cupy.asarray(part) for part in (X, y, weight))
+        """Return the `reduce` of sampled rows and their number: of rows on the device, or of those on the host."""
+        held = self._held()
+        if held is None:
+            return self.reduce_sent(X, y, weight)
+        every = max(1, self.n_rows // max(SAMPLED_ROWS, RESIDENT_SAMPLE // held[0].shape[1]))
+        if every == 1:
+            return self.reduce, self.n_rows
+        X, y, weight = self._arguments([cupy.ascontiguousarray(part[::every]) for part in held])
+        share = self.n_rows / len(X)
+        return self.reduce_sent(X, y, cupy.full(len(X), share) if weight is None else share * weight)
+
+    def reduce_sent(self, X: Any, y: Any, weight: Any) -> tuple[Reduce, int]:
+        """Return the `reduce` of a few rows, sent to the device once, and their number."""
+        X, y, weight = (None if part is None else cupy.asarray(part) for part in (X, y, weight))
         return GpuExecutor(X, y, weight, self.n_cores, None, Progress()).reduce, len(X)
 
     def _partials(self, reduction: Reduction, bounds: Sequence[int]) -> Any:

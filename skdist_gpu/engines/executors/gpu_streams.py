@@ -114,9 +114,14 @@ class HostStream:
         return [cupy.empty((n_rows, *part.shape[1:]), part.dtype) for part in self.parts]
 
     @property
+    def keeps_all(self) -> bool:
+        """Whether all rows stay on the device, side by side."""
+        return len(self.starts) == len(self.computed)
+
+    @property
     def whole(self) -> list[Any] | None:
         """All rows on the device, once a pass has brought them, side by side; None where they have no room there."""
-        return self.room if len(self.starts) == len(self.computed) == len(self.cache) else None
+        return self.room if self.keeps_all and len(self.cache) == len(self.starts) else None
 
     def blocks(self) -> Iterator[list[Any]]:
         """Yield the blocks in order, as lists of device arrays."""

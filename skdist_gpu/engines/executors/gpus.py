@@ -24,7 +24,7 @@ class GpusExecutor(OnGpus):
     answer depends on the number of GPUs only. If one GPU fails, the others stop after the block that they compute.
     """
 
-    resident = False
+    resident = samples_itself = False
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class GpusExecutor(OnGpus):
 
     def reduce_sample(self, X: Any, y: Any, weight: Any) -> tuple[Reduce, int]:
         """Return the `reduce` of sampled rows, which are few enough for the first GPU alone, and their number."""
-        return self.executors[0].reduce_sample(X, y, weight)
+        return self.executors[0].reduce_sent(X, y, weight)
 
 
 class _Share(Progress):

@@ -117,10 +117,11 @@ def minimise(
     *,
     max_iter: int,
     tol: float,
-    scale: float,
+    scale: float | None = None,
     curvature: np.ndarray | None = None,
     every: int = 0,
     kinks: Kinks | None = None,
+    slack: float = 1.0,
 ) -> Minimum:
     """Return the minimum of a convex objective.
 
@@ -134,18 +135,22 @@ def minimise(
         Most steps.
     tol : float
         Largest derivative that counts as converged; Newton's method goes below it as the objective asks.
-    scale : float
-        Size of the objective before the fit.
+    scale : float, default=None
+        Size of the objective before the fit; that at `start` by default.
     curvature : ndarray, default=None
         Second derivatives near `start`, less exact than those of every so-many-th row.
     every : int, default=0
         The so-many-th row; 0 if no sample of the rows has better ones.
     kinks : Kinks, default=None
         The part of the objective that has no derivative everywhere.
+    slack : float, default=1.0
+        How many times further above its minimum than `PRECISION` the objective may stay.
     """
     if start.size > MOST_UNKNOWNS and kinks is None:
         return by_gradients(objective, start, max_iter, tol, ftol=64 * np.finfo(float).eps)
-    steps = search(start, max_iter=max_iter, scale=scale, curvature=curvature, every=every, kinks=kinks, tol=tol)
+    steps = search(
+        start, max_iter=max_iter, scale=scale, curvature=curvature, every=every, kinks=kinks, tol=tol, slack=slack
+    )
     wanted = next(steps)
     while True:
         try:
@@ -174,11 +179,12 @@ def search(
     start: np.ndarray,
     *,
     max_iter: int,
-    scale: float,
+    scale: float | None = None,
     curvature: np.ndarray | None = None,
     every: int = 0,
     kinks: Kinks | None = None,
     tol: float = np.inf,
+    slack: float = 1.0,
 ) -> Search:
     """Search for the minimum, and leave it to the caller to evaluate the objective; parameters as in :func:`minimise`.
 
@@ -187,10 +193,11 @@ def search(
     Second derivatives are taken from some rows only, at first, and used as long as each step shrinks
     the error well; the BFGS update keeps them in line with the gradients.
     """
-    target = PRECISION * scale
     slow = curvature is None
     coef, previous, rows, followed = start, np.inf, 1 if slow else 0, 0
     at = yield start, rows
+    scale = scale or max(float(at.value), np.finfo(np.float64).tiny)
+    target = slack * PRECISION * scale
     for n_iter in range(1, max_iter + 1):
         exact = rows == 1
         curvature = curvature if at.hessian is None else at.hessian

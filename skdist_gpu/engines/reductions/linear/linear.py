@@ -45,6 +45,8 @@ MANY_MORE = 2
 SHIFT_ROWS = 2_000
 # the minimum over a sample is not that over all rows, and need not be found as precisely
 SAMPLE_SLACK = 1e6
+# a search that no other one goes on from ends where the next step would be shorter by so much
+WITHOUT_SAMPLE = 1e-4
 # what the objective may be too high without a word, relative to its size at the start
 HIDDEN_SHARE = 1e-9
 
@@ -125,7 +127,7 @@ class Design:
 
 def look_ahead(data: Passes, n_classes: int = 0) -> tuple[Overview, Rows]:
     """Return the overview of all rows and a sample to start from; parameters as in :func:`look`."""
-    return look(data, SHIFT_ROWS if data.resident else SAMPLED_ROWS, n_classes)
+    return look(data, SHIFT_ROWS if data.samples_itself else SAMPLED_ROWS, n_classes)
 
 
 def free_design(sample: Rows, fit_intercept: bool, absolute: bool = False) -> Design:
@@ -255,37 +257,40 @@ class Model:
         hessian[np.diag_indices_from(hessian)] += self.penalty
         return Sums(value, gradient, hessian if self.make_definite is None else self.make_definite(hessian))
 
-    def fit(self, data: Passes, sample: Rows, max_iter: int, tol: float) -> Minimum:
-        """Minimise on the sample, and from there over all rows."""
-        # the weights of the sampled rows count the rows that they stand for: the total is the same
-        reduce_sample, n_sampled = data.reduce_sample(sample.X, sample.y, sample.weight)
-        on_sample = self.objective(reduce_sample)
-        warm = data.starts.begin(self.penalty) if data.starts else None
-        if warm is not None:
-            scale = warm.scale
-        else:
-            with one_blas_thread():
-                at_start = on_sample(self.start, 0).value
-                check_finite(at_start, data)
-                scale = max(at_start, np.finfo(np.float64).tiny)
-                warm = self.minimise(on_sample, self.start, max_iter, tol, SAMPLE_SLACK * scale)
-        on_all = self.objective(data.reduce)
-        checked = False
+    def checked(self, reduce: Reduce, data: Passes) -> Objective:
+        """Return the objective over what `reduce` reads, which raises where its first value is not finite."""
+        objective, checked = self.objective(reduce), False
 
-        def objective(coef: np.ndarray, every: int) -> Sums:
+        def first_checked(coef: np.ndarray, every: int) -> Sums:
             nonlocal checked
-            sums = on_all(coef, every)
+            sums = objective(coef, every)
             if not checked:
                 check_finite(sums.value, data)
                 checked = True
             return sums
 
-        every = max(CURVATURE_FROM, sample.n_rows // CURVATURE_ROWS, len(self.start) // CHEAP_UNKNOWNS)
-        # worth it where these rows are many more than the sample
-        every = every if sample.n_rows > MANY_MORE * every * n_sampled else 0
+        return first_checked
+
+    def fit(self, data: Passes, sample: Rows, max_iter: int, tol: float) -> Minimum:
+        """Minimise on the sample, and from there over all rows."""
+        # the weights of the sampled rows count the rows that they stand for: the total is the same
+        reduce_sample, n_sampled = data.reduce_sample(sample.X, sample.y, sample.weight)
+        on_sample, on_all = (self.checked(reduce, data) for reduce in (reduce_sample, data.reduce))
+        warm = data.starts.begin(self.penalty) if data.starts else None
+        # a sample of all rows would be read for nothing
+        if warm is None and n_sampled < sample.n_rows:
+            with one_blas_thread():
+                warm = self.minimise(on_sample, self.start, max_iter, tol, slack=SAMPLE_SLACK)
         # for so few unknowns threads take longer to start than to be done
         with at_most(1 if len(self.start) <= FEW_UNKNOWNS else None):
-            found = self.minimise(objective, self.inside(warm.coef), max_iter, tol, scale, warm.curvature, every)
+            if warm is None:
+                found = self.minimise(on_all, self.start, max_iter, tol, slack=WITHOUT_SAMPLE)
+            else:
+                every = max(CURVATURE_FROM, sample.n_rows // CURVATURE_ROWS, len(self.start) // CHEAP_UNKNOWNS)
+                # worth it where these rows are many more than the sample
+                every = every if sample.n_rows > MANY_MORE * every * n_sampled else 0
+                start = self.inside(warm.coef)
+                found = self.minimise(on_all, start, max_iter, tol, warm.scale, warm.curvature, every)
         if data.starts:
             data.starts.end(self.penalty, found)
         warn_if_hidden(found)
@@ -298,15 +303,16 @@ class Model:
         start: np.ndarray,
         max_iter: int,
         tol: float,
-        scale: float,
+        scale: float | None = None,
         curvature: np.ndarray | None = None,
         every: int = 0,
+        slack: float = 1.0,
     ) -> Minimum:
         """Minimise an objective of the model; parameters as in ``core.newton.minimise``."""
         if self.absolute and len(start) > MOST_UNKNOWNS:
             return by_split_gradients(objective, start, self.absolute, max_iter, tol)
         options: Any = {"max_iter": max_iter, "tol": tol, "scale": scale, "curvature": curvature, "every": every}
-        return minimise(objective, start, kinks=self.absolute, **options)
+        return minimise(objective, start, kinks=self.absolute, slack=slack, **options)
 
 
 def warn_if_hidden(found: Minimum) -> None:
