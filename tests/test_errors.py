@@ -1,5 +1,7 @@
 """Bad input and bad requests: each has its own clear error, before any work starts."""
 
+import re
+
 import dask.array as da
 import dask.dataframe as dd
 import numpy as np
@@ -79,6 +81,16 @@ def test_selection_without_a_target(score):
     with pytest.raises(ValueError, match="requires y to be passed") as ours:
         AutoScaleTransformer(SelectKBest(score, k=1), backend="reductions:cpu").fit(X)
     assert str(ours.value) == str(plain.value)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_bad_value_among_many_targets(value):
+    rows, target = np.ones((3_000_000, 1), np.float32), np.ones(3_000_000)
+    target[-1] = value
+    with pytest.raises(ValueError, match="Input y contains") as expected:
+        LinearRegression().fit(rows, target)
+    with pytest.raises(ValueError, match=re.escape(str(expected.value))):
+        autoscale(LinearRegression(), backend="reductions").fit(rows, target)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -1,5 +1,6 @@
 """Reductions on one GPU: resident, streamed, and from every GPU container."""
 
+import warnings
 from dataclasses import replace
 
 import cudf
@@ -101,10 +102,15 @@ def test_out_of_memory_hands_over_to_the_cpu(monkeypatch):
     rows, labels = np.tile(X, (20, 1)), np.tile(y > y.mean(), 20).astype(int)
     taken = cupy.cuda.alloc(cupy.cuda.runtime.memGetInfo()[0] - 20_000_000)
     try:
-        with pytest.warns(UserWarning, match="reductions:gpu failed"):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
             model = AutoScaleClassifier(LogisticRegression(), memory_budget="100GB").fit(rows, labels)
     finally:
         del taken
+    # the engines that need the GPU, each told once
+    failures, told = model.report_.failures, [str(warning.message) for warning in caught]
+    assert "reductions:gpu failed" in " ".join(failures)
+    assert [sum(message.startswith(failure) for message in told) for failure in failures] == [1] * len(failures)
     assert_ran_on(model, "reductions:cpu")
     assert_allclose(
         model.coef_, LogisticRegression(C=20, tol=1e-10, max_iter=1000).fit(X, labels[: len(X)]).coef_, rtol=1e-3
