@@ -1,7 +1,7 @@
 """Weak and strong scaling over the GPUs of a machine, over Dask and in one process, beside cuml.dask and xgboost.dask.
 
-python benchmarks/scaling.py [--gpus 1 2 4] [--ways dask "one process"] [--only NAME ...] [--seconds 600]
-                             [--output FILE]
+python benchmarks/scaling.py [--gpus 1 2 4] [--ways dask "one process"] [--scalings weak strong] [--only NAME ...]
+                             [--seconds 600] [--output FILE]
 
 Weak scaling gives each GPU as many rows (20 000 000 x 100 float32), strong scaling all of them 80 000 000 rows in all.
 Trees and boosting, which take longer, get a tenth of the rows. Over Dask the rows are on the GPUs; in one process they
@@ -171,6 +171,7 @@ def main() -> None:
     parser.add_argument("--gpus", type=int, nargs="+", help="numbers of GPUs; from 1 to all by default")
     parser.add_argument("--rows", type=int, default=20_000_000, help="of a GPU, in weak scaling; four times in strong")
     parser.add_argument("--ways", nargs="+", default=["dask", "one process"], choices=["dask", "one process"])
+    parser.add_argument("--scalings", nargs="+", default=["weak", "strong"], choices=["weak", "strong"])
     parser.add_argument("--only", nargs="+", default=[], help="names of estimators")
     parser.add_argument("--seconds", type=float, default=600, help="after which nothing new is begun")
     parser.add_argument("--output", type=pathlib.Path)
@@ -192,6 +193,8 @@ def main() -> None:
         held = make_on_host(max(strong, max(numbers) * arguments.rows)) if way == "one process" else None
         for n_gpus in numbers:
             for scaling, n_rows in (("weak", n_gpus * arguments.rows), ("strong", strong)):
+                if scaling not in arguments.scalings:
+                    continue
                 facts = {"way": way, "scaling": scaling, "gpus": n_gpus}
                 if scaling == "strong" and n_gpus * arguments.rows == strong:
                     results += [r | facts for r in results if (r["way"], r["gpus"]) == (way, n_gpus)]
