@@ -37,6 +37,7 @@ from sklearn.svm import SVC
 import skdist_gpu
 from skdist_gpu import autoscale
 from skdist_gpu.exceptions import BackendError
+from skdist_gpu.programs.calls import Profile
 
 X, Y = make_regression(n_samples=600, n_features=5, noise=1.0, random_state=0)
 CLASSES = (Y > 0).astype(int)
@@ -263,6 +264,33 @@ def test_a_forced_engine_gives_way_where_it_refuses(forced):
     RandomForestClassifier(n_estimators=2).fit(X, CLASSES)
     Ridge(positive=True).fit(X, Y)
     assert engines_of(forced) == {("RandomForestClassifier", "sklearn:cpu"), ("Ridge", "sklearn:cpu")}
+
+
+@pytest.mark.parametrize("backend", ["auto", "onedal"])
+def test_a_forest_stays_scikit_learns_and_says_why(backend, capsys):
+    pytest.importorskip("sklearnex")
+    rows = np.random.default_rng(0).normal(size=(20_000, 10))
+    target = (rows[:, 0] > 0).astype(int)
+    plain = RandomForestClassifier(3, max_depth=3, random_state=0).fit(rows, target)
+    with skdist_gpu.installed(backend=backend, profile=Profile(verbose=True)) as profile:
+        model = RandomForestClassifier(3, max_depth=3, random_state=0).fit(rows, target)
+        told = skdist_gpu.explain(model)
+    assert (model.predict_proba(rows) == plain.predict_proba(rows)).all()
+    (row,) = (row for row in profile.rows if row.method == "fit")
+    for text in (str(told), row.why, capsys.readouterr().err):
+        assert "other trees" in text
+    assert told.report.candidate.name == row.engine == "sklearn:cpu"
+
+
+def test_a_prediction_says_why_scikit_learn_made_it():
+    model, rows = Ridge().fit(X, Y), np.zeros((100_000, 5))
+    with skdist_gpu.installed(profile=Profile(trace=True)) as profile:
+        KMeans(2, n_init=1, random_state=0).fit(X).score(rows, None, sample_weight=np.ones(100_000))
+        model.predict(X)
+        model.predict(sparse.csr_array(rows))
+    why = [call.reason for call in profile.calls if call.method != "fit"]
+    for text, reason in zip(why, ("arguments", "too little work", "csr_array"), strict=True):
+        assert reason in text
 
 
 def test_large_rows_go_to_the_engine_that_the_plan_chooses():

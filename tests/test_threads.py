@@ -6,11 +6,12 @@ import joblib
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestClassifier
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from skdist_gpu import autoscale
+from skdist_gpu import autoscale, installed
 from skdist_gpu.hardware.threads import at_most, free_cores
 
 generator = np.random.default_rng(0)
@@ -73,10 +74,15 @@ def test_trees_that_grow_apart_are_the_same_on_all_cores(estimator, monkeypatch)
     model = autoscale(estimator).fit(rows, codes)
     assert model.backend_ == "sklearn"
     assert len(set(seen)) > 1
+    seen.clear()
+    with installed():
+        unchanged = clone(estimator).fit(rows, codes)
+    assert len(set(seen)) > 1
     monkeypatch.undo()
     plain = estimator.fit(rows, codes)
-    assert_array_equal(model.estimator_.predict(X), plain.predict(X))
-    assert [t.tree_.node_count for t in model.estimator_.estimators_] == [t.tree_.node_count for t in plain.estimators_]
+    for found in (model.estimator_, unchanged):
+        assert_array_equal(found.predict(X), plain.predict(X))
+        assert [t.tree_.node_count for t in found.estimators_] == [t.tree_.node_count for t in plain.estimators_]
 
 
 def test_workers_of_joblib_and_what_the_user_says_leave_one_core():

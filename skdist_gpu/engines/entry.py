@@ -62,6 +62,9 @@ class Entry:
     tolerance : float
         Largest relative difference from scikit-learn in float64 that the tests accept; infinite where a fit that
         reads the rows in another way ends elsewhere.
+    differs : str
+        How what the engine leaves differs from scikit-learn's in what a program may read of it, beyond any tolerance;
+        empty where it does not.
     drift : tuple of (int, float)
         Rows and largest relative difference from scikit-learn in float64, measured on float32 data of so
         many rows; only where it exceeds `tolerance`.
@@ -92,6 +95,7 @@ class Entry:
     most_columns: float = float("inf")
     numbered_passes: Callable[[Any], int] = lambda estimator: 0
     tolerance: float = 1e-8
+    differs: str = ""
     drift: tuple[tuple[float, float], ...] = ()
     memory: float = 2.0
     row_bytes: float = 0

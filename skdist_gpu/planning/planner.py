@@ -47,6 +47,8 @@ class Request:
         Whether an engine may ignore a parameter that changes the result.
     all_gpus : bool
         Whether an engine that can hand the data to every GPU goes first, whatever the number of rows.
+    same_answer : bool
+        Whether only scikit-learn's own answer will do, in all that a program may read of it.
     """
 
     backend: str = "auto"
@@ -55,6 +57,7 @@ class Request:
     precision: str = "auto"
     allow_ignored: bool = False
     all_gpus: bool = False
+    same_answer: bool = False
 
 
 # characters of a parameter's value in a reason
@@ -162,6 +165,7 @@ def _verdict(
     engine = engines()[entry.backend]
     refusals = [
         *([entry.refusal] if entry.refusal else []),
+        *_answer_refusals(entry, request),
         *machine_refusals(entry, resources),
         *parameter_refusals(entry, estimator, sparse=info.sparse),
         *_state_refusals(engine, estimator),
@@ -251,6 +255,12 @@ def _shown(value: Any) -> str:
         return text
     shape = getattr(value, "shape", None)
     return type(value).__name__ + (f" of shape {tuple(shape)}" if shape is not None else "")
+
+
+def _answer_refusals(entry: Entry, request: Request) -> list[str]:
+    if not (request.same_answer and entry.differs):
+        return []
+    return [f"{entry.differs}; a program that stays as it is gets scikit-learn's own, autoscale(model) takes this one"]
 
 
 def _precision_refusals(entry: Entry, info: InputInfo, request: Request) -> list[str]:

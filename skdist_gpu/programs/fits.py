@@ -17,7 +17,8 @@ from skdist_gpu.config import get_config, option, parse_bytes
 from skdist_gpu.data.inspect import InputInfo, inspect_input
 from skdist_gpu.engines.block_method import FittedState, ModelCopies
 from skdist_gpu.engines.protocol import FitJob
-from skdist_gpu.engines.registry import entries_for, entries_named, matches
+from skdist_gpu.engines.registry import entries_named, matches
+from skdist_gpu.engines.trees import GROWN_APART
 from skdist_gpu.exceptions import BackendError
 from skdist_gpu.flow import choose, run
 from skdist_gpu.hardware.detect import detect_resources
@@ -30,8 +31,6 @@ OWN = "sklearn"
 OWN_NAME = f"{OWN}:cpu"
 # seconds of scikit-learn's own fit of which a plan, about 0.25 ms, would be more than a twentieth
 QUICK = 5e-3
-# cuML's trees have no counts of rows, of which a forest makes its importances
-_FORESTS = ("RandomForestClassifier", "RandomForestRegressor")
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,9 @@ def _signature(original: Callable[..., Any]) -> Signature:
 
 @cache
 def has_engine(name: str, backend: str) -> bool:
-    """Whether any engine beside scikit-learn itself may fit a class."""
+    """Whether any engine beside scikit-learn itself may fit a class, or it on more cores."""
+    if name in GROWN_APART and backend == "auto":
+        return True
     return any(e.backend != OWN and not e.refusal and matches(e, backend) for e in entries_named(name))
 
 
@@ -130,9 +131,9 @@ def fit_elsewhere(
         plan, resources, client = _choose(estimator, info, given, backend, own_method_fits)
     except Exception as error:
         if own_method_fits:
-            return Outcome(failures=(f"no plan could be made: {error!r:.200}",))
+            return Outcome(unplanned=f"no plan could be made: {error!r:.200}")
         raise
-    ladder = [c for c in plan.ladder if not own_method_fits or _same_answer(estimator, c)]
+    ladder = list(plan.ladder)
     if own_method_fits:
         ladder = list(takewhile(lambda candidate: candidate.backend != OWN, ladder))
     if not ladder and own_method_fits:
@@ -191,6 +192,7 @@ def _choose(estimator: Any, info: InputInfo, given: Given, backend: str, own_met
         precision=options["precision"],
         allow_ignored=options["allow_ignored_parameters"],
         all_gpus=options["auto_cluster"] == "on",
+        same_answer=own_method_fits,
     )
     chosen = choose(estimator, info, request)
     if chosen[0].chosen is None and not own_method_fits and backend != "auto":
@@ -201,14 +203,6 @@ def _choose(estimator: Any, info: InputInfo, given: Given, backend: str, own_met
 def _budget() -> int | None:
     budget = option("memory_budget")
     return None if budget is None else parse_bytes(budget)
-
-
-def _same_answer(estimator: Any, candidate: Candidate) -> bool:
-    """Whether an engine's answer is scikit-learn's, in all that a program may read of it."""
-    if candidate.backend.startswith("cuml") and type(estimator).__name__ in _FORESTS:
-        return False
-    entry = next((e for e in entries_for(estimator) if e.name == candidate.name), None)
-    return entry is not None and entry.tolerance < float("inf")
 
 
 def _learn(estimator: Any, fitted: Any) -> None:

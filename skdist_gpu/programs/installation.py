@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial, wraps
 from inspect import unwrap
@@ -19,6 +19,7 @@ from skdist_gpu.data.containers import DASK, DISK, GPU, Container, find
 from skdist_gpu.data.inspect import inspect_input
 from skdist_gpu.engines.block_method import BlockMethod, ModelCopies
 from skdist_gpu.engines.entry import catalogue_name
+from skdist_gpu.engines.trees import grown_on_all_cores
 from skdist_gpu.hardware.detect import detect_resources
 from skdist_gpu.planning.cost import predict_scoring
 from skdist_gpu.planning.work import kept_size
@@ -122,14 +123,17 @@ class Installation:
     ) -> Any:
         """Run scikit-learn's own method on the program's own object."""
         outcome = outcome or Outcome()
+        planned = self.backend == "auto" and outcome.plan is not None and not outcome.failures
         start = time.perf_counter()
-        with self._within():
+        with self._within(), grown_on_all_cores(estimator) if planned else nullcontext():
             result = original(estimator, *args, **kwargs)
         outcome.seconds = time.perf_counter() - start
         X = args[0] if args else kwargs.get("X")
-        if outcome.plan is None and not outcome.unplanned:
-            outcome.unplanned = f"no other engine was considered: {self._why_unplanned(estimator, X)}"
-            outcome.data = _in_words(X)
+        if outcome.plan is None:
+            outcome.unplanned = (
+                outcome.unplanned or f"no other engine was considered: {self._why_unplanned(estimator, X)}"
+            )
+            outcome.data = outcome.data or _in_words(X)
         self._keep(estimator, name, X, outcome, outcome.seconds)
         return result
 
@@ -189,16 +193,15 @@ class Installation:
         params = {key: value for key, value in kwargs.items() if key != "X"}
         if is_gained(kind.name) and (gained := self._scored_where_it_is(estimator, name, X, others, params)):
             return gained
-        if not others and not params and kind.name in ("numpy", "pandas"):
-            try:
-                if _is_worth_a_plan(estimator, name, X):
-                    function = _Unplanned(estimator, name, copies=self._copies_of(estimator), within=self._within)
-                    result = call_planned(function, X)
-                    done = function.copies.last_call.candidate
-                    return result, done.name, "; ".join(done.reasons[:1])
-            except Exception:  # scikit-learn's own method decides what is an error, and how it reads
-                return own(), OWN_NAME, "scikit-learn's own, since the plan failed"
-        return own(), OWN_NAME, "scikit-learn's own"
+        try:
+            why_own = _why_unplanned_call(estimator, name, X, (*others, *params))
+            if not why_own:
+                function = _Unplanned(estimator, name, copies=self._copies_of(estimator), within=self._within)
+                result, done = call_planned(function, X), function.copies.last_call
+                return result, done.candidate.name, "; ".join([*done.candidate.reasons[:1], *done.failures])
+        except Exception as error:  # scikit-learn's own method decides what is an error, and how it reads
+            why_own = f"the plan failed: {error!r:.200}"
+        return own(), OWN_NAME, f"scikit-learn's own; {why_own}"
 
     def _scored_where_it_is(
         self, estimator: Any, name: str, X: Any, others: Any, params: dict[str, Any]
@@ -256,14 +259,20 @@ def _is_small(kind: Container, X: Any) -> bool:
     return len(known) == len(shape) == 2 and prod(known) < SMALL
 
 
-def _is_worth_a_plan(estimator: Any, name: str, X: Any) -> bool:
-    """Whether a plan of a prediction may save more than it takes."""
+def _why_unplanned_call(estimator: Any, name: str, X: Any, others: tuple[Any, ...]) -> str:
+    """Say why a prediction is scikit-learn's without a plan; empty where a plan may save more than it takes."""
+    if others:
+        return "arguments beside the rows are for itself"
+    if find(X).name not in ("numpy", "pandas"):
+        return f"rows in {type(X).__name__} are for itself"
     if threading.current_thread() is not threading.main_thread():
-        return False  # the threads of whoever calls are the parallelism
+        return "the threads of whoever calls are the parallelism"
     if X.size * kept_size(estimator) < SCORED_SMALL:
-        return False
+        return "too little work for a plan"
     plain = predict_scoring(estimator, name, "plain", inspect_input(X), detect_resources())
-    return plain is None or plain.seconds >= QUICK
+    if plain is not None and plain.seconds < QUICK:
+        return f"it is predicted to take {1000 * plain.seconds:.2g} ms, which a plan would add to"
+    return ""
 
 
 def _is_part_of_a_forest(estimator: Any) -> bool:

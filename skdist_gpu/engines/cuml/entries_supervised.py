@@ -98,7 +98,14 @@ ENTRIES: tuple[Entry, ...] = (
         pair_bytes=16,
     ),
     *(
-        cuml_entry(name, accepts={**criteria, **_FOREST}, multi_target=False, tolerance=1e-2, memory=3.0)
+        cuml_entry(
+            name,
+            accepts={**criteria, **_FOREST},
+            multi_target=False,
+            tolerance=1e-2,
+            differs="its trees have no counts of rows, of which a forest makes its importances",
+            memory=3.0,
+        )
         for name, criteria in (
             ("RandomForestClassifier", {"criterion": ("gini", "entropy"), "class_weight": _no_subsample}),
             ("RandomForestRegressor", {"criterion": ("squared_error", "poisson")}),

@@ -55,6 +55,7 @@ def _incremental(estimator: str, weights: bool) -> Entry:
         weights=weights,
         multi_target=estimator in _SEVERAL_TARGETS,
         tolerance=float("inf"),
+        differs="takes other steps than scikit-learn's fit, and ends elsewhere",
         slower=_SOURCE,
     )
 

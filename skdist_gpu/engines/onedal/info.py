@@ -48,6 +48,7 @@ _FOREST: dict[str, Any] = {
     "oob_score": (False,),
     "max_samples": _share_or_count,
 }
+_OTHER_TREES = "grows other trees from the same random_state, as good as scikit-learn's"
 _CLASSES: dict[str, Any] = {"criterion": ("gini",), "class_weight": _one_weight_a_class}
 _NUMBERS: dict[str, Any] = {"criterion": ("squared_error",)}
 # an own number of iterations counts other steps than scikit-learn's
@@ -64,7 +65,7 @@ _WEIGHED: dict[str, Any] = {**_NEIGHBOURS, "weights": ("uniform", "distance")}
 
 ENTRIES: tuple[Entry, ...] = (
     *(
-        _entry(name, accepts={**_FOREST, **target}, tolerance=float("inf"), memory=3)
+        _entry(name, accepts={**_FOREST, **target}, tolerance=float("inf"), differs=_OTHER_TREES, memory=3)
         for name, target in (("RandomForestClassifier", _CLASSES), ("RandomForestRegressor", _NUMBERS))
     ),
     *(

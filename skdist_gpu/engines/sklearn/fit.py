@@ -13,9 +13,9 @@ from skdist_gpu.data.convert import count_rows, to_host
 from skdist_gpu.data.dataset import read_all, table_of
 from skdist_gpu.data.inspect import itemsize
 from skdist_gpu.engines.protocol import FitJob, Fitted
-from skdist_gpu.engines.sklearn.info import grows_alone, joblib_goes_to_dask
+from skdist_gpu.engines.sklearn.info import joblib_goes_to_dask
+from skdist_gpu.engines.trees import grown_on_all_cores
 from skdist_gpu.exceptions import EngineRefusal
-from skdist_gpu.hardware.threads import free_cores
 
 
 def fit(job: FitJob) -> Fitted:
@@ -48,16 +48,10 @@ def _transforms_otherwise(estimator: Any) -> bool:
 
 
 def _parallel_work(job: FitJob) -> AbstractContextManager:
-    """Let joblib use the workers of Dask where they add cores; it sends data once, and nested work as well.
-
-    Trees that grow apart from each other take all cores here, unless someone has said how many.
-    """
+    """Let joblib use the workers of Dask where they add cores; it sends data once, and nested work as well."""
     if job.client is not None and joblib_goes_to_dask(job.estimator, job.resources):
         return joblib.parallel_config("dask", client=job.client)
-    n_cores = free_cores() if job.all_threads and grows_alone(job.estimator) else 1
-    if n_cores > 1:
-        return joblib.parallel_config("threading", n_jobs=n_cores)
-    return nullcontext()
+    return grown_on_all_cores(job.estimator) if job.all_threads else nullcontext()
 
 
 def _check_size(job: FitJob) -> None:

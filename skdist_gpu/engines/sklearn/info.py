@@ -11,9 +11,6 @@ from skdist_gpu.engines.protocol import ANY_PACKAGE, EngineInfo
 if TYPE_CHECKING:
     from skdist_gpu.hardware.detect import Resources
 
-# their trees have random numbers of their own, drawn before, so that threads change nothing
-_FORESTS = {"RandomForestClassifier", "RandomForestRegressor", "ExtraTreesClassifier", "ExtraTreesRegressor"}
-
 
 class ScikitLearn(EngineInfo):
     """Estimators in this process; joblib may take the workers of Dask for their parallel work."""
@@ -56,11 +53,6 @@ def _where_joblib_runs(estimator: Any, resources: Resources) -> list[str]:
 def _uses_joblib(estimator: Any) -> bool:
     """Whether an estimator, or what is inside it, has work that joblib spreads."""
     return any(name == "n_jobs" or name.endswith("__n_jobs") for name in estimator.get_params())
-
-
-def grows_alone(estimator: Any) -> bool:
-    """Whether an estimator grows trees apart from each other, on one core unless it is told of more."""
-    return type(estimator).__name__ in _FORESTS and estimator.n_jobs is None
 
 
 def joblib_goes_to_dask(estimator: Any, resources: Resources) -> bool:
