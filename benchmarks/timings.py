@@ -136,9 +136,9 @@ def fit_plain(family: Family, X: Any, y: Any) -> Any:
 @contextmanager
 def threads(family: Family, n_threads: int | None) -> Iterator[None]:
     """Limit the threads of BLAS and OpenMP; 0 for all. Forests grow their trees on as many; None changes nothing."""
-    from skdist_gpu.engines.sklearn.info import grows_alone
+    from skdist_gpu.engines.trees import GROWN_APART
 
-    forest = n_threads is not None and n_threads != 1 and grows_alone(family.make())
+    forest = n_threads is not None and n_threads != 1 and type(family.make()).__name__ in GROWN_APART
     jobs = joblib.parallel_config("threading", n_jobs=n_threads or -1) if forest else nullcontext()
     with jobs, threadpool_limits(n_threads or None):
         yield

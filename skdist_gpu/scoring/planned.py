@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import validate_data
 
-from skdist_gpu.data.blocks import MemoryBlocks, take_rows
+from skdist_gpu.data.blocks import take_rows
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.inspect import inspect_input
 from skdist_gpu.engines.block_method import BlockMethod, FittedState
@@ -22,7 +22,6 @@ from skdist_gpu.hardware.threads import one_blas_thread
 from skdist_gpu.info.report import Report
 from skdist_gpu.planning.plan import Candidate
 from skdist_gpu.planning.scoring import BLOCK_ROWS, THREADS, Call, make_scoring_plan
-from skdist_gpu.scoring.methods import put_together
 
 # rows that a copy of a model must score as the plain estimator does before it scores all
 COMPARED = 64
@@ -62,16 +61,31 @@ def _run(candidate: Candidate, function: BlockMethod, X: Any) -> Any:
 
 
 def in_threads(function: BlockMethod, X: Any) -> Any:
-    """Return the method's result, from blocks of rows on all cores."""
+    """Return the method's result, written by all cores block by block into the arrays that a few rows foretell."""
+    n_rows, n_threads = X.shape[0], joblib.effective_n_jobs(-1)
+    example = function(take_rows(X, slice(0, 2)))
     # an estimator whose set_output asks for frames gives something else
-    if not _are_arrays(function(take_rows(X, slice(0, 2)))):
+    if not _are_arrays(example):
         raise EngineRefusal("results that are no arrays are not put together from blocks")
+    whole = [np.empty((n_rows, *part.shape[1:]), part.dtype) for part in _parts(example)]
+    starts = iter(range(0, n_rows, BLOCK_ROWS))  # whose next one goes to the thread that asks first
+
+    def work() -> None:
+        for start in starts:
+            rows = slice(start, start + BLOCK_ROWS)
+            for result, part in zip(whole, _parts(function(take_rows(X, rows))), strict=True):
+                if part.dtype != result.dtype or part.shape[1:] != result.shape[1:]:
+                    raise EngineRefusal("its results have another form for some rows than for others")
+                result[rows] = part
+
     # the threads are the parallelism: BLAS threads inside them would fight for the cores
     with one_blas_thread():
-        parts = Parallel(joblib.effective_n_jobs(-1), require="sharedmem")(
-            delayed(function)(block["X"]) for block in MemoryBlocks.of_rows({"X": X}, BLOCK_ROWS)
-        )
-    return put_together(parts)
+        Parallel(n_threads, require="sharedmem")(delayed(work)() for _ in range(n_threads))
+    return type(example)(whole) if isinstance(example, (tuple, list)) else whole[0]
+
+
+def _parts(result: Any) -> Any:
+    return result if isinstance(result, (tuple, list)) else [result]
 
 
 def by_copy(function: BlockMethod, candidate: Candidate, X: Any) -> Any:
@@ -117,8 +131,7 @@ def _agree(result: Any, example: Any, tolerance: float) -> bool:
 
 
 def _are_arrays(result: Any) -> bool:
-    parts = result if isinstance(result, (tuple, list)) else [result]
-    return all(type(part) is np.ndarray for part in parts)
+    return all(type(part) is np.ndarray for part in _parts(result))
 
 
 def _like(result: Any, example: Any) -> Any:

@@ -58,6 +58,8 @@ FLOORS = {
     ("auto", "--fast"): 10,
     ("reductions", "--fast"): 8500,
     ("reductions", ""): 17_000,
+    ("auto", "--all"): 80,
+    ("reductions", "--all"): 45_000,
 }
 
 
