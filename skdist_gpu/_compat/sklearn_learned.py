@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,11 @@ def give_trees(forest: Any, trees: list[Any], n_features: int, classes: Any) -> 
     forest.n_outputs_ = 1
     if classes is not None:
         forest.classes_, forest.n_classes_ = classes, len(classes)
-    forest.estimators_ = [forest._make_estimator(append=False, random_state=generator) for _ in trees]
+    # to clone the first for each of them would take longer than to convert the trees
+    first = forest._make_estimator(append=False, random_state=generator)
+    forest.estimators_ = [first, *(copy.copy(first) for _ in trees[1:])]
+    for grown in forest.estimators_[1:]:
+        grown.random_state = generator.randint(np.iinfo(np.int32).max)
     for grown, tree in zip(forest.estimators_, trees, strict=True):
         grown.tree_, grown.n_features_in_, grown.n_outputs_ = tree, n_features, 1
         grown.max_features_ = tree_features(grown.max_features, n_features)

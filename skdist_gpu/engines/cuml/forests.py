@@ -21,6 +21,8 @@ _FIELDS = {
     "threshold": "threshold",
     "missing_go_to_left": "default_left",
 }
+# nodes that are worth a thread, and threads beyond which they wait for the interpreter
+NODES_OF_A_THREAD, MOST_THREADS = 500_000, 7
 _OUT_OF_BAG = ("oob_score_", "oob_decision_function_", "oob_prediction_")
 
 
@@ -40,7 +42,7 @@ def fit_forest(estimator: Any, values: Any, y: Any, sample_weight: Any) -> Any:
 
 
 def plain_trees(forest: Any) -> list[Any]:
-    """Return the trees of a random forest in Treelite's format in scikit-learn's arrays, converted side by side."""
+    """Return the trees of a random forest in Treelite's format in scikit-learn's arrays, many of them side by side."""
     header = forest.get_header_accessor()
     n_trees, n_features, n_classes = (int(header.get_field(f"num_{name}")[0]) for name in ("tree", "feature", "class"))
 
@@ -58,5 +60,7 @@ def plain_trees(forest: Any) -> list[Any]:
         depth = len(inner_levels(fields["left_child"], fields["right_child"]))
         return make_tree(n_features, n_classes, depth, fields, values)
 
-    with ThreadPoolExecutor() as pool:
+    # small trees are done before threads have started
+    n_nodes = sum(int(forest.get_tree_accessor(number).get_field("num_nodes")[0]) for number in range(n_trees))
+    with ThreadPoolExecutor(1 + min(MOST_THREADS, n_nodes // NODES_OF_A_THREAD)) as pool:
         return list(pool.map(convert, range(n_trees)))

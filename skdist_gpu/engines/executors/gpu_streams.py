@@ -22,8 +22,6 @@ N_BUFFERS = 3
 # what a thread copies at once: with less, threads wait for the interpreter's lock, about 0.1 ms for each piece; with
 # more, the pieces leave the processor's cache before the device has read them
 CARRIED_BYTES = 8 * 2**20
-# of the pieces of host memory, every so-many-th is not copied
-IN_PLACE_EVERY = 2
 FILE_BATCH_BYTES = 2**25
 MOST_FILE_BATCH_ROWS = 65_536
 # a block of several batches, since each block costs the computing thread a millisecond
@@ -61,44 +59,10 @@ class _Carrier:
         self.sent.record(self.stream)
 
 
-class _InPlace:
-    """Sends rows from where they lie in main memory, whose pages are pinned until they have arrived."""
-
-    def __init__(self) -> None:
-        self.stream = cupy.cuda.Stream(non_blocking=True)
-        self.sent = cupy.cuda.Event(disable_timing=True)
-        self.address: int | None = None
-
-    def send(self, rows: np.ndarray, target: int, free: Any) -> bool:
-        """Send rows to an address on the device; return False where their pages cannot be pinned."""
-        self.release()
-        if not rows.flags.c_contiguous:
-            return False
-        address = rows.ctypes.data
-        try:
-            cupy.cuda.runtime.hostRegister(address, rows.nbytes, 0)
-        except cupy.cuda.runtime.CUDARuntimeError:
-            # pinned by someone else already, or memory of a kind that cannot be
-            return False
-        self.address = address
-        self.stream.wait_event(free)
-        cupy.cuda.runtime.memcpyAsync(target, address, rows.nbytes, TO_DEVICE, self.stream.ptr)
-        self.sent.record(self.stream)
-        return True
-
-    def release(self) -> None:
-        """Wait for what was sent, and let its pages go."""
-        if self.address is not None:
-            self.sent.synchronize()
-            cupy.cuda.runtime.hostUnregister(self.address)
-            self.address = None
-
-
 class HostStream:
     """Bring host arrays to the device, and keep them there for the next pass as far as memory allows.
 
-    Each thread copies rows into small pieces of pinned memory, from which the device fetches them. Every other piece
-    is fetched from where it lies: to copy all of them takes as much of the memory's bandwidth as there is.
+    Each thread copies rows into small pieces of pinned memory, from which the device fetches them.
 
     Parameters
     ----------
@@ -136,10 +100,10 @@ class HostStream:
         # no more threads than there are pieces to carry
         self.n_threads = min(n_threads, -(-row_bytes * self.n_rows // CARRIED_BYTES))
         # a thread fills one of two while the device fetches the other
-        self.carriers = SimpleQueue[tuple[_Carrier, _Carrier, _InPlace]]()
+        self.carriers = SimpleQueue[tuple[_Carrier, _Carrier]]()
         n_bytes = max(CARRIED_BYTES, *(part[:1].nbytes for part in parts))
         for _ in range(self.n_threads):
-            self.carriers.put((_Carrier(n_bytes), _Carrier(n_bytes), _InPlace()))
+            self.carriers.put((_Carrier(n_bytes), _Carrier(n_bytes)))
         # all rows, where they are so few that they need no more room than blocks in flight
         self.room = self._empty(min(self.n_rows, N_BUFFERS * self.step))
         n_buffers = min(N_BUFFERS, len(self.starts))
@@ -211,20 +175,14 @@ class HostStream:
         return block, self.computed[index % n_buffers]
 
     def _send(self, rows: np.ndarray, address: int, row_bytes: int, n_carried: int, free: Any) -> list[Any]:
-        """Send rows with two carriers in turn, and in place; return the events of their arrival."""
-        *carriers, in_place = held = self.carriers.get()
+        """Send rows with two carriers in turn; return the events of their arrival."""
+        carriers = self.carriers.get()
         try:
-            n_copied = 0
             for i, start in enumerate(range(0, len(rows), n_carried)):
-                piece, target = rows[start : start + n_carried], address + start * row_bytes
-                whole = len(piece) == n_carried
-                if not (whole and i % IN_PLACE_EVERY == 0 and in_place.send(piece, target, free)):
-                    carriers[n_copied % 2].send(piece, target, free)
-                    n_copied += 1
+                carriers[i % 2].send(rows[start : start + n_carried], address + start * row_bytes, free)
             return [carrier.sent for carrier in carriers]
         finally:
-            in_place.release()
-            self.carriers.put(held)
+            self.carriers.put(carriers)
 
 
 class FileStream:
