@@ -143,6 +143,19 @@ RIDGE = "sklearn.linear_model.Ridge"
         (["fit", RIDGE, "rows.parquet", "other.skops", "--target", "t", "--weight", "w"], r"sample_weight must name"),
         (["fit", RIDGE, "none.csv", "other.skops", "--target", "t"], "none.csv has no rows"),
         (["fit", RIDGE, "rows.csv", "other.skops", "--target", "t", "--param", "alpha=-1"], "alpha"),
+        (
+            ["fit", RIDGE, "rows.csv", "other.skops", "--target", "t", "--param", "alfa=1"],
+            "no parameter alfa; it has alpha",
+        ),
+        (["fit", RIDGE, "rows.csv", "other.skops", "--target", "t", "--param", "alpha"], "Write name=value"),
+        (["fit", RIDGE, "rows.csv"], r"Missing argument 'MODEL'. See `\S+ fit --help`"),
+        (["fit", RIDGE, "rows.csv", "other.skops", "--targt", "t"], "No such option"),
+        (["--targt"], "No such option"),
+        (["fitt"], "No such command 'fitt'"),
+        (["calibrate", "--seconds", "-1"], "--seconds"),
+        (["bench", RIDGE, "rows.csv", "--target", "t", "--limit", "1kB"], "takes about 1.4 kB in memory"),
+        (["predict", "none.skops", "rows.csv", "out.csv"], "'none.skops' does not exist"),
+        (["predict", "model.skops", "rows.parquet", "out"], "a folder's name ends in a slash"),
         (["fit", "sklearn.linear_model.Rich", "rows.csv", "other.skops", "--target", "t"], "was not found"),
         (["predict", "model.skops", "rows.parquet", "no/out.parquet"], r"no does not exist\. Nothing was computed"),
         (["predict", "model.skops", "rows.parquet", "out.parquet", "--keep", "nope"], "keep must name columns"),
@@ -155,8 +168,8 @@ def test_a_mistake_is_told_in_one_line_and_leaves_no_file(table, arguments, text
     before = sorted(os.listdir())
     done = _run(*arguments)
     assert done.exit_code == 2
-    last = done.output.strip().splitlines()[-1]
-    assert last.startswith("Error: ")
-    assert re.search(text, last)
+    (line,) = done.output.strip().splitlines()
+    assert line.startswith("Error: ")
+    assert re.search(text, line)
     assert "Traceback" not in done.output
     assert sorted(os.listdir()) == before

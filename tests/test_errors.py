@@ -255,6 +255,8 @@ def test_names_of_columns_are_for_files():
     [
         ("Ridge", "Write autoscale(Ridge()), after from sklearn.linear_model import Ridge."),
         ("ridge", "Write autoscale(Ridge()), after from sklearn.linear_model import Ridge."),
+        ("XGBRegresor", "Write autoscale(XGBRegressor()), after from xgboost import XGBRegressor."),
+        ("sklearn.svm.SVC", "Write autoscale(SVC()), after from sklearn.svm import SVC."),
         (Ridge, "That is a class: write autoscale(Ridge())."),
         (3, "not int: 3."),
     ],

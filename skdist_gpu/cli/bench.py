@@ -11,7 +11,7 @@ from skdist_gpu.cli.errors import CommandError
 from skdist_gpu.cli.models import make_estimator, param_option
 from skdist_gpu.cli.output import as_json, tell
 from skdist_gpu.cli.tables import check_columns, open_table
-from skdist_gpu.config import format_seconds, parse_bytes
+from skdist_gpu.config import format_bytes, format_seconds, parse_bytes
 
 
 @click.command()
@@ -41,7 +41,7 @@ def bench(
     check_columns(rows, y=[target])
     n_bytes = rows.count_rows() * len(rows.schema.names) * 8
     if n_bytes > parse_bytes(limit):
-        raise CommandError(f"{table} takes about {n_bytes / 1e9:.1f} GB in memory, the limit is {limit}; see --limit.")
+        raise CommandError(f"{table} takes about {format_bytes(n_bytes)} in memory, the limit is {limit}; see --limit.")
     X = rows.to_table()
     y = None if target is None else X.column(target).to_numpy()
     X = X if target is None else X.drop_columns([target])

@@ -8,7 +8,13 @@ from skdist_gpu.cli.output import as_json, tell
 
 
 @click.command()
-@click.option("--seconds", default=5.0, show_default=True, help="How long each of three to seven probes is repeated.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=5.0,
+    show_default=True,
+    help="How long each of three to seven probes is repeated.",
+)
 @as_json
 def calibrate(seconds: float, as_json: bool) -> None:
     """Measure this machine, in less than a minute, so that plans predict seconds better.

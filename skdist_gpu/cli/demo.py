@@ -82,7 +82,7 @@ def cases(rows: int) -> Iterator[Case]:
 
     plain: Any = LinearRegression()
     yield Case("diabetes", _split(load_diabetes), plain, AutoScaleRegressor(plain))
-    plain = LogisticRegression(max_iter=2000, tol=1e-6)
+    plain = LogisticRegression(solver="newton-cholesky")
     X, X_test, y, y_test = _split(load_digits)
     yield Case("digits", (X / 16, X_test / 16, y, y_test), plain, AutoScaleClassifier(plain))
     if find_spec("xgboost") is not None:

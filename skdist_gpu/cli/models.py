@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib import import_module
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
@@ -12,6 +13,7 @@ import click
 
 from skdist_gpu.cli.errors import CommandError
 from skdist_gpu.compose.names import find_class
+from skdist_gpu.config import listed
 from skdist_gpu.publish import published
 
 # the member of a model's file that holds what `explain` tells; skops does not read it
@@ -39,12 +41,23 @@ def parameter(text: str) -> tuple[str, Any]:
 
 
 def make_estimator(path: str, params: tuple[str, ...]) -> Any:
-    """Return an estimator by its dotted name, with the parameters of the command."""
-    return find_estimator(path)(**dict(map(parameter, params)))
+    """Return an estimator by its name, with the parameters of the command.
+
+    Raises
+    ------
+    CommandError
+        If the class has no such parameter.
+    """
+    cls, given = find_estimator(path), dict(map(parameter, params))
+    known = signature(cls).parameters
+    unknown = set(given) - set(known)
+    if unknown and not any(parameter.kind is Parameter.VAR_KEYWORD for parameter in known.values()):
+        raise CommandError(f"{cls.__name__} has no parameter {listed(sorted(unknown))}; it has {', '.join(known)}.")
+    return cls(**given)
 
 
 def find_estimator(path: str) -> type:
-    """Import a class of scikit-learn or XGBoost by its dotted name, or one of scikit-learn's by its name alone.
+    """Import a class of scikit-learn or XGBoost by its dotted name, or by its name alone.
 
     Raises
     ------
@@ -66,11 +79,11 @@ def find_estimator(path: str) -> type:
 
 
 def _module_of(name: str) -> str:
-    """Return the module of a class of scikit-learn."""
+    """Return the module of a class."""
     found, module = find_class(name)
     if found != name:
         hint = f" Did you mean {found}?" if found else ""
-        raise CommandError(f"scikit-learn has no estimator {name!r}.{hint} Write sklearn.linear_model.Ridge.")
+        raise CommandError(f"scikit-learn and XGBoost have no estimator {name!r}.{hint}")
     return module
 
 

@@ -97,7 +97,7 @@ def writer_for(path: str) -> Callable[..., Any]:
         For an ending that is none of those that can be written.
     """
     ending = Path(path).suffix.lower()
-    if ending in ("", ".parquet", ".pq"):
+    if ending in (".parquet", ".pq"):
         from pyarrow.parquet import ParquetWriter
 
         return ParquetWriter
@@ -112,7 +112,7 @@ def writer_for(path: str) -> Callable[..., Any]:
     if ending in (".json", ".jsonl"):
         return JSONLinesWriter
     known = ".parquet, .csv, .arrow, .feather, .json and .jsonl"
-    raise CommandError(f"{path} cannot be written: known endings are {known}.")
+    raise CommandError(f"{path} cannot be written: known endings are {known}; a folder's name ends in a slash.")
 
 
 class JSONLinesWriter:
