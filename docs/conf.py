@@ -66,6 +66,7 @@ _ALONE = ["index", "install", "quick_start", "when_it_helps", "how_it_chooses", 
 _ALONE += ["command", "releases"]
 html_sidebars: dict[str, list[str]] = {page: [] for page in _ALONE}
 html_show_sourcelink = False
+html_context = {"default_mode": "auto"}  # light or dark as the reader's system is
 toc_object_entries_show_parents = "hide"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]

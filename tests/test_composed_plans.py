@@ -51,6 +51,14 @@ def test_a_line_for_each_step_with_the_rows_that_it_gets():
     assert plan.to_dict()["steps"][-1]["plan"]["chosen"] == plan["ridge"].engine
 
 
+def test_a_notebook_shows_what_each_step_took():
+    model = autoscale(make_pipeline(StandardScaler(), Ridge())).fit(X, y)
+    html = model.explain()._repr_html_()
+    assert all(f"<td>{step.name}</td><td>{step.estimator}</td>" in html for step in model.plan(X, y).steps)
+    assert html.count(" measured<") == len(model.steps)
+    assert model.explain().total in html
+
+
 def test_planning_computes_nothing():
     def refuse(block):
         raise AssertionError("computed")

@@ -16,6 +16,7 @@ from skdist_gpu.config import format_bytes, format_seconds
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.hardware.detect import Resources
 from skdist_gpu.planning.plan import Plan
+from skdist_gpu.planning.show import steps_html
 
 
 @dataclass(frozen=True)
@@ -138,14 +139,9 @@ class CompositePlan:
         return "\n".join([*head, *(f"  {line}" for line in lines), self.total])
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in step.cells())}</tr>" for step in self.steps
-        )
-        caption = f"{escape(self.estimator)} on {escape(self.data)}; machine: {escape(self.machine)}"
         titles = ("step", "estimator", "engine", self.counted, "seconds", "bytes", "rows in and out")
-        head = f"<tr>{''.join(f'<th>{title}</th>' for title in titles)}</tr>"
-        foot = f"<tr><td colspan='7'>{escape(self.total)}</td></tr>"
-        return f"<table class='skdist-gpu-plan'><caption>{caption}</caption>{head}{rows}{foot}</table>"
+        cells = [list(map(escape, step.cells())) for step in self.steps]
+        return steps_html((self.estimator, self.data, self.machine), titles, cells, [self.total])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as numbers and texts, ready for JSON."""

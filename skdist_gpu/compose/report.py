@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 from skdist_gpu.base import AutoScaleBase
@@ -12,6 +13,7 @@ from skdist_gpu.compose.plan import joined_name
 from skdist_gpu.config import format_seconds
 from skdist_gpu.info.report import Report
 from skdist_gpu.planning.plan import Plan
+from skdist_gpu.planning.show import bar_html, steps_html
 from skdist_gpu.scoring.mixin import came_fitted
 
 # what holds fitted estimators by the names that the user gave them
@@ -38,17 +40,37 @@ class CompositeReport:
         """Measured seconds of the fits that were kept."""
         return sum(report.seconds for _, _, report in self.steps)
 
+    @property
+    def total(self) -> str:
+        """The sum in words."""
+        return f"total: {len(self.steps)} fits kept, {format_seconds(self.seconds)}"
+
     def __str__(self) -> str:
         lines = [
             f"{name or plan.estimator}: {plan.estimator} on {plan.data}; {report}" for name, plan, report in self.steps
         ]
-        total = f"total: {len(lines)} fits kept, {format_seconds(self.seconds)}"
-        return "\n".join([*lines, total, *([self.note] if self.note else [])])
+        return "\n".join([*lines, self.total, *([self.note] if self.note else [])])
+
+    def _repr_html_(self) -> str:
+        longest = max((max(report.seconds, report.candidate.seconds or 0) for _, _, report in self.steps), default=0.0)
+        rows = [_cells(name, plan, report, longest) for name, plan, report in self.steps]
+        failures = [failure for _, _, report in self.steps for failure in report.failures]
+        titles = ("step", "estimator", "engine", "seconds", "rows")
+        return steps_html(("What ran", "", ""), titles, rows, filter(None, (self.total, self.note, *failures)))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as numbers and texts, ready for JSON."""
         steps = [{"name": name, "plan": plan.to_dict(), **report.to_dict()} for name, plan, report in self.steps]
         return {"steps": steps, "seconds": self.seconds, "note": self.note}
+
+
+def _cells(name: str, plan: Plan, report: Report, longest: float) -> list[str]:
+    """Return the HTML of a line: what was fitted, where, and its seconds beside the predicted ones."""
+    ran = report.candidate
+    seconds = "" if ran.seconds is None else bar_html(ran.seconds, longest, "predicted", ran.guess)
+    seconds += bar_html(report.seconds, longest, "measured")
+    words = (name or plan.estimator, plan.estimator, ran.name)
+    return [*map(escape, words), seconds, escape(plan.data)]
 
 
 def report_of(obj: Any) -> CompositeReport:

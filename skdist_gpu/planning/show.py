@@ -31,6 +31,7 @@ STYLE = """<style>
 .skdist-gpu-plan .measured {background: #f39c34}
 .skdist-gpu-plan .number {white-space: nowrap; min-width: 7em}
 .skdist-gpu-plan td:last-child {min-width: 14em}
+.skdist-gpu-plan td > div {white-space: nowrap}
 .skdist-gpu-plan .quiet {opacity: .75}
 .skdist-gpu-plan summary {cursor: pointer}
 .skdist-gpu-plan ul {margin: .3em 0; padding-left: 1.4em}
@@ -125,20 +126,46 @@ def plan_html(plan: Plan, measured: Mapping[str, float] | None = None, told: Ite
     measured = measured or {}
     times = [c.seconds for c in plan.ladder if c.seconds is not None] + list(measured.values())
     longest = max(times, default=0.0)
-    head = "<th>engine</th><th>seconds</th><th>memory</th><th>why</th>"
-    rows = "".join(_row(c, longest, measured.get(c.name)) for c in plan.ladder)
-    table = f"<table><tr>{head}</tr>{rows}</table>" if rows else "<p><b>No engine can run this.</b></p>"
-    caption = f"<b>{escape(plan.estimator)}</b> on {escape(plan.data)}"
-    machine = f"<div class='quiet'>{escape(plan.machine)}</div>"
+    rows = [_row(c, longest, measured.get(c.name)) for c in plan.ladder]
+    table = _table(("engine", "seconds", "memory", "why"), rows) if rows else "<p><b>No engine can run this.</b></p>"
+    return _framed(plan.estimator, plan.data, plan.machine, told, table + _refused(plan, opened=not rows))
+
+
+def steps_html(
+    of: tuple[str, str, str], titles: Iterable[str], rows: Iterable[Iterable[str]], told: Iterable[str]
+) -> str:
+    """Write lines of cells as a table of HTML that looks like a plan.
+
+    Parameters
+    ----------
+    of : tuple of (str, str, str)
+        Estimator, data and machine, in words; empty where there is nothing to say.
+    titles : iterable of str
+        Of the columns.
+    rows : iterable of iterable of str
+        HTML of each cell.
+    told : iterable of str
+        Sentences shown before the table.
+    """
+    lines = [f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows]
+    return _framed(*of, told, _table(titles, lines))
+
+
+def _framed(estimator: str, data: str, machine: str, told: Iterable[str], inside: str) -> str:
+    caption = f"<b>{escape(estimator)}</b>{f' on {escape(data)}' if data else ''}"
+    about = f"<div class='quiet'>{escape(machine)}</div>" if machine else ""
     happened = "".join(f"<div><b>{escape(sentence)}</b></div>" for sentence in told)
-    refused = _refused(plan, opened=not rows)
-    return f"{STYLE}<div class='skdist-gpu-plan'><div>{caption}</div>{machine}{happened}{table}{refused}</div>"
+    return f"{STYLE}<div class='skdist-gpu-plan'><div>{caption}</div>{about}{happened}{inside}</div>"
+
+
+def _table(titles: Iterable[str], rows: Iterable[str]) -> str:
+    return f"<table><tr>{''.join(f'<th>{title}</th>' for title in titles)}</tr>{''.join(rows)}</table>"
 
 
 def _row(candidate: Candidate, longest: float, measured: float | None) -> str:
-    seconds = "" if candidate.seconds is None else _bar(candidate.seconds, longest, "", "predicted", candidate.guess)
+    seconds = "" if candidate.seconds is None else bar_html(candidate.seconds, longest, "predicted", candidate.guess)
     if measured is not None:
-        seconds += _bar(measured, longest, " measured", "measured")
+        seconds += bar_html(measured, longest, "measured")
     memory = "" if candidate.n_bytes is None else format_bytes(candidate.n_bytes)
     if candidate.threads is not None:
         memory += f"{', ' if memory else ''}{candidate.threads} thread{'s' if candidate.threads > 1 else ''}"
@@ -149,10 +176,11 @@ def _row(candidate: Candidate, longest: float, measured: float | None) -> str:
     )
 
 
-def _bar(seconds: float, longest: float, kind: str, word: str, guess: bool = False) -> str:
+def bar_html(seconds: float, longest: float, word: str, guess: bool = False) -> str:
+    """Write seconds, predicted or measured, with a bar whose length is their part of the longest."""
     width = 100 * seconds / longest if longest else 0
     text = f"{format_seconds(seconds)} {word}{', a guess' if guess else ''}"
-    return f"<div>{text}<span class='bar{kind}' style='width:max(2px,{width:.1f}%)'></span></div>"
+    return f"<div>{text}<span class='bar {word}' style='width:max(2px,{width:.1f}%)'></span></div>"
 
 
 def _refused(plan: Plan, opened: bool) -> str:
