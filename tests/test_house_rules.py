@@ -139,7 +139,7 @@ def test_planning_names_no_engine_and_no_container():
 
 OF_CONTAINERS = {"collect_batches", "collect_schema", "compute_chunk_sizes", "divisions", "iloc", "map_blocks"}
 OF_CONTAINERS |= {"map_partitions", "npartitions", "numblocks", "rechunk", "repartition", "to_cupy", "to_dask_array"}
-OF_CONTAINERS |= {"to_delayed", "to_pandas"}
+OF_CONTAINERS |= {"dtypes", "to_delayed", "to_pandas"}
 
 
 def test_only_data_calls_the_methods_of_containers():

@@ -20,6 +20,7 @@ from sklearn.utils import assert_all_finite
 
 from skdist_gpu._compat.sklearn import parts_of_scorer
 from skdist_gpu.config import format_bytes, option, parse_bytes
+from skdist_gpu.data.containers import find
 from skdist_gpu.data.convert import aligned, to_host
 from skdist_gpu.exceptions import CollectLimitError, MisalignedBlocksError
 from skdist_gpu.hardware.cluster import outside_the_pool
@@ -322,7 +323,7 @@ def _columns(part: Any) -> Iterable[tuple[int, Any]]:
 
 
 def _numbers(frame: Any, name: str) -> bool:
-    return all(dtype.kind in "biuf" for dtype in frame.filter(regex=f"^{name}").dtypes)
+    return all(dtype.kind in "biuf" for column, dtype in find(frame).fields(frame) if column.startswith(name))
 
 
 def _typed(values: Any) -> Any:

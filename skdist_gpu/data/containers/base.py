@@ -75,6 +75,11 @@ class Container:
         """Return the names of the columns; None if they have none."""
         return list(data.columns) if self.has_columns else None
 
+    def fields(self, data: Any) -> list[tuple[Any, Any]]:
+        """Return name and dtype of each column, as its library has them; none if columns have no names."""
+        dtypes = getattr(data, "dtypes", None)
+        return list(zip(self.names(data) or (), self.dtypes(data) if dtypes is None else dtypes, strict=False))
+
     def holds_sparse(self, data: Any) -> bool:
         """Whether only some values of these data are stored."""
         return self.is_sparse

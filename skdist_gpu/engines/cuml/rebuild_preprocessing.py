@@ -17,7 +17,7 @@ from sklearn.utils.multiclass import type_of_target
 from skdist_gpu._compat.cuml import cuml_class, known_parameters, make_cuml
 from skdist_gpu._compat.sklearn import handle_zeros, learn_categories
 from skdist_gpu._compat.sklearn_learned import remember_no_infrequent
-from skdist_gpu.data.containers import GPU, container_of
+from skdist_gpu.data.containers import GPU, container_of, find
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.engines.reductions.core.learned import keep_learned, learn_from
 from skdist_gpu.exceptions import EngineRefusal
@@ -127,9 +127,7 @@ def fit_target_encoder(estimator: Any, table: Any, y: Any, sample_weight: Any) -
 def _as_frame(table: Any) -> Any:
     """Return a table as cuDF reads it: text and objects of an array as columns, categories as their values."""
     if hasattr(table, "iloc"):
-        categories = {
-            name: dtype.categories.dtype for name, dtype in table.dtypes.items() if hasattr(dtype, "categories")
-        }
+        categories = {name: t.categories.dtype for name, t in find(table).fields(table) if hasattr(t, "categories")}
         return table.astype(categories) if categories else table
     if container_of(table) in GPU or table.dtype.kind not in "OUS":
         return table
@@ -139,7 +137,7 @@ def _as_frame(table: Any) -> Any:
 def _as_in(table: Any, found: list[Any]) -> list[np.ndarray]:
     """Return the distinct values of each column as the arrays that scikit-learn makes of the column."""
     frame = to_host(table[:0]) if container_of(table) == "cudf" else table
-    dtypes = list(frame.dtypes) if hasattr(frame, "iloc") else [frame.dtype] * frame.shape[1]
+    dtypes = [dtype for _, dtype in find(frame).fields(frame)] or [frame.dtype] * frame.shape[1]
     arrays = []
     for values, dtype in zip(found, dtypes, strict=True):
         column = np.asarray(to_host(values))

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skdist_gpu._compat.sklearn import rows_fitted_to
-from skdist_gpu.data.containers import container_of
+from skdist_gpu.data.containers import container_of, find
 from skdist_gpu.data.convert import place_like, to_gpu, to_host
 from skdist_gpu.engines.block_method import BlockMethod, FittedState
 from skdist_gpu.engines.cuml.fit import FORESTS, is_out_of_memory, to_cuml
@@ -28,7 +28,7 @@ class CuMLMethod(BlockMethod):
     """
 
     def __call__(self, X: Any) -> Any:
-        if container_of(X) == "cudf" and any(dtype.kind not in "biuf" for dtype in X.dtypes):
+        if container_of(X) == "cudf" and any(t.kind not in "biuf" for _, t in find(X).fields(X)):
             return _on_gpu(super().__call__(to_host(X)), X)  # CuPy holds no text
         values = to_gpu(X)
         function = self._on_device(values)

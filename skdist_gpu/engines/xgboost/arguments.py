@@ -12,7 +12,7 @@ from xgboost.callback import EarlyStopping, TrainingCallback
 from xgboost.core import XGBoostError
 
 from skdist_gpu._compat.sklearn import check_sample_weight
-from skdist_gpu.data.containers import FRAMES, GPU, container_of
+from skdist_gpu.data.containers import FRAMES, GPU, container_of, find
 from skdist_gpu.data.convert import to_host, to_pandas
 from skdist_gpu.data.dataset import is_read_from_files, read_all, table_of
 from skdist_gpu.data.fragments import require_columns
@@ -113,7 +113,7 @@ def check_classes(classes: np.ndarray, job: FitJob) -> None:
 
 def readable_categories(X: Any) -> Any:
     """Return a Polars frame with categories as a pandas frame: XGBoost reads only some kinds of them."""
-    if container_of(X) == "polars" and any(_is_category(dtype) for dtype in X.dtypes):
+    if container_of(X) == "polars" and any(_is_category(dtype) for _, dtype in find(X).fields(X)):
         return to_pandas(X)
     return X
 
@@ -123,10 +123,8 @@ def check_columns(X: Any) -> None:
 
     XGBoost's own errors differ: none, ``KeyError``, ``AssertionError`` or ``ValueError``.
     """
-    frame = hasattr(X, "dtypes")
-    names = list(X.columns) if frame else ["X"]
-    dtypes = list(X.dtypes) if frame else [X.dtype]
-    bad = [str(n) for n, t in zip(names, dtypes, strict=True) if not _is_number(t) and not _is_category(t)]
+    fields = find(X).fields(X) or [("X", X.dtype)]
+    bad = [str(name) for name, dtype in fields if not _is_number(dtype) and not _is_category(dtype)]
     if bad:
         raise ValueError(
             f"could not convert string to float: X has columns that are neither numbers nor categories: "

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from skdist_gpu.data.blocks import take_rows
-from skdist_gpu.data.containers import FRAMES, GPU, container_of
+from skdist_gpu.data.containers import FRAMES, GPU, container_of, find
 from skdist_gpu.data.convert import to_gpu, to_host
 
 SAMPLE_ROWS = 2**17
@@ -72,12 +72,12 @@ def round_down(X: Any, table: Table, missing: float) -> Any:
 def _columns(X: Any) -> dict[Any, Any]:
     """Return the columns of numbers by their name, or by their position in an array."""
     if container_of(X) == "cudf":
-        return {name: to_gpu(X[name]) for name, dtype in X.dtypes.items() if str(dtype) != "category"}
+        return {name: to_gpu(X[name]) for name, dtype in find(X).fields(X) if str(dtype) != "category"}
     if container_of(X) in FRAMES:
         return {
             name: X[name].to_numpy(np.float32, na_value=np.nan)
-            for name, t in dict(X.dtypes).items()
-            if str(t) != "category"
+            for name, dtype in find(X).fields(X)
+            if str(dtype) != "category"
         }
     if not hasattr(X, "__array__") and container_of(X) != "cupy":
         raise ValueError(

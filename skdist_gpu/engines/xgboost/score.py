@@ -11,7 +11,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from skdist_gpu.data.blocks import take_rows
-from skdist_gpu.data.containers import FRAMES, container_of
+from skdist_gpu.data.containers import FRAMES, container_of, find
 from skdist_gpu.data.convert import place_like, to_gpu, to_host
 from skdist_gpu.data.inspect import inspect_input
 from skdist_gpu.engines.block_method import BlockMethod
@@ -59,7 +59,9 @@ def _checked_rows(estimator: Any, X: Any, named: bool = True) -> Any:
     if is_ranker(estimator) and "qid" not in (estimator.get_booster().feature_names or ()):
         X = queries_of(X, None)[0]  # a column of queries is no feature
     info = inspect_input(X)
-    if info.container in FRAMES and (info.dtype == "object" or not all(isinstance(n, str) for n in X.columns)):
+    if info.container in FRAMES and (
+        info.dtype == "object" or not all(isinstance(n, str) for n in find(X).names(X) or ())
+    ):
         check_columns(X)
         return _with_seen_categories(estimator, readable_categories(X))
     if not named:
@@ -83,7 +85,7 @@ def _with_seen_categories(estimator: Any, X: Any) -> Any:
     ValueError
         If a row has a category that the training data do not have; XGBoost raises only at times.
     """
-    categorical = [name for name, dtype in dict(X.dtypes).items() if str(dtype) == "category"]
+    categorical = [name for name, dtype in find(X).fields(X) if str(dtype) == "category"]
     if not categorical or not hasattr(estimator.get_booster(), "get_categories"):
         return X
     known = dict(estimator.get_booster().get_categories(export_to_arrow=True).to_arrow())

@@ -39,7 +39,7 @@ class Rows:
     def like(cls, X: Any, blocks: MemoryBlocks | StoredBlocks) -> Rows:
         """Return blocks of `X`."""
         names = find(X).names(X)
-        has_categories = names is not None and "category" in map(str, X.dtypes)
+        has_categories = any(str(dtype) == "category" for _, dtype in find(X).fields(X))
         return cls(blocks, None if names is None else list(map(str, names)), has_categories)
 
 
