@@ -15,6 +15,7 @@ from sklearn.base import clone
 from sklearn.cluster import DBSCAN, KMeans
 from sklearn.datasets import make_blobs, make_classification, make_friedman1
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier, RandomForestRegressor
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.manifold import TSNE
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, LocalOutlierFactor, NearestNeighbors
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR
@@ -46,6 +47,19 @@ def _fit(estimator, X, y=None, **options):
 def _by_onedal(model, method, X):
     """Return what oneDAL's own model answers."""
     return model._block_method(method).as_class(OneDALMethod).of_host_rows(X)
+
+
+def test_neighbours_keep_the_form_of_their_targets():
+    plain = KNeighborsRegressor().fit(XR, YR[:, None]).predict(XR)
+    found = _fit(KNeighborsRegressor(), XR, YR[:, None])[0].predict(XR)
+    assert found.shape == plain.shape == (len(XR), 1)
+    np.testing.assert_allclose(found, plain)
+
+
+def test_a_kmeans_of_too_few_points_warns_once():
+    with pytest.warns(ConvergenceWarning) as shown:
+        _fit(KMeans(3, n_init=2, random_state=0), np.ones((50, 2)))
+    assert len(shown) == 1
 
 
 EVERY = [

@@ -144,6 +144,23 @@ def test_errors_and_warnings_are_scikit_learns(forced):
     assert ours == [error_of(call) for call in calls]
 
 
+def test_a_fit_that_fails_elsewhere_warns_as_often_as_scikit_learns(forced):
+    one_class = np.zeros((len(X), 1))
+
+    def warned():
+        with warnings.catch_warnings(record=True) as shown:
+            warnings.simplefilter("always")
+            with pytest.raises(ValueError, match="one class"):
+                LogisticRegression().fit(X, one_class)  # of a column, which is warned of first
+            LogisticRegression(max_iter=1).fit(X, CLASSES[:, None])
+        return [warning.category for warning in shown]
+
+    ours = warned()
+    skdist_gpu.uninstall()
+    assert ours == warned()
+    assert len(ours) == 3
+
+
 @pytest.mark.parametrize("dtype", ["float16", "longdouble", "float32", "int32"])
 def test_dtypes_are_scikit_learns(dtype, forced):
     def dtypes():

@@ -38,7 +38,9 @@ def fit(job: FitJob) -> Fitted:
     estimator, name = job.estimator, type(job.estimator).__name__
     check_as_scikit_learn(job)
     y = job.y if get_tags(estimator).target_tags.required else None
-    X, y, sample_weight = validate(estimator, job.X, y, job.sample_weight, sparse=False, multi_target=False)
+    # whose predictions have the form of their targets, a column or not
+    columns = name in NEIGHBOURS
+    X, y, sample_weight = validate(estimator, job.X, y, job.sample_weight, sparse=False, multi_target=columns)
     if is_classifier(estimator):
         check_classification_targets(y)
         if name not in _MARGINS and (y == y[0]).all():
@@ -104,7 +106,7 @@ def _fit_neighbours(estimator: Any, X: np.ndarray, y: Any, sample_weight: Any) -
     """Let scikit-learn keep the rows, and oneDAL look for their neighbours."""
     with _names_kept(estimator):
         estimator.fit(X) if y is None else estimator.fit(X, y)
-    return twin_of(estimator).fit(X.astype(np.float64, copy=False), y)
+    return twin_of(estimator).fit(X.astype(np.float64, copy=False), None if y is None else y.ravel())
 
 
 def _fit_outlier_factor(estimator: Any, X: np.ndarray, y: Any, sample_weight: Any) -> Any:
@@ -136,7 +138,10 @@ def _fit_kmeans(estimator: Any, X: np.ndarray, y: Any, sample_weight: Any) -> No
     rows = X - origin
     generator = check_random_state(estimator.random_state)
     starts = (_first_centres(estimator, rows, origin, generator) for _ in range(_starts_of(estimator)))
-    best = min((twin_of(estimator, init=start, n_init=1).fit(rows) for start in starts), key=lambda twin: twin.inertia_)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # of each start; as of the best, it is told below
+        twins = [twin_of(estimator, init=start, n_init=1).fit(rows) for start in starts]
+    best = min(twins, key=lambda twin: twin.inertia_)
     keep_kmeans_state(estimator, best.cluster_centers_)
     estimator.cluster_centers_ = np.asarray(best.cluster_centers_, dtype=X.dtype) + origin
     estimator.labels_ = np.asarray(best.labels_, dtype=np.int32).reshape(-1)

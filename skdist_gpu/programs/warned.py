@@ -1,0 +1,58 @@
+"""Warnings of a fit that may fail, and be made again by scikit-learn, which then gives its own."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock, get_ident
+from typing import Any
+
+
+class HeldWarnings:
+    """Holds the warnings of some threads back, after the filters, until it is known whether they count.
+
+    Examples
+    --------
+    >>> waiting = HeldWarnings()
+    >>> with warnings.catch_warnings(record=True) as shown, waiting.held() as held:
+    ...     warnings.warn("of a fit that fails", stacklevel=1)
+    ...     held.clear()
+    >>> shown
+    []
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[int, list[tuple[Any, ...]]] = {}
+        self._show = warnings.showwarning
+        self._lock = Lock()
+
+    @contextmanager
+    def held(self) -> Iterator[list[tuple[Any, ...]]]:
+        """Hold back what this thread warns of inside; at the end, what is left of the list is shown."""
+        thread = get_ident()
+        mine: list[tuple[Any, ...]] = []
+        with self._lock:
+            if warnings.showwarning != self._hold:
+                self._show, warnings.showwarning = warnings.showwarning, self._hold
+            self._held[thread] = mine
+        try:
+            yield mine
+        finally:
+            with self._lock:
+                del self._held[thread]
+                if not self._held and warnings.showwarning == self._hold:
+                    warnings.showwarning = self._show
+            for warning in mine:
+                self._show(*warning)
+
+    def _hold(
+        self, message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None
+    ) -> None:
+        """Take the place of `warnings.showwarning`."""
+        warning = (message, category, filename, lineno, file, line)
+        mine = self._held.get(get_ident())
+        if mine is None:
+            self._show(*warning)
+        else:
+            mine.append(warning)
