@@ -15,7 +15,7 @@ class HeldWarnings:
     Examples
     --------
     >>> waiting = HeldWarnings()
-    >>> with warnings.catch_warnings(record=True) as shown, waiting.held() as held:
+    >>> with warnings.catch_warnings(record=True, action="always") as shown, waiting.held() as held:
     ...     warnings.warn("of a fit that fails", stacklevel=1)
     ...     held.clear()
     >>> shown
