@@ -27,6 +27,7 @@ from skdist_gpu.engines.executors.dask import DaskExecutor, delayed_blocks
 from skdist_gpu.engines.parameters import check_as_scikit_learn
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.exceptions import EngineRefusal, MisalignedBlocksError
+from skdist_gpu.protocols import DaskClient
 
 # after which Dask has told its workers of futures that are gone
 FORGOTTEN_SECONDS = 0.1
@@ -99,7 +100,7 @@ def _checked(job: FitJob) -> tuple[Any, Any, np.ndarray | None]:
     return *_as_arrays(job.client, X_blocks, y_blocks, dtype, y_dtype), classes
 
 
-def _to_gpus(client: Any, part: Any, dtype: np.dtype, classes: np.ndarray | None = None) -> list[Any]:
+def _to_gpus(client: DaskClient, part: Any, dtype: np.dtype, classes: np.ndarray | None = None) -> list[Any]:
     """Return the blocks of a collection as arrays on the workers' GPUs, labels as codes."""
     to_gpu_block = dask.delayed(_to_gpu_block, pure=False)
     return client.compute([to_gpu_block(block, dtype, classes) for block in delayed_blocks(part)])
@@ -112,7 +113,7 @@ def _to_gpu_block(block: Any, dtype: np.dtype, classes: np.ndarray | None) -> An
     return values.astype(dtype, order="C", copy=False)
 
 
-def _as_arrays(client: Any, X: list[Any], y: list[Any] | None, *dtypes: np.dtype) -> tuple[Any, Any]:
+def _as_arrays(client: DaskClient, X: list[Any], y: list[Any] | None, *dtypes: np.dtype) -> tuple[Any, Any]:
     """Return Dask arrays of blocks whose sizes and values were checked, without the empty ones.
 
     Raises
@@ -151,7 +152,7 @@ def _concatenate(blocks: list[Any], shapes: list[tuple[int, ...]], dtype: np.dty
     return dask.array.concatenate(arrays)
 
 
-def _bring_home(model: Any, client: Any, n_rows: int) -> tuple[Any, dict[str, Any]]:
+def _bring_home(model: Any, client: DaskClient, n_rows: int) -> tuple[Any, dict[str, Any]]:
     """Return what a model learned, and what the plain estimator cannot hold, from the worker that has them."""
     inner = model.internal_model
     return client.submit(_plain, inner, n_rows, pure=False).result() if hasattr(inner, "key") else _plain(inner, n_rows)

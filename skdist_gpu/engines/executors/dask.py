@@ -26,6 +26,7 @@ from skdist_gpu.engines.reductions.core.protocol import Reduction, combine_all, 
 from skdist_gpu.exceptions import MisalignedBlocksError
 from skdist_gpu.hardware.threads import one_blas_thread
 from skdist_gpu.progress import Progress
+from skdist_gpu.protocols import DaskClient
 
 # partial results that one task combines
 FAN_IN = 16
@@ -46,7 +47,7 @@ class DaskExecutor:
     combining tasks. Either way, a lost worker costs only its blocks.
     """
 
-    def __init__(self, X: Any, y: Any, sample_weight: Any, client: Any, progress: Progress) -> None:
+    def __init__(self, X: Any, y: Any, sample_weight: Any, client: DaskClient, progress: Progress) -> None:
         self.data = (X, y, sample_weight)
         self.parts = [delayed_blocks(part) for part in (X, y, sample_weight)]
         self.client = client

@@ -28,6 +28,7 @@ from skdist_gpu.engines.xgboost.checkpoints import Checkpoint, Progressed, train
 from skdist_gpu.engines.xgboost.holdout import RowDraw, wanted_fraction
 from skdist_gpu.engines.xgboost_dask.partitions import Coding, Partitions
 from skdist_gpu.exceptions import EngineRefusal
+from skdist_gpu.protocols import DaskClient
 
 FIT_PARAMS = {"base_margin", "classes", "eval_set", "verbose", "xgb_model"}
 FIT_PARAMS |= {"base_margin_eval_set", "sample_weight_eval_set"}
@@ -165,7 +166,9 @@ def _trainer(estimator: Any, derived: dict[str, Any], begun: Progressed, checkpo
     return trainer
 
 
-def _evaluation(client: Any, arguments: dict[str, Any], coding: Coding, held_out: Partitions | None) -> dict[str, Any]:
+def _evaluation(
+    client: DaskClient, arguments: dict[str, Any], coding: Coding, held_out: Partitions | None
+) -> dict[str, Any]:
     """Return the arguments of `fit` about data to evaluate on, as Dask collections."""
     names = {"sample_weight": "sample_weight_eval_set", "base_margin": "base_margin_eval_set", "qid": "eval_qid"}
     tables = []

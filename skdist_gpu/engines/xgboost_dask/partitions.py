@@ -25,6 +25,7 @@ from skdist_gpu.engines.xgboost.arguments import check_columns
 from skdist_gpu.engines.xgboost.holdout import RowDraw
 from skdist_gpu.engines.xgboost.reproducible import Table, pooled, round_down, sampled, stride_of, table_of_quantiles
 from skdist_gpu.exceptions import MisalignedBlocksError
+from skdist_gpu.protocols import DaskClient
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,13 @@ class Coding:
 class Partitions:
     """Checked partitions on the workers, and a look at each."""
 
-    client: Any
+    client: DaskClient
     like: Any
     parts: list[Any]
     looks: list[Look]
 
     @classmethod
-    def of(cls, client: Any, columns: dict[str, Any]) -> Partitions:
+    def of(cls, client: DaskClient, columns: dict[str, Any]) -> Partitions:
         """Check what can be checked, then compute every partition on the workers, once."""
         if columns["y"] is None:
             raise ValueError("XGBoost requires y to be passed, but the target y is None. Nothing was computed.")
@@ -151,7 +152,7 @@ class Partitions:
         return found
 
 
-def _persist(client: Any, parts: list[Any]) -> tuple[list[Any], list[Look]]:
+def _persist(client: DaskClient, parts: list[Any]) -> tuple[list[Any], list[Look]]:
     persisted = list(client.persist(parts))
     return persisted, client.gather(client.compute([dask.delayed(look_at)(part) for part in persisted]))
 
@@ -159,7 +160,7 @@ def _persist(client: Any, parts: list[Any]) -> tuple[list[Any], list[Look]]:
 # --- from the user's data to blocks --------------------------------------------------------
 
 
-def lazy_blocks(columns: Block, client: Any = None) -> DaskBlocks:
+def lazy_blocks(columns: Block, client: DaskClient | None = None) -> DaskBlocks:
     """Return the partitions of Dask collections, cut so that their blocks line up."""
     X = columns["X"]
     if X.shape[1] == 0:
@@ -169,7 +170,7 @@ def lazy_blocks(columns: Block, client: Any = None) -> DaskBlocks:
     return DaskBlocks.of({name: find(column).simplified(column) for name, column in lined_up.items()}, client)
 
 
-def _memory_blocks(client: Any, columns: Block) -> Iterator[Block]:
+def _memory_blocks(client: DaskClient, columns: Block) -> Iterator[Block]:
     """Cut data in memory into a block for each thread of the cluster, and send them there."""
     n_blocks = min(sum(client.nthreads().values()), columns["X"].shape[0])
     blocks = list(MemoryBlocks.in_parts(columns, max(1, n_blocks)))
