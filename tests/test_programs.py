@@ -20,7 +20,7 @@ from pyarrow import dataset
 from scipy import sparse
 from sklearn import set_config as set_sklearn_config
 from sklearn.base import clone
-from sklearn.cluster import AffinityPropagation, KMeans
+from sklearn.cluster import AffinityPropagation, KMeans, MiniBatchKMeans
 from sklearn.datasets import make_regression
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.ensemble import RandomForestClassifier, VotingRegressor
@@ -280,7 +280,10 @@ def test_containers_that_scikit_learn_does_not_take(files):
 def test_a_forced_engine_gives_way_where_it_refuses(forced):
     RandomForestClassifier(n_estimators=2).fit(X, CLASSES)
     Ridge(positive=True).fit(X, Y)
-    assert engines_of(forced) == {("RandomForestClassifier", "sklearn:cpu"), ("Ridge", "sklearn:cpu")}
+    MiniBatchKMeans(2, n_init=1).fit(X)  # whose batches end elsewhere than steps over all rows
+    Lasso().fit(X, Y, sample_weight=2.0)  # which some of scikit-learn's estimators take, and some do not
+    own = ("RandomForestClassifier", "Ridge", "MiniBatchKMeans", "Lasso")
+    assert engines_of(forced) == {(name, "sklearn:cpu") for name in own}
 
 
 @pytest.mark.parametrize("backend", ["auto", "onedal"])

@@ -124,6 +124,8 @@ def fit_elsewhere(
         info = inspect_input(given.X, given.y, given.sample_weight)
         if own_method_fits and _is_kept(info.dtype):
             return Outcome(unplanned=f"scikit-learn's results may be {info.dtype}, too", data=str(info))
+        if own_method_fits and given.sample_weight is not None and np.ndim(given.sample_weight) == 0:
+            return Outcome(unplanned="scikit-learn itself says what one weight for all rows means", data=str(info))
         quick = backend == "auto" and own_method_fits and _predicted(estimator, info)
         if quick and quick < QUICK:
             why = f"scikit-learn is predicted to take {1000 * quick:.2g} ms, which a plan would add to"

@@ -267,5 +267,8 @@ def _known_start(init: Any) -> bool:
 
 _OPTIONS: dict[str, Any] = {"accepts": {"init": _known_start, "verbose": (0, False)}, "tolerance": 1e-2}
 # the second takes no batches here, but a sample that converged and two steps over all rows, which end lower
-_FITS = {"KMeans": fit_kmeans, "MiniBatchKMeans": fit_mini_batch_kmeans}
-ENTRIES = tuple(entry for name, fit in _FITS.items() for entry in everywhere(name, fit, **_OPTIONS))
+_ALL_ROWS = "takes all rows in each step, and ends in other centres than batches of rows do"
+ENTRIES = (
+    *everywhere("KMeans", fit_kmeans, **_OPTIONS),
+    *everywhere("MiniBatchKMeans", fit_mini_batch_kmeans, differs=_ALL_ROWS, **_OPTIONS),
+)
