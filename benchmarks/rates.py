@@ -91,7 +91,7 @@ def mark_one_k(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         k = FAMILIES[row["estimator"]].params.get("n_clusters")
         if k is not None and len(known[row["engine"]] - {None}) == 1:
-            row["without"] = ("cells",)
+            row["without"] = ("cells", "iterated_cells")
 
 
 def info_of(row: dict[str, Any]) -> Any:
@@ -117,14 +117,16 @@ def info_of(row: dict[str, Any]) -> Any:
 
 def terms_of(row: dict[str, Any]) -> dict[str, float]:
     """Return the work of a workload, by term."""
-    from skdist_gpu.planning.work import amounts, scoring_amounts
+    from skdist_gpu.planning.scored import scoring_amounts
+    from skdist_gpu.planning.work import amounts
     from skdist_gpu.planning.work import terms_of as terms_in_question
 
     info, name = info_of(row), FAMILIES[row["estimator"]].class_name
     on_gpu = row["engine"].endswith(":gpu") or row["engine"] == "device"
     to_device = on_gpu and row["container"] != "cupy"
     if row["method"] != "fit":
-        found = scoring_amounts(name, row["kept"], info, to_device=to_device)
+        found = scoring_amounts(FAMILIES[row["estimator"]].make(), row["kept"], info, to_device=to_device)
+        assert found is not None
         return {term: amount for term, amount in found.items() if amount and term not in row.get("without", ())}
     found = amounts(FAMILIES[row["estimator"]].make(), info, to_device=to_device)
     assert found is not None
@@ -183,8 +185,8 @@ def fit(options: argparse.Namespace) -> None:
     rows = [row for row in rows if "seconds" in row and (options.gpu or row["cores"] in options.cores)]
     # a fit whose process has few cores copies large tables to the GPU slower than all cores do
     rows = [row for row in rows if not (is_copied(row) and row["cores"] < 16)]
-    # what gathers Dask's blocks is another work
-    rows = [row for row in rows if not (row["container"] == "dask" and row["engine"].endswith(":cpu"))]
+    # what gathers Dask's blocks is another work, and what scores them one by one has no rates
+    rows = [row for row in rows if row["container"] != "dask" or row["engine"].endswith(":dask")]
     rows = [row for row in rows if row["engine"] != "auto" and not is_cold(row, rows)]
     mark_one_k(rows)
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)

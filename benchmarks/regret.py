@@ -81,8 +81,10 @@ def judge(rows: list[dict[str, Any]], chooser: Chooser) -> dict[str, Any]:
         named = {
             engine: s
             for engine, s in found.items()
-            if engine != "auto" and not gives_way(FAMILIES[key[0]].class_name, engine)
+            if engine not in ("auto", "gathered") and not gives_way(samples[key], engine)
         }
+        if len(named) < 2:
+            continue
         best = min((e for e in named if (*key, e) in measured), key=named.__getitem__, default=None)
         if best is None or named[best] < LEAST:
             continue
@@ -92,12 +94,12 @@ def judge(rows: list[dict[str, Any]], chooser: Chooser) -> dict[str, Any]:
             for engine, s in named.items()
             if engine in predicted and (*key, engine) in measured
         ]
-        plain = {e: s for e, s in named.items() if e.partition("@")[0] in SCIKIT_LEARN}
+        plain = {e: s for e, s in found.items() if e.partition("@")[0] in SCIKIT_LEARN}
         gpu = [s for e, s in named.items() if e.endswith(":gpu") or e == "device"]
         policies = {
             "the choice": named.get(chosen, named.get(chosen.partition("@")[0])),
             "auto, measured": found.get("auto") if (*key, "auto") in measured else None,
-            "always scikit-learn": next((named[e] for e in SCIKIT_LEARN if e in named), None),
+            "always scikit-learn": next((found[e] for e in SCIKIT_LEARN if e in found), None),
             "always scikit-learn, best threads": min(plain.values(), default=None),
             "always GPU": min(gpu, default=None),
         }
@@ -115,9 +117,12 @@ def judge(rows: list[dict[str, Any]], chooser: Chooser) -> dict[str, Any]:
     }
 
 
-def gives_way(estimator: str, engine: str) -> bool:
+def gives_way(row: dict[str, Any], engine: str) -> bool:
     """Whether an engine is only taken by name, since its answer is another one."""
-    return any(entry.name == engine and bool(entry.slower) for entry in entries_named(estimator))
+    entry = next((e for e in entries_named(FAMILIES[row["estimator"]].class_name) if e.name == engine), None)
+    return (
+        row["method"] == "fit" and entry is not None and bool(engines()[entry.backend].why_slower(entry, info_of(row)))
+    )
 
 
 def key_of(row: dict[str, Any]) -> tuple:

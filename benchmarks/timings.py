@@ -190,7 +190,7 @@ def measure_scoring(family: Family, options: argparse.Namespace) -> Iterator[dic
     """Yield the seconds of each way to call a fitted model's methods."""
     from skdist_gpu import autoscale
     from skdist_gpu.planning.plan import Candidate
-    from skdist_gpu.planning.work import kept_size
+    from skdist_gpu.planning.scored import kept_size
 
     for container in options.containers:
         if container == "csr" and family.name not in TAKE_SPARSE:

@@ -89,7 +89,8 @@ def _faster_elsewhere(wrapper: Any, estimator: Any, rows: RowSet, weighted: bool
 
     def look() -> str | None:
         info = described_input((len(rows), d or 1), "float64")
-        plan = wrapper._plan_for(replace(info, n_targets=1, n_classes=n_classes, weighted=weighted), None)
+        known = replace(info, n_targets=1, n_classes=n_classes, weighted=weighted, exists=True)
+        plan = wrapper._plan_for(known, None)
         chosen = plan.chosen
         shares = chosen is None or chosen.backend == "reductions"
         return None if shares else f"{plan.estimator} of {len(rows)} rows and {d} columns is faster on {chosen.name}"

@@ -11,8 +11,9 @@ from skdist_gpu.protocols import Estimator
 _SAMPLE, _SAMPLE_OF_A_CLUSTER, _SAMPLE_STARTS, _BATCHES_STARTS = 50_000, 200, 2, 5
 # batches that are taken at least
 _LEAST_BATCHES = 20.0
-# steps of Lloyd's algorithm for the root of the number of clusters: 2 where they are far apart, more in one cloud
-_LLOYD = 8.0
+# steps of Lloyd's algorithm grow with the clusters, fewer where they are far apart and more in one cloud, and with the
+# rows of each, as they did on the workloads of benchmarks/workloads.py
+_LLOYD, _LLOYD_POWER, _LLOYD_ROWS = 5.0, 0.75, 3.0
 
 
 def cluster_amounts(estimator: Estimator, n: int, d: int, stored: float) -> dict[str, float]:
@@ -24,9 +25,10 @@ def cluster_amounts(estimator: Estimator, n: int, d: int, stored: float) -> dict
     init = getattr(estimator, "init", None)
     # given centres are an array
     starts = starts or (10.0 if isinstance(init, str) and init == "random" else 1.0)
-    steps = min(_LLOYD * math.sqrt(k), number_of(estimator, "max_iter") or math.inf)
-    scans = 2 + math.log(k) + steps
+    most = number_of(estimator, "max_iter") or math.inf
     n_sampled = min(n, max(_SAMPLE, _SAMPLE_OF_A_CLUSTER * k))
+    steps = min(_steps(n, k), most)
+    scans, sampled_scans = (2 + math.log(k) + min(_steps(rows, k), most) for rows in (n, n_sampled))
     batch, batches, again, further = number_of(estimator, "batch_size"), 0.0, _SAMPLE_STARTS, steps / 2
     own = starts * scans
     if batch:
@@ -34,12 +36,13 @@ def cluster_amounts(estimator: Estimator, n: int, d: int, stored: float) -> dict
         batches, again, further = max(_LEAST_BATCHES, n / batch), _BATCHES_STARTS, 2.0
         own = (batches * min(batch, n) + (2 + math.log(k)) * min(3 * batch, n)) / max(1, n) + 1
     all_sampled = n_sampled == n
-    sampled = n_sampled / max(1, n) * scans * (starts if all_sampled and not batch else max(starts, again))
+    sampled = n_sampled / max(1, n) * sampled_scans * (starts if all_sampled and not batch else max(starts, again))
     full = 1.0 if all_sampled else 1.0 + further
     return {
         "rows": n * k * full,
         "values": stored * k * full,
-        "cells": float(n) * d,
+        "cells": float(n) * d * (full + sampled),
+        "iterated_cells": float(n) * d * own,
         "sampled_rows": n * k * sampled,
         "sampled_values": stored * k * sampled,
         "iterated_rows": n * k * own,
@@ -47,3 +50,7 @@ def cluster_amounts(estimator: Estimator, n: int, d: int, stored: float) -> dict
         "batches": batches,
         "drawn": batches * n,
     }
+
+
+def _steps(n: float, k: float) -> float:
+    return min(_LLOYD * math.pow(k, _LLOYD_POWER), _LLOYD_ROWS * math.sqrt(n / k))

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.planning.calibrate import Calibration, own_calibration, probe_of
-from skdist_gpu.planning.work import amounts, form_of, kept_size, scoring_amounts
+from skdist_gpu.planning.scored import kept_size, scoring_amounts
+from skdist_gpu.planning.work import amounts, form_of
 from skdist_gpu.protocols import Estimator
 
 if TYPE_CHECKING:
@@ -246,13 +247,13 @@ def predict_scoring(
     Prediction or None
         None where no rate was measured, or the number of rows is not known.
     """
-    name, to_device = type(model).__name__, device == "gpu" and info.location != "gpu"
-    work = scoring_amounts(name, kept_size(model), info, to_device=to_device, with_model=to_device)
-    if work is None or info.sparse:
+    to_device = device == "gpu" and info.location != "gpu"
+    work = scoring_amounts(model, kept_size(model), info, to_device=to_device, with_model=to_device)
+    if work is None:
         return None
     machines = machines_for(device, resources.n_cores, machines)
     for machine in machines:
-        known = scoring_rates(machine, name, way)
+        known = scoring_rates(machine, type(model).__name__, way, info.sparse)
         rates = [known[method]] if method in known else list(known.values())
         if rates:
             seconds = max(_sum(each, work, machine, resources.n_cores) for each in rates)
@@ -261,9 +262,9 @@ def predict_scoring(
     return None
 
 
-def scoring_rates(machine: Machine, estimator: str, way: str) -> dict[str, dict[str, float]]:
+def scoring_rates(machine: Machine, estimator: str, way: str, sparse: bool = False) -> dict[str, dict[str, float]]:
     """Return the rates of an estimator's methods in one way of calling them, by method."""
-    keys = {method: rate_key(estimator, way, False, method) for method in SCORING}
+    keys = {method: rate_key(estimator, way, sparse, method) for method in SCORING}
     return {method: machine.rates[key] for method, key in keys.items() if key in machine.rates}
 
 

@@ -24,6 +24,8 @@ from skdist_gpu.protocols import Estimator
 FILE = Path(__file__).parent / "held.json"
 # bins of boosted trees, and bytes of a node and of what a bin sums
 _BINS, _NODE_BYTES, _BIN_BYTES = 256, 64, 16
+# estimators that list the rows near each row, and how many times a node's bytes each row of a full tree may take
+_NEAR, _MOST_NODES = ("DBSCAN", "OPTICS"), 2.0
 # forms whose own algorithms hold sums over pairs of columns
 _SUMMED = ("moments", "descents", "covariances", "passes", "mixtures")
 _PLACES = {"gpu": "on GPU 0", "dask": "in the cluster's memory", "cpu": "in main memory"}
@@ -71,7 +73,8 @@ def _of_form(estimator: Estimator, form: str, info: InputInfo, n: float, d: floa
         trees = number_of(estimator, "n_estimators") or 1.0
         drawn = min(n, number_of(estimator, "max_samples") or (256 if hasattr(estimator, "max_samples") else n))
         kept = drawn if type(estimator).__name__ == "IsolationForest" else n
-        return {"nodes": (_NODE_BYTES + 8 * info.n_classes) * trees * min(kept, 2.0 ** min(64, depth + 1))}
+        leaves = min(kept * _share_of_leaves(info.n_classes), 2.0 ** min(64, depth + 1))
+        return {"nodes": (_NODE_BYTES + 8 * info.n_classes) * trees * leaves}
     if form == "boosting":
         leaves = number_of(estimator, "max_leaf_nodes") or 2 ** (number_of(estimator, "max_depth") or 6)
         return {"histograms": _BINS * _BIN_BYTES * d * min(n, leaves)}
@@ -89,6 +92,28 @@ def _of_form(estimator: Estimator, form: str, info: InputInfo, n: float, d: floa
         # of all rows, in place of folds
         return {"decomposed": values}
     return {}
+
+
+def _share_of_leaves(n_classes: int) -> float:
+    """Return about how many leaves a full tree has for a row: most where values differ, few where classes are two."""
+    return (n_classes - 1) / (n_classes + 1) if n_classes > 1 else 1.0
+
+
+def most_bytes(estimator: Estimator, info: InputInfo, n_bytes: int | None) -> int | None:
+    """Return the bytes that a fit takes at most where that depends on the values of its rows; None where it does not.
+
+    Full trees have as many leaves as the target asks for, and lists of near rows are as long as rows are near.
+    """
+    n = float(info.n_samples or 0)
+    if n_bytes is None:
+        return None
+    if type(estimator).__name__ in _NEAR:
+        return int(n_bytes + 8 * n * n)
+    stops = number_of(estimator, "max_depth") or number_of(estimator, "max_leaf_nodes")
+    if form_of(type(estimator).__name__) == "trees" and not stops:
+        share = _share_of_leaves(info.n_classes)
+        return int(n_bytes + (_MOST_NODES / share) * _of_form(estimator, "trees", info, n, 0.0)["nodes"])
+    return None
 
 
 @cache

@@ -31,6 +31,8 @@ class Candidate:
         Whether the duration comes from the rates of other estimators, since this one's were not measured.
     threads : int or None
         Number of BLAS and OpenMP threads that serves best; None for all.
+    most_bytes : int or None
+        Peak of memory at most, where it depends on the values of the rows; None where it does not.
     """
 
     backend: str
@@ -41,6 +43,7 @@ class Candidate:
     seconds: float | None = None
     guess: bool = False
     threads: int | None = None
+    most_bytes: int | None = None
 
     @property
     def name(self) -> str:
@@ -112,7 +115,7 @@ class Plan:
         dict
             ``estimator``, ``data`` and ``machine`` in words; ``chosen``, engine and device as one word, or None;
             ``candidates``, a list of dicts with ``backend``, ``device``, ``verdict``, ``reasons``, ``n_bytes`` (bytes),
-            ``seconds``, ``guess`` and ``threads``.
+            ``seconds``, ``guess``, ``threads`` and ``most_bytes``.
 
         Examples
         --------

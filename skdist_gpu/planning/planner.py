@@ -24,7 +24,7 @@ from skdist_gpu.hardware.detect import Resources
 from skdist_gpu.planning.calibrate import own_calibration
 from skdist_gpu.planning.choice import choose
 from skdist_gpu.planning.cost import Prediction, predict
-from skdist_gpu.planning.memory import memory_refusals, predict_bytes
+from skdist_gpu.planning.memory import memory_refusals, most_bytes, predict_bytes
 from skdist_gpu.planning.plan import Candidate, Plan
 from skdist_gpu.protocols import Estimator
 
@@ -145,6 +145,7 @@ def _judge(entry: Entry, estimator: Estimator, info: InputInfo, resources: Resou
         seconds=predicted.seconds if predicted else None,
         guess=predicted.guess if predicted else False,
         threads=predicted.threads if predicted else None,
+        most_bytes=most_bytes(estimator, info, n_bytes),
     )
 
 

@@ -58,10 +58,16 @@ def prediction(candidate: Candidate) -> str:
     if candidate.seconds is not None:
         parts.append(f"{format_seconds(candidate.seconds)}{' (a guess)' if candidate.guess else ''}")
     if candidate.n_bytes is not None:
-        parts.append(format_bytes(candidate.n_bytes))
+        parts.append(_memory(candidate))
     if candidate.threads is not None:
         parts.append(f"{candidate.threads} thread{'s' if candidate.threads > 1 else ''}")
     return ", ".join(parts)
+
+
+def _memory(candidate: Candidate) -> str:
+    """Write the predicted bytes, and up to how many more it may be where the rows decide."""
+    most = "" if candidate.most_bytes is None else f" to {format_bytes(candidate.most_bytes)}, as the rows are"
+    return f"{format_bytes(candidate.n_bytes or 0)}{most}"
 
 
 def folded(plan: Plan) -> list[str]:
@@ -166,7 +172,7 @@ def _row(candidate: Candidate, longest: float, measured: float | None) -> str:
     seconds = "" if candidate.seconds is None else bar_html(candidate.seconds, longest, "predicted", candidate.guess)
     if measured is not None:
         seconds += bar_html(measured, longest, "measured")
-    memory = "" if candidate.n_bytes is None else format_bytes(candidate.n_bytes)
+    memory = "" if candidate.n_bytes is None else _memory(candidate)
     if candidate.threads is not None:
         memory += f"{', ' if memory else ''}{candidate.threads} thread{'s' if candidate.threads > 1 else ''}"
     mark = "✓ " if candidate.verdict == "chosen" else ""

@@ -7,7 +7,6 @@ an algorithm has is its form; how fast they go on an engine is measured (:mod:`s
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.planning.clusters import cluster_amounts
@@ -23,6 +22,7 @@ TERMS = {
     "cells": "cells of X as a dense table, as often",
     "iterated_rows": "rows of all iterations that are expected, for each cluster",
     "iterated_values": "stored values of all iterations that are expected, for each cluster",
+    "iterated_cells": "cells of all iterations that are expected, however many clusters there are",
     "dual_values": "the same, of a linear machine with fewer rows than columns, which needs all its iterations",
     "sweeps": "multiplications of coordinate descent on Xᵀ X: d² in each iteration",
     "sampled_rows": "rows of all iterations on a sample, from which clusters are begun, for each cluster",
@@ -30,6 +30,8 @@ TERMS = {
     "batches": "batches that are taken one after the other",
     "drawn": "rows that batches are drawn from, each time",
     "products": "multiplications of a product of X with itself along its shorter side: n·d·min(n, d)",
+    "inner_fits": "fits of an estimator that searches by fitting anew: the fixed cost of one",
+    "inner_values": "stored values that they read",
     "refits": "the same for each fold and penalty of an estimator that searches by fitting anew",
     "gram": "multiplications of Xᵀ X: n·d²; for each pair of classes, or each component of a mixture",
     "solves": "a decomposition of d × d: d³; for all classes together, or each component of a mixture",
@@ -74,11 +76,11 @@ FORMS = {
 }
 # those of scikit-learn's own algorithms, where they have others, and of those for sparse rows
 _OWN_FORMS = {
-    "moments": ("calls", "rows", "values", "products", "refits", "small_solves"),
+    "moments": ("calls", "rows", "values", "products", "inner_fits", "inner_values", "refits", "small_solves"),
     "descents": ("calls", "rows", "values", "iterated_rows", "iterated_values"),
     "components": ("calls", "values", "sketched", "covariances", "decompositions"),
-    "passes": ("calls", "rows", "values", "iterated_rows", "iterated_values", "dual_values"),
-    "clusters": ("calls", "cells", "iterated_rows", "iterated_values", "batches", "drawn"),
+    "passes": ("calls", "inner_fits", "rows", "values", "iterated_rows", "iterated_values", "dual_values"),
+    "clusters": ("calls", "iterated_cells", "iterated_rows", "iterated_values", "batches", "drawn"),
     "kernels": ("calls", "pairs", "row_pairs", "uncached"),
 }
 _OWN_SPARSE_FORMS = dict.fromkeys(
@@ -130,7 +132,7 @@ _KERNEL_STEPS = 30.0
 # as coordinate descent and L-BFGS took on the workloads of benchmarks/workloads.py
 _TREE_COLUMNS, _DESCENTS, _GRADIENTS = 15, 6.0, 6.0
 # what XGBoost takes n_estimators=None for
-_XGBOOST_TREES = 100
+XGBOOST_TREES = 100
 
 
 def form_of(estimator: str) -> str:
@@ -150,7 +152,7 @@ def terms_of(estimator: str, *, own: bool, sparse: bool) -> tuple[str, ...]:
     Examples
     --------
     >>> terms_of("Ridge", own=True, sparse=False)
-    ('calls', 'rows', 'values', 'products', 'refits', 'small_solves')
+    ('calls', 'rows', 'values', 'products', 'inner_fits', 'inner_values', 'refits', 'small_solves')
     """
     form = form_of(estimator)
     if own and sparse and form in _OWN_SPARSE_FORMS:
@@ -184,7 +186,7 @@ def amounts(estimator: Estimator, info: InputInfo, *, to_device: bool = False) -
     matrices = times if form == "mixtures" else 1.0
     read = times * vectors
     iterations = read * _iterations(estimator, form, d)
-    amount = {
+    amount: dict[str, float] = {
         "calls": 1.0,
         "rows": (drawn if form == "trees" else n) * times,
         # a tree has a leaf for at least 20 rows
@@ -196,6 +198,8 @@ def amounts(estimator: Estimator, info: InputInfo, *, to_device: bool = False) -
         "dual_values": stored * number_of(estimator, "max_iter") * _is_dual(estimator, n, d),
         "sweeps": float(d) ** 2 * iterations if form == "descents" else 0.0,
         "products": float(n) * d * shorter,
+        "inner_fits": _refits(estimator) or _folds_and_penalties(estimator) - 1,
+        "inner_values": stored * _refits(estimator),
         "refits": float(n) * d * shorter * _refits(estimator),
         "gram": float(n) * d * d * vectors**2 * matrices,
         "solves": float(d * vectors) ** 3 * _matrices(estimator, info, matrices),
@@ -292,7 +296,7 @@ def _repeats(estimator: Estimator) -> float:
     """Return how often an algorithm does its work over: trees, or clusters × starts, or folds × penalties."""
     trees = number_of(estimator, "n_estimators", "max_iter" if hasattr(estimator, "max_leaf_nodes") else "")
     if getattr(estimator, "n_estimators", 0) is None:
-        trees = _XGBOOST_TREES
+        trees = XGBOOST_TREES
     clusters = number_of(estimator, "n_clusters") or (
         number_of(estimator, "n_components") if hasattr(estimator, "covariance_type") else 0
     )
@@ -338,62 +342,3 @@ def _features_of_a_split(estimator: Estimator, d: int) -> float:
     if isinstance(wanted, float):
         return max(1.0, wanted * d)
     return float(min(wanted, d)) if isinstance(wanted, int) else float(d)
-
-
-# what a prediction is beside calls and copies: rows compared with those kept, rows sent through trees, or values read
-_SCORED_AS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("kernels", "neighbours", "pairs", "cubes", "clusters"), ("queries", "leaves")),
-    **dict.fromkeys(("trees", "boosting"), ("leaves",)),
-}
-# where fitted models say how many rows, support vectors, trees or clusters they keep
-_KEPT = ("support_", "estimators_", "cluster_centers_", "means_", "X_fit_", "X_train_", "core_sample_indices_")
-
-
-def kept_size(model: Estimator) -> int:
-    """Return how many rows, support vectors, levels of trees or clusters a fitted model keeps; 1 where it sums them up.
-
-    Examples
-    --------
-    >>> from sklearn.neighbors import NearestNeighbors
-    >>> kept_size(NearestNeighbors().fit([[0.0], [1.0], [2.0]]))
-    3
-    """
-    held = vars(model)
-    for name in _KEPT:
-        if name in held:
-            kept = held[name]
-            return max(1, round(_levels(kept)) or (kept.shape[0] if hasattr(kept, "shape") else len(kept)))
-    if held.get("n_estimators", 0) is None:
-        return _XGBOOST_TREES
-    name = "n_samples_fit_" if "n_samples_fit_" in held else "n_estimators"
-    return max(1, int(number_of(model, name) or (number_of(model, "n_iter_") if "max_leaf_nodes" in held else 0)))
-
-
-def _levels(kept: Any) -> float:
-    """Return the levels that a row passes in a list of trees, by the nodes of the first; 0 for what are no trees."""
-    tree = getattr(kept[0], "tree_", None) if isinstance(kept, list) and kept else None
-    return 0.0 if tree is None else len(kept) * math.log2(1 + tree.node_count)
-
-
-def scoring_amounts(
-    estimator: str, kept: int, info: InputInfo, *, to_device: bool = False, with_model: bool = False
-) -> dict[str, float] | None:
-    """Return how much of each term a prediction is, for a model that keeps so many rows, trees or clusters.
-
-    The rows are copied where they go to a device, and so are those of the model the first time.
-
-    Examples
-    --------
-    >>> from skdist_gpu.data.inspect import described_input
-    >>> scoring_amounts("SVC", 50, described_input((100, 20), "float64"))
-    {'calls': 1.0, 'queries': 100000.0, 'leaves': 5000.0, 'copied': 0.0}
-    """
-    n, stored = info.n_samples, info.n_values
-    if n is None or stored is None:
-        return None
-    terms = _SCORED_AS.get(form_of(estimator), ("values",))
-    amounts = {"values": float(stored), "queries": float(stored) * kept, "leaves": float(n) * kept}
-    copied = float(info.n_bytes or 8 * stored) if to_device else 0.0
-    if with_model and "queries" in terms:
-        copied += 8.0 * kept * (info.n_features or 1)
-    return {"calls": 1.0, **{term: amounts[term] for term in terms}, "copied": copied}

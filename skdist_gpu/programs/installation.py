@@ -22,7 +22,7 @@ from skdist_gpu.engines.entry import catalogue_name
 from skdist_gpu.engines.trees import grown_on_all_cores
 from skdist_gpu.hardware.detect import detect_resources
 from skdist_gpu.planning.cost import predict_scoring
-from skdist_gpu.planning.work import kept_size
+from skdist_gpu.planning.scored import kept_size
 from skdist_gpu.programs.calls import Call, Profile, sklearn_seconds, why_not_elsewhere
 from skdist_gpu.programs.classes import FITS, Replacement
 from skdist_gpu.programs.fits import OWN, OWN_NAME, QUICK, Outcome, fit_elsewhere, given_of, has_engine

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdist_gpu.data.row_sets import RowSet, plain_values
 from skdist_gpu.delegation import estimator_has
 from skdist_gpu.engines.block_method import BlockMethod, ModelCopies
-from skdist_gpu.planning.work import kept_size
+from skdist_gpu.planning.scored import kept_size
 from skdist_gpu.scoring.apply import apply_to
 from skdist_gpu.scoring.methods import block_method
 from skdist_gpu.sharing import squared_errors

@@ -1,0 +1,79 @@
+"""Say how much work a prediction is, by what the fitted model keeps."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from skdist_gpu.data.inspect import InputInfo
+from skdist_gpu.planning.numbers import number_of
+from skdist_gpu.planning.work import XGBOOST_TREES, form_of, is_searched_in_tree
+from skdist_gpu.protocols import Estimator
+
+# what a prediction is beside calls and copies: rows compared with those kept, or searched for in a k-d tree, rows sent
+# through trees, or values read
+_SCORED_AS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("neighbours", "pairs"), ("queries", "leaves", "searched")),
+    **dict.fromkeys(("kernels", "cubes", "clusters"), ("queries", "leaves")),
+    **dict.fromkeys(("trees", "boosting"), ("leaves", "values")),
+}
+# where fitted models say how many rows, support vectors, trees or clusters they keep
+_KEPT = ("support_", "estimators_", "cluster_centers_", "means_", "X_fit_", "X_train_", "core_sample_indices_")
+
+
+def kept_size(model: Estimator) -> int:
+    """Return how many rows, support vectors, levels of trees or clusters a fitted model keeps; 1 where it sums them up.
+
+    Examples
+    --------
+    >>> from sklearn.neighbors import NearestNeighbors
+    >>> kept_size(NearestNeighbors().fit([[0.0], [1.0], [2.0]]))
+    3
+    """
+    held = vars(model)
+    for name in _KEPT:
+        if name in held:
+            kept = held[name]
+            return max(1, round(_levels(kept)) or (kept.shape[0] if hasattr(kept, "shape") else len(kept)))
+    if held.get("n_estimators", 0) is None:
+        return XGBOOST_TREES
+    name = "n_samples_fit_" if "n_samples_fit_" in held else "n_estimators"
+    return max(1, int(number_of(model, name) or (number_of(model, "n_iter_") if "max_leaf_nodes" in held else 0)))
+
+
+def _levels(kept: Any) -> float:
+    """Return the levels that a row passes in a list of trees, by the nodes of the first; 0 for what are no trees."""
+    tree = getattr(kept[0], "tree_", None) if isinstance(kept, list) and kept else None
+    return 0.0 if tree is None else len(kept) * math.log2(1 + tree.node_count)
+
+
+def scoring_amounts(
+    estimator: Estimator, kept: int, info: InputInfo, *, to_device: bool = False, with_model: bool = False
+) -> dict[str, float] | None:
+    """Return how much of each term a prediction is, for a model that keeps so many rows, trees or clusters.
+
+    The rows are copied where they go to a device, and so are those of the model the first time.
+
+    Examples
+    --------
+    >>> from sklearn.svm import SVC
+    >>> from skdist_gpu.data.inspect import described_input
+    >>> scoring_amounts(SVC(), 50, described_input((100, 20), "float64"))
+    {'calls': 1.0, 'queries': 100000.0, 'leaves': 5000.0, 'copied': 0.0}
+    """
+    n, stored = info.n_samples, info.n_values
+    if n is None or stored is None:
+        return None
+    terms = _SCORED_AS.get(form_of(type(estimator).__name__), ("values",))
+    in_tree = "searched" in terms and is_searched_in_tree(estimator, info)
+    compared = 0.0 if in_tree else float(kept)
+    amounts = {
+        "values": float(stored),
+        "queries": stored * compared,
+        "leaves": n * compared,
+        "searched": stored * math.log2(max(2, kept)) * in_tree,
+    }
+    copied = float(info.n_bytes or 8 * stored) if to_device else 0.0
+    if with_model and "queries" in terms:
+        copied += 8.0 * kept * (info.n_features or 1)
+    return {"calls": 1.0, **{term: amounts[term] for term in terms if amounts[term]}, "copied": copied}
