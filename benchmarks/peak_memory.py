@@ -40,6 +40,7 @@ SHAPES = (
     *((40_000, 60), (1_500, 2_000), (300_000, 10), (8_000, 400), (20_000, 15), (120_000, 30), (4_000, 1_000)),
     *((6_000, 40), (800_000, 10), (30_000, 150), (3_000, 200), (60_000, 20), (2_000, 3_000), (1_000_000, 40)),
 )
+LARGE = ((300_000, 60), (40_000, 500), (2_000_000, 25), (12_000, 3_000), (120_000, 300))
 SPARSE = ((60_000, 1_000, 0.02), (20_000, 5_000, 0.01), (150_000, 400, 0.05), (300_000, 100, 0.1))
 # containers, dtypes and parameters beside NumPy's float64 and the families' own
 OTHERS = (("pandas", 40_000, 60), ("pandas", 300_000, 10), ("pandas", 8_000, 400), ("float32", 300_000, 10))
@@ -123,11 +124,12 @@ def rows_of(work: dict[str, Any]) -> tuple[Any, Any, Any]:
     return family.make().set_params(**work.get("params", {})), X, y
 
 
-def workloads(only: list[str]) -> Iterator[dict[str, Any]]:
+def workloads(only: list[str], large: bool) -> Iterator[dict[str, Any]]:
     """Yield the workloads, every estimator at one size before the next size."""
     sizes = [("numpy", n, d, 0.0) for n, d in SHAPES]
     others = [(*other, 0.0) for other in OTHERS] + [("csr", *shape) for shape in SPARSE]
-    for container, n, d, density in [*sizes[:5], *others, *sizes[5:]]:
+    usual = [*sizes[:5], *others, *sizes[5:]]
+    for container, n, d, density in [("numpy", n, d, 0.0) for n, d in LARGE] if large else usual:
         for name in only:
             if name in MORE and (container != "numpy" or n > MOST_PAIRED):
                 continue
@@ -179,7 +181,7 @@ def measure(options: argparse.Namespace) -> None:
     done = [{name: row.get(name) for name in WORK} for row in measured]
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
-    for work in workloads(options.only or list(MEASURED)):
+    for work in workloads(options.only or list(MEASURED), options.large):
         if {name: work.get(name) for name in WORK} in done:
             continue
         process = context.Process(target=write_one, args=(work, options.file))
@@ -297,6 +299,7 @@ def main() -> None:
     parser.add_argument("part", choices=["measure", "fit"])
     parser.add_argument("file", type=pathlib.Path)
     parser.add_argument("--only", nargs="*")
+    parser.add_argument("--large", action="store_true", help="measure tables of 144 to 400 MB")
     parser.add_argument("--verbose", action="store_true", help="name the fits that are far off")
     parser.add_argument("--output", type=pathlib.Path)
     options = parser.parse_args()

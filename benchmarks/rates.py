@@ -130,7 +130,7 @@ def terms_of(row: dict[str, Any]) -> dict[str, float]:
         return {term: amount for term, amount in found.items() if amount and term not in row.get("without", ())}
     found = amounts(FAMILIES[row["estimator"]].make(), info, to_device=to_device)
     assert found is not None
-    terms = (*terms_in_question(name, own=row["engine"].startswith(OWN), sparse=info.sparse), "copied")
+    terms = (*terms_in_question(name, own=row["engine"].startswith(OWN), sparse=info.sparse), "copied", "gathered")
     return {term: found[term] for term in terms if found[term] and term not in row.get("without", ())}
 
 

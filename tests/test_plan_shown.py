@@ -127,3 +127,28 @@ assert "predicted memory" in str(model.explain()) and "MB measured" in model.exp
     ratio, more_than_the_rows = done.stdout.split()
     assert more_than_the_rows == "True"
     assert 0.7 < float(ratio) < 1.4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems count memory otherwise")
+def test_what_near_rows_take_beside_is_told_as_a_band_that_holds_it():
+    program = """
+from resource import RUSAGE_SELF, getrusage
+import numpy as np
+from sklearn.cluster import DBSCAN
+from skdist_gpu import autoscale
+X = np.random.default_rng(0).normal(size=(6_000, 30)) / 100
+model = autoscale(DBSCAN(eps=5.0), backend="sklearn").fit(X[:100])
+before = getrusage(RUSAGE_SELF).ru_maxrss
+chosen = model.fit(X).plan_.chosen
+print(chosen.n_bytes < 1024 * (getrusage(RUSAGE_SELF).ru_maxrss - before) <= chosen.most_bytes)
+assert "as the rows are" in str(model.plan_)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, "True"), done.stderr
+
+
+def test_only_what_the_rows_decide_has_a_band():
+    estimators = RandomForestClassifier(), RandomForestClassifier(max_depth=5), Ridge()
+    plans = [autoscale(estimator).plan(shape=(10**5, 20), resources=make_resources()) for estimator in estimators]
+    assert [plan.chosen.most_bytes is None for plan in plans] == [False, True, True]
+    assert plans[0].chosen.most_bytes > plans[0].chosen.n_bytes

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
@@ -51,6 +52,21 @@ def test_what_takes_no_time_stays_with_the_plain_estimator():
     for machine in (ONE_GPU, NO_GPU):
         assert repr(model.plan(X, method="predict", resources=machine)) == "Plan(sklearn:cpu)"
         assert repr(model.plan(shape=(200_000, 20), method="predict", resources=machine)) == "Plan(sklearn:cpu)"
+
+
+def test_seconds_are_told_for_sparse_rows_and_grow_with_their_values():
+    rows = [sparse.random_array((50_000, 100), density=density, format="csr", rng=0) for density in (0.01, 0.1)]
+    model = autoscale(KNeighborsClassifier().fit(rows[1][:2000], np.arange(2000) % 2))
+    few, many = (model.plan(X, method="predict", resources=make_resources(cpus=2)) for X in rows)
+    assert 0 < few.chosen.seconds < many.chosen.seconds
+
+
+def test_rows_of_a_frame_take_longer_than_those_of_an_array():
+    model = autoscale(RandomForestClassifier(20).fit(X, CODES))
+    rows = np.zeros((200_000, 20))
+    frame = pd.DataFrame(rows)
+    plans = [model.plan(rows, method="predict", resources=make_resources(cpus=2)) for rows in (rows, frame)]
+    assert plans[0].chosen.seconds <= plans[1].chosen.seconds
 
 
 def test_blocks_on_threads_where_one_core_would_do_the_work():

@@ -7,7 +7,7 @@ from typing import Any
 
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.planning.numbers import number_of
-from skdist_gpu.planning.work import XGBOOST_TREES, form_of, is_searched_in_tree
+from skdist_gpu.planning.work import XGBOOST_TREES, form_of, gathered_values, is_searched_in_tree
 from skdist_gpu.protocols import Estimator
 
 # what a prediction is beside calls and copies: rows compared with those kept, or searched for in a k-d tree, rows sent
@@ -59,7 +59,7 @@ def scoring_amounts(
     >>> from sklearn.svm import SVC
     >>> from skdist_gpu.data.inspect import described_input
     >>> scoring_amounts(SVC(), 50, described_input((100, 20), "float64"))
-    {'calls': 1.0, 'queries': 100000.0, 'leaves': 5000.0, 'copied': 0.0}
+    {'calls': 1.0, 'queries': 100000.0, 'leaves': 5000.0, 'copied': 0.0, 'gathered': 0.0}
     """
     n, stored = info.n_samples, info.n_values
     if n is None or stored is None:
@@ -76,4 +76,5 @@ def scoring_amounts(
     copied = float(info.n_bytes or 8 * stored) if to_device else 0.0
     if with_model and "queries" in terms:
         copied += 8.0 * kept * (info.n_features or 1)
-    return {"calls": 1.0, **{term: amounts[term] for term in terms if amounts[term]}, "copied": copied}
+    found = {term: amounts[term] for term in terms if amounts[term]}
+    return {"calls": 1.0, **found, "copied": copied, "gathered": gathered_values(info)}

@@ -52,6 +52,7 @@ TERMS = {
     "grown": "levels of trees that are grown one after the other: trees·log2(n)",
     "leaves": "rows times what the model keeps: levels of trees, clusters, support vectors",
     "copied": "bytes copied to the device",
+    "gathered": "values of a frame that become an array",
 }
 
 _SUMS = ("calls", "rows", "values", "cells", "products", "gram", "solves", "small_solves")
@@ -212,6 +213,7 @@ def amounts(estimator: Estimator, info: InputInfo, *, to_device: bool = False) -
         "levels": drawn * depth * _features_of_a_split(estimator, d) * times,
         "grown": depth * times,
         "copied": float(info.n_bytes or 8 * stored) if to_device else 0.0,
+        "gathered": gathered_values(info),
     }
     if form == "clusters":
         amount |= cluster_amounts(estimator, n, d, stored)
@@ -224,6 +226,11 @@ def amounts(estimator: Estimator, info: InputInfo, *, to_device: bool = False) -
         in_tree = is_searched_in_tree(estimator, info)
         amount |= {"searched": stored * log_n * in_tree, "compared": float(n) * stored * (not in_tree)}
     return amount
+
+
+def gathered_values(info: InputInfo) -> float:
+    """Return the values in main memory that are no array yet."""
+    return 0.0 if info.as_numpy or info.location != "host" else float(info.n_values or 0)
 
 
 def is_searched_in_tree(estimator: Estimator, info: InputInfo) -> bool:
