@@ -125,7 +125,8 @@ def terms_of(row: dict[str, Any]) -> dict[str, float]:
     on_gpu = row["engine"].endswith(":gpu") or row["engine"] == "device"
     to_device = on_gpu and row["container"] != "cupy"
     if row["method"] != "fit":
-        found = scoring_amounts(FAMILIES[row["estimator"]].make(), row["kept"], info, to_device=to_device)
+        model, kept = FAMILIES[row["estimator"]].make(), row["kept"]
+        found = scoring_amounts(model, kept, info, n_classes=info.n_classes, to_device=to_device)
         assert found is not None
         return {term: amount for term, amount in found.items() if amount and term not in row.get("without", ())}
     found = amounts(FAMILIES[row["estimator"]].make(), info, to_device=to_device)
@@ -262,7 +263,7 @@ def keep(files: list[pathlib.Path], table: pathlib.Path) -> None:
     for path in [*([table] if table.exists() else []), *files]:
         measured = time.strftime("%Y-%m-%d", time.localtime(path.stat().st_mtime))
         for row in read(path):
-            if "seconds" in row and row["engine"] != "auto":
+            if "seconds" in row and row["engine"] not in ("auto", "gathered"):
                 row = {"density": 0.0, "source": measured} | row
                 row |= {name: f"{row[name]:.4g}" for name in ("first", "seconds") if name in row}
                 kept[tuple(row[name] for name in same)] = row

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.planning.calibrate import Calibration, own_calibration, probe_of
-from skdist_gpu.planning.scored import kept_size, scoring_amounts
+from skdist_gpu.planning.scored import kept_size, number_of_classes, scoring_amounts
 from skdist_gpu.planning.work import amounts, form_of
 from skdist_gpu.protocols import Estimator
 
@@ -248,7 +248,8 @@ def predict_scoring(
         None where no rate was measured, or the number of rows is not known.
     """
     to_device = device == "gpu" and info.location != "gpu"
-    work = scoring_amounts(model, kept_size(model), info, to_device=to_device, with_model=to_device)
+    n_classes, kept = number_of_classes(model), kept_size(model)
+    work = scoring_amounts(model, kept, info, n_classes=n_classes, to_device=to_device, with_model=to_device)
     if work is None:
         return None
     machines = machines_for(device, resources.n_cores, machines)

@@ -24,8 +24,9 @@ from skdist_gpu.protocols import Estimator
 FILE = Path(__file__).parent / "held.json"
 # bins of boosted trees, and bytes of a node and of what a bin sums
 _BINS, _NODE_BYTES, _BIN_BYTES = 256, 64, 16
-# estimators that list the rows near each row, and how many times a node's bytes each row of a full tree may take
-_NEAR, _MOST_NODES = ("DBSCAN", "OPTICS"), 2.0
+# estimators that list the rows near each row, bytes for each pair, and how many times a node's bytes each row of a full
+# tree may take
+_NEAR, _PAIR_BYTES, _MOST_NODES = ("DBSCAN", "OPTICS"), 32, 2.0
 # forms whose own algorithms hold sums over pairs of columns
 _SUMMED = ("moments", "descents", "covariances", "passes", "mixtures")
 _PLACES = {"gpu": "on GPU 0", "dask": "in the cluster's memory", "cpu": "in main memory"}
@@ -108,7 +109,7 @@ def most_bytes(estimator: Estimator, info: InputInfo, n_bytes: int | None) -> in
     if n_bytes is None:
         return None
     if type(estimator).__name__ in _NEAR:
-        return int(n_bytes + 8 * n * n)
+        return int(n_bytes + _PAIR_BYTES * n * n)
     stops = number_of(estimator, "max_depth") or number_of(estimator, "max_leaf_nodes")
     if form_of(type(estimator).__name__) == "trees" and not stops:
         share = _share_of_leaves(info.n_classes)

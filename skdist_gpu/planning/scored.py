@@ -47,8 +47,19 @@ def _levels(kept: Any) -> float:
     return 0.0 if tree is None else len(kept) * math.log2(1 + tree.node_count)
 
 
+def number_of_classes(model: Estimator) -> int:
+    """Return the number of classes that a fitted model tells apart; 0 for one that tells none."""
+    return len(getattr(model, "classes_", ()))
+
+
 def scoring_amounts(
-    estimator: Estimator, kept: int, info: InputInfo, *, to_device: bool = False, with_model: bool = False
+    estimator: Estimator,
+    kept: int,
+    info: InputInfo,
+    *,
+    n_classes: int = 0,
+    to_device: bool = False,
+    with_model: bool = False,
 ) -> dict[str, float] | None:
     """Return how much of each term a prediction is, for a model that keeps so many rows, trees or clusters.
 
@@ -64,13 +75,16 @@ def scoring_amounts(
     n, stored = info.n_samples, info.n_values
     if n is None or stored is None:
         return None
-    terms = _SCORED_AS.get(form_of(type(estimator).__name__), ("values",))
+    form = form_of(type(estimator).__name__)
+    terms = _SCORED_AS.get(form, ("values",))
+    # a support vector has a weight for each other class
+    weights = max(1, n_classes - 1) if form == "kernels" else 1
     in_tree = "searched" in terms and is_searched_in_tree(estimator, info)
     compared = 0.0 if in_tree else float(kept)
     amounts = {
         "values": float(stored),
         "queries": stored * compared,
-        "leaves": n * compared,
+        "leaves": n * compared * weights,
         "searched": stored * math.log2(max(2, kept)) * in_tree,
     }
     copied = float(info.n_bytes or 8 * stored) if to_device else 0.0
