@@ -263,7 +263,8 @@ def keep(files: list[pathlib.Path], table: pathlib.Path) -> None:
     for path in [*([table] if table.exists() else []), *files]:
         measured = time.strftime("%Y-%m-%d", time.localtime(path.stat().st_mtime))
         for row in read(path):
-            if "seconds" in row and row["engine"] not in ("auto", "gathered"):
+            by_blocks = row.get("container") == "dask" and row.get("method") != "fit"
+            if "seconds" in row and row["engine"] != "auto" and not by_blocks:
                 row = {"density": 0.0, "source": measured} | row
                 row |= {name: f"{row[name]:.4g}" for name in ("first", "seconds") if name in row}
                 kept[tuple(row[name] for name in same)] = row

@@ -278,7 +278,8 @@ def way_of(candidate: Any) -> str:
     """Return the name that rates have for a way of scoring."""
     if candidate.device == "gpu":
         return "device"
-    return {"sklearn": "plain", "threads": "threads"}.get(candidate.backend, candidate.name)
+    # scikit-learn's and XGBoost's estimators are the plain ones
+    return {"sklearn": "plain", "xgboost": "plain", "threads": "threads"}.get(candidate.backend, candidate.name)
 
 
 def caller(candidate: Any, function: Any, rows: Any) -> Callable[[], Any]:

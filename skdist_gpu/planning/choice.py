@@ -10,14 +10,22 @@ from skdist_gpu.planning.plan import Candidate
 
 # prices that differ by less are as good as equal
 TIE = 1.15
-# a guess must be so many times faster than what was measured, and another place than the GPU or Dask that has the data
+# a guess must be so many times faster than what was measured, and another place than the GPU or cluster with the data
 GUESS, LEAVE = 2.0, 2.0
-# seconds that gathering Dask's blocks counts beside: its scheduler computes them, and they may come over a network
-GATHER = 0.1
+# seconds to gather Dask's blocks, from this process or over a network, and seconds for each byte
+GATHER, GATHER_FAR, GATHER_BYTE = 0.005, 0.1, 1e-9
 _DEVICE_OF = {"host": "cpu", "disk": "cpu", "gpu": "gpu", "dask": "dask"}
 
 
-def choose(candidates: list[Candidate], location: str, goes_first: set[str], asked: str = "auto") -> list[Candidate]:
+def choose(
+    candidates: list[Candidate],
+    location: str,
+    goes_first: set[str],
+    *,
+    n_bytes: int = 0,
+    clustered: bool = False,
+    asked: str = "auto",
+) -> list[Candidate]:
     """Mark the cheapest candidate as chosen, and return all: it, then those that can run by price, then the refused.
 
     Parameters
@@ -28,6 +36,10 @@ def choose(candidates: list[Candidate], location: str, goes_first: set[str], ask
         Where the data are.
     goes_first : set of str
         Names of candidates that hand the data to all GPUs where that pays.
+    n_bytes : int, default=0
+        Bytes of the data, which another place than theirs must gather.
+    clustered : bool, default=False
+        Whether Dask's blocks are in the workers of a cluster, and not computed in this process anyway.
     asked : str, default="auto"
         The engine that the user asked for.
     """
@@ -37,7 +49,10 @@ def choose(candidates: list[Candidate], location: str, goes_first: set[str], ask
     place = _DEVICE_OF[location]
 
     def price(candidate: Candidate) -> float:
-        return 0.0 if candidate.name in goes_first else price_of(candidate, place)
+        gathers = place == "dask" and candidate.device != place
+        gather = (GATHER_FAR if clustered else GATHER) + GATHER_BYTE * n_bytes if gathers else 0.0
+        leaves = candidate.device != place and (place == "gpu" or clustered)
+        return 0.0 if candidate.name in goes_first else price_of(candidate, place, leaves) + gather
 
     tied = [c for c in runnable if price(c) <= TIE * min(map(price, runnable))]
     # as good as equal: the one that is where the data are, then the one whose answer is the reference
@@ -67,19 +82,17 @@ def why_chosen(
     return [f"the shortest time predicted, of {len(runnable)} that can run here"]
 
 
-def price_of(candidate: Candidate, place: str) -> float:
-    """Return the seconds that the choice counts; infinite for what nobody measured.
+def price_of(candidate: Candidate, place: str, leaves: bool) -> float:
+    """Return the seconds that the choice counts beside those to gather; infinite for what nobody measured.
 
-    A guess counts twice, unless it is of the engine that fits anything, and so does leaving the GPU, to which the
-    results of later calls come back, or gathering Dask's blocks, which somebody has to compute first: a tenth of a
-    second is counted for that. They stay where they are if nobody knows how long a fit there takes.
+    A guess counts twice, unless it is of the engine that fits anything, and so does what `leaves` the GPU, to which the
+    results of later calls come back, or the workers of a cluster. They stay where they are if nobody knows how long a
+    fit there takes.
     """
     if candidate.seconds is None:
         return 0.0 if candidate.device == place == "dask" else float("inf")
     unsure = candidate.guess and not engines()[candidate.backend].fits_anything
-    leaves = place in ("gpu", "dask") and candidate.device != place
-    gather = GATHER if leaves and place == "dask" else 0.0
-    return candidate.seconds * (GUESS if unsure else 1.0) * (LEAVE if leaves else 1.0) + gather
+    return candidate.seconds * (GUESS if unsure else 1.0) * (LEAVE if leaves else 1.0)
 
 
 def beside(candidate: Candidate, chosen: Candidate, price: Callable[[Candidate], float]) -> Candidate:

@@ -99,11 +99,13 @@ def _make_plan(estimator: Estimator, info: InputInfo, resources: Resources, requ
         unknown = f"backend={request.backend!r} was asked for, which does not know {type(estimator).__name__}"
         candidates = [replace(candidate, reasons=(unknown,)) for candidate in candidates]
     spread = {entry.name for entry in entries if _is_spread(entry, info, request)}
+    clustered, n_bytes = resources.cluster is not None and info.location == "dask", info.n_bytes or 0
+    chosen = choose(candidates, info.location, spread, n_bytes=n_bytes, clustered=clustered, asked=request.backend)
     return Plan(
         estimator=type(estimator).__name__,
         data=str(info),
         machine=describe(resources),
-        candidates=tuple(choose(candidates, info.location, spread, request.backend)),
+        candidates=tuple(chosen),
     )
 
 
