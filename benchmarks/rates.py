@@ -154,9 +154,10 @@ def fit_rates(
     least = np.array([LEAST_OF_A_VALUE if on_cpu and term in READ else 0.0 for term in terms])
     seconds = np.maximum(seconds - copying - work @ least, 0.3 * seconds)
     scale = (work / seconds[:, None]).max(axis=0)
-    start = np.array([(prior or {}).get(term, 0.0) for term in terms])
+    start, times = np.array([(prior or {}).get(term, 0.0) for term in terms]), 1.0
     if prior and not same:
-        start *= np.exp(np.median(np.log(seconds / np.maximum(work @ start, 1e-12))))
+        times = float(np.exp(np.median(np.log(seconds / np.maximum(work @ start, 1e-12)))))
+        start *= times
     # a rate may differ from its prior by some factor, however little the term counts among these workloads
     strength = PRIOR * np.sqrt(len(rows)) / np.maximum(start * scale, LEAST_PRIOR) if prior else np.zeros(len(terms))
     strength *= np.array([term != "calls" for term in terms]) if same else 1.0
@@ -170,7 +171,19 @@ def fit_rates(
     if not rates[[term != "calls" for term in terms]].any() and len(terms) > 1 and "calls" in terms:
         # a fixed cost alone says nothing of more rows, so that it counts as work
         return fit_rates([row | {"without": (*row.get("without", ()), "calls")} for row in rows], prior)
-    return found | ({"copied": copy} if copy else {})
+    # other sizes take another way, which none of these did
+    unseen = {t: float(f"{rate * times:.4g}") for t, rate in (prior or {}).items() if t not in (*terms, "copied")}
+    return unseen | found | ({"copied": copy} if copy else {})
+
+
+def pool_of(row: dict[str, Any]) -> str:
+    """Return the name of the rates of all estimators of a form, for fits or for whatever scores."""
+    from skdist_gpu.planning.cost import rate_key
+    from skdist_gpu.planning.work import form_of
+
+    form = form_of(FAMILIES[row["estimator"]].class_name)
+    method = "fit" if row["method"] == "fit" else "score"
+    return rate_key(f"*{form}", row["engine"], row["container"] == "csr", method)
 
 
 def predicted(rates: dict[str, float], row: dict[str, Any]) -> float:
@@ -192,14 +205,11 @@ def fit(options: argparse.Namespace) -> None:
     mark_one_k(rows)
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     pools: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    from skdist_gpu.planning.work import form_of
-
     for row in rows:
         sparse = row["container"] == "csr"
         name = FAMILIES[row["estimator"]].class_name
         groups[rate_key(name, row["engine"], sparse, row["method"])].append(row)
-        if row["method"] == "fit":
-            pools[rate_key(f"*{form_of(name)}", row["engine"], sparse)].append(row)
+        pools[pool_of(row)].append(row)
     rates: dict[str, dict[str, float]] = {}
     trials: dict[str, dict[str, float]] = {}
     errors: dict[str, list[tuple[float, str, dict[str, Any]]]] = {"fitted": [], "kept out": []}
@@ -211,18 +221,15 @@ def fit(options: argparse.Namespace) -> None:
         used = [row for row in members if not is_kept_out(row)]
         if len(used) < 3:
             used = members
-        row = members[0]
-        form = form_of(FAMILIES[row["estimator"]].class_name)
-        prior = priors.get(rate_key(f"*{form}", row["engine"], row["container"] == "csr"))
         in_memory = trials.get(key.replace(":dask", ":cpu")) if ":dask" in key else None
-        prior = (in_memory or prior) if row["method"] == "fit" else None
+        prior = in_memory or priors[pool_of(members[0])]
         trial = fit_rates(used, prior, same=bool(in_memory))
         for row in members:
             apart = is_kept_out(row) and len(used) < len(members)
             errors["kept out" if apart else "fitted"].append((predicted(trial, row) / row["seconds"], key, row))
         whole = rates.get(key.replace(":dask", ":cpu"), prior) if in_memory else prior
         trials[key], rates[key] = trial, fit_rates(members, whole, same=bool(in_memory)) if options.all else trial
-    rates |= {key: fit_rates(members) for key, members in pools.items() if len(members) >= 3}
+    rates |= {key: fit_rates(members) for key, members in pools.items() if len(members) >= 3 and key.endswith("fit")}
     for what, found in errors.items():
         ratios = np.array([ratio for ratio, _, _ in found])
         within = np.mean((ratios > 0.5) & (ratios < 2)) if len(ratios) else np.nan

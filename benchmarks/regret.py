@@ -83,12 +83,15 @@ def judge(rows: list[dict[str, Any]], chooser: Chooser) -> dict[str, Any]:
             for engine, s in found.items()
             if engine not in ("auto", "gathered") and not gives_way(samples[key], engine)
         }
+        predicted, chosen = chooser.seconds(samples[key])
+        if samples[key]["method"] != "fit":
+            # the model was not fitted by an engine whose own copy alone can score it
+            named = {engine: s for engine, s in named.items() if engine in predicted or engine == chosen}
         if len(named) < 2:
             continue
         best = min((e for e in named if (*key, e) in measured), key=named.__getitem__, default=None)
         if best is None or named[best] < LEAST:
             continue
-        predicted, chosen = chooser.seconds(samples[key])
         errors += [
             np.log(predicted[engine] / s)
             for engine, s in named.items()
@@ -108,12 +111,12 @@ def judge(rows: list[dict[str, Any]], chooser: Chooser) -> dict[str, Any]:
                 what = f"{' '.join(map(str, key))}: best {best} {named[best]:.4f} s"
                 what += f", chosen {chosen} {seconds:.4f} s" if policy == "the choice" else f", {seconds:.4f} s"
                 regrets[policy].append((max(1.0, seconds / named[best]), what))
-    within = float(np.mean(np.abs(errors) < np.log(2)))
+    within = float(np.mean(np.abs(errors) < np.log(2))) if errors else 1.0
     return {
         "workloads": len(regrets["the choice"]),
         "predictions": len(errors),
         "within a factor of 2": round(within, 3),
-        "policies": {policy: summary(found) for policy, found in regrets.items()},
+        "policies": {policy: summary(found) for policy, found in regrets.items() if found},
     }
 
 
@@ -152,9 +155,14 @@ def main() -> None:
     parser.add_argument("--worst", type=int, default=15)
     parser.add_argument("--output", type=pathlib.Path)
     options = parser.parse_args()
-    found = judge([row for path in options.files for row in read(path)], Chooser(options.cores, options.gpu))
+    rows = [row for path in options.files for row in read(path)]
+    chooser, kinds = Chooser(options.cores, options.gpu), {"fits and scoring": rows}
+    kinds |= {"fits": [row for row in rows if row["method"] == "fit"]}
+    kinds |= {"scoring": [row for row in rows if row["method"] != "fit"]}
+    kinds |= {f"of {c}": [row for row in rows if row["container"] == c] for c in {row["container"]: 0 for row in rows}}
+    found = [{"of": kind, **judge(some, chooser)} for kind, some in kinds.items()]
     print(json.dumps(found, indent=1))
-    save([found], options.output, cores=options.cores, gpu=options.gpu)
+    save(found, options.output, cores=options.cores, gpu=options.gpu)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ TERMS = {
     "inner_values": "stored values that they read",
     "refits": "the same for each fold and penalty of an estimator that searches by fitting anew",
     "gram": "multiplications of Xᵀ X: n·d²; for each pair of classes, or each component of a mixture",
+    "tall_gram": "the same of rows behind the first blocks, which all cores make together",
     "solves": "a decomposition of d × d: d³; for all classes together, or each component of a mixture",
     "small_solves": "a decomposition along the shorter side: min(n, d)³",
     "sketched": "multiplications of X with a few vectors, where scikit-learn decomposes at random: n·d·(k + 10)",
@@ -55,7 +56,7 @@ TERMS = {
     "gathered": "values of a frame that become an array",
 }
 
-_SUMS = ("calls", "rows", "values", "cells", "products", "gram", "solves", "small_solves")
+_SUMS = ("calls", "rows", "values", "cells", "products", "gram", "tall_gram", "solves", "small_solves")
 # the terms of each form of work
 FORMS = {
     "columns": ("calls", "rows", "columns", "values", "cells", "sorts"),
@@ -64,14 +65,14 @@ FORMS = {
     "moments": _SUMS,
     "descents": (*_SUMS, "sweeps"),
     "components": _SUMS,
-    "covariances": ("calls", "values", "gram", "solves"),
+    "covariances": ("calls", "values", "gram", "tall_gram", "solves"),
     "passes": _SUMS,
     "clusters": ("calls", "rows", "values", "cells", "sampled_rows", "sampled_values"),
-    "mixtures": ("calls", "rows", "values", "gram", "solves"),
+    "mixtures": ("calls", "rows", "values", "gram", "tall_gram", "solves"),
     "pairs": ("calls", "values", "pairs", "compared", "searched", "row_pairs"),
     "cubes": ("calls", "pairs", "row_pairs", "row_cubes"),
     "kernels": ("calls", "pairs", "row_pairs"),
-    "neighbours": ("calls", "values", "searched"),
+    "neighbours": ("calls", "rows", "values", "searched"),
     "trees": ("calls", "rows", "sorts", "levels", "grown"),
     "boosting": ("calls", "rows", "columns", "values"),
 }
@@ -132,6 +133,8 @@ _KERNEL_STEPS = 30.0
 # columns up to which scikit-learn compares rows in a k-d tree, and iterations for a column or the root of their number,
 # as coordinate descent and L-BFGS took on the workloads of benchmarks/workloads.py
 _TREE_COLUMNS, _DESCENTS, _GRADIENTS = 15, 6.0, 6.0
+# values of the first blocks of rows, before all cores have some
+_FIRST_VALUES = 2e6
 # what XGBoost takes n_estimators=None for
 XGBOOST_TREES = 100
 
@@ -187,6 +190,7 @@ def amounts(estimator: Estimator, info: InputInfo, *, to_device: bool = False) -
     matrices = times if form == "mixtures" else 1.0
     read = times * vectors
     iterations = read * _iterations(estimator, form, d)
+    first_rows = _FIRST_VALUES / d
     amount: dict[str, float] = {
         "calls": 1.0,
         "rows": (drawn if form == "trees" else n) * times,
@@ -202,7 +206,8 @@ def amounts(estimator: Estimator, info: InputInfo, *, to_device: bool = False) -
         "inner_fits": _refits(estimator) or _folds_and_penalties(estimator) - 1,
         "inner_values": stored * _refits(estimator),
         "refits": float(n) * d * shorter * _refits(estimator),
-        "gram": float(n) * d * d * vectors**2 * matrices,
+        "gram": min(n, first_rows) * d * d * vectors**2 * matrices,
+        "tall_gram": max(0.0, n - first_rows) * d * d * vectors**2 * matrices,
         "solves": float(d * vectors) ** 3 * _matrices(estimator, info, matrices),
         "small_solves": float(shorter) ** 3,
         "sorts": stored * log_n,
