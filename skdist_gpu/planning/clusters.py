@@ -9,6 +9,8 @@ from skdist_gpu.protocols import Estimator
 
 # rows of the sample on which clusters are begun, and at least for each of them, and starts there if one was asked for
 _SAMPLE, _SAMPLE_OF_A_CLUSTER, _SAMPLE_STARTS, _BATCHES_STARTS = 50_000, 200, 2, 5
+# steps on all rows that are left after the sample: few where few clusters were found there, most of them where many are
+_LEAST_FURTHER, _LEFT, _MANY_STEPS = 2.0, 0.8, 100.0
 # batches that are taken at least
 _LEAST_BATCHES = 20.0
 # steps of Lloyd's algorithm grow with the clusters, fewer where they are far apart and more in one cloud, and with the
@@ -29,7 +31,8 @@ def cluster_amounts(estimator: Estimator, n: int, d: int, stored: float) -> dict
     n_sampled = min(n, max(_SAMPLE, _SAMPLE_OF_A_CLUSTER * k))
     steps = min(_steps(n, k), most)
     scans, sampled_scans = (2 + math.log(k) + min(_steps(rows, k), most) for rows in (n, n_sampled))
-    batch, batches, again, further = number_of(estimator, "batch_size"), 0.0, _SAMPLE_STARTS, steps / 2
+    batch, batches, again = number_of(estimator, "batch_size"), 0.0, _SAMPLE_STARTS
+    further = max(_LEAST_FURTHER, steps * min(_LEFT, steps / _MANY_STEPS))
     own = starts * scans
     if batch:
         # seeds come from three batches, the last look labels all rows

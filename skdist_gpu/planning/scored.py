@@ -15,8 +15,10 @@ from skdist_gpu.protocols import Estimator
 _SCORED_AS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("neighbours", "pairs"), ("queries", "leaves", "searched")),
     **dict.fromkeys(("kernels", "cubes", "clusters"), ("queries", "leaves")),
-    **dict.fromkeys(("trees", "boosting"), ("leaves", "values")),
+    **dict.fromkeys(("trees", "boosting"), ("leaves", "far_leaves", "values")),
 }
+# levels of trees that a core's caches hold
+_NEAR_LEVELS = 11
 # where fitted models say how many rows, support vectors, trees or clusters they keep
 _KEPT = ("support_", "estimators_", "cluster_centers_", "means_", "X_fit_", "X_train_", "core_sample_indices_")
 
@@ -85,6 +87,7 @@ def scoring_amounts(
         "values": float(stored),
         "queries": stored * compared,
         "leaves": n * compared * weights,
+        "far_leaves": n * max(0.0, kept - _NEAR_LEVELS * (number_of(estimator, "n_estimators") or 1)),
         "searched": stored * math.log2(max(2, kept)) * in_tree,
     }
     copied = float(info.n_bytes or 8 * stored) if to_device else 0.0
