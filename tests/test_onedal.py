@@ -367,8 +367,10 @@ def test_scores_follow_the_plain_estimator():
 
 
 def test_models_of_forests_stay_with_the_fit():
-    model, _ = _fit(RandomForestRegressor(20, random_state=0), XR, YR)
-    many = np.tile(XR, (100, 1))
+    # trees that the caches do not hold
+    X, y = make_classification(20_000, 13, n_informative=8, flip_y=0.2, random_state=0)
+    model, _ = _fit(RandomForestClassifier(20, random_state=0), X, y)
+    many = np.tile(X, (3, 1))
     before = model.predict(many)
     assert model._copies.last_call.candidate.name == "onedal:cpu"
     again = pickle.loads(pickle.dumps(model))
