@@ -12,8 +12,8 @@ from skdist_gpu.planning.plan import Candidate
 TIE = 1.15
 # a guess must be so many times faster than what was measured, and another place than the GPU or cluster with the data
 GUESS, LEAVE = 2.0, 2.0
-# seconds to gather Dask's blocks, from this process or over a network, and seconds for each byte
-GATHER, GATHER_FAR, GATHER_BYTE = 0.005, 0.1, 1e-9
+# seconds that gathering Dask's blocks counts beside, so that little stays lazy, and seconds for each byte
+GATHER, GATHER_BYTE = 0.1, 1e-9
 _DEVICE_OF = {"host": "cpu", "disk": "cpu", "gpu": "gpu", "dask": "dask"}
 
 
@@ -50,7 +50,7 @@ def choose(
 
     def price(candidate: Candidate) -> float:
         gathers = place == "dask" and candidate.device != place
-        gather = (GATHER_FAR if clustered else GATHER) + GATHER_BYTE * n_bytes if gathers else 0.0
+        gather = GATHER + GATHER_BYTE * n_bytes if gathers else 0.0
         leaves = candidate.device != place and (place == "gpu" or clustered)
         return 0.0 if candidate.name in goes_first else price_of(candidate, place, leaves) + gather
 
