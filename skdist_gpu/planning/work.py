@@ -191,7 +191,7 @@ def amounts(estimator: Estimator, info: InputInfo, *, to_device: bool = False) -
     matrices = times if form == "mixtures" else 1.0
     read = times * vectors
     iterations = read * _iterations(estimator, form, d)
-    first_rows = _FIRST_VALUES / d
+    first_rows = _FIRST_VALUES / max(1, d)
     amount: dict[str, float] = {
         "calls": 1.0,
         "rows": (drawn if form == "trees" else n) * times,
