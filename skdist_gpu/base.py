@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from sklearn.base import BaseEstimator, is_regressor
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
@@ -20,7 +20,7 @@ from skdist_gpu._compat.sklearn_parameters import parameter_names, validate_para
 from skdist_gpu._compat.sklearnex import without_patch
 from skdist_gpu.callbacks import CallsCallbacks, PassTasks, fit_task
 from skdist_gpu.config import DEFAULTS, check_option, option, parse_bytes
-from skdist_gpu.data.convert import one_target
+from skdist_gpu.data.convert import column_told_of
 from skdist_gpu.data.inspect import InputInfo, described_input, inspect_input
 from skdist_gpu.data.row_sets import RowSet
 from skdist_gpu.delegation import FitMethod, ParameterNames
@@ -190,9 +190,7 @@ class AutoScaleBase(ParameterNames, PartialFit, CallsCallbacks, ScoringMixin, Ba
             return None
         estimator = self._start()
         self._check_parameters(estimator)
-        if is_regressor(self) and getattr(y, "ndim", 1) == 2:
-            # a forced engine may take one target where the estimator takes several
-            y = one_target(self, y)
+        y = column_told_of(self, y)
         info = inspect_input(X, y, sample_weight)
         request = self._request(fit_params)
         plan, resources, client = choose(estimator, info, request)

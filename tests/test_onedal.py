@@ -15,12 +15,13 @@ from sklearn.base import clone
 from sklearn.cluster import DBSCAN, KMeans
 from sklearn.datasets import make_blobs, make_classification, make_friedman1
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier, RandomForestRegressor
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 from sklearn.manifold import TSNE
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, LocalOutlierFactor, NearestNeighbors
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR
 from threadpoolctl import threadpool_limits
 
+import skdist_gpu
 from skdist_gpu import autoscale
 from skdist_gpu.data.inspect import described_input
 from skdist_gpu.engines.onedal.info import SCORED
@@ -51,9 +52,15 @@ def _by_onedal(model, method, X):
 
 def test_neighbours_keep_the_form_of_their_targets():
     plain = KNeighborsRegressor().fit(XR, YR[:, None]).predict(XR)
-    found = _fit(KNeighborsRegressor(), XR, YR[:, None])[0].predict(XR)
+    with skdist_gpu.installed(backend="onedal") as profile:
+        found = KNeighborsRegressor().fit(XR, YR[:, None]).predict(XR)
+    assert [row.engine for row in profile.rows if row.method == "fit"] == ["onedal:cpu"]
     assert found.shape == plain.shape == (len(XR), 1)
     np.testing.assert_allclose(found, plain)
+    # by name, where a regressor of one target has to say so
+    with pytest.warns(DataConversionWarning, match="column-vector y"):
+        found = autoscale(KNeighborsRegressor(), backend="onedal").fit(XR, YR[:, None]).predict(XR)
+    np.testing.assert_allclose(found, plain[:, 0])
 
 
 def test_a_kmeans_of_too_few_points_warns_once():
@@ -451,6 +458,7 @@ patch_sklearn(verbose=False)
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.svm import SVC
+import skdist_gpu
 from skdist_gpu import autoscale
 assert SVC.__module__.startswith("sklearnex")
 X, y = make_classification(300, random_state=0)

@@ -88,8 +88,7 @@ def _many_finite(y: Any) -> bool:
     if not isinstance(y, np.ndarray) or y.dtype.kind != "f" or y.size < MANY_NUMBERS:
         return False
     with ThreadPoolExecutor(joblib.cpu_count()) as pool, np.errstate(all="ignore"):
-        sums = pool.map(np.sum, np.array_split(y, -(-y.size // MANY_NUMBERS)))
-        return bool(np.isfinite(list(sums)).all())
+        return bool(np.isfinite(list(pool.map(np.sum, np.array_split(y, -(-y.size // MANY_NUMBERS))))).all())
 
 
 def _dense(y: Any) -> Any:
@@ -287,8 +286,7 @@ def check_lazy_input(
 
 
 def one_target(estimator: Estimator, y: Any) -> Any:
-    """Return `y` in one dimension where the estimator takes one target and `y` is a column of it, warning as
-    scikit-learn does; any other `y` as it is."""
+    """Return the values of a column `y` where the estimator takes one target, warning as scikit-learn does."""
     if y is None:
         return None
     container = find(y)
@@ -303,6 +301,11 @@ def one_target(estimator: Estimator, y: Any) -> Any:
         stacklevel=2,
     )
     return container.first_column(y)
+
+
+def column_told_of(estimator: Estimator, y: Any) -> Any:
+    """Return :func:`one_target` of a table: a forced engine may take one target where its regressor takes several."""
+    return one_target(estimator, y) if getattr(y, "ndim", 1) == 2 and is_regressor(estimator) else y
 
 
 def count_rows(X: Any) -> int:
