@@ -87,7 +87,7 @@ def _many_finite(y: Any) -> bool:
     """Whether a target is so many finite numbers that threads know sooner than scikit-learn, which asks one."""
     if not isinstance(y, np.ndarray) or y.dtype.kind != "f" or y.size < MANY_NUMBERS:
         return False
-    with ThreadPoolExecutor(joblib.cpu_count()) as pool, np.errstate(all="ignore"):
+    with ThreadPoolExecutor(joblib.effective_n_jobs(-1)) as pool, np.errstate(all="ignore"):
         return bool(np.isfinite(list(pool.map(np.sum, np.array_split(y, -(-y.size // MANY_NUMBERS))))).all())
 
 
@@ -286,7 +286,7 @@ def check_lazy_input(
 
 
 def one_target(estimator: Estimator, y: Any) -> Any:
-    """Return the values of a column `y` where the estimator takes one target, warning as scikit-learn does."""
+    """Return `y`; of a column its values, with scikit-learn's warning, where the estimator takes one target."""
     if y is None:
         return None
     container = find(y)
@@ -304,7 +304,7 @@ def one_target(estimator: Estimator, y: Any) -> Any:
 
 
 def column_told_of(estimator: Estimator, y: Any) -> Any:
-    """Return :func:`one_target` of a table: a forced engine may take one target where its regressor takes several."""
+    """Return :func:`one_target` of a regressor's `y`: an engine asked for by name may take fewer targets than it."""
     return one_target(estimator, y) if getattr(y, "ndim", 1) == 2 and is_regressor(estimator) else y
 
 

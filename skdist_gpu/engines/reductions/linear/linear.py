@@ -45,7 +45,7 @@ MANY_MORE = 2
 SHIFT_ROWS = 2_000
 # the minimum over a sample is not that over all rows, and need not be found as precisely
 SAMPLE_SLACK = 1e6
-# a search that no other one goes on from ends where the next step would be shorter by so much
+# a search over all rows from far away must come this much nearer to the minimum, since no second search confirms it
 WITHOUT_SAMPLE = 1e-4
 # what the objective may be too high without a word, relative to its size at the start
 HIDDEN_SHARE = 1e-9
@@ -312,7 +312,8 @@ class Model:
         if self.absolute and len(start) > MOST_UNKNOWNS:
             return by_split_gradients(objective, start, self.absolute, max_iter, tol)
         options: Any = {"max_iter": max_iter, "tol": tol, "scale": scale, "curvature": curvature, "every": every}
-        return minimise(objective, start, kinks=self.absolute, slack=slack, **options)
+        options |= {"slack": slack, "kinks": self.absolute}
+        return minimise(objective, start, **options)
 
 
 def warn_if_hidden(found: Minimum) -> None:
