@@ -51,13 +51,13 @@ class Place:
     cores: str
     names: tuple[str, ...]
 
-    def run(self, phase: str, folder: pathlib.Path, seconds: float) -> None:
+    def run(self, phase: str, folder: pathlib.Path, seconds: float, seed: int) -> None:
         """Run one phase, all estimators in one process, each for its share of the time."""
         part, shapes, on_cpu, on_gpu, _ = PHASES[phase]
         names = [name for name in self.names if part == "fit" or FAMILIES[name].methods]
         stem = f"{phase}_{self.device}_{self.group}"
         arguments = [part, str(folder / f"{stem}.jsonl"), "--shapes", shapes, "--together", "--engines", self.device]
-        arguments += ["--seconds", "0.2", "--patience", f"{1.1 * seconds / len(names):.1f}", "--only", *names]
+        arguments += ["--seed", str(seed), "--seconds", "0.2", "--patience", f"{1.1 * seconds / len(names):.1f}", "--only", *names]
         if part == "fit":
             arguments += ["--containers", *(on_gpu if self.device == "gpu" else on_cpu)]
         start, variables = time.time(), os.environ | {"CUDA_VISIBLE_DEVICES": str(self.group)}
@@ -86,6 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--seconds", type=float, default=450)
+    parser.add_argument("--seed", type=int, default=0, help="by which unseen shapes are drawn")
     parser.add_argument("--phases", nargs="+", default=list(PHASES))
     parser.add_argument("--devices", nargs="+", default=["cpu", "gpu"])
     options = parser.parse_args()
@@ -99,7 +100,7 @@ def main() -> None:
 
     def work(place: Place) -> None:
         for phase in options.phases:
-            place.run(phase, options.folder, left * PHASES[phase][-1] / shares)
+            place.run(phase, options.folder, left * PHASES[phase][-1] / shares, options.seed)
 
     divided = places(n_cores, len(machine["gpus"]), options.devices)
     threads = [threading.Thread(target=work, args=(place,)) for place in divided]
