@@ -154,6 +154,56 @@ def test_instances_stand_for_a_divided_gpu():
     assert found == [(0, 0, "GPU-0", False), (10, 1, "MIG-10", True), (12, 1, "MIG-12", True)]
 
 
+NVML = """
+from types import SimpleNamespace
+asked = 0
+
+class NVMLError(Exception):
+    pass
+
+def nvmlInit():
+    pass
+
+def nvmlDeviceGetCount():
+    return 1
+
+def nvmlDeviceGetHandleByIndex(index):
+    return index
+
+def nvmlDeviceGetMigMode(gpu):
+    raise NVMLError("not supported")
+
+def nvmlDeviceGetUUID(handle):
+    return "GPU-0"
+
+def nvmlDeviceGetName(handle):
+    return "H100"
+
+def nvmlDeviceGetMemoryInfo(handle):
+    global asked
+    asked += 1
+    return SimpleNamespace(total=100, free=100 - asked)
+"""
+MEMORY_OF_GPUS = """
+import time
+import pynvml
+from skdist_gpu.hardware.detect import MEMORY_SECONDS, detect_resources
+
+start = time.monotonic()
+gpus = [detect_resources().gpus[0] for _ in range(50)]
+assert pynvml.asked <= 2 + (time.monotonic() - start) / MEMORY_SECONDS, pynvml.asked
+time.sleep(2 * MEMORY_SECONDS)
+assert detect_resources().gpus[0].free_bytes < gpus[-1].free_bytes
+"""
+
+
+def test_the_memory_of_gpus_is_asked_for_once_in_a_while(tmp_path):
+    (tmp_path / "pynvml.py").write_text(NVML)
+    paths = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[1])])
+    environment = {k: v for k, v in os.environ.items() if k != "CUDA_VISIBLE_DEVICES"} | {"PYTHONPATH": paths}
+    subprocess.run([sys.executable, "-c", MEMORY_OF_GPUS], check=True, env=environment)
+
+
 # --- clusters that do not answer -----------------------------------------------------------
 
 FORKED = """

@@ -165,7 +165,12 @@ def _version(name: str) -> str | None:
 
 def _memory() -> tuple[int, int]:
     """Total and available bytes, up to MEMORY_SECONDS old: to ask takes longer than the rest of a plan."""
-    return _memory_in(int(time.monotonic() / MEMORY_SECONDS))
+    return _memory_in(_interval())
+
+
+def _interval() -> int:
+    """Return the number of the time span in which figures of memory are kept."""
+    return int(time.monotonic() / MEMORY_SECONDS)
 
 
 def _rounded(n_bytes: int) -> int:
@@ -179,13 +184,19 @@ def _memory_in(interval: int) -> tuple[int, int]:
 
 
 def _gpus() -> tuple[Gpu, ...]:
+    """Return the visible GPUs; their free memory, too, is up to MEMORY_SECONDS old."""
     setting = os.environ.get("CUDA_VISIBLE_DEVICES")
     if setting in ("", "-1") or not _start_nvml(os.getpid()):
         return ()
+    return _gpus_in(_interval(), os.getpid(), setting)
+
+
+@lru_cache(maxsize=1)
+def _gpus_in(interval: int, pid: int, setting: str | None) -> tuple[Gpu, ...]:
     import pynvml
 
     found = []
-    for device in _own(visible(_devices(os.getpid()), setting)):
+    for device in _own(visible(_devices(pid), setting)):
         # what other processes hold is not free
         memory = pynvml.nvmlDeviceGetMemoryInfo(device.handle)
         found.append(Gpu(device.name, int(memory.total), int(memory.free)))
