@@ -19,7 +19,9 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression, Ridge
 
 from skdist_gpu import autoscale, config_context
+from skdist_gpu.engines.executors.kernels import map_block
 from skdist_gpu.engines.reductions import gpus
+from skdist_gpu.engines.reductions.core.moments import MomentsReduction
 
 N_COLUMNS = 100
 BLOCK = 500_000
@@ -77,8 +79,14 @@ def synchronised(estimator, data, repeats=5):
 
 
 def resident(n_rows):
+    """Return the seconds of fits to rows on the GPU, and how far sums and results are from those of float64 blocks.
+
+    Rows of float32 give results of float32, as in scikit-learn: they are compared with the expected ones so rounded.
+    """
     X, y = make_on_gpu(n_rows)
     _, scatter = products(X, y)
+    sums = map_block(MomentsReduction(), X, y, None).scatter.get()
+    sums_difference = float(np.abs(sums - scatter).max() / np.abs(scatter).max())
     gram, cross = scatter[:-1, :-1], scatter[:-1, -1]
     expected = {
         "LinearRegression": ("coef_", np.linalg.solve(gram, cross)),
@@ -90,8 +98,10 @@ def resident(n_rows):
         name = type(estimator).__name__
         seconds, model = synchronised(estimator, (X,) if name == "PCA" else (X, y))
         attribute, value = expected[name]
-        error = np.abs(getattr(model, attribute) - value).max() / np.abs(value).max()
-        rows.append({"estimator": name, "from": "CuPy", "seconds": seconds, "relative_difference": float(error)})
+        found = getattr(model, attribute)
+        error = np.abs(found - value.astype(found.dtype)).max() / np.abs(value).max()
+        row = {"estimator": name, "from": "CuPy", "seconds": seconds, "dtype": found.dtype.name}
+        rows.append(row | {"relative_difference": float(error), "relative_difference_of_sums": sums_difference})
     return rows
 
 
