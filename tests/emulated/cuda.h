@@ -1,8 +1,8 @@
-// what kernels take from CUDA, done by threads of the processor; blocks run one after another
-#include <thread>
-#include <barrier>
+// what kernels take from CUDA, done by the processor; blocks run one after another, and the threads of a block take
+// turns, each until it waits for others
+#include <ucontext.h>
+#include <functional>
 #include <vector>
-#include <memory>
 #include <cmath>
 #include <cstring>
 #include <algorithm>
@@ -13,15 +13,24 @@ using std::min; using std::max; using std::isfinite; using std::isnan;
 #define __launch_bounds__(...)
 #define __restrict__
 struct Dim { int x, y = 0; };
-inline thread_local Dim threadIdx, blockIdx;
-inline Dim blockDim_, gridDim_;
-#define blockDim blockDim_
-#define gridDim gridDim_
-inline std::unique_ptr<std::barrier<>> block_barrier;
-inline std::vector<std::unique_ptr<std::barrier<>>> warp_barriers;
-inline void __syncthreads() { block_barrier->arrive_and_wait(); }
+inline Dim threadIdx, blockIdx, blockDim, gridDim;
+struct Fiber { ucontext_t context; std::vector<char> stack; bool done = false; };
+inline std::vector<Fiber> fibers;
+inline ucontext_t scheduler;
+inline std::function<void()> kernel;
+struct Barrier {
+    int n, arrived = 0, turn = 0;
+    void arrive_and_wait() {
+        const int own = turn;
+        if (++arrived == n) { arrived = 0; ++turn; }
+        while (turn == own) swapcontext(&fibers[threadIdx.x].context, &scheduler);
+    }
+};
+inline Barrier block_barrier;
+inline std::vector<Barrier> warp_barriers;
+inline void __syncthreads() { block_barrier.arrive_and_wait(); }
 inline int or_flag;
-inline void warp_sync() { warp_barriers[threadIdx.x / 32]->arrive_and_wait(); }
+inline void warp_sync() { warp_barriers[threadIdx.x / 32].arrive_and_wait(); }
 inline double exchange[64][32];
 template <class V> V shfl_from(V value, int lane) {
     const int w = threadIdx.x / 32; std::memcpy(&exchange[w][threadIdx.x % 32], &value, sizeof(V)); warp_sync();
@@ -51,14 +60,29 @@ inline void mma(double (&sums)[4], const double* a, const double* b, int depth) 
     }
     warp_sync();
 }
-template <class F> void launch(int grid, int threads, F f) {
-    gridDim_.x = grid; blockDim_.x = threads;
-    for (int b = 0; b < grid; ++b) {
-        block_barrier = std::make_unique<std::barrier<>>(threads);
-        warp_barriers.clear();
-        for (int w = 0; w < threads / 32; ++w) warp_barriers.push_back(std::make_unique<std::barrier<>>(32));
-        std::vector<std::thread> all;
-        for (int t = 0; t < threads; ++t) all.emplace_back([=] { threadIdx.x = t; blockIdx.x = b; f(); });
-        for (auto& th : all) th.join();
+inline void run_fiber() { kernel(); fibers[threadIdx.x].done = true; }
+template <class F> void launch(int grid, int threads, F f, int grid_y = 1) {
+    gridDim = {grid, grid_y}; blockDim = {threads, 1}; kernel = f;
+    for (int b = 0; b < grid * grid_y; ++b) {
+        blockIdx = {b % grid, b / grid};
+        block_barrier = {threads};
+        warp_barriers.assign((threads + 31) / 32, {32});
+        warp_barriers.back().n = threads - 32 * ((threads - 1) / 32);
+        fibers.resize(threads);
+        for (auto& fiber : fibers) {
+            fiber.done = false; fiber.stack.resize(1 << 16);
+            getcontext(&fiber.context);
+            fiber.context.uc_stack = {fiber.stack.data(), 0, fiber.stack.size()};
+            fiber.context.uc_link = &scheduler;
+            makecontext(&fiber.context, run_fiber, 0);
+        }
+        for (bool some = true; some;) {
+            some = false;
+            for (int t = 0; t < threads; ++t) {
+                if (fibers[t].done) continue;
+                some = true; threadIdx.x = t;
+                swapcontext(&scheduler, &fibers[t].context);
+            }
+        }
     }
 }
