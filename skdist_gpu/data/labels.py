@@ -24,13 +24,14 @@ def encode(y: Any) -> tuple[np.ndarray, Any]:
         import cupy
 
         values = cupy.asarray(getattr(y, "values", y))
-        classes, codes = _encode_range(values, cupy) or cupy.unique(values, return_inverse=True)
+        if (found := _encode_range(values, cupy)) is not None:
+            return found
+        classes, codes = cupy.unique(values, return_inverse=True)
         # each twice: labels that all differ look like a regression to scikit-learn
         check_classification_targets(np.repeat(classes.get(), 2))
         return classes.get(), codes.reshape(values.shape)
     y = np.asarray(to_host(y))
     if (found := _encode_range(y, np)) is not None:
-        check_classification_targets(np.repeat(found[0], 2))
         return found
     check_classification_targets(y)
     # block by block: to sort all labels at once would take several copies of them
@@ -39,19 +40,21 @@ def encode(y: Any) -> tuple[np.ndarray, Any]:
     return classes, np.searchsorted(classes, y)
 
 
-def _encode_range(values: Any, xp: Any) -> tuple[Any, Any] | None:
-    """Return classes and codes of whole numbers that lie close together, without sorting them."""
+def _encode_range(values: Any, xp: Any) -> tuple[np.ndarray, Any] | None:
+    """Return classes, on the host, and codes of whole numbers that lie close together, without sorting them."""
     if values.dtype.kind not in "iu" or values.ndim != 1 or not values.size:
         return None
-    low, high = int(values.min()), int(values.max())
+    # both at once, since each copy from a GPU waits for it
+    low, high = map(int, to_host(xp.stack([values.min(), values.max()])))
     if high - low >= MOST_NUMBERS or high > np.iinfo(np.intp).max:
         return None
     offsets = values.astype(np.intp, copy=False)
     offsets = offsets - low if low else offsets
     present = xp.zeros(high - low + 1, dtype=bool)
     present[offsets] = True
-    classes = (xp.flatnonzero(present) + low).astype(values.dtype)
-    return classes, offsets if len(classes) == len(present) else (xp.cumsum(present) - 1)[offsets]
+    present = to_host(present)
+    classes = (np.flatnonzero(present) + low).astype(values.dtype)
+    return classes, offsets if len(classes) == len(present) else xp.asarray(np.cumsum(present) - 1)[offsets]
 
 
 def _are_consecutive(classes: np.ndarray) -> bool:

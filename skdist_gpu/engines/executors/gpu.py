@@ -14,13 +14,16 @@ from skdist_gpu.data.blocks import part_bounds
 from skdist_gpu.data.containers import GPU, container_of
 from skdist_gpu.data.convert import result_to_host
 from skdist_gpu.data.dataset import DatasetTable
+from skdist_gpu.engines.executors import score_kernels
 from skdist_gpu.engines.executors.cluster_kernels import ClustersOnGpu
 from skdist_gpu.engines.executors.gpu_streams import FileStream, HostStream
 from skdist_gpu.engines.executors.kernels import map_block, reads_in_place
 from skdist_gpu.engines.executors.pool import POOL
+from skdist_gpu.engines.executors.score_kernels import Scores
 from skdist_gpu.engines.executors.stream import StreamExecutor
 from skdist_gpu.engines.reductions.core.protocol import GPU_STEP_BYTES as STEP_BYTES
 from skdist_gpu.engines.reductions.core.protocol import SAMPLED_ROWS, Reduce, Reduction
+from skdist_gpu.engines.reductions.linear.linear import ScoreReduction
 from skdist_gpu.progress import Progress
 
 # that copy rows for a GPU, and that decode files for one
@@ -104,6 +107,7 @@ class GpuExecutor(OnGpus):
         self.n_rows = X.shape[0]
         self.step = max(1024, STEP_BYTES // (8 * (X.shape[1] + 1)))
         self.resident = container_of(X) in GPU
+        self._scores: Scores | None = None
         # set when the result is not wanted any more
         self.stopped = Event()
         self.stream: Any = None
@@ -120,6 +124,10 @@ class GpuExecutor(OnGpus):
         self.progress.start(f"pass {self.n_passes} on the GPU", total=self.n_rows)
         totals: list[Any] = [None] * (len(bounds) + 1)
         with cupy.cuda.using_allocator(POOL.malloc):
+            if not bounds and (scores := self._scores_for(reduction)) is not None:
+                sums = scores.on_host(reduction.coef, reduction.every)  # type: ignore[attr-defined]
+                self.progress.advance(self.n_rows)
+                return [sums]
             for part, n_rows, sums in self._partials(reduction, bounds):
                 totals[part] = sums if totals[part] is None else reduction.combine(totals[part], sums)
                 self.progress.advance(n_rows)
@@ -135,6 +143,17 @@ class GpuExecutor(OnGpus):
     def _held(self) -> list[Any] | None:
         """Return all rows on the device, side by side; None if they are not."""
         return self.parts if self.resident else None if self.table is not None else self.stream.whole
+
+    def _scores_for(self, reduction: Reduction) -> Scores | None:
+        """Return what sums a loss over all rows, made once for all passes; None if the rows are not held."""
+        if type(reduction) is not ScoreReduction:
+            return None
+        if self._scores is None or not self._scores.is_for(reduction):
+            held = self._held()
+            if held is None or not score_kernels.takes_at_once(reduction, *self._arguments(held)[:2]):
+                return None
+            self._scores = Scores(reduction, *self._arguments(held))
+        return self._scores
 
     def clusters(self) -> ClustersOnGpu | None:
         """Return the rows, to take Lloyd's steps with; None if they are not all on the device, side by side."""

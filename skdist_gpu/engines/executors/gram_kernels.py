@@ -8,6 +8,7 @@ timing. NVIDIA, "Parallel Thread Execution ISA", section on mma.m16n8k8 with .f6
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -60,13 +61,23 @@ def moments(X: Any, y: Any, sample_weight: Any) -> Moments:
     return Moments(X.shape[0], found[0], found[1 : 1 + n_columns], found[1 + n_columns :].reshape(n_columns, n_columns))
 
 
-def weighted_products(X: Any, weight: Any, constant: float) -> Any:
-    """Return the sum of weight times the outer product of each row of X and a constant behind it."""
-    sums, _ = _products(X, None, weight, cupy.zeros(X.shape[1]))
-    if constant not in (0, 1):
-        sums[-1] *= constant
-        sums[:, -1] *= constant
-    return sums
+def weighted_products(X: Any, weight: Any, sums: Any) -> list[Callable[[], None]]:
+    """Return what writes the sum of weight times the outer product of each row of X and a one behind it.
+
+    All of it is called in order, as often as the weights change.
+
+    Parameters
+    ----------
+    X : cupy.ndarray of shape (n_rows, n_columns)
+        The rows.
+    weight : cupy.ndarray of shape (n_rows,)
+        Contiguous, in float64.
+    sums : cupy.ndarray of shape (n_columns + 1, n_columns + 1)
+        Where the products go.
+    """
+    n_columns = X.shape[1]
+    shift, pilot = cupy.zeros(n_columns), cupy.empty(n_columns)
+    return [_prepared(part, X, None, weight, shift, sums, pilot) for part in parts_of(n_columns)]
 
 
 def _products(X: Any, y: Any, weight: Any, shift: Any) -> tuple[Any, Any]:
@@ -76,12 +87,12 @@ def _products(X: Any, y: Any, weight: Any, shift: Any) -> tuple[Any, Any]:
         weight = cupy.ascontiguousarray(weight, dtype=cupy.float64)
     sums, pilot = cupy.empty((n_columns + 1, n_columns + 1)), cupy.empty(n_columns)
     for part in parts_of(n_columns):
-        _add_products(part, X, y, weight, shift, sums, pilot)
+        _prepared(part, X, y, weight, shift, sums, pilot)()
     return sums, pilot
 
 
-def _add_products(part: Part, X: Any, y: Any, weight: Any, shift: Any, sums: Any, pilot: Any) -> None:
-    """Write a part of the products, and the shift of its columns."""
+def _prepared(part: Part, X: Any, y: Any, weight: Any, shift: Any, sums: Any, pilot: Any) -> Callable[[], None]:
+    """Return what writes a part of the products, and the shift of its columns."""
     (n_rows, n_features), n_targets, itemsize = X.shape, _n_targets(y), X.dtype.itemsize
     device = X.device.id
     row_step, column_step = (stride // itemsize for stride in X.strides)
@@ -106,11 +117,16 @@ def _add_products(part: Part, X: Any, y: Any, weight: Any, shift: Any, sums: Any
         *(np.bool_(y is not None and y.itemsize == 8), np.bool_(by_rows), np.bool_(flat)),
         *(np.int32(stage_bytes), np.int32(y_at), np.int32(weight_at), partials, pilot),
     )
-    gram = kernels.get_function("gram")
-    gram.max_dynamic_shared_size_bytes = shared
-    gram((n_blocks,), (part.threads,), arguments, shared_mem=shared)
-    add_up = (partials, np.int32(len(partials)), np.int32(len(sums)), *places, sums)
-    kernels.get_function("add_up")((part.slot // 32,), (ADD_UP_THREADS,), add_up)
+    gram, add_up = kernels.get_function("gram"), kernels.get_function("add_up")
+    added = (partials, np.int32(len(partials)), np.int32(len(sums)), *places, sums)
+
+    def launch() -> None:
+        # the kernel's own, so that other rows have changed it maybe
+        gram.max_dynamic_shared_size_bytes = shared
+        gram((n_blocks,), (part.threads,), arguments, shared_mem=shared)
+        add_up((part.slot // 32,), (ADD_UP_THREADS,), added)
+
+    return launch
 
 
 def _n_targets(y: Any) -> int:

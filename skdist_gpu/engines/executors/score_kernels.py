@@ -6,12 +6,13 @@ registers, and does both from there, in float64.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import cupy
+import cupyx
 import numpy as np
 
 from skdist_gpu.engines.executors import gram_kernels
@@ -66,49 +67,124 @@ def has_kernel(reduction: Any, X: Any, y: Any) -> bool:
     )
 
 
+def takes_at_once(reduction: Any, X: Any, y: Any) -> bool:
+    """Whether the kernels can do a reduction of such rows with and without second derivatives, without a copy."""
+    return has_kernel(reduction, X, y) and gram_kernels.has_kernel(X, None)
+
+
 def map_rows(reduction: Any, X: Any, y: Any, sample_weight: Any) -> Sums:
     """Return what the reduction's own map would."""
-    if reduction.every == 1:
-        return _sums(reduction, X, y, sample_weight, with_hessian=True)
-    sums = _sums(reduction, X, y, sample_weight)
-    if reduction.every:
-        some, share = some_rows(reduction.every, X, y, sample_weight)
-        if gram_kernels.has_kernel(X, None):
-            sums.hessian = share * _sums(reduction, some[0], some[1], some[2], with_hessian=True).hessian
+    every, design = reduction.every, reduction.design
+    by_kernel = every == 1 or gram_kernels.has_kernel(X, None)
+    sums = Scores(reduction, X, y, sample_weight).on_device(reduction.coef, every if by_kernel else 0)
+    if not by_kernel and every:
+        some, share = some_rows(every, X, y, sample_weight)
+        curvature = ScoreReduction(reduction.loss, design, reduction.coef, every=1)
+        sums.hessian = share * curvature.map(*some).hessian
+    return sums
+
+
+class Scores:
+    """Sums of a loss over rows on the device, for any coefficients: what all passes need is made once.
+
+    Parameters
+    ----------
+    reduction : ScoreReduction
+        Tells the loss and the design.
+    X : cupy.ndarray of shape (n_rows, n_columns)
+        The rows, of which there are kernels for.
+    y, sample_weight : cupy.ndarray of shape (n_rows,)
+        Targets and weights; None for no weights.
+    """
+
+    def __init__(self, reduction: ScoreReduction, X: Any, y: Any, sample_weight: Any) -> None:
+        self.loss, self.design = reduction.loss, reduction.design
+        weight = self.loss.weight(y, sample_weight)
+        if weight is not None:
+            weight = cupy.ascontiguousarray(weight, dtype=cupy.float64)
+        self.rows = X, cupy.ascontiguousarray(y), weight
+        n_columns = X.shape[1]
+        self.coef = cupy.empty(n_columns + (self.design.constant != 0))
+        # derivatives and the loss, and second derivatives behind them, so that one copy takes all
+        self.n_first, self.side = n_columns + 2, n_columns + 1
+        self.found = cupy.empty(self.n_first + self.side**2)
+        self.prepared: dict[int, tuple[list[Callable[[], Any]], float]] = {}
+
+    def is_for(self, reduction: Any) -> bool:
+        """Whether a reduction has the same loss and the same design."""
+        return reduction.loss is self.loss and reduction.design is self.design
+
+    def on_device(self, coef: np.ndarray, every: int) -> Sums:
+        """Return the sums on the device, with second derivatives of every so-many-th row; with none for 0."""
+        self.coef.set(coef)
+        return self._sums(self.found, self._launch(every))
+
+    def on_host(self, coef: np.ndarray, every: int) -> Sums:
+        """Return the sums on the host, with a copy each way and waiting once."""
+        stream, n_found = cupy.cuda.get_current_stream(), len(self.found) if every else self.n_first
+        self.pinned[: len(coef)] = coef
+        memcpy, address = cupy.cuda.runtime.memcpyAsync, self.pinned.ctypes.data
+        memcpy(self.coef.data.ptr, address, coef.nbytes, cupy.cuda.runtime.memcpyHostToDevice, stream.ptr)
+        share = self._launch(every)
+        memcpy(address, self.found.data.ptr, 8 * n_found, cupy.cuda.runtime.memcpyDeviceToHost, stream.ptr)
+        stream.synchronize()
+        return self._sums(self.pinned[:n_found].copy(), share)
+
+    @cached_property
+    def pinned(self) -> np.ndarray:
+        """Memory that the device reads and writes directly."""
+        return cupyx.empty_pinned(len(self.found))
+
+    def _launch(self, every: int) -> float:
+        """Start the kernels; return how many rows each one with second derivatives stands for, 0 without any."""
+        if every not in self.prepared:
+            self.prepared[every] = self._prepare(every)
+        launches, share = self.prepared[every]
+        for launch in launches:
+            launch()
+        return share
+
+    def _sums(self, found: Any, share: float) -> Sums:
+        # the intercept's derivatives stand behind those of the columns
+        n_unknowns, constant = len(self.coef), self.design.constant
+        sums = Sums(found[self.n_first - 1], found[:n_unknowns])
+        if share:
+            sums.hessian = found[self.n_first :].reshape(self.side, self.side)[:n_unknowns, :n_unknowns]
+            if constant not in (0, 1):
+                sums.hessian[-1] *= constant
+                sums.hessian[:, -1] *= constant
+            if share != 1:
+                sums.hessian *= share
+        return sums
+
+    def _prepare(self, every: int) -> tuple[list[Callable[[], Any]], float]:
+        first, products = self.found[: self.n_first], self.found[self.n_first :].reshape(self.side, self.side)
+        if every == 0:
+            return self._pass(self.rows, None, first), 0.0
+        some, share = some_rows(every, *self.rows)
+        some[1:] = [None if part is None else cupy.ascontiguousarray(part) for part in some[1:]]
+        curvature = cupy.empty(len(some[0]))
+        if every == 1:
+            launches = self._pass(some, curvature, first)
         else:
-            curvature = ScoreReduction(reduction.loss, reduction.design, reduction.coef, every=1)
-            sums.hessian = share * curvature.map(*some).hessian
-    return sums
+            launches = self._pass(self.rows, None, first) + self._pass(some, curvature, cupy.empty(self.n_first))
+        return launches + gram_kernels.weighted_products(some[0], curvature, products), share
 
-
-def _sums(reduction: Any, X: Any, y: Any, sample_weight: Any, with_hessian: bool = False) -> Sums:
-    """Return the sum of the losses and of slope times row; and of curvature times the products of each row."""
-    loss, constant = reduction.loss, reduction.design.constant
-    n_rows, n_columns = X.shape
-    weight = loss.weight(y, sample_weight)
-    if weight is not None:
-        weight = cupy.ascontiguousarray(weight, dtype=cupy.float64)
-    y = cupy.ascontiguousarray(y)
-    device = cupy.cuda.Device()
-    kernel = _kernel(device.id, type(loss).__name__, X.dtype.name, y.dtype.name, n_columns)
-    n_blocks = BLOCKS_PER_PROCESSOR * device.attributes["MultiProcessorCount"]
-    partials = cupy.empty((n_blocks * THREADS // 32, n_columns + 2))
-    curvature = cupy.empty(n_rows) if with_hessian else None
-    coef, nothing = cupy.asarray(reduction.coef), np.intp(0)
-    number = _NUMBERS.get(type(loss).__name__, lambda loss: 0.0)(loss)
-    arguments = (
-        *(X, np.int64(X.strides[0] // X.itemsize), y, nothing if weight is None else weight),
-        *(coef, np.float64(constant), np.float64(number), np.int64(n_rows), np.int32(n_columns)),
-        *(nothing if curvature is None else curvature, partials),
-    )
-    kernel((n_blocks,), (THREADS,), arguments)
-    total = add_up(partials)
-    # the intercept's derivatives stand behind those of the columns
-    n_unknowns = n_columns + (constant != 0)
-    sums = Sums(total[-1], total[:n_unknowns])
-    if curvature is not None:
-        sums.hessian = gram_kernels.weighted_products(X, curvature, constant)[:n_unknowns, :n_unknowns]
-    return sums
+    def _pass(self, rows: Sequence[Any], curvature: Any, sums: Any) -> list[Callable[[], Any]]:
+        """Return what writes the sums of slope times row and of the losses, and the curvature of each row."""
+        X, y, weight = rows
+        n_rows, n_columns = X.shape
+        device, name = cupy.cuda.Device(), type(self.loss).__name__
+        kernel = _kernel(device.id, name, X.dtype.name, y.dtype.name, n_columns)
+        n_blocks = BLOCKS_PER_PROCESSOR * device.attributes["MultiProcessorCount"]
+        partials, nothing = cupy.empty((n_blocks * THREADS // 32, self.n_first)), np.intp(0)
+        number = _NUMBERS.get(name, lambda loss: 0.0)(self.loss)
+        arguments = (
+            *(X, np.int64(X.strides[0] // X.itemsize), y, nothing if weight is None else weight),
+            *(self.coef, np.float64(self.design.constant), np.float64(number), np.int64(n_rows), np.int32(n_columns)),
+            *(nothing if curvature is None else curvature, partials),
+        )
+        return [partial(kernel, (n_blocks,), (THREADS,), arguments), partial(add_up, partials, sums)]
 
 
 @cache

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 from scipy import linalg, optimize
+from scipy.linalg import lapack
 
 from skdist_gpu.hardware.threads import one_blas_thread
 
@@ -78,20 +80,24 @@ class Minimum:
     slopes: np.ndarray | None = None
     scale: float = 1.0
 
+    @cached_property
+    def is_clear(self) -> bool:
+        """Whether second derivatives keep their digits in all directions, as far as they are known."""
+        return self.curvature is None or _clear_factor(_scaled(self.curvature)[0]) is not None
+
     @property
     def hidden(self) -> float:
         """By how much the objective is too high, or by more, as a share of `scale`: directions lost in rounding."""
-        if self.curvature is None or self.slopes is None:
+        if self.curvature is None or self.slopes is None or self.is_clear:
             return 0.0
         return _hidden_decrease(self.curvature, self.slopes) / self.scale
 
     @property
     def is_singular(self) -> bool:
         """Whether the objective is flat in some direction, but for rounding."""
-        if self.curvature is None:
+        if self.curvature is None or self.is_clear:
             return False
-        scaled, _ = _scaled(self.curvature)
-        return _clear_factor(scaled) is None and not _directions(scaled)[2].all()
+        return not _directions(_scaled(self.curvature)[0])[2].all()
 
 
 # yields what to evaluate, the arguments of an objective, and is sent the sums
@@ -289,7 +295,7 @@ def _newton_step(curvature: np.ndarray, gradient: np.ndarray, shortest: bool) ->
     """Solve for the step; where the objective is flat, the shortest one or None."""
     scaled, scale = _scaled(curvature)
     if (factor := _clear_factor(scaled)) is not None:
-        return -scale * linalg.cho_solve(factor, scale * gradient)
+        return -scale * lapack.dpotrs(factor, scale * gradient)[0]
     if not shortest:
         return None
     values, vectors, kept = _directions(scaled)
@@ -300,8 +306,6 @@ def _newton_step(curvature: np.ndarray, gradient: np.ndarray, shortest: bool) ->
 def _hidden_decrease(curvature: np.ndarray, gradient: np.ndarray) -> float:
     """Return by how much an objective falls at least in the directions that no Newton step takes."""
     scaled, scale = _scaled(curvature)
-    if _clear_factor(scaled) is not None:
-        return 0.0
     values, vectors, kept = _directions(scaled)
     slopes = vectors[:, ~kept].T @ (scale * gradient)
     return float(slopes @ slopes) / (2 * LOST_SHARE * len(values) * max(values[-1], np.finfo(float).tiny))
@@ -316,11 +320,9 @@ def _scaled(curvature: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _clear_factor(scaled: np.ndarray) -> Any:
     """Return the Cholesky factor, None where it has lost its digits."""
-    try:
-        factor = linalg.cho_factor(scaled)
-    except linalg.LinAlgError:
-        return None
-    return factor if np.diag(factor[0]).min() > 1e-7 else None
+    # by LAPACK itself: SciPy's own function takes longer to check so few values
+    factor, order = lapack.dpotrf(scaled, clean=False)
+    return factor if order == 0 and factor.diagonal().min() > 1e-7 else None
 
 
 def _directions(scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

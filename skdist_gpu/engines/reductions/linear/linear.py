@@ -42,7 +42,7 @@ FEW_UNKNOWNS = 500
 # how many times the sample those rows must be
 MANY_MORE = 2
 # rows that tell whether columns are far from zero
-SHIFT_ROWS = 2_000
+SHIFT_ROWS = 500
 # the minimum over a sample is not that over all rows, and need not be found as precisely
 SAMPLE_SLACK = 1e6
 # a search over all rows from far away must come this much nearer to the minimum, since no second search confirms it
