@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Sequence
 from threading import Event
 from typing import Any
@@ -21,6 +22,7 @@ from skdist_gpu.engines.executors.kernels import map_block, reads_in_place
 from skdist_gpu.engines.executors.pool import POOL
 from skdist_gpu.engines.executors.score_kernels import Scores
 from skdist_gpu.engines.executors.stream import StreamExecutor
+from skdist_gpu.engines.reductions.columns.quantiles import SortReduction
 from skdist_gpu.engines.reductions.core.protocol import GPU_STEP_BYTES as STEP_BYTES
 from skdist_gpu.engines.reductions.core.protocol import SAMPLED_ROWS, Reduce, Reduction
 from skdist_gpu.engines.reductions.linear.linear import ScoreReduction
@@ -106,14 +108,14 @@ class GpuExecutor(OnGpus):
         self.has_y, self.has_weight = y is not None, sample_weight is not None
         self.n_rows = X.shape[0]
         self.step = max(1024, STEP_BYTES // (8 * (X.shape[1] + 1)))
-        self.resident = container_of(X) in GPU
+        self.is_given = container_of(X) in GPU
         self._scores: Scores | None = None
         # set when the result is not wanted any more
         self.stopped = Event()
         self.stream: Any = None
         if self.table is not None:
             self.stream = FileStream(self.table, min(FILE_THREADS, n_cores), min(MOST_AHEAD, n_cores))
-        elif not self.resident:
+        elif not self.is_given:
             with cupy.cuda.using_allocator(POOL.malloc):
                 n_threads = min(MOST_THREADS, n_cores)
                 self.stream = HostStream(self.parts, self.step, n_threads, memory_budget, several_passes)
@@ -136,13 +138,13 @@ class GpuExecutor(OnGpus):
             return [result_to_host(total) for total in totals]
 
     @property
-    def samples_itself(self) -> bool:
-        """Whether all rows are on the device from the first pass on."""
-        return self.resident or (self.table is None and self.stream.keeps_all)
+    def resident(self) -> bool:
+        """Whether all rows are on the device, side by side, from the first pass on."""
+        return self.is_given or (self.table is None and self.stream.keeps_all)
 
     def _held(self) -> list[Any] | None:
         """Return all rows on the device, side by side; None if they are not."""
-        return self.parts if self.resident else None if self.table is not None else self.stream.whole
+        return self.parts if self.is_given else None if self.table is not None else self.stream.whole
 
     def _scores_for(self, reduction: Reduction) -> Scores | None:
         """Return what sums a loss over all rows, made once for all passes; None if the rows are not held."""
@@ -185,16 +187,19 @@ class GpuExecutor(OnGpus):
         if self.table is not None:
             blocks = self.stream.blocks(self.classes, bounds)
         else:
-            held = self._resident_blocks(reduction) if self.resident else self.stream.blocks()
-            blocks = ((0, *self._arguments(block)) for block in held)
+            if self._held() is None and type(reduction) is SortReduction:
+                deque(self.stream.blocks(), maxlen=0)  # it takes all rows at once
+            held = self._held()
+            parts = self.stream.blocks() if held is None else self._blocks_of(held, reduction)
+            blocks = ((0, *self._arguments(part)) for part in parts)
         for part, X, y, weight in blocks:
             yield part, len(X), map_block(reduction, X, y, weight)
 
-    def _resident_blocks(self, reduction: Reduction) -> Any:
-        X, y, _ = self._arguments(self.parts)
+    def _blocks_of(self, held: list[Any], reduction: Reduction) -> Any:
+        X, y, _ = self._arguments(held)
         step = self.n_rows if reads_in_place(reduction, X, y) else self.step
         for start in range(0, self.n_rows, step):
-            yield [part[start : start + step] for part in self.parts]
+            yield [part[start : start + step] for part in held]
 
     def _arguments(self, block: list[Any]) -> tuple[Any, Any, Any]:
         """Return X, y and weights of a block, None for what is not there."""

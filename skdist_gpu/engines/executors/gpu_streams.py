@@ -104,9 +104,10 @@ class HostStream:
         n_bytes = max(CARRIED_BYTES, *(part[:1].nbytes for part in parts))
         for _ in range(self.n_threads):
             self.carriers.put((_Carrier(n_bytes), _Carrier(n_bytes)))
-        # all rows, where they are so few that they need no more room than blocks in flight
-        self.room = self._empty(min(self.n_rows, N_BUFFERS * self.step))
-        n_buffers = min(N_BUFFERS, len(self.starts))
+        # all rows side by side, where they are so few that they need no more room than blocks in flight, or fit
+        fits = several_passes and len(self.starts) <= self.n_cached
+        n_buffers = len(self.starts) if fits else min(N_BUFFERS, len(self.starts))
+        self.room = self._empty(min(self.n_rows, n_buffers * self.step))
         # the pool may hand out memory that work before has freed and is still computing in
         self.computed = [cupy.cuda.get_current_stream().record() for _ in range(n_buffers)]
 

@@ -24,7 +24,7 @@ class GpusExecutor(OnGpus):
     answer depends on the number of GPUs only. If one GPU fails, the others stop after the block that they compute.
     """
 
-    resident = samples_itself = False
+    resident = False
 
     def __init__(
         self,

@@ -117,7 +117,6 @@ class RowsBehind:
             # what a GPU holds are the rows before the steps
             reduce_sample=Passes.reduce_sample,
             resident=False,
-            samples_itself=False,
             clusters=Passes.clusters,
             clusters_of=None,
         )

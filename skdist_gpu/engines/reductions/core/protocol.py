@@ -85,10 +85,8 @@ class Passes:
     starts : Starts or None
         Where fits of other penalties, or of other folds of the rows, have ended; None for a fit by itself.
     resident : bool
-        Whether a GPU holds all rows, so that one block may be all of them.
-    samples_itself : bool
-        Whether a GPU holds all rows from the first pass on, so that `reduce_sample` takes rows of its own there, in
-        place of those on the host.
+        Whether a GPU holds all rows from the first pass on, so that one block may be all of them, and `reduce_sample`
+        takes rows of its own there, in place of those on the host.
     """
 
     reduce: Reduce
@@ -109,7 +107,6 @@ class Passes:
     sparse: bool = False
     starts: Any = None
     resident: bool = False
-    samples_itself: bool = False
     clusters: Callable[[], Any] = lambda: None
     clusters_of: Callable[[np.ndarray, np.ndarray], Any] | None = None
 

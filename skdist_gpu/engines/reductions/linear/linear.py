@@ -127,7 +127,7 @@ class Design:
 
 def look_ahead(data: Passes, n_classes: int = 0) -> tuple[Overview, Rows]:
     """Return the overview of all rows and a sample to start from; parameters as in :func:`look`."""
-    return look(data, SHIFT_ROWS if data.samples_itself else SAMPLED_ROWS, n_classes)
+    return look(data, SHIFT_ROWS if data.resident else SAMPLED_ROWS, n_classes)
 
 
 def free_design(sample: Rows, fit_intercept: bool, absolute: bool = False) -> Design:
