@@ -276,3 +276,22 @@ def test_many_rows_in_memory_are_scored_by_threads(estimator, method, container,
     assert model._copies.last_call.candidate.backend == THREADS
     assert sorted(seen)[-5:] == [BLOCK_ROWS] * 5
     assert_allclose(result, getattr(model.estimator_, method)(rows))
+
+
+@pytest.mark.skipif(joblib.cpu_count() < 2, reason="one core has nothing to share out")
+def test_threads_that_score_have_the_settings_of_the_caller(monkeypatch):
+    rows = generator.normal(size=(5 * BLOCK_ROWS, 3))
+    rows[-1] = np.nan
+    model = autoscale(SVC(C=1e-3), backend="sklearn").fit(rows[:500], np.arange(500) % 2)
+    monkeypatch.setattr(scoring, "predict_scoring", lambda *call, **_: Prediction(float(call[2] != THREADS)))
+    with sklearn.config_context(assume_finite=True):
+        result = model.decision_function(rows)
+        assert_array_equal(result, model.estimator_.decision_function(rows))
+    assert model._copies.last_call.candidate.backend == THREADS
+    with pytest.raises(ValueError, match="contains NaN"):
+        model.decision_function(rows)
+    monkeypatch.setattr(
+        SVC, "decision_function", lambda self, block: np.log(np.full(len(block), float(len(block) < 10)))
+    )
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
+        model.decision_function(rows[:-1])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context, copy_context
 from typing import Any
 
 import joblib
 import numpy as np
-from sklearn.utils.parallel import Parallel, delayed
+from sklearn import config_context, get_config
 from sklearn.utils.validation import validate_data
 
 from skdist_gpu.data.blocks import take_rows
@@ -69,8 +72,13 @@ def in_threads(function: BlockMethod, X: Any) -> Any:
         raise EngineRefusal("results that are no arrays are not put together from blocks")
     whole = [np.empty((n_rows, *part.shape[1:]), part.dtype) for part in _parts(example)]
     starts = iter(range(0, n_rows, BLOCK_ROWS))  # whose next one goes to the thread that asks first
+    configuration = get_config()  # which each thread has for itself
 
-    def work() -> None:
+    def work(context: Context) -> None:
+        with config_context(**configuration):
+            context.run(score_blocks)
+
+    def score_blocks() -> None:
         for start in starts:
             rows = slice(start, start + BLOCK_ROWS)
             for result, part in zip(whole, _parts(function(take_rows(X, rows))), strict=True):
@@ -79,8 +87,11 @@ def in_threads(function: BlockMethod, X: Any) -> Any:
                 result[rows] = part
 
     # the threads are the parallelism: BLAS threads inside them would fight for the cores
-    with one_blas_thread():
-        Parallel(n_threads, require="sharedmem")(delayed(work)() for _ in range(n_threads))
+    with one_blas_thread(), ThreadPoolExecutor(n_threads) as pool:
+        try:
+            list(pool.map(work, [copy_context() for _ in range(n_threads)]))
+        finally:
+            deque(starts, maxlen=0)  # after an error, or an interrupt, no thread begins another block
     return type(example)(whole) if isinstance(example, (tuple, list)) else whole[0]
 
 

@@ -56,7 +56,7 @@ def _fit(job: FitJob) -> Fitted:
     if job.before:
         data = fit_before(job, data if job.sample_weight is None else _open(job.without_weights()), data)
     fit_in_place = next(e.fit for e in entries_for(job.estimator) if e.backend == INFO.name and e.fit is not None)
-    few = job.device == "cpu" and (job.info.n_features or 0) <= FEW_COLUMNS
+    few = (job.info.n_features or 0) <= FEW_COLUMNS
     try:
         with at_most(1 if few else None, ("blas",)):
             fit_in_place(job.estimator, data)
