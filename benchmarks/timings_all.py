@@ -57,7 +57,8 @@ class Place:
         names = [name for name in self.names if part == "fit" or FAMILIES[name].methods]
         stem = f"{phase}_{self.device}_{self.group}"
         arguments = [part, str(folder / f"{stem}.jsonl"), "--shapes", shapes, "--together", "--engines", self.device]
-        arguments += ["--seed", str(seed), "--seconds", "0.2", "--patience", f"{1.1 * seconds / len(names):.1f}", "--only", *names]
+        arguments += ["--seed", str(seed), "--seconds", "0.2", "--patience", f"{1.1 * seconds / len(names):.1f}"]
+        arguments += ["--only", *names]
         if part == "fit":
             arguments += ["--containers", *(on_gpu if self.device == "gpu" else on_cpu)]
         start, variables = time.time(), os.environ | {"CUDA_VISIBLE_DEVICES": str(self.group)}
