@@ -31,7 +31,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
+from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler, TargetEncoder
 from sklearn.svm import SVC
 
 import skdist_gpu
@@ -284,6 +284,16 @@ def test_a_forced_engine_gives_way_where_it_refuses(forced):
     Lasso().fit(X, Y, sample_weight=2.0)  # which some of scikit-learn's estimators take, and some do not
     own = ("RandomForestClassifier", "Ridge", "MiniBatchKMeans", "Lasso")
     assert engines_of(forced) == {(name, "sklearn:cpu") for name in own}
+
+
+def test_quantiles_of_a_subsample_are_scikit_learns(forced):
+    rows = np.random.default_rng(0).normal(size=(3000, 2))
+    for subsample, engine in ((1000, "sklearn:cpu"), (None, "reductions:cpu")):
+        estimator = QuantileTransformer(n_quantiles=50, subsample=subsample, random_state=0)
+        found = estimator.fit_transform(rows)
+        assert ("QuantileTransformer", engine) in engines_of(forced)
+        with skdist_gpu.installed(backend="sklearn"):
+            assert_allclose(clone(estimator).fit_transform(rows), found, atol=1e-12)
 
 
 @pytest.mark.parametrize("backend", ["auto", "onedal"])

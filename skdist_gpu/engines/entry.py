@@ -65,6 +65,8 @@ class Entry:
     differs : str
         How what the engine leaves differs from scikit-learn's in what a program may read of it, beyond any tolerance;
         empty where it does not.
+    differs_unless : dict
+        Parameter name -> allowed values, as in `accepts`: with these it does not differ after all.
     drift : tuple of (int, float)
         Rows and largest relative difference from scikit-learn in float64, measured on float32 data of so
         many rows; only where it exceeds `tolerance`.
@@ -96,6 +98,7 @@ class Entry:
     numbered_passes: Callable[[Any], int] = lambda estimator: 0
     tolerance: float = 1e-8
     differs: str = ""
+    differs_unless: dict[str, Allowed] = field(default_factory=dict)
     drift: tuple[tuple[float, float], ...] = ()
     memory: float = 2.0
     row_bytes: float = 0

@@ -168,7 +168,7 @@ def _verdict(
     engine = engines()[entry.backend]
     refusals = [
         *([entry.refusal] if entry.refusal else []),
-        *_answer_refusals(entry, request),
+        *_answer_refusals(entry, estimator, request),
         *machine_refusals(entry, resources),
         *parameter_refusals(entry, estimator, sparse=info.sparse),
         *_state_refusals(engine, estimator),
@@ -260,8 +260,9 @@ def _shown(value: Any) -> str:
     return type(value).__name__ + (f" of shape {tuple(shape)}" if shape is not None else "")
 
 
-def _answer_refusals(entry: Entry, request: Request) -> list[str]:
-    if not (request.same_answer and entry.differs):
+def _answer_refusals(entry: Entry, estimator: Estimator, request: Request) -> list[str]:
+    differs = entry.differs and (not entry.differs_unless or _outside(entry.differs_unless, estimator))
+    if not (request.same_answer and differs):
         return []
     return [f"{entry.differs}; a program that stays as it is gets scikit-learn's own, autoscale(model) takes this one"]
 

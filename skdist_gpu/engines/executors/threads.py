@@ -56,7 +56,7 @@ class ThreadsExecutor:
 
         # the threads are the parallelism: BLAS threads inside them would fight for the cores
         with one_blas_thread(), ThreadPoolExecutor(self.n_threads) as pool:
-            return combine_all(reduction, list(pool.map(reduce_rows, range(len(blocks)))))
+            return combine_all(reduction, pool.map(reduce_rows, range(len(blocks))), pool.map)
 
 
 def reduce_sets(reduction: Reduction, sets: list[tuple[Any, Any, Any]], n_threads: int) -> Any:
@@ -73,4 +73,4 @@ def reduce_sets(reduction: Reduction, sets: list[tuple[Any, Any, Any]], n_thread
         if n_threads == 1:
             return combine_all(reduction, [fold(reduction, **piece) for piece in pieces])
         with ThreadPoolExecutor(n_threads) as pool:
-            return combine_all(reduction, list(pool.map(lambda piece: fold(reduction, **piece), pieces)))
+            return combine_all(reduction, pool.map(lambda piece: fold(reduction, **piece), pieces), pool.map)

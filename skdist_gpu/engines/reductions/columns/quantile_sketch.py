@@ -186,5 +186,7 @@ def _add(sketch: Sketch, level: int, table: Any) -> None:
 ENTRIES = everywhere(
     "QuantileTransformer",
     fit_quantile_transformer,
+    differs="takes the quantiles of all rows, and not of a random subsample of them",
+    differs_unless={"subsample": (None,)},
     **DENSE,
 )

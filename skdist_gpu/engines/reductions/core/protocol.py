@@ -8,7 +8,7 @@ which an executor provides, as often as it needs the data. NumPy and CuPy blocks
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -146,16 +146,21 @@ def dot(a: Any, b: Any) -> Any:
     return np.dot(a, b) if namespace(a) is np else a @ b
 
 
-def combine_all(reduction: Reduction, partials: list[Any]) -> Any:
-    """Combine partial results in their order; None stands for a part without rows."""
+def combine_all(reduction: Reduction, partials: Iterable[Any], apply: Callable[..., Iterable[Any]] = map) -> Any:
+    """Combine partial results in their order, pair by pair; None stands for a part without rows.
+
+    `apply` does what ``map`` does, and may work on the pairs of a round at the same time.
+    """
     present = [p for p in partials if p is not None]
-    if not present:
-        return None
-    total = present[0]
-    with sums_of_any_values():
-        for partial in present[1:]:
-            total = reduction.combine(total, partial)
-    return total
+
+    def combine(a: Any, b: Any) -> Any:
+        with sums_of_any_values():
+            return reduction.combine(a, b)
+
+    while len(present) > 1:
+        # an odd one waits for the next round
+        present = [*apply(combine, present[:-1:2], present[1::2]), *present[len(present) // 2 * 2 :]]
+    return present[0] if present else None
 
 
 def too_few_rows(n_rows: int, n_features: int, least: int = 1, by: str = "") -> ValueError:
