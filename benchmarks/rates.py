@@ -25,7 +25,7 @@ from scipy.optimize import nnls
 from workloads import FAMILIES
 
 # how much the rates of all estimators of a form weigh beside the measurements of one
-PRIOR, LEAST_PRIOR = 0.02, 0.02
+PRIOR, LEAST_PRIOR = 0.02, 0.1
 # seconds per byte from main memory to the GPU, by engine: 10 GB in 0.28 s by `least_squares.py gpu`, for cuML 1 s more
 # than from the GPU by `few_pass.py gpu`; a shared machine's copies of little are too uneven to be fitted
 COPY = {"reductions:gpu": 2.8e-11, "cuml:gpu": 1e-10, "xgboost:gpu": 1e-10, "device": 1e-10}

@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 from sklearn.cluster import KMeans
-from sklearn.linear_model import Lasso, Ridge
+from sklearn.linear_model import Lasso, LogisticRegression, Ridge
 
 from skdist_gpu.cli import main
 from skdist_gpu.data.inspect import described_input
@@ -73,6 +73,19 @@ def test_machines_that_are_shipped_name_their_probes():
     known = {"blas", "memory", "interpreter", "gpu_blas", "gpu_memory", "launch", "copy"}
     assert all(set(machine.probes) <= known for machine in shipped_machines())
     assert any(machine.probes for machine in shipped_machines())
+
+
+def test_what_one_thread_does_takes_as_long_on_any_number_of_cores():
+    rates = {"calls": 1e-3, "begun_values": 1e-8, "values": 1e-9}
+    machine = Machine("made up", "2026-01-01", 4, rates={rate_key("LogisticRegression", "engine:cpu", False): rates})
+    rows = described_input((200_000, 10), "float64")
+    seconds = {
+        n: predict(LogisticRegression(), "engine:cpu", rows, make_resources(cpus=n), machines=(machine,)).seconds
+        for n in (2, 4)
+    }
+    # a sample of a tenth of the rows, and all of them on all cores
+    assert seconds[4] == pytest.approx(1e-3 + 1e-8 * 2e5 + 1e-9 * 2e6)
+    assert seconds[2] == pytest.approx(1e-3 + 1e-8 * 2e5 + 2 * 1e-9 * 2e6)
 
 
 def test_what_the_nearest_machine_does_not_know_is_guessed_from_the_next():

@@ -6,7 +6,8 @@ from importlib.util import find_spec
 import pytest
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeCV
+from sklearn.linear_model import LassoCV, LinearRegression, LogisticRegression, Ridge, RidgeCV
+from sklearn.preprocessing import QuantileTransformer
 from sklearn.svm import SVC
 
 from skdist_gpu import AutoScaleClassifier, AutoScaleRegressor, AutoScaleTransformer
@@ -161,3 +162,15 @@ def test_a_cache_that_does_not_hold_the_kernel_costs_seconds():
     few = (plan(SVC(cache_size=size), (2000, 20), machine).chosen.seconds for size in (200, 4000))
     assert len(set(few)) == 1
     assert plan(SVC(), (0, 20), machine).chosen.seconds is not None
+
+
+def test_the_way_in_which_scikit_learn_works_is_what_its_seconds_follow():
+    def seconds(estimator, shape):
+        candidates = plan(estimator, shape, make_resources(cpus=2, packages=())).candidates
+        return next(c.seconds for c in candidates if c.name == "sklearn:cpu")
+
+    # NumPy scans all rows for each of 1000 quantiles where these are so close
+    assert seconds(QuantileTransformer(), (3000, 100)) > seconds(QuantileTransformer(), (6000, 100))
+    # coordinate descent reads the rows again and again, unless Xᵀ X stands for them
+    rows = (30_000, 100)
+    assert seconds(LassoCV(precompute=False), rows) > 2 * seconds(LassoCV(precompute=True), rows)

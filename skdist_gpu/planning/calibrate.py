@@ -12,7 +12,7 @@ from pathlib import Path
 VARIABLE = "SKDIST_GPU_CALIBRATION"
 # the probe whose ratio says how much longer a unit of a term takes; what is not named takes as long as a copied byte
 _COMPUTED = ("products", "gram", "solves", "small_solves", "pairs", "queries")
-_CPU = dict.fromkeys(_COMPUTED, "blas") | dict.fromkeys(("calls", "levels", "leaves"), "interpreter")
+_CPU = dict.fromkeys(_COMPUTED, "blas") | dict.fromkeys(("calls", "levels", "leaves", "begun_gram"), "interpreter")
 _GPU = dict.fromkeys(_COMPUTED, "gpu_blas") | {"calls": "launch", "copied": "copy"}
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.planning.calibrate import Calibration, own_calibration, probe_of
 from skdist_gpu.planning.scored import kept_size, number_of_classes, scoring_amounts
-from skdist_gpu.planning.work import amounts, form_of
+from skdist_gpu.planning.work import SERIAL, amounts, form_of
 from skdist_gpu.protocols import Estimator
 
 if TYPE_CHECKING:
@@ -272,7 +272,8 @@ def scoring_rates(machine: Machine, estimator: str, way: str, sparse: bool = Fal
 def _sum(rates: Mapping[str, float], work: Mapping[str, float], machine: Machine, n_cores: int) -> float:
     """Return the seconds of all terms; a unit takes longer here than where it was measured, as probes or cores tell.
 
-    The fixed cost of a call does not depend on the number of cores, nor does what a GPU does.
+    What one thread does, such as the fixed cost of a call, does not depend on the number of cores, nor does what a GPU
+    does.
     """
     own = own_calibration()
     if own is not None and own.n_cores == n_cores:
@@ -280,8 +281,8 @@ def _sum(rates: Mapping[str, float], work: Mapping[str, float], machine: Machine
     seconds = sum([rate * work.get(term, 0.0) for term, rate in rates.items()])
     if machine.gpu or n_cores == machine.n_cores:
         return seconds
-    calls = rates.get("calls", 0.0) * work.get("calls", 0.0)
-    return calls + (seconds - calls) * machine.n_cores / n_cores
+    serial = sum([rates.get(term, 0.0) * work.get(term, 0.0) for term in SERIAL])
+    return serial + (seconds - serial) * machine.n_cores / n_cores
 
 
 def _slowness(term: str, machine: Machine, n_cores: int, own: Calibration) -> float:
@@ -289,6 +290,6 @@ def _slowness(term: str, machine: Machine, n_cores: int, own: Calibration) -> fl
     probe = probe_of(term, bool(machine.gpu))
     known = probe in own.probes and probe in machine.probes
     ratio = own.probes[probe] / machine.probes[probe] if known else 1.0
-    if machine.gpu or term == "calls" or (known and probe in _ON_ALL_CORES):
+    if machine.gpu or term in SERIAL or (known and probe in _ON_ALL_CORES):
         return ratio
     return ratio * machine.n_cores / n_cores

@@ -39,6 +39,10 @@ def kept_size(model: Estimator) -> int:
             return max(1, round(_levels(kept)) or (kept.shape[0] if hasattr(kept, "shape") else len(kept)))
     if held.get("n_estimators", 0) is None:
         return XGBOOST_TREES
+    if "base_estimator_" in held:
+        # a Gaussian process of classes: one for each of them, or one for both
+        inner = held["base_estimator_"]
+        return sum(map(kept_size, getattr(inner, "estimators_", [inner])))
     name = "n_samples_fit_" if "n_samples_fit_" in held else "n_estimators"
     return max(1, int(number_of(model, name) or (number_of(model, "n_iter_") if "max_leaf_nodes" in held else 0)))
 

@@ -21,27 +21,33 @@ TERMS = {
     "values": "stored values of X that are read, as often as rows are handled",
     "cells": "cells of X as a dense table, as often",
     "iterated_rows": "rows of all iterations that are expected, for each cluster",
-    "iterated_values": "stored values of all iterations that are expected, for each cluster",
+    "iterated_values": "stored values of all iterations that are expected, for each cluster; or those of Xᵀ X",
     "iterated_cells": "cells of all iterations that are expected, however many clusters there are",
     "dual_values": "the same, of a linear machine with fewer rows than columns, which needs all its iterations",
     "sweeps": "multiplications of coordinate descent on Xᵀ X: d² in each iteration",
     "sampled_rows": "rows of all iterations on a sample, from which clusters are begun, for each cluster",
     "sampled_values": "stored values of the same",
+    "begun_rows": "rows of the sample that one thread solves, before a fit of several passes goes on with all rows",
+    "begun_values": "stored values of the same",
+    "begun_gram": "multiplications of Xᵀ X of the same: n·d²; for each pair of classes",
     "batches": "batches that are taken one after the other",
     "drawn": "rows that batches are drawn from, each time",
     "products": "multiplications of a product of X with itself along its shorter side: n·d·min(n, d)",
+    "wide_products": "multiplications of d × d out of fewer rows: n·d²",
     "inner_fits": "fits of an estimator that searches by fitting anew: the fixed cost of one",
     "inner_values": "stored values that they read",
-    "refits": "the same for each fold and penalty of an estimator that searches by fitting anew",
+    "refits": "the same for each fold and penalty of an estimator that searches by fitting anew, or each fold",
     "gram": "multiplications of Xᵀ X: n·d²; for each pair of classes, or each component of a mixture",
     "tall_gram": "the same of rows behind the first blocks, which all cores make together",
     "solves": "a decomposition of d × d: d³; for all classes together, or each component of a mixture",
     "small_solves": "a decomposition along the shorter side: min(n, d)³",
-    "sketched": "multiplications of X with a few vectors, where scikit-learn decomposes at random: n·d·(k + 10)",
+    "sketched": "multiplications of X with a few vectors, where scikit-learn decomposes at random: values·(k + 10)",
+    "sketches": "multiplications to decompose those vectors: (n + d)·(k + 10)²",
     "covariances": "multiplications of Xᵀ X, and a decomposition, where scikit-learn takes that way: n·d² + 10·d³",
     "decompositions": "multiplications of a full decomposition, where scikit-learn takes that way: n·d·min(n, d)",
     "sorts": "comparisons to sort each column: n·d·log2(n)",
     "sampled_sorts": "comparisons to sort each column of the sample that scikit-learn draws",
+    "sampled_scans": "comparisons of the sample with each quantile, where so many are asked for that each takes a scan",
     "pairs": "multiplications to compare each row with each other: n²·d",
     "compared": "the same, where scikit-learn compares all pairs",
     "searched": "comparisons in a k-d tree, where scikit-learn builds one: n·d·log2(n)",
@@ -57,17 +63,19 @@ TERMS = {
     "gathered": "values of a frame that become an array",
 }
 
+# what does not go faster with more cores
+SERIAL = ("calls", "begun_rows", "begun_values", "begun_gram")
 _SUMS = ("calls", "rows", "values", "cells", "products", "gram", "tall_gram", "solves", "small_solves")
 # the terms of each form of work
 FORMS = {
     "columns": ("calls", "rows", "columns", "values", "cells", "sorts"),
     "checks": ("calls", "values"),
-    "quantiles": ("calls", "rows", "columns", "values", "sorts", "sampled_sorts"),
-    "moments": _SUMS,
+    "quantiles": ("calls", "rows", "columns", "values", "sorts", "sampled_sorts", "sampled_scans"),
+    "moments": (*_SUMS, "inner_fits"),
     "descents": (*_SUMS, "sweeps"),
     "components": _SUMS,
     "covariances": ("calls", "values", "gram", "tall_gram", "solves"),
-    "passes": _SUMS,
+    "passes": (*_SUMS, "begun_rows", "begun_values", "begun_gram"),
     "clusters": ("calls", "rows", "values", "cells", "sampled_rows", "sampled_values"),
     "mixtures": ("calls", "rows", "values", "gram", "tall_gram", "solves"),
     "pairs": ("calls", "values", "pairs", "compared", "searched", "row_pairs"),
@@ -79,9 +87,12 @@ FORMS = {
 }
 # those of scikit-learn's own algorithms, where they have others, and of those for sparse rows
 _OWN_FORMS = {
-    "moments": ("calls", "rows", "values", "products", "inner_fits", "inner_values", "refits", "small_solves"),
-    "descents": ("calls", "rows", "values", "iterated_rows", "iterated_values"),
-    "components": ("calls", "values", "sketched", "covariances", "decompositions"),
+    "moments": (
+        *("calls", "rows", "values", "products", "wide_products", "decompositions"),
+        *("inner_fits", "inner_values", "refits", "small_solves"),
+    ),
+    "descents": ("calls", "rows", "values", "refits", "iterated_rows", "iterated_values"),
+    "components": ("calls", "values", "sketched", "sketches", "covariances", "decompositions"),
     "passes": ("calls", "inner_fits", "rows", "values", "iterated_rows", "iterated_values", "dual_values"),
     "clusters": ("calls", "iterated_cells", "iterated_rows", "iterated_values", "batches", "drawn"),
     "kernels": ("calls", "pairs", "row_pairs", "uncached"),
@@ -134,6 +145,10 @@ _KERNEL_STEPS = 30.0
 # columns up to which scikit-learn compares rows in a k-d tree, and iterations for a column or the root of their number,
 # as coordinate descent and L-BFGS took on the workloads of benchmarks/workloads.py
 _TREE_COLUMNS, _DESCENTS, _GRADIENTS = 15, 6.0, 6.0
+# rows of the sample on which a fit of several passes is begun: all, where there are no more
+_SAMPLED = 20_000
+# rows between two quantiles from which NumPy's partition takes no scan for each
+_CLOSE = 4
 # values of the first blocks of rows, before all cores have some
 _FIRST_VALUES = 2e6
 # what XGBoost takes n_estimators=None for
@@ -191,7 +206,7 @@ def amounts(estimator: Estimator, info: InputInfo, *, to_device: bool = False) -
     matrices = times if form == "mixtures" else 1.0
     read = times * vectors
     iterations = read * _iterations(estimator, form, d)
-    first_rows = _FIRST_VALUES / max(1, d)
+    first_rows, decomposed = _FIRST_VALUES / max(1, d), _is_decomposed(estimator)
     amount: dict[str, float] = {
         "calls": 1.0,
         "rows": (drawn if form == "trees" else n) * times,
@@ -203,8 +218,10 @@ def amounts(estimator: Estimator, info: InputInfo, *, to_device: bool = False) -
         "iterated_values": stored * iterations,
         "dual_values": stored * number_of(estimator, "max_iter") * _is_dual(estimator, n, d),
         "sweeps": float(d) ** 2 * iterations if form == "descents" else 0.0,
-        "products": float(n) * d * shorter,
-        "inner_fits": _refits(estimator) or _folds_and_penalties(estimator) - 1,
+        "products": float(n) * d * shorter * (n < d or not decomposed),
+        "wide_products": float(n) * d * d * (n < d),
+        "decompositions": float(n) * d * d * (n >= d and decomposed),
+        "inner_fits": 0.0 if decomposed else _folds_and_penalties(estimator) - 1,
         "inner_values": stored * _refits(estimator),
         "refits": float(n) * d * shorter * _refits(estimator),
         "gram": min(n, first_rows) * d * d * vectors**2 * matrices,
@@ -224,10 +241,22 @@ def amounts(estimator: Estimator, info: InputInfo, *, to_device: bool = False) -
     if form == "clusters":
         amount |= cluster_amounts(estimator, n, d, stored)
     if form == "components":
-        amount |= _decomposition(estimator, n, d)
+        amount |= _decomposition(estimator, n, d, stored)
+    if form == "descents" and n > d and getattr(estimator, "precompute", False) in (True, "auto"):
+        # the iterations of each fold read its Xᵀ X, which takes a product
+        amount |= {"iterated_rows": d * iterations, "iterated_values": d * d * iterations}
+        amount["refits"] = float(n) * d * d * _n_folds(estimator)
+    if form == "passes":
+        # the sample is even; where it is all rows, nothing is left to go on with
+        share, goes_on = 1 / -(-max(1, n) // _SAMPLED), float(n > _SAMPLED)
+        begun = {"rows": n * read, "values": stored * read, "gram": float(n) * d * d * vectors**2}
+        amount |= {f"begun_{term}": whole * share for term, whole in begun.items()}
+        amount |= {term: amount[term] * goes_on for term in ("gram", "tall_gram")}
     if form == "quantiles":
-        drawn = min(n, int(number_of(estimator, "subsample")) or n)
-        amount["sampled_sorts"] = stored * drawn / max(1, n) * math.log2(max(2, drawn))
+        sampled = min(n, int(number_of(estimator, "subsample")) or n)
+        quantiles = min(sampled, number_of(estimator, "n_quantiles"))
+        amount["sampled_sorts"] = stored * sampled / max(1, n) * math.log2(max(2, sampled))
+        amount["sampled_scans"] = float(sampled) * d * quantiles * (sampled < _CLOSE * quantiles)
     if form in ("pairs", "neighbours"):
         in_tree = is_searched_in_tree(estimator, info)
         amount |= {"searched": stored * log_n * in_tree, "compared": float(n) * stored * (not in_tree)}
@@ -263,6 +292,11 @@ def _uncached(estimator: Estimator, n: int) -> float:
     return max(0.0, 1 - number_of(estimator, "cache_size") * 1e6 / (4.0 * max(1, n) ** 2))
 
 
+def _is_decomposed(estimator: Estimator) -> bool:
+    """Whether scikit-learn searches a penalty in a decomposition of X, in place of fitting anew for each fold."""
+    return hasattr(estimator, "alphas") and getattr(estimator, "cv", 0) is None
+
+
 def _matrices(estimator: Estimator, info: InputInfo, matrices: float) -> float:
     """Return how many matrices of d × d are decomposed: some estimators have one for each class, or for each fold."""
     if type(estimator).__name__ == "QuadraticDiscriminantAnalysis":
@@ -295,11 +329,12 @@ def way_of_components(estimator: Estimator, n: float, d: float) -> str:
     return way
 
 
-def _decomposition(estimator: Estimator, n: int, d: int) -> dict[str, float]:
+def _decomposition(estimator: Estimator, n: int, d: int, stored: float) -> dict[str, float]:
     """Return the work of the way in which scikit-learn decomposes rows of such a shape."""
     way, k = way_of_components(estimator, n, d), number_of(estimator, "n_components") or min(n, d)
     return {
-        "sketched": float(n) * d * (k + 10) if way == "randomized" else 0.0,
+        "sketched": stored * (k + 10) if way == "randomized" else 0.0,
+        "sketches": (n + d) * (k + 10) ** 2 if way == "randomized" else 0.0,
         "covariances": float(n) * d**2 + 10.0 * d**3 if way == "covariance_eigh" else 0.0,
         "decompositions": float(n) * d * min(n, d) if way == "full" else 0.0,
     }
