@@ -30,15 +30,16 @@ from sklearn.base import clone
 from workloads import FAMILIES, TAKE_SPARSE, Family, in_container, make_rows
 
 from skdist_gpu.data.inspect import InputInfo
-from skdist_gpu.engines.registry import engines, entries_for
+from skdist_gpu.engines.registry import entries_for
 from skdist_gpu.planning.cost import rate_key
-from skdist_gpu.planning.memory import held
+from skdist_gpu.planning.memory import held_by
 from skdist_gpu.planning.work import form_of
 from skdist_gpu.testing import make_resources
 
 SHAPES = (
     *((40_000, 60), (1_500, 2_000), (300_000, 10), (8_000, 400), (20_000, 15), (120_000, 30), (4_000, 1_000)),
     *((6_000, 40), (800_000, 10), (30_000, 150), (3_000, 200), (60_000, 20), (2_000, 3_000), (1_000_000, 40)),
+    *((25_000, 90), (200_000, 25), (12_000, 250), (5_000, 80), (70_000, 45), (500_000, 15)),
 )
 LARGE = ((300_000, 60), (40_000, 500), (2_000_000, 25), (12_000, 3_000), (120_000, 300))
 SPARSE = ((60_000, 1_000, 0.02), (20_000, 5_000, 0.01), (150_000, 400, 0.05), (300_000, 100, 0.1))
@@ -89,7 +90,7 @@ MEASURED = FAMILIES | MORE
 # rows of which some of them keep all pairs
 MOST_PAIRED = 8_000
 # how much what is not told follows what is like it
-PULL, N_CORES = 0.005, 2
+PULL, N_CORES = 0.01, 2
 # bytes below which nobody minds how many there are
 LEAST = 4 * 2**20
 PRELOADED = ["workloads", "skdist_gpu", "pandas", "sklearnex", "xgboost", "sklearn.ensemble", "sklearn.cluster"]
@@ -214,7 +215,7 @@ def terms_of(row: dict[str, Any]) -> dict[str, float]:
     estimator = MEASURED[row["estimator"]].make().set_params(**row.get("params") or {})
     name, _, device = row["engine"].partition(":")
     entry = next(e for e in entries_for(estimator) if (e.backend, e.device) == (name, device))
-    return held(estimator, info) | engines()[name].held(entry, estimator, info, make_resources(cpus=N_CORES))
+    return held_by(entry, estimator, info, make_resources(cpus=N_CORES))
 
 
 def fit_numbers(

@@ -29,6 +29,8 @@ _BINS, _NODE_BYTES, _BIN_BYTES = 256, 64, 16
 _NEAR, _PAIR_BYTES, _MOST_NODES = ("DBSCAN", "OPTICS"), 32, 2.0
 # forms whose own algorithms hold sums over pairs of columns
 _SUMMED = ("moments", "descents", "covariances", "passes", "mixtures")
+# forms that hold what engines name for any of them: sums over pairs of columns, and rows that a fit is begun on
+_ONLY_OF = {"gram": (*_SUMMED, "components"), "sample": ("passes", "clusters", "mixtures")}
 _PLACES = {"gpu": "on GPU 0", "dask": "in the cluster's memory", "cpu": "in main memory"}
 
 
@@ -54,6 +56,13 @@ def held(estimator: Estimator, info: InputInfo) -> dict[str, float]:
         "gram": 8 * d * d if form in _SUMMED else 0.0,
         **_of_form(estimator, form, info, n, d),
     }
+
+
+def held_by(entry: Entry, estimator: Estimator, info: InputInfo, resources: Resources) -> dict[str, float]:
+    """Return what a fit may hold in an engine, by term, in bytes: what its estimator does, and what the engine adds."""
+    form = form_of(type(estimator).__name__)
+    own = engines()[entry.backend].held(entry, estimator, info, resources)
+    return held(estimator, info) | {term: size for term, size in own.items() if form in _ONLY_OF.get(term, (form,))}
 
 
 def _of_form(estimator: Estimator, form: str, info: InputInfo, n: float, d: float) -> dict[str, float]:
@@ -133,10 +142,9 @@ def predict_bytes(entry: Entry, estimator: Estimator, info: InputInfo, resources
     for who in (name, f"*{form_of(name)}"):
         found = numbers.get(rate_key(who, entry.name, info.sparse))
         if found is not None:
-            own = engine.held(entry, estimator, info, resources)
-            terms = held(estimator, info) | own
+            terms = held_by(entry, estimator, info, resources)
             # data that are elsewhere, or nowhere yet, come into this process first, unless block by block
-            brought = 0 if "blocks" in own or (info.location == "host" and info.exists) else info.n_bytes or 0
+            brought = 0 if "blocks" in terms or (info.location == "host" and info.exists) else info.n_bytes or 0
             return int(sum(number * terms.get(term, 0.0) for term, number in found.items())) + brought
     return engine.peak_bytes(entry, info, resources)
 

@@ -78,7 +78,8 @@ class Reductions(EngineInfo):
         return {
             **of_blocks(blocks, info),
             "gram": 8.0 * d * d,
-            "sample": 8.0 * d * min(n, drawn),
+            # every so-many-th row
+            "sample": 8.0 * d * (n // -(-max(1, n) // drawn)),
             "decomposed": decomposed,
         }
 
