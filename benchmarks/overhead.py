@@ -1,6 +1,7 @@
-"""Measure what the wrapper costs on small data: a row predicted, the fixed cost of a fit, a plan, and the import.
+"""Measure what the package costs on small data: a row predicted, the fixed cost of a fit, a plan, and the import.
 
-The fits are scikit-learn's and XGBoost's own, so what they take more is the wrapper's: its clones, checks and plan.
+The fits are scikit-learn's and XGBoost's own, so what they take more is the wrapper's: its clones, checks and plan; or,
+under ``installed()``, that of the methods in place of scikit-learn's.
 
 python benchmarks/overhead.py [--load TEXT] [--output FILE]
 """
@@ -18,24 +19,29 @@ import numpy as np
 import pandas as pd
 from measure import save
 from sklearn.base import clone
+from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
-from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 from xgboost import XGBRegressor
 
-from skdist_gpu import autoscale
+from skdist_gpu import autoscale, install, uninstall
 
 N_ROWS, N_COLUMNS, N_PARTITIONS = 1000, 10, 10_000
 FITTED = (LinearRegression(), Ridge(), StandardScaler(), PCA(3), GaussianNB(), XGBRegressor(n_estimators=3, n_jobs=1))
+PROGRAM = (*FITTED[:-1], LogisticRegression(), KMeans(3, n_init=1, random_state=0), SVC(), KNeighborsClassifier())
 CALLS, REPEATS = 20, 31
 IMPORTS = {"plain": "import sklearn.base", "wrapped": "import skdist_gpu"}
 
 
-def microseconds(plain, wrapped, calls=CALLS, repeats=REPEATS):
+def microseconds(plain, wrapped, calls=CALLS, repeats=REPEATS, setups=("pass", "pass")):
     """Return the shortest times of two functions, called in turn so that other load meets both."""
-    pairs = [[timeit.timeit(f, number=calls) / calls * 1e6 for f in (plain, wrapped)] for _ in range(repeats)]
+    both = tuple(zip((plain, wrapped), setups, strict=True))
+    pairs = [[timeit.timeit(f, setup, number=calls) / calls * 1e6 for f, setup in both] for _ in range(repeats)]
     plain_us, wrapped_us = np.min(pairs, axis=0).round(1).tolist()
     return {"plain_us": plain_us, "wrapped_us": wrapped_us, "overhead_us": round(wrapped_us - plain_us, 1)}
 
@@ -58,6 +64,7 @@ def measured():
 
         what = f"fit {N_ROWS} × {N_COLUMNS}"
         yield {"what": what, "estimator": type(estimator).__name__, **microseconds(plain, wrapped)}
+    yield from unchanged(X, y)
     frame = dd.from_pandas(pd.DataFrame(np.zeros((N_PARTITIONS, N_COLUMNS))), npartitions=N_PARTITIONS)
     for place, rows, repeats in (("in memory", X, REPEATS), (f"Dask frame, {frame.npartitions} partitions", frame, 5)):
         wrapper = autoscale(Ridge())
@@ -71,6 +78,26 @@ def measured():
 
     times = microseconds(imports("plain"), imports("wrapped"), calls=1, repeats=4)
     yield {"what": "import skdist_gpu, beside sklearn.base", "estimator": "", **times}
+
+
+def unchanged(X, y):
+    """Yield what small fits and a prediction take in a program that stays as it is, without and under `install`."""
+    switched = {"setups": (uninstall, install)}
+    for estimator in PROGRAM:
+
+        def fit(estimator=estimator):
+            return clone(estimator).fit(X, y)
+
+        what = f"fit {N_ROWS} × {N_COLUMNS}, unchanged program"
+        yield {"what": what, "estimator": type(estimator).__name__, **microseconds(fit, fit, **switched)}
+    model, row = LinearRegression().fit(X, y), X[:1]
+
+    def predict():
+        return model.predict(row)
+
+    what = "predict one row, unchanged program"
+    yield {"what": what, "estimator": "LinearRegression", **microseconds(predict, predict, **switched)}
+    uninstall()
 
 
 def main():
