@@ -82,22 +82,27 @@ def measured():
 
 def unchanged(X, y):
     """Yield what small fits and a prediction take in a program that stays as it is, without and under `install`."""
-    switched = {"setups": (uninstall, install)}
     for estimator in PROGRAM:
 
         def fit(estimator=estimator):
             return clone(estimator).fit(X, y)
 
         what = f"fit {N_ROWS} × {N_COLUMNS}, unchanged program"
-        yield {"what": what, "estimator": type(estimator).__name__, **microseconds(fit, fit, **switched)}
+        yield {"what": what, "estimator": type(estimator).__name__, **switched(fit)}
     model, row = LinearRegression().fit(X, y), X[:1]
+    yield {
+        "what": "predict one row, unchanged program",
+        "estimator": "LinearRegression",
+        **switched(lambda: model.predict(row)),
+    }
 
-    def predict():
-        return model.predict(row)
 
-    what = "predict one row, unchanged program"
-    yield {"what": what, "estimator": "LinearRegression", **microseconds(predict, predict, **switched)}
+def switched(function):
+    """Return the times of a function without and under `install`, after a call of each that is not counted."""
+    without, under = lambda: (uninstall(), function()), lambda: (install(), function())
+    times = microseconds(function, function, calls=5, repeats=120, setups=(without, under))
     uninstall()
+    return times
 
 
 def main():
