@@ -169,9 +169,13 @@ def check_selection(estimator: Any, X: Any) -> None:
 def check_clusters(estimator: Any, n_rows: int, n_features: int, tolerance: float) -> None:
     """Raise or warn as a KMeans does where its parameters do not fit the rows; keep what it derives from them."""
     from scipy.sparse import csc_array
+    from sklearn.utils import check_array
 
-    estimator._check_params_vs_input(csc_array((n_rows, n_features)))
+    rows = csc_array((n_rows, n_features))
+    estimator._check_params_vs_input(rows)
     estimator._tol = tolerance
+    if not isinstance(estimator.init, str) and not callable(estimator.init):
+        estimator._validate_center_shape(rows, check_array(estimator.init))
 
 
 def rows_fitted_to(estimator: Any) -> Any:

@@ -14,6 +14,8 @@ from skdist_gpu.protocols import DaskClient, Estimator
 
 # whose fit refuses negative weights; a test asks every estimator of scikit-learn
 _NON_NEGATIVE = frozenset({"LinearRegression"})
+# whose weights libsvm alone looks at
+_LIBSVM = frozenset({"SVC", "NuSVC", "SVR", "NuSVR"})
 Extremes = tuple[float, float]
 
 
@@ -30,8 +32,11 @@ def checked_weights(estimator: Estimator, sample_weight: Any, X: Any) -> np.ndar
     ValueError
         scikit-learn's own, for weights that its estimator refuses.
     EngineRefusal
-        For negative weights that it takes: what they mean is known to its own fit alone.
+        For negative weights that it takes, and weights that are all zero of libsvm: what they mean is known to its own
+        fit alone.
     """
+    if type(estimator).__name__ in _LIBSVM and not np.any(sample_weight):
+        raise EngineRefusal("sample_weight is zero throughout, of which libsvm has its own to say")
     weights: np.ndarray = check_sample_weight(
         sample_weight, X, dtype=np.float64, ensure_non_negative=_refuses_negative(estimator)
     )

@@ -96,7 +96,9 @@ class Installation:
         lazy = is_gained(kind.name)
         if not lazy and name != "fit" and _calls(original, "fit"):
             return original(estimator, *args, **kwargs)  # and that is planned
-        known = kind.name in _SHARED and has_engine(catalogue_name(type(estimator)), self.backend)
+        # such as the tree of a NearestNeighbors, which some classes take for rows
+        table = kind.name in _SHARED and (kind.name != "other" or len(kind.shape(X)) == 2)
+        known = table and has_engine(catalogue_name(type(estimator)), self.backend)
         # a TargetEncoder encodes the rows of its fit by others than themselves
         of_others = name == "fit_transform" and type(estimator).__name__ == "TargetEncoder"
         if not lazy and (not known or of_others):

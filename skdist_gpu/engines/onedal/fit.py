@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.multiclass import check_classification_targets
 
-from skdist_gpu._compat.sklearn import keep_kmeans_state
+from skdist_gpu._compat.sklearn import check_clusters, keep_kmeans_state
 from skdist_gpu._compat.sklearn_learned import (
     gamma_of,
     index_neighbours,
@@ -64,7 +64,10 @@ def _fit_vectors(estimator: Any, X: np.ndarray, y: np.ndarray, sample_weight: An
     if len(X) < 2:
         raise EngineRefusal("X has 1 sample, and oneDAL needs two to begin with")
     X = X.astype(np.float64, copy=False)
-    twin = twin_of(estimator).fit(X, y, sample_weight)
+    try:
+        twin = twin_of(estimator).fit(X, y, sample_weight)
+    except ZeroDivisionError as error:
+        raise EngineRefusal("the variance of X is too large for gamma, which is its inverse") from error
     limit = iterations_limit(estimator)
     if np.max(twin.n_iter_) >= limit:
         raise EngineRefusal(f"oneDAL stopped after {limit} iterations, before its support vectors had settled")
@@ -136,6 +139,8 @@ def _fit_kmeans(estimator: Any, X: np.ndarray, y: Any, sample_weight: Any) -> No
     """Fit a KMeans in place by Lloyd's steps from the centres that scikit-learn would begin with."""
     origin = X.mean(axis=0)
     rows = X - origin
+    n_rows, n_features = rows.shape
+    check_clusters(estimator, n_rows, n_features, estimator.tol * float(np.vdot(rows, rows)) / rows.size)
     generator = check_random_state(estimator.random_state)
     starts = (_first_centres(estimator, rows, origin, generator) for _ in range(_starts_of(estimator)))
     with warnings.catch_warnings():

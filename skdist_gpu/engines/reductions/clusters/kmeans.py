@@ -147,13 +147,6 @@ def _start(estimator: Any, data: Passes, view: Overview, sample: Rows, given: bo
     """
     if not isinstance(estimator.init, str):
         centres = check_array(estimator.init, dtype=np.float64)
-        if centres.shape != (estimator.n_clusters, len(view.columns.mean)):
-            what, expected = (
-                ("number of clusters", estimator.n_clusters)
-                if len(centres) != estimator.n_clusters
-                else ("number of features of the data", len(view.columns.mean))
-            )
-            raise ValueError(f"The shape of the initial centers {centres.shape} does not match the {what} {expected}.")
         if given:
             return centres, 0
     found = _fit_sample(estimator, sample, data, view)
