@@ -7,9 +7,13 @@ import dask.dataframe as dd
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
 from skdist_gpu import autoscale, get_scorer
+from skdist_gpu.engines.executors import copies
+from skdist_gpu.engines.registry import engines
 
 pytestmark = pytest.mark.gpu
 generator = np.random.default_rng(0)
@@ -45,3 +49,25 @@ def test_cudf_partitions():
     result = model.predict(partitions).compute()
     assert isinstance(result, cudf.Series)
     assert_allclose(result.to_numpy(), y)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3, 16])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+@pytest.mark.parametrize("shape", [(5_000_001,), (1_000_003, 7), (3, 5)])
+def test_large_arrays_are_copied_by_threads(shape, dtype, n_threads):
+    values = generator.normal(size=shape).astype(dtype)
+    on_device = copies.to_device(values, n_threads)
+    assert_array_equal(on_device.get(), values)
+    on_device *= 3  # what is computed last is there, too
+    assert_array_equal(copies.from_device(on_device, n_threads), 3 * values)
+    columns = np.asfortranarray(values)
+    assert_array_equal(copies.from_device(copies.to_device(columns, n_threads), n_threads), values)
+
+
+def test_many_rows_in_main_memory_are_transformed_on_the_gpu():
+    rows = generator.normal(size=(400_000, 50))
+    for estimator in (StandardScaler(), PCA(40, random_state=0)):
+        fitted = estimator.fit(rows[:1000])
+        found = engines()["cuml"].method_class("gpu")(fitted, "transform").of_host_rows(rows)
+        assert type(found) is np.ndarray
+        assert_allclose(found, fitted.transform(rows), atol=1e-10)

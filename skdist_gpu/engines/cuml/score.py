@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import joblib
 import numpy as np
 from scipy.sparse import issparse
 
@@ -35,16 +36,21 @@ class CuMLMethod(BlockMethod):
         return _on_gpu(super().__call__(to_host(X)) if function is None else function(values), values)
 
     def of_host_rows(self, X: Any) -> Any:
+        from skdist_gpu.engines.executors.copies import from_device, to_device
+
+        n_threads = joblib.effective_n_jobs(-1)
         try:
-            values = to_gpu(X)
+            are_numbers = type(X) is np.ndarray and X.dtype.kind == "f"
+            values = to_device(X, n_threads) if are_numbers else to_gpu(X)
             if not np.isfinite(float(values.sum(dtype=np.float64))):
                 raise EngineRefusal("X has values that are not finite, which scikit-learn judges")
             function = self._on_device(values)
             if function is None:
                 raise EngineRefusal(f"cuML has no {self.method} of {type(self.estimator).__name__} for such rows")
             result = function(values)
-            parts = [to_host(part) for part in result] if isinstance(result, (tuple, list)) else to_host(result)
-            return type(result)(parts) if isinstance(parts, list) else parts
+            parts = list(result) if isinstance(result, (tuple, list)) else [result]
+            parts = [from_device(part, n_threads) if container_of(part) == "cupy" else to_host(part) for part in parts]
+            return type(result)(parts) if isinstance(result, (tuple, list)) else parts[0]
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise MemoryError(str(error)) from error

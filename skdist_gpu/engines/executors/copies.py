@@ -1,0 +1,55 @@
+"""Copy large arrays between main memory and the current GPU by several threads, through pinned memory.
+
+The driver's own copy of memory that is not pinned takes one thread, and reaches a tenth of the bandwidth.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import cupy
+import cupyx
+import numpy as np
+
+from skdist_gpu.engines.executors.gpu_streams import HostStream
+
+# what one thread has copied before others have started
+LEAST_BYTES = 16 * 2**20
+MOST_THREADS = 8
+PIECE_BYTES = 4 * 2**20
+
+
+def to_device(values: np.ndarray, n_threads: int) -> Any:
+    """Return an array on the device with the same values."""
+    if values.nbytes < LEAST_BYTES or n_threads < 2 or not values.flags.c_contiguous:
+        return cupy.asarray(values)
+    stream = HostStream([values], len(values), min(MOST_THREADS, n_threads), None, several_passes=True)
+    ((arrived,),) = stream.blocks()
+    return arrived
+
+
+def from_device(array: Any, n_threads: int) -> np.ndarray:
+    """Return an array in main memory with the same values, whose memory the threads are the first to touch."""
+    if array.nbytes < LEAST_BYTES or n_threads < 2:
+        return array.get()
+    source, result = cupy.ascontiguousarray(array), np.empty(array.shape, array.dtype)
+    computed = cupy.cuda.get_current_stream().record()
+    to, device = result.reshape(-1).view(np.uint8), cupy.cuda.Device()
+    starts = iter(range(0, len(to), PIECE_BYTES))  # whose next one goes to the thread that asks first
+
+    def fetch(_: int) -> None:
+        with device, cupy.cuda.Stream(non_blocking=True) as stream:
+            stream.wait_event(computed)
+            pinned = cupyx.empty_pinned(PIECE_BYTES, np.uint8)
+            for start in starts:
+                piece = to[start : start + PIECE_BYTES]
+                address, kind = source.data.ptr + start, cupy.cuda.runtime.memcpyDeviceToHost
+                cupy.cuda.runtime.memcpyAsync(pinned.ctypes.data, address, len(piece), kind, stream.ptr)
+                stream.synchronize()
+                np.copyto(piece, pinned[: len(piece)])
+
+    n_threads = min(MOST_THREADS, n_threads, -(-len(to) // PIECE_BYTES))
+    with ThreadPoolExecutor(n_threads) as pool:
+        list(pool.map(fetch, range(n_threads)))
+    return result
