@@ -33,7 +33,7 @@ PROBES = """
 import json, os, sys
 from skdist_gpu.hardware.probes import probe_cpu
 from skdist_gpu.hardware.detect import detect_resources
-os.sched_setaffinity(0, range(min(16, os.cpu_count())))
+os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:16])
 found, gpus = probe_cpu(1.0), detect_resources().gpus
 if gpus:
     from skdist_gpu.engines.executors.gpu_probes import probe_gpu
@@ -47,6 +47,7 @@ class Place:
     """Cores and a GPU, and the estimators that are measured there."""
 
     group: int
+    gpu: str
     device: str
     cores: str
     names: tuple[str, ...]
@@ -61,7 +62,7 @@ class Place:
         arguments += ["--only", *names]
         if part == "fit":
             arguments += ["--containers", *(on_gpu if self.device == "gpu" else on_cpu)]
-        start, variables = time.time(), os.environ | {"CUDA_VISIBLE_DEVICES": str(self.group)}
+        start, variables = time.time(), os.environ | {"CUDA_VISIBLE_DEVICES": self.gpu}
         program = ["taskset", "-c", self.cores, sys.executable, str(HERE / "timings.py"), *arguments]
         with (folder / f"{stem}.log").open("ab") as log:
             try:
@@ -71,14 +72,17 @@ class Place:
         print(f"{stem} on {self.cores}: {time.time() - start:.0f} s, {code or 'done'}", flush=True)
 
 
-def places(n_cores: int, n_gpus: int, devices: list[str]) -> list[Place]:
-    """Divide the machine, and deal the estimators out."""
-    n_groups = max(1, min(n_gpus, n_cores // CORES_OF_A_GROUP))
-    size, found = n_cores // n_groups, []
+def places(cores: list[int], n_gpus: int, devices: list[str], only: list[str]) -> list[Place]:
+    """Divide the cores and GPUs that this process may use, and deal the estimators out."""
+    gpus = (os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(n_gpus)))).split(",")
+    n_groups = max(1, min(n_gpus, len(cores) // CORES_OF_A_GROUP))
+    size, found = len(cores) // n_groups, []
     for group in range(n_groups):
-        names, first, last = tuple(FAMILIES)[group::n_groups], group * size, (group + 1) * size - 1
-        cores = {"gpu": f"{first}-{first + 1}", "cpu": f"{first + 2 if size > 3 else first}-{last}"}
-        found += [Place(group, device, cores[device], names) for device in devices]
+        names, own = tuple(only)[group::n_groups], cores[group * size : (group + 1) * size]
+        shares = {"gpu": own[:2], "cpu": own[2:] if size > 3 else own}
+        for device in devices:
+            numbers = ",".join(map(str, shares[device]))
+            found.append(Place(group, gpus[group], device, numbers, names))
     return found
 
 
@@ -90,12 +94,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="by which unseen shapes are drawn")
     parser.add_argument("--phases", nargs="+", default=list(PHASES))
     parser.add_argument("--devices", nargs="+", default=["cpu", "gpu"])
+    parser.add_argument("--only", nargs="+", default=list(FAMILIES), help="names of estimators")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    start, n_cores = time.time(), len(os.sched_getaffinity(0))
+    start, cores = time.time(), sorted(os.sched_getaffinity(0))
     probed = subprocess.run([sys.executable, "-c", PROBES], capture_output=True, text=True)
     print(probed.stdout, probed.stderr[-300:], flush=True)
-    machine = {"cores": n_cores, "gpus": []} | (json.loads(probed.stdout) if not probed.returncode else {})
+    machine = {"cores": len(cores), "gpus": []} | (json.loads(probed.stdout) if not probed.returncode else {})
     (options.folder / "machine.json").write_text(json.dumps(machine))
     left, shares = options.seconds - (time.time() - start), sum(PHASES[phase][-1] for phase in options.phases)
 
@@ -103,7 +108,7 @@ def main() -> None:
         for phase in options.phases:
             place.run(phase, options.folder, left * PHASES[phase][-1] / shares, options.seed)
 
-    divided = places(n_cores, len(machine["gpus"]), options.devices)
+    divided = places(cores, len(machine["gpus"]), options.devices, options.only)
     threads = [threading.Thread(target=work, args=(place,)) for place in divided]
     for thread in threads:
         thread.start()
