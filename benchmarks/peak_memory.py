@@ -32,8 +32,8 @@ from workloads import FAMILIES, TAKE_SPARSE, Family, in_container, make_rows
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.registry import entries_for
 from skdist_gpu.planning.cost import rate_key
+from skdist_gpu.planning.forms import form_of
 from skdist_gpu.planning.memory import held_by
-from skdist_gpu.planning.work import form_of
 from skdist_gpu.testing import make_resources
 
 SHAPES = (

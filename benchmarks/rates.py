@@ -117,19 +117,19 @@ def info_of(row: dict[str, Any]) -> Any:
 
 def terms_of(row: dict[str, Any]) -> dict[str, float]:
     """Return the work of a workload, by term."""
+    from skdist_gpu.planning.forms import terms_of as terms_in_question
     from skdist_gpu.planning.scored import scoring_amounts
     from skdist_gpu.planning.work import amounts
-    from skdist_gpu.planning.work import terms_of as terms_in_question
 
     info, name = info_of(row), FAMILIES[row["estimator"]].class_name
     on_gpu = row["engine"].endswith(":gpu") or row["engine"] == "device"
-    to_device = on_gpu and row["container"] != "cupy"
     if row["method"] != "fit":
         model, kept = FAMILIES[row["estimator"]].make(), row["kept"]
+        to_device = on_gpu and row["container"] != "cupy"
         found = scoring_amounts(model, kept, info, n_classes=info.n_classes, to_device=to_device)
         assert found is not None
         return {term: amount for term, amount in found.items() if amount and term not in row.get("without", ())}
-    found = amounts(FAMILIES[row["estimator"]].make(), info, to_device=to_device)
+    found = amounts(FAMILIES[row["estimator"]].make(), info, device="gpu" if on_gpu else "cpu")
     assert found is not None
     terms = (*terms_in_question(name, own=row["engine"].startswith(OWN), sparse=info.sparse), "copied", "gathered")
     return {term: found[term] for term in terms if found[term] and term not in row.get("without", ())}
@@ -179,7 +179,7 @@ def fit_rates(
 def pool_of(row: dict[str, Any]) -> str:
     """Return the name of the rates of all estimators of a form, for fits or for whatever scores."""
     from skdist_gpu.planning.cost import rate_key
-    from skdist_gpu.planning.work import form_of
+    from skdist_gpu.planning.forms import form_of
 
     form = form_of(FAMILIES[row["estimator"]].class_name)
     method = "fit" if row["method"] == "fit" else "score"

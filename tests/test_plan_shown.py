@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.svm import SVC
 
 from skdist_gpu import AutoScaleRegressor, autoscale, load, save
+from skdist_gpu.engines.reason import Reason
 from skdist_gpu.planning.plan import Candidate, Plan
 from skdist_gpu.testing import make_resources
 
@@ -58,6 +59,27 @@ def test_engines_refused_for_what_the_machine_lacks_share_a_line():
     assert refused_lines(Plan("Ridge", "data", "machine", (runs, one, two))) == [
         "2 engines need a GPU; none is seen: one:gpu, two:gpu"
     ]
+
+
+def test_lines_fold_by_the_cause_that_a_reason_carries_and_not_by_its_words():
+    reasons = {
+        "one": Reason("asks for more than there is", "hardware", "a GPU"),
+        "two": Reason("finds nobody to talk to", "hardware", "a Dask client"),
+        "three": "needs a GPU, says its text alone",
+        "four": Reason("lacks this", "package", "pip install this"),
+        "five": Reason("lacks that", "package", "pip install that"),
+    }
+    refused = [Candidate(name, "gpu", "refused", (reason,)) for name, reason in reasons.items()]
+    plan = Plan("Ridge", "data", "machine", (Candidate("six", "cpu", "chosen"), *refused))
+    assert refused_lines(plan) == [
+        "2 engines need a GPU or a Dask client: one:gpu, two:gpu",
+        "2 engines need packages that are not installed; pip install this; pip install that: four:gpu, five:gpu",
+        "three:gpu needs a GPU, says its text alone",
+    ]
+    written = json.loads(json.dumps(plan.to_dict()))["candidates"]
+    assert written[1]["reasons"] == ["asks for more than there is"]
+    assert pickle.loads(pickle.dumps(plan)) == plan
+    assert refused_lines(pickle.loads(pickle.dumps(plan))) == refused_lines(plan)
 
 
 def test_every_reason_is_told_where_nothing_can_run():

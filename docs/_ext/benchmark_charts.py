@@ -20,7 +20,8 @@ from sklearn.linear_model import LinearRegression
 
 from skdist_gpu.data.inspect import described_input
 from skdist_gpu.planning.cost import rate_key, shipped_machines
-from skdist_gpu.planning.work import TERMS, amounts
+from skdist_gpu.planning.forms import TERMS
+from skdist_gpu.planning.work import amounts
 
 DOCS = Path(__file__).parents[1]
 RESULTS = DOCS.parent / "benchmarks" / "results"
@@ -229,7 +230,7 @@ def prices() -> tuple[str, list[str]]:
     """Draw what the price of a plan is made of: each term of the work times its rate."""
     estimator, info = LinearRegression(), described_input((1_000_000, 50), "float64")
     (machine,) = (machine for machine in shipped_machines() if machine.n_cores == 2)
-    work = amounts(estimator, info, to_device=False)
+    work = amounts(estimator, info)
     plt.gcf().set_size_inches(7.5, 2.4)
     terms: dict[str, list[float]] = {}
     names = ["reductions:cpu", "sklearn:cpu"]

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.planning.calibrate import Calibration, own_calibration, probe_of
+from skdist_gpu.planning.forms import SERIAL, form_of
 from skdist_gpu.planning.scored import kept_size, number_of_classes, scoring_amounts
-from skdist_gpu.planning.work import SERIAL, amounts, form_of
+from skdist_gpu.planning.work import amounts
 from skdist_gpu.protocols import Estimator
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def predict(
     of_such, of_dense = _rates_in_question(type(estimator).__name__, info)
     for machine, rates_of, measured in [*product(known, of_such, engines), *product(known, of_dense, engines)]:
         rates = machine.rates.get(rates_of.key(measured))
-        work = amounts(estimator, rates_of.info, to_device=device == "gpu" and info.location != "gpu")
+        work = amounts(estimator, rates_of.info, device=device)
         if rates is not None and work is not None:
             # another number of cores than the nearest machine's says less
             guess = rates_of.guess or machine is not known[0]

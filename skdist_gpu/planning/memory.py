@@ -17,8 +17,9 @@ from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.registry import engines
 from skdist_gpu.hardware.detect import Resources
 from skdist_gpu.planning.cost import rate_key
+from skdist_gpu.planning.forms import form_of
 from skdist_gpu.planning.numbers import number_of
-from skdist_gpu.planning.work import form_of, is_searched_in_tree, way_of_components
+from skdist_gpu.planning.work import is_searched_in_tree, way_of_components
 from skdist_gpu.protocols import Estimator
 
 FILE = Path(__file__).parent / "held.json"

@@ -17,6 +17,7 @@ from skdist_gpu.config import checks, format_bytes, listed
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.entry import Allowed, Entry
 from skdist_gpu.engines.protocol import EngineInfo
+from skdist_gpu.engines.reason import ANOTHER_WAS_ASKED_FOR, LACKS_HARDWARE, LACKS_PACKAGE, Reason
 from skdist_gpu.engines.registry import edition, engines, entries_for, matches, packages_asked_for
 from skdist_gpu.exceptions import BackendError
 from skdist_gpu.facts import PlainFacts, plain_facts
@@ -97,7 +98,8 @@ def _make_plan(estimator: Estimator, info: InputInfo, resources: Resources, requ
     candidates = [_judge(entry, estimator, info, resources, request) for entry in entries]
     if not any(matches(entry, request.backend) for entry in entries):
         unknown = f"backend={request.backend!r} was asked for, which does not know {type(estimator).__name__}"
-        candidates = [replace(candidate, reasons=(unknown,)) for candidate in candidates]
+        reason = Reason(unknown, ANOTHER_WAS_ASKED_FOR)
+        candidates = [replace(candidate, reasons=(reason,)) for candidate in candidates]
     spread = {entry.name for entry in entries if _is_spread(entry, info, request)}
     clustered, n_bytes = resources.cluster is not None and info.location == "dask", info.n_bytes or 0
     chosen = choose(candidates, info.location, spread, n_bytes=n_bytes, clustered=clustered, asked=request.backend)
@@ -133,7 +135,8 @@ def check_backend(backend: str) -> None:
 def _judge(entry: Entry, estimator: Estimator, info: InputInfo, resources: Resources, request: Request) -> Candidate:
     if not matches(entry, request.backend):
         asked = f"is another model, which only backend={entry.backend!r} asks for"
-        reason = asked if request.backend == "auto" else f"backend={request.backend!r} was asked for"
+        another = Reason(f"backend={request.backend!r} was asked for", ANOTHER_WAS_ASKED_FOR)
+        reason = asked if request.backend == "auto" else another
         return Candidate(entry.backend, entry.device, "refused", (reason,))
     n_bytes = predict_bytes(entry, estimator, info, resources)
     verdict, reasons = _verdict(entry, n_bytes, estimator, info, resources, request)
@@ -190,15 +193,16 @@ def _verdict(
 
 def machine_refusals(entry: Entry, resources: Resources) -> list[str]:
     """Tell what this machine lacks for an entry of the catalogue, hardware before packages; empty if nothing."""
-    engine, refusals = engines()[entry.backend], []
+    engine = engines()[entry.backend]
+    refusals: list[str] = []
     if entry.device == "gpu" and not resources.gpus:
-        refusals.append("needs a GPU; NVML and CUDA_VISIBLE_DEVICES show none")
+        refusals.append(Reason("needs a GPU; NVML and CUDA_VISIBLE_DEVICES show none", LACKS_HARDWARE, "a GPU"))
     refusals += engine.machine_refusals(entry, resources)
     packages, extra = engine.packages[entry.device], engine.extras.get(entry.device)
     missing = [name for name in packages if name not in resources.packages]
     if missing:
-        install = f"'skdist_gpu[{extra}]'" if extra else " ".join(missing)
-        refusals.append(f"needs {listed(missing)}, not installed; pip install {install}")
+        install = f"pip install 'skdist_gpu[{extra}]'" if extra else f"pip install {' '.join(missing)}"
+        refusals.append(Reason(f"needs {listed(missing)}, not installed; {install}", LACKS_PACKAGE, install))
     for name, lowest in packages.items():
         found = resources.packages.version(name) if lowest else None
         if found and parse_version(found) < parse_version(lowest):

@@ -6,8 +6,9 @@ import math
 from typing import Any
 
 from skdist_gpu.data.inspect import InputInfo
+from skdist_gpu.planning.forms import form_of
 from skdist_gpu.planning.numbers import number_of
-from skdist_gpu.planning.work import XGBOOST_TREES, form_of, gathered_values, is_searched_in_tree
+from skdist_gpu.planning.work import XGBOOST_TREES, gathered_values, is_searched_in_tree
 from skdist_gpu.protocols import Estimator
 
 # what a prediction is beside calls and copies: rows compared with those kept, or searched for in a k-d tree, rows sent

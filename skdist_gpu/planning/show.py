@@ -11,10 +11,13 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from skdist_gpu.config import format_bytes, format_seconds
+from skdist_gpu.engines.reason import ANOTHER_WAS_ASKED_FOR, LACKS_HARDWARE, LACKS_PACKAGE, Reason, cause_of
 
 if TYPE_CHECKING:
     from skdist_gpu.planning.plan import Candidate, Plan
 
+# how the parts of different sentences of one cause become one
+_TOGETHER = {LACKS_HARDWARE: ("needs ", " or "), LACKS_PACKAGE: ("needs packages that are not installed; ", "; ")}
 # how a sentence about one engine begins, and one about several
 _PLURAL = {"needs": "need", "is": "are", "reads": "read", "has": "have", "takes": "take"}
 # Colours are taken from the page around the table, so that it can be read in light and in dark themes.
@@ -82,38 +85,29 @@ def folded(plan: Plan) -> list[str]:
         refused_for: dict[str, dict[str, str]] = {}
         for candidate in left:
             for reason in candidate.reasons:
-                if _kind(reason) not in told:
-                    refused_for.setdefault(_kind(reason), {})[candidate.name] = reason
+                if cause_of(reason) not in told:
+                    refused_for.setdefault(cause_of(reason), {})[candidate.name] = reason
         if not refused_for:
             break
         # that another engine was asked for is what the reader knows
-        kind = max(refused_for, key=lambda kind: (not kind.startswith("backend="), len(refused_for[kind])))
-        lines.append(_sentence(kind, refused_for[kind]))
-        told.add(kind)
+        cause = max(refused_for, key=lambda cause: (cause != ANOTHER_WAS_ASKED_FOR, len(refused_for[cause])))
+        lines.append(_sentence(cause, refused_for[cause]))
+        told.add(cause)
         if once:
-            left = [c for c in left if c.name not in refused_for[kind]]
+            left = [c for c in left if c.name not in refused_for[cause]]
     return lines
 
 
-def _kind(reason: str) -> str:
-    """Return what a reason has in common with those that stand in one line with it: itself, unless something lacks."""
-    if reason.startswith(("needs a GPU", "needs a Dask client")):
-        return "needs a"
-    return "not installed" if "not installed" in reason else reason
-
-
-def _sentence(kind: str, reasons: Mapping[str, str]) -> str:
+def _sentence(cause: str, reasons: Mapping[str, str]) -> str:
     """Say why some engines are refused, by name -> reason."""
     different = list(dict.fromkeys(reasons.values()))
-    names, cause = ", ".join(reasons), different[0]
-    if len(different) > 1 and kind == "needs a":
-        cause = "needs " + " or ".join(dict.fromkeys(r.partition(";")[0].removeprefix("needs ") for r in different))
-    elif len(different) > 1:
-        remedies = dict.fromkeys(r.partition("; ")[2] for r in different)
-        cause = "; ".join(["needs packages that are not installed", *filter(None, remedies)])
-    verb, _, rest = cause.partition(" ")
+    names, sentence = ", ".join(reasons), different[0]
+    if len(different) > 1 and cause in _TOGETHER:
+        begin, between = _TOGETHER[cause]
+        sentence = begin + between.join(dict.fromkeys(r.part for r in different if isinstance(r, Reason)))
+    verb, _, rest = sentence.partition(" ")
     if verb not in _PLURAL:
-        return f"{names}: {cause}"
+        return f"{names}: {sentence}"
     return f"{len(reasons)} engines {_PLURAL[verb]} {rest}: {names}" if len(reasons) > 1 else f"{names} {cause}"
 
 

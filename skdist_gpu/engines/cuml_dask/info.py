@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from skdist_gpu.engines.cuml import entries_supervised, entries_unsupervised
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.protocol import EngineInfo
+from skdist_gpu.engines.reason import LACKS_HARDWARE, Reason
 
 if TYPE_CHECKING:
     from skdist_gpu.hardware.detect import Resources
@@ -89,12 +90,12 @@ class CuMLOverDask(EngineInfo):
     def machine_refusals(self, entry: Entry, resources: Resources) -> list[str]:
         cluster = resources.cluster
         if cluster is None:
-            return ["needs a Dask client whose workers have GPUs; with several GPUs here, fit starts one"]
+            what = "a Dask client whose workers have GPUs"
+            return [Reason(f"needs {what}; with several GPUs here, fit starts one", LACKS_HARDWARE, what)]
         if cluster.n_gpus != cluster.n_workers:
-            return [
-                f"needs a GPU of its own for each worker; {cluster.n_workers} workers have {cluster.n_gpus}, "
-                "by their CUDA_VISIBLE_DEVICES"
-            ]
+            what = "a GPU of its own for each worker"
+            have = f"{cluster.n_workers} workers have {cluster.n_gpus}, by their CUDA_VISIBLE_DEVICES"
+            return [Reason(f"needs {what}; {have}", LACKS_HARDWARE, what)]
         return []
 
     def free_bytes(self, entry: Entry, resources: Resources) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.protocol import EngineInfo
+from skdist_gpu.engines.reason import LACKS_HARDWARE, Reason
 from skdist_gpu.engines.xgboost.entries import entries_of
 from skdist_gpu.engines.xgboost.info import LOWEST
 
@@ -29,7 +30,8 @@ class XGBoostOverDask(EngineInfo):
         return entries_of(self.name)
 
     def machine_refusals(self, entry: Entry, resources: Resources) -> list[str]:
-        return [] if resources.cluster else ["needs a Dask client; create distributed.Client() first"]
+        lacks = Reason("needs a Dask client; create distributed.Client() first", LACKS_HARDWARE, "a Dask client")
+        return [] if resources.cluster else [lacks]
 
     def peak_bytes(self, entry: Entry, info: InputInfo, resources: Resources) -> int:
         return 8 * (info.n_elements or 0)
