@@ -271,3 +271,15 @@ def test_the_plan_says_what_is_shared():
     tree = pytest.importorskip("sklearn.tree").DecisionTreeClassifier()
     assert "DecisionTreeClassifier" in note(GridSearchCV(tree, {"max_depth": [2, 3]}))
     assert "memory" in note(GridSearchCV(make_pipeline(StandardScaler(), Ridge(), memory="."), {"ridge__alpha": [1.0]}))
+
+
+def test_rows_that_are_in_memory_already_are_not_counted_against_the_budget():
+    X = np.random.default_rng(0).normal(size=(900, 300))
+    y = (X[:, 0] > 0).astype(int)
+    candidates = autoscale(LogisticRegression()).plan(X[:450], y[:450]).candidates
+    needed = next(c.n_bytes for c in candidates if c.name == "sklearn:cpu")
+    # for what scikit-learn's fit holds beside the rows of a fold, not for those rows once more
+    model = autoscale(LogisticRegression(), memory_budget=needed + X.nbytes // 4)
+    search = model_selection.GridSearchCV(model, {"C": [0.1, 1.0]}, cv=2, refit=False).fit(X, y)
+    assert "Of 4 fits nothing was shared but the rows: LogisticRegression of 450 rows" in search.sharing_
+    assert "is faster on sklearn:cpu" in search.sharing_
