@@ -282,6 +282,7 @@ def test_a_forced_engine_gives_way_where_it_refuses(forced):
     Ridge(positive=True).fit(X, Y)
     MiniBatchKMeans(2, n_init=1).fit(X)  # whose batches end elsewhere than steps over all rows
     Lasso().fit(X, Y, sample_weight=2.0)  # which some of scikit-learn's estimators take, and some do not
+    assert "reductions:cpu does not know it" in next(row.why for row in forced.rows if "Forest" in row.estimator)
     own = ("RandomForestClassifier", "Ridge", "MiniBatchKMeans", "Lasso")
     assert engines_of(forced) == {(name, "sklearn:cpu") for name in own}
 

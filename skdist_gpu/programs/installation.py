@@ -16,11 +16,11 @@ from weakref import WeakKeyDictionary
 import sklearn
 
 from skdist_gpu.data.containers import DASK, DISK, GPU, Container, find
-from skdist_gpu.data.inspect import inspect_input
+from skdist_gpu.data.inspect import InputInfo, inspect_input
 from skdist_gpu.engines.block_method import BlockMethod, ModelCopies
 from skdist_gpu.engines.entry import catalogue_name
 from skdist_gpu.engines.trees import grown_on_all_cores
-from skdist_gpu.hardware.detect import detect_resources
+from skdist_gpu.hardware.detect import Resources, detect_resources
 from skdist_gpu.planning.cost import predict_scoring
 from skdist_gpu.planning.scored import kept_size
 from skdist_gpu.programs.calls import Call, Profile, sklearn_seconds, why_not_elsewhere
@@ -169,7 +169,7 @@ class Installation:
 
     def _why_unplanned(self, estimator: Any, X: Any) -> str:
         if not has_engine(catalogue_name(type(estimator)), self.backend):
-            return "no other engine knows it"
+            return "no other engine knows it" if self.backend == "auto" else f"{self.backend} does not know it"
         return f"fewer than {SMALL} values" if _is_small(find(X), X) else "no table of numbers"
 
     # --- predictions -----------------------------------------------------------------------
@@ -199,10 +199,13 @@ class Installation:
         if is_gained(kind.name) and (gained := self._scored_where_it_is(estimator, name, X, others, params)):
             return gained
         try:
-            why_own = _why_unplanned_call(estimator, name, X, (*others, *params))
+            why_own = _why_unplanned_call(estimator, X, (*others, *params))
+            if not why_own:
+                info, resources = inspect_input(X), detect_resources()
+                why_own = _why_too_quick(estimator, name, info, resources)
             if not why_own:
                 function = _Unplanned(estimator, name, copies=self._copies_of(estimator), within=self._within)
-                result, done = call_planned(function, X), function.copies.last_call
+                result, done = call_planned(function, X, info, resources), function.copies.last_call
                 return result, done.candidate.name, "; ".join([*done.candidate.reasons[:1], *done.failures])
         except Exception as error:  # scikit-learn's own method decides what is an error, and how it reads
             why_own = f"the plan failed: {error!r:.200}"
@@ -264,8 +267,8 @@ def _is_small(kind: Container, X: Any) -> bool:
     return len(known) == len(shape) == 2 and prod(known) < SMALL
 
 
-def _why_unplanned_call(estimator: Any, name: str, X: Any, others: tuple[Any, ...]) -> str:
-    """Say why a prediction is scikit-learn's without a plan; empty where a plan may save more than it takes."""
+def _why_unplanned_call(estimator: Any, X: Any, others: tuple[Any, ...]) -> str:
+    """Say why a prediction is scikit-learn's without a look at what it takes; empty where that is to be looked at."""
     if others:
         return "arguments beside the rows are for itself"
     if find(X).name not in ("numpy", "pandas"):
@@ -274,7 +277,12 @@ def _why_unplanned_call(estimator: Any, name: str, X: Any, others: tuple[Any, ..
         return "the threads of whoever calls are the parallelism"
     if X.size * kept_size(estimator) < SCORED_SMALL:
         return "too little work for a plan"
-    plain = predict_scoring(estimator, name, "plain", inspect_input(X), detect_resources())
+    return ""
+
+
+def _why_too_quick(estimator: Any, name: str, info: InputInfo, resources: Resources) -> str:
+    """Say why a plan would take longer than it saves; empty where it may save more."""
+    plain = predict_scoring(estimator, name, "plain", info, resources)
     if plain is not None and plain.seconds < QUICK:
         return f"it is predicted to take {1000 * plain.seconds:.2g} ms, which a plan would add to"
     return ""

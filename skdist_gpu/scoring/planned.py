@@ -15,12 +15,12 @@ from sklearn.utils.validation import validate_data
 
 from skdist_gpu.data.blocks import take_rows
 from skdist_gpu.data.convert import to_host
-from skdist_gpu.data.inspect import inspect_input
+from skdist_gpu.data.inspect import InputInfo, inspect_input
 from skdist_gpu.engines.block_method import BlockMethod, FittedState
 from skdist_gpu.engines.entry import catalogue_name
 from skdist_gpu.engines.registry import engines, entries_named, scoring_engines
 from skdist_gpu.exceptions import EngineRefusal
-from skdist_gpu.hardware.detect import detect_resources
+from skdist_gpu.hardware.detect import Resources, detect_resources
 from skdist_gpu.hardware.threads import one_blas_thread
 from skdist_gpu.info.report import Report
 from skdist_gpu.planning.plan import Candidate
@@ -30,16 +30,18 @@ from skdist_gpu.planning.scoring import BLOCK_ROWS, THREADS, Call, make_scoring_
 COMPARED = 64
 
 
-def call_planned(function: BlockMethod, X: Any) -> Any:
+def call_planned(
+    function: BlockMethod, X: Any, info: InputInfo | None = None, resources: Resources | None = None
+) -> Any:
     """Return the method's result for rows in main memory; what was done is kept beside the copies of the model.
 
-    The next way takes over where one finds that it cannot.
+    The next way takes over where one finds that it cannot. Whoever has looked at rows and machine hands on what it saw.
     """
     X, estimator = to_host(X), function.estimator
     if not hasattr(X, "shape"):  # lists, which scikit-learn makes arrays of, or says what is wrong with them
         return function(X)
-    info = inspect_input(X)
-    plan = make_scoring_plan(Call(estimator, function.method, tuple(function.params)), info, detect_resources())
+    call = Call(estimator, function.method, tuple(function.params))
+    plan = make_scoring_plan(call, info or inspect_input(X), resources or detect_resources())
     plain = scoring_engines(estimator, "cpu")[-1].name
     failures: list[str] = []
     for candidate in plan.ladder:

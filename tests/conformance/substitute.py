@@ -7,6 +7,7 @@ errors are the test's; with ``auto`` all is as a program has it.
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,22 @@ class _Counting(Profile):
             self.counts[REFUSED if call.engine == OWN_NAME else ADDED, call.estimator] += 1
 
 
+class _Strict(Installation):
+    """Raises the errors of engines, and has scikit-learn's own fit leave what it leaves where it raises the same."""
+
+    def _fit(self, estimator: Any, name: str, original: Any, args: Any, kwargs: Any) -> Any:
+        try:
+            return super()._fit(estimator, name, original, args, kwargs)
+        except Exception as error:
+            try:
+                with self._within(), warnings.catch_warnings(action="ignore"):
+                    original(estimator, *args, **kwargs)
+            except Exception as own:
+                if (type(own), str(own)) == (type(error), str(error)):
+                    raise own from None
+            raise
+
+
 class Substitution:
     """The replaced classes, what was counted, and the list of tests that cannot apply."""
 
@@ -59,7 +76,9 @@ class Substitution:
         self.backend = backend
         self.counts: Counter[tuple[str, str]] = Counter()
         if backend != "none":
-            Installation(backend, _Counting(self.counts), strict=backend != "auto").classes.start()
+            kind = Installation if backend == "auto" else _Strict
+            installation = kind(backend, _Counting(self.counts), strict=backend != "auto")
+            installation.classes.start()
         file = config.getoption("--autoscale-exceptions")
         groups = yaml.safe_load(file.read_text()) if file else []
         self.reasons = {
