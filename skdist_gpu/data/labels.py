@@ -44,8 +44,7 @@ def _encode_range(values: Any, xp: Any) -> tuple[np.ndarray, Any] | None:
     """Return classes, on the host, and codes of whole numbers that lie close together, without sorting them."""
     if values.dtype.kind not in "iu" or values.ndim != 1 or not values.size:
         return None
-    # both at once, since each copy from a GPU waits for it
-    low, high = map(int, to_host(xp.stack([values.min(), values.max()])))
+    low, high = _ends(values, xp)
     if high - low >= MOST_NUMBERS or high > np.iinfo(np.intp).max:
         return None
     offsets = values.astype(np.intp, copy=False)
@@ -55,6 +54,12 @@ def _encode_range(values: Any, xp: Any) -> tuple[np.ndarray, Any] | None:
     present = to_host(present)
     classes = (np.flatnonzero(present) + low).astype(values.dtype)
     return classes, offsets if len(classes) == len(present) else xp.asarray(np.cumsum(present) - 1)[offsets]
+
+
+def _ends(values: Any, xp: Any) -> tuple[int, int]:
+    """Return the smallest and the largest of whole numbers, with one copy from a GPU, each of which waits for it."""
+    low, high = map(int, to_host(xp.stack([values.min(), values.max()])))
+    return low, high
 
 
 def _are_consecutive(classes: np.ndarray) -> bool:
@@ -73,6 +78,11 @@ def labels_in(y: Any) -> np.ndarray:
     ValueError
         scikit-learn's own, if a label is missing.
     """
+    if container_of(y) == "cupy" and y.dtype.kind in "iu":
+        import cupy
+
+        if (found := _encode_range(y, cupy)) is not None:
+            return found[0]
     y = np.asarray(to_host(y))
     if y.dtype == object and pd.isna(y).any():
         raise ValueError("Input contains NaN")
@@ -136,7 +146,11 @@ def codes_beside(X: Any, y: Any, classes: np.ndarray) -> Any:
     """
     if container_of(X) in GPU and container_of(y) in GPU and y.dtype.kind in "iu" and len(y):
         values = find(y).numbers(y)
-        alike = values.dtype == classes.dtype and _are_consecutive(classes)
-        if alike and classes[0] <= int(values.min()) and int(values.max()) <= classes[-1]:
-            return values.astype(np.intp) - int(classes[0])
+        if values.dtype == classes.dtype and _are_consecutive(classes):
+            import cupy
+
+            low, high = _ends(values, cupy)
+            if classes[0] <= low and high <= classes[-1]:
+                codes = values.astype(np.intp, copy=False)
+                return codes - int(classes[0]) if classes[0] else codes
     return place_like(codes_of(y, classes), X)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
+from dask.array import from_delayed
 from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 from sklearn.utils.multiclass import check_classification_targets
@@ -21,8 +23,9 @@ from skdist_gpu._compat.dask import call_of, stored_blocks
 from skdist_gpu.data.blocks import part_bounds
 from skdist_gpu.data.containers import GPU, container_of, find
 from skdist_gpu.data.containers.dask import block_to_host
+from skdist_gpu.data.convert import result_to_host, to_gpu
 from skdist_gpu.data.labels import codes_beside, labels_in
-from skdist_gpu.engines.reductions.core.protocol import Reduction, combine_all, fold
+from skdist_gpu.engines.reductions.core.protocol import Reduce, Reduction, combine_all, fold
 from skdist_gpu.exceptions import MisalignedBlocksError
 from skdist_gpu.hardware.threads import one_blas_thread
 from skdist_gpu.progress import Progress
@@ -76,6 +79,21 @@ class DaskExecutor:
         self.progress.finish()
         return total
 
+    def reduce_sample(self, X: Any, y: Any, weight: Any) -> tuple[Reduce, int]:
+        """Return the `reduce` of sampled rows, which the GPU of a worker gets, and their number."""
+        worker = next(iter(self._held), None)
+        if worker is None:
+            return lambda reduction: fold(reduction, X, y, weight), len(X)
+
+        def send(part: np.ndarray | None) -> Any:
+            if part is None:
+                return None
+            sent = self.client.scatter(part, workers=[worker], hash=False)
+            placed = self.client.submit(to_gpu, sent, pure=False, workers=[worker])
+            return from_delayed(placed, part.shape, part.dtype)
+
+        return DaskExecutor(send(X), send(y), send(weight), self.client, Progress()).reduce, len(X)
+
     def reduce_blocks(self, function: Callable[..., Any], combine: Callable[..., Any]) -> Any:
         """Return ``function(number, X, y, sample_weight)`` of all blocks, combined by ``combine(*results)``.
 
@@ -85,7 +103,7 @@ class DaskExecutor:
         start_time = time.perf_counter()
         totals = self._reduce_where_held(function, combine, held)
         for start, stop in _gaps([numbers for numbers, _ in totals], len(self.parts[0])):
-            tasks = [(partial(function, i), [keys[i] for keys in self._keys]) for i in range(start, stop)]
+            tasks = [(partial(_on_host, function, i), [keys[i] for keys in self._keys]) for i in range(start, stop)]
             totals.append(((start, stop), self._compute(tasks, combine)))
         self.quick = time.perf_counter() - start_time < MOST_CALL_SECONDS
         if len(totals) == 1:
@@ -215,6 +233,7 @@ async def reduce_held(
             # read in the event loop, as Dask reads the inputs of a task: a block may have to come from disk;
             # without a name, so that it is gone before the next one is read
             total = await loop.run_in_executor(threads, _add_block, function, combine, total, number, read(keys))
+        total = await loop.run_in_executor(threads, _to_host, total)
         return (numbered[0][0], numbered[-1][0] + 1), total
 
     async def reduce_share(start: int, stop: int) -> list[Any]:
@@ -226,7 +245,26 @@ async def reduce_held(
 
 def _add_block(function: Callable[..., Any], combine: Callable[..., Any], total: Any, number: int, block: Any) -> Any:
     result = function(number, *block)
-    return result if total is None else combine(total, result)
+    if total is None:
+        return result
+    return combine(total, result) if (pool := _gpu_pool()) is None else pool.from_pool(combine)(total, result)
+
+
+def _on_host(function: Callable[..., Any], number: int, *block: Any) -> Any:
+    return _to_host(function(number, *block))
+
+
+def _to_host(total: Any) -> Any:
+    """Return a total on the host, and give back what memory of a GPU it took."""
+    total = result_to_host(total)
+    if (pool := _gpu_pool()) is not None:
+        pool.release_memory()
+    return total
+
+
+def _gpu_pool() -> Any:
+    """Return the module of the memory that work on GPUs takes; None where no block was on a GPU."""
+    return sys.modules.get("skdist_gpu.engines.executors.pool")
 
 
 def _ranges(blocks: list[tuple[int, Block]]) -> list[list[tuple[int, Block]]]:
@@ -269,7 +307,7 @@ def delayed_blocks(data: Any) -> list[Any]:
 
 
 def _map_block(reduction: Reduction, classes: np.ndarray | None, index: int, X: Any, y: Any, sample_weight: Any) -> Any:
-    """Reduce one block in a worker."""
+    """Reduce one block in a worker; the result is where the block is."""
     for name, part in (("y", y), ("sample_weight", sample_weight)):
         if part is not None and len(part) != X.shape[0]:
             raise MisalignedBlocksError(
@@ -282,11 +320,8 @@ def _map_block(reduction: Reduction, classes: np.ndarray | None, index: int, X: 
         return fold(reduction, block_to_host(X), None, None)
     if container_of(X) in GPU and len(X):
         from skdist_gpu.engines.executors.gpu import GpuExecutor
-        from skdist_gpu.engines.executors.pool import release_memory
 
-        sums = GpuExecutor(_values(X), _values(y), _values(sample_weight), 1, None, Progress()).reduce(reduction)
-        release_memory()
-        return sums
+        return GpuExecutor(_values(X), _values(y), _values(sample_weight), 1, None, Progress()).on_device(reduction)
     return fold(reduction, _values(X), _values(y), _values(sample_weight))
 
 

@@ -19,7 +19,7 @@ from skdist_gpu.engines.executors import score_kernels
 from skdist_gpu.engines.executors.cluster_kernels import ClustersOnGpu
 from skdist_gpu.engines.executors.gpu_streams import FileStream, HostStream
 from skdist_gpu.engines.executors.kernels import map_block, reads_in_place
-from skdist_gpu.engines.executors.pool import POOL
+from skdist_gpu.engines.executors.pool import POOL, from_pool
 from skdist_gpu.engines.executors.score_kernels import Scores
 from skdist_gpu.engines.executors.stream import StreamExecutor
 from skdist_gpu.engines.reductions.columns.quantiles import SortReduction
@@ -124,18 +124,26 @@ class GpuExecutor(OnGpus):
         """Return the total of each part between the bounds; of what was read before the executor was stopped."""
         self.n_passes += 1
         self.progress.start(f"pass {self.n_passes} on the GPU", total=self.n_rows)
-        totals: list[Any] = [None] * (len(bounds) + 1)
         with cupy.cuda.using_allocator(POOL.malloc):
             if not bounds and (scores := self._scores_for(reduction)) is not None:
                 sums = scores.on_host(reduction.coef, reduction.every)  # type: ignore[attr-defined]
                 self.progress.advance(self.n_rows)
                 return [sums]
-            for part, n_rows, sums in self._partials(reduction, bounds):
-                totals[part] = sums if totals[part] is None else reduction.combine(totals[part], sums)
-                self.progress.advance(n_rows)
-                if self.stopped.is_set():
-                    break
-            return [result_to_host(total) for total in totals]
+            return [result_to_host(total) for total in self._totals(reduction, bounds)]
+
+    @from_pool
+    def on_device(self, reduction: Reduction) -> Any:
+        """Return the total over all rows where the GPU has left it, which need not be done."""
+        return self._totals(reduction, ())[0]
+
+    def _totals(self, reduction: Reduction, bounds: Sequence[int]) -> list[Any]:
+        totals: list[Any] = [None] * (len(bounds) + 1)
+        for part, n_rows, sums in self._partials(reduction, bounds):
+            totals[part] = sums if totals[part] is None else reduction.combine(totals[part], sums)
+            self.progress.advance(n_rows)
+            if self.stopped.is_set():
+                break
+        return totals
 
     @property
     def resident(self) -> bool:
