@@ -1,0 +1,3 @@
+"""Pinned memory where there is no device: any memory."""
+
+from numpy import empty as empty_pinned  # noqa: F401
