@@ -1,5 +1,7 @@
 """Estimators of a few passes on one GPU, resident and streamed, against scikit-learn."""
 
+from functools import partial
+
 import cupy
 import numpy as np
 import pytest
@@ -26,6 +28,7 @@ pytestmark = pytest.mark.gpu
 
 generator = np.random.default_rng(0)
 N_ROWS = 60_000
+LITTLE_ROOM = 6 * 2**20
 X = generator.normal(size=(N_ROWS, 8)) / 2
 score = X @ generator.normal(size=8)
 weights = generator.uniform(0.5, 2, size=N_ROWS)
@@ -51,10 +54,16 @@ CASES = [
 ]
 
 
+def _with_little_room(stream, parts, step, n_threads, memory_budget, several_passes):
+    return stream(parts, step, n_threads, LITTLE_ROOM, several_passes)
+
+
 @pytest.fixture(params=["resident", "streamed", "streamed in many blocks"])
 def place(request, monkeypatch):
     if request.param == "streamed in many blocks":
         monkeypatch.setattr(gpu_executor, "STEP_BYTES", 2**19)
+        # room for some of them between passes
+        monkeypatch.setattr(gpu_executor, "HostStream", partial(_with_little_room, gpu_executor.HostStream))
     return (lambda part: None if part is None else cupy.asarray(part)) if request.param == "resident" else (lambda p: p)
 
 
