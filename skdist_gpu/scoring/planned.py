@@ -23,7 +23,7 @@ from skdist_gpu.exceptions import EngineRefusal
 from skdist_gpu.hardware.detect import Resources, detect_resources
 from skdist_gpu.hardware.threads import one_blas_thread
 from skdist_gpu.info.report import Report
-from skdist_gpu.planning.plan import Candidate
+from skdist_gpu.planning.plan import Candidate, Plan
 from skdist_gpu.planning.scoring import BLOCK_ROWS, THREADS, Call, make_scoring_plan
 
 # rows that a copy of a model must score as the plain estimator does before it scores all
@@ -40,8 +40,7 @@ def call_planned(
     X, estimator = to_host(X), function.estimator
     if not hasattr(X, "shape"):  # lists, which scikit-learn makes arrays of, or says what is wrong with them
         return function(X)
-    call = Call(estimator, function.method, tuple(function.params))
-    plan = make_scoring_plan(call, info or inspect_input(X), resources or detect_resources())
+    plan = _plan(function, info or inspect_input(X), resources or detect_resources())
     plain = scoring_engines(estimator, "cpu")[-1].name
     failures: list[str] = []
     for candidate in plan.ladder:
@@ -57,6 +56,15 @@ def call_planned(
         function.copies.last_call = Report(candidate, seconds, tuple(failures), method=function.method)
         break
     return result
+
+
+def _plan(function: BlockMethod, info: InputInfo, resources: Resources) -> Plan:
+    """Return the plan of a call, the last one where nothing has changed that it depends on."""
+    call = Call(function.estimator, function.method, tuple(function.params))
+    packages = {name for engine in engines().values() for names in engine.packages.values() for name in names}
+    loaded = frozenset(filter(resources.packages.is_loaded, packages))
+    depends_on = FittedState(function.estimator), call.params, info, resources, loaded
+    return function.copies.get(f"plan {call.method}", depends_on, lambda: make_scoring_plan(call, info, resources))
 
 
 def _run(candidate: Candidate, function: BlockMethod, X: Any) -> Any:
