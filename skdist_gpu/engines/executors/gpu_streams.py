@@ -21,7 +21,7 @@ from skdist_gpu.engines.executors.pool import POOL
 N_BUFFERS = 3
 # what a thread copies at once: with less, threads wait for the interpreter's lock, about 0.1 ms for each piece; with
 # more, the pieces leave the processor's cache before the device has read them
-CARRIED_BYTES = 8 * 2**20
+CARRIED_BYTES = 4 * 2**20
 FILE_BATCH_BYTES = 2**25
 MOST_FILE_BATCH_ROWS = 65_536
 # a block of several batches, since each block costs the computing thread a millisecond
