@@ -256,9 +256,10 @@ def _on_host(function: Callable[..., Any], number: int, *block: Any) -> Any:
 
 def _to_host(total: Any) -> Any:
     """Return a total on the host, and give back what memory of a GPU it took."""
+    if (pool := _gpu_pool()) is None:
+        return total
     total = result_to_host(total)
-    if (pool := _gpu_pool()) is not None:
-        pool.release_memory()
+    pool.release_memory()
     return total
 
 
