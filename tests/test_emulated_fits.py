@@ -91,9 +91,37 @@ for n_columns, constant in ((3, 0.0), (40, 1.0), (150, 2.0)):
             else:
                 assert found.hessian is None
 """
+DASK = """
+import dask.array as da
+from dask.distributed import Client
+from skdist_gpu.engines.reductions.linear import linear
+
+linear.SAMPLED_ROWS = 64  # from which a search over all rows begins
+X = generator.normal(size=(600, 4))
+y = (X @ generator.normal(size=4) + generator.normal(size=600) > 0).astype(np.int32) + 3
+with Client(processes=False, n_workers=2, threads_per_worker=1, dashboard_address=None) as client:
+
+    def put(part):
+        meta = cupy.empty((0,) * part.ndim, part.dtype)
+        return client.persist(da.from_array(part, chunks=(150, -1)[: part.ndim]).map_blocks(cupy.asarray, meta=meta))
+
+    X_blocks, y_blocks = put(X), put(y)
+    info = inspect_input(X_blocks, y_blocks)
+    assert info.backing == "cupy"
+    machine = make_resources(gpus=2, workers=2)
+    job = FitJob(LogisticRegression(), X_blocks, y_blocks, None, info, machine, device="dask", client=client)
+    found = fit(job).estimator
+    assert_allclose(found.classes_, [3, 4])
+    assert_allclose(found.coef_, LogisticRegression(tol=1e-8).fit(X, y).coef_, rtol=1e-4)
+    # all sums, also those over the sample, are of the kernels
+    assert cupy.started.count("score_sums") > 4 * 3
+"""
 
 
-@pytest.mark.parametrize("part", [CLASSIFIERS, QUANTILES, WEIGHTED_ROWS], ids=["classifiers", "quantiles", "scores"])
+PARTS = {"classifiers": CLASSIFIERS, "quantiles": QUANTILES, "scores": WEIGHTED_ROWS, "dask": DASK}
+
+
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
 def test_fits_with_emulated_kernels(part):
     paths = os.pathsep.join([str(TESTS.parent), str(TESTS / "emulated" / "packages")])
     environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
