@@ -29,7 +29,9 @@ PRIOR, LEAST_PRIOR = 0.02, 0.1
 # seconds per byte from main memory to the GPU, by engine: 10 GB in 0.28 s by `least_squares.py gpu`, for cuML 1 s more
 # than from the GPU by `few_pass.py gpu`; a shared machine's copies of little are too uneven to be fitted
 COPY = {"reductions:gpu": 2.8e-11, "cuml:gpu": 1e-10, "xgboost:gpu": 1e-10, "device": 1e-10}
-
+# seconds for a value of a frame that becomes an array, by StandardScaler on frames and arrays of 4 to 10 million values:
+# few workloads are of frames, too few to tell it from their noise
+GATHER = 2e-9
 # seconds that a core takes at least for a value that it reads, by the fastest products: however few sizes were measured
 LEAST_OF_A_VALUE, READ = 5e-12, ("values", "iterated_values")
 # engines whose algorithms are scikit-learn's own
@@ -145,14 +147,14 @@ def fit_rates(
     form, of which this one is some times as fast, or those of the `same` work, which differ by the cost of a call.
     """
     works = [terms_of(row) for row in rows]
-    copy = COPY.get(rows[0]["engine"], 0.0)
-    copying = np.array([copy * work.pop("copied", 0.0) for work in works])
+    given = {"copied": COPY.get(rows[0]["engine"], 0.0), "gathered": GATHER}
+    moving = np.array([sum(rate * work.pop(term, 0.0) for term, rate in given.items()) for work in works])
     terms = sorted({term for work in works for term in work})
     seconds = np.array([row["seconds"] for row in rows])
     work = np.array([[w.get(term, 0.0) for term in terms] for w in works])
     on_cpu = not rows[0]["engine"].endswith(":gpu") and rows[0]["engine"] != "device"
     least = np.array([LEAST_OF_A_VALUE if on_cpu and term in READ else 0.0 for term in terms])
-    seconds = np.maximum(seconds - copying - work @ least, 0.3 * seconds)
+    seconds = np.maximum(seconds - moving - work @ least, 0.3 * seconds)
     scale = (work / seconds[:, None]).max(axis=0)
     start, times = np.array([(prior or {}).get(term, 0.0) for term in terms]), 1.0
     if prior and not same:
@@ -172,8 +174,8 @@ def fit_rates(
         # a fixed cost alone says nothing of more rows, so that it counts as work
         return fit_rates([row | {"without": (*row.get("without", ()), "calls")} for row in rows], prior)
     # other sizes take another way, which none of these did
-    unseen = {t: float(f"{rate * times:.4g}") for t, rate in (prior or {}).items() if t not in (*terms, "copied")}
-    return unseen | found | ({"copied": copy} if copy else {})
+    unseen = {t: float(f"{rate * times:.4g}") for t, rate in (prior or {}).items() if t not in (*terms, *given)}
+    return unseen | found | {term: rate for term, rate in given.items() if rate}
 
 
 def pool_of(row: dict[str, Any]) -> str:
