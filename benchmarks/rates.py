@@ -29,8 +29,8 @@ PRIOR, LEAST_PRIOR = 0.02, 0.1
 # seconds per byte from main memory to the GPU, by engine: 10 GB in 0.28 s by `least_squares.py gpu`, for cuML 1 s more
 # than from the GPU by `few_pass.py gpu`; a shared machine's copies of little are too uneven to be fitted
 COPY = {"reductions:gpu": 2.8e-11, "cuml:gpu": 1e-10, "xgboost:gpu": 1e-10, "device": 1e-10}
-# seconds for a value of a frame that becomes an array, by StandardScaler on frames and arrays of 4 to 10 million values:
-# few workloads are of frames, too few to tell it from their noise
+# seconds for a value of a frame that becomes an array, by StandardScaler on frames beside arrays: few workloads are of
+# frames, too few to tell it from their noise
 GATHER = 2e-9
 # seconds that a core takes at least for a value that it reads, by the fastest products: however few sizes were measured
 LEAST_OF_A_VALUE, READ = 5e-12, ("values", "iterated_values")

@@ -88,8 +88,6 @@ def amounts(estimator: Estimator, info: InputInfo, *, device: str = "cpu") -> di
         "copied": float(info.n_bytes or 8 * stored) if device == "gpu" != info.location else 0.0,
         "gathered": gathered_values(info),
     }
-    if form == "trees":
-        amount["class_levels"] = amount["levels"] * max(0, info.n_classes - 2)
     if form == "clusters":
         amount |= cluster_amounts(estimator, n, d, stored, on_gpu=device == "gpu")
     if form == "components":
