@@ -119,6 +119,7 @@ def info_of(row: dict[str, Any]) -> Any:
 
 def terms_of(row: dict[str, Any]) -> dict[str, float]:
     """Return the work of a workload, by term."""
+    from skdist_gpu.planning.forms import form_of
     from skdist_gpu.planning.forms import terms_of as terms_in_question
     from skdist_gpu.planning.scored import scoring_amounts
     from skdist_gpu.planning.work import amounts
@@ -133,7 +134,9 @@ def terms_of(row: dict[str, Any]) -> dict[str, float]:
         return {term: amount for term, amount in found.items() if amount and term not in row.get("without", ())}
     found = amounts(FAMILIES[row["estimator"]].make(), info, device="gpu" if on_gpu else "cpu")
     assert found is not None
-    terms = (*terms_in_question(name, own=row["engine"].startswith(OWN), sparse=info.sparse), "copied", "gathered")
+    # oneDAL sorts all rows into bins before it grows trees
+    own = row["engine"].startswith(OWN if form_of(name) != "trees" else "sklearn")
+    terms = (*terms_in_question(name, own=own, sparse=info.sparse), "copied", "gathered")
     return {term: found[term] for term in terms if found[term] and term not in row.get("without", ())}
 
 

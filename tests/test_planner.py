@@ -174,6 +174,3 @@ def test_the_way_in_which_scikit_learn_works_is_what_its_seconds_follow():
     # coordinate descent reads the rows again and again, unless Xᵀ X stands for them
     rows = (30_000, 100)
     assert seconds(LassoCV(precompute=False), rows) > 2 * seconds(LassoCV(precompute=True), rows)
-    # a tree that is grown from few rows weighs all of them
-    few = RandomForestClassifier(100, max_samples=100)
-    assert seconds(few, (500_000, 20)) > 2 * seconds(few, (50_000, 20))

@@ -51,7 +51,6 @@ TERMS = {
     "uncached": "multiplications for kernel values that are computed again, since the cache does not hold them: n²·d",
     "row_cubes": "a decomposition of n × n: n³",
     "queries": "multiplications to compare each row with those that the model keeps",
-    "weighed": "rows, however few of them a tree is grown from: trees·n",
     "levels": "values looked at to grow trees: trees·n·depth·features at each split, the depth log2(n) if not limited",
     "grown": "levels of trees that are grown one after the other: trees·log2(n)",
     "leaves": "rows times what the model keeps: levels of trees, clusters, support vectors",
@@ -79,7 +78,7 @@ FORMS = {
     "cubes": ("calls", "pairs", "row_pairs", "row_cubes"),
     "kernels": ("calls", "pairs", "row_pairs"),
     "neighbours": ("calls", "rows", "values", "searched"),
-    "trees": ("calls", "rows", "weighed", "sorts", "levels", "grown"),
+    "trees": ("calls", "rows", "sorts", "levels", "grown"),
     "boosting": ("calls", "rows", "columns", "values"),
 }
 # those of scikit-learn's own algorithms, where they have others, and of those for sparse rows
@@ -93,6 +92,7 @@ _OWN_FORMS = {
     "passes": ("calls", "inner_fits", "rows", "values", "iterated_rows", "iterated_values", "dual_values"),
     "clusters": ("calls", "iterated_cells", "iterated_rows", "iterated_values", "batches", "drawn"),
     "kernels": ("calls", "pairs", "row_pairs", "uncached"),
+    "trees": ("calls", "rows", "levels", "grown"),
 }
 _OWN_SPARSE_FORMS = dict.fromkeys(
     ("columns", "quantiles", "moments", "descents", "passes"), ("calls", "rows", "columns", "values")

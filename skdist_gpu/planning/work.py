@@ -83,7 +83,6 @@ def amounts(estimator: Estimator, info: InputInfo, *, device: str = "cpu") -> di
         "uncached": float(n) * stored * _uncached(estimator, n) if form == "kernels" else 0.0,
         "row_cubes": float(n) ** 3 * _kernel_steps(estimator),
         "levels": drawn * depth * _features_of_a_split(estimator, d) * times,
-        "weighed": float(n) * times,
         "grown": depth * times,
         "copied": float(info.n_bytes or 8 * stored) if device == "gpu" != info.location else 0.0,
         "gathered": gathered_values(info),
