@@ -151,8 +151,8 @@ def terms_of(estimator: str, *, own: bool, sparse: bool) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> terms_of("Ridge", own=True, sparse=False)
-    ('calls', 'rows', 'values', 'products', 'inner_fits', 'inner_values', 'refits', 'small_solves')
+    >>> terms_of("PCA", own=True, sparse=False)
+    ('calls', 'values', 'sketched', 'sketches', 'covariances', 'decompositions')
     """
     form = form_of(estimator)
     if own and sparse and form in _OWN_SPARSE_FORMS:
