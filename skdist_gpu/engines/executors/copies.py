@@ -22,7 +22,8 @@ PIECE_BYTES = 4 * 2**20
 
 def to_device(values: np.ndarray, n_threads: int) -> Any:
     """Return an array on the device with the same values."""
-    if values.nbytes < LEAST_BYTES or n_threads < 2 or not values.flags.c_contiguous:
+    few = values.nbytes < LEAST_BYTES or n_threads < 2
+    if few or values.ndim != 2 or not values.flags.c_contiguous:
         return cupy.asarray(values)
     stream = HostStream([values], len(values), min(MOST_THREADS, n_threads), None, several_passes=True)
     ((arrived,),) = stream.blocks()
