@@ -146,7 +146,9 @@ def predict_bytes(entry: Entry, estimator: Estimator, info: InputInfo, resources
             terms = held_by(entry, estimator, info, resources)
             # data that are elsewhere, or nowhere yet, come into this process first, unless block by block
             brought = 0 if "blocks" in terms or (info.location == "host" and info.exists) else info.n_bytes or 0
-            return int(sum(number * terms.get(term, 0.0) for term, number in found.items())) + brought
+            measured = sum(number * terms.get(term, 0.0) for term, number in found.items())
+            # what is kept for each row is certain, however little of it showed among the fits that were measured
+            return int(max(measured, entry.row_bytes * (info.n_samples or 0))) + brought
     return engine.peak_bytes(entry, info, resources)
 
 
