@@ -3,14 +3,14 @@
 from dataclasses import replace
 
 import pytest
-from sklearn.cluster import DBSCAN, HDBSCAN, AgglomerativeClustering, SpectralClustering
+from sklearn.cluster import DBSCAN, HDBSCAN, AgglomerativeClustering, KMeans, SpectralClustering
 from sklearn.decomposition import PCA
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import IsolationForest, RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.kernel_ridge import KernelRidge
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
-from sklearn.manifold import TSNE
+from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, LogisticRegression, Ridge
+from sklearn.manifold import TSNE, SpectralEmbedding
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import (
     Binarizer,
@@ -23,6 +23,7 @@ from sklearn.preprocessing import (
     PowerTransformer,
     QuantileTransformer,
     RobustScaler,
+    StandardScaler,
     TargetEncoder,
 )
 from sklearn.svm import SVC, SVR
@@ -253,6 +254,41 @@ def test_our_own_sums_go_before_cumls_statistics():
 )
 def test_preprocessing_that_cuml_does_otherwise_is_refused(estimator, reason):
     cuml = judge(estimator, 10**6, Request("cuml"))[1]
+    assert cuml.verdict == "refused"
+    assert any(reason in text for text in cuml.reasons)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "reason"),
+    [
+        (Lasso(), "leaves no dual_gap_"),
+        (ElasticNet(), "leaves no dual_gap_"),
+        (TSNE(), "places rows elsewhere"),
+        (IsolationForest(), "grows other trees"),
+        (SpectralEmbedding(affinity="nearest_neighbors"), "a graph of neighbours in several parts"),
+        (SpectralClustering(affinity="nearest_neighbors"), "a graph of neighbours in several parts"),
+        (StandardScaler(), "a column that is constant but for rounding"),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
+)
+def test_a_program_that_stays_as_it_is_gets_no_other_answer(estimator, reason):
+    cuml = judge(estimator, 10**5, Request("cuml", same_answer=True))[1]
+    assert cuml.verdict == "refused"
+    assert any(reason in text for text in cuml.reasons)
+    assert judge(estimator, 10**5, Request("cuml"))[1].verdict == "chosen"
+
+
+@pytest.mark.parametrize(
+    ("estimator", "reason"),
+    [
+        (NearestNeighbors(p=0.5), "p=0.5 is not supported"),
+        (NearestNeighbors(algorithm="ball_tree"), "algorithm='ball_tree' is not supported, only 'auto' or 'brute'"),
+        (KMeans(tol=0), "tol=0 is not supported"),
+        (LogisticRegression(n_jobs=2), "n_jobs=2 is not supported, only None"),
+    ],
+)
+def test_parameters_that_mean_something_else_to_cuml(estimator, reason):
+    cuml = judge(estimator, 10**5, Request("cuml"))[1]
     assert cuml.verdict == "refused"
     assert any(reason in text for text in cuml.reasons)
 

@@ -6,10 +6,12 @@ in another way first calls `fit` with data that stop it at the first look.
 
 from __future__ import annotations
 
+import warnings
 from contextlib import suppress
 from typing import Any, NoReturn
 
 import scipy.sparse
+from sklearn.exceptions import ConvergenceWarning
 
 from skdist_gpu._compat.sklearn import unfitted
 from skdist_gpu.engines.protocol import FitJob
@@ -52,3 +54,14 @@ def check_as_scikit_learn(job: FitJob) -> None:
     arguments = {} if job.sample_weight is None else {"sample_weight": _Unread()}
     with suppress(_FirstLook):
         unfitted(job.estimator).fit(X, y, **arguments)
+
+
+def warn_of_few_clusters(n_found: int, n_clusters: int) -> None:
+    """Warn as scikit-learn's k-means does where some clusters have no rows."""
+    if n_found < n_clusters:
+        warnings.warn(
+            f"Number of distinct clusters ({n_found}) found smaller than n_clusters ({n_clusters}). "
+            "Possibly due to duplicate points in X.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )

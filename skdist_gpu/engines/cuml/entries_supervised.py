@@ -23,6 +23,11 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def _is_norm(p: Any) -> bool:
+    """Whether the power of Minkowski's distance makes it one; scikit-learn warns of lower ones, or refuses them."""
+    return is_number(p) and p >= 1
+
+
 def _no_count(value: Any) -> bool:
     return value is None or isinstance(value, float)
 
@@ -31,12 +36,19 @@ def _no_subsample(value: Any) -> bool:
     return not isinstance(value, str) or value == "balanced"
 
 
+_NO_GAP = "leaves no dual_gap_, which tells how near the minimum scikit-learn's coefficients are"
 _LASSO: dict[str, Any] = {"positive": (False,), "precompute": (False,)}
 _LIBLINEAR: dict[str, Any] = {"intercept_scaling": (1,)}
 _KERNELS = ("linear", "poly", "rbf", "sigmoid")
 _PAIRWISE_KERNELS = (*_KERNELS, "polynomial", "cosine", "laplacian", "chi2", "additive_chi2")
 DISTANCES = ("minkowski", "euclidean", "l2", "manhattan", "l1", "cityblock", "chebyshev", "cosine", "correlation")
-NEIGHBOURS: dict[str, Any] = {"metric": DISTANCES, "metric_params": (None,), "p": is_number}
+# what is learned has no tree, which a search within a radius of each row needs
+NEIGHBOURS: dict[str, Any] = {
+    "metric": DISTANCES,
+    "metric_params": (None,),
+    "p": _is_norm,
+    "algorithm": ("auto", "brute"),
+}
 # what scikit-learn computes between sparse rows, too
 SPARSE_DISTANCES = ("euclidean", "l2", "manhattan", "l1", "cityblock", "cosine")
 SPARSE_NEIGHBOURS: dict[str, Any] = {"metric": ("minkowski", *SPARSE_DISTANCES), "p": (1, 2)}
@@ -64,7 +76,9 @@ ENTRIES: tuple[Entry, ...] = (
         tolerance=1e-5,
         drift=_LEAST_SQUARES_DRIFT,
     ),
-    cuml_entry("Lasso", accepts=_LASSO, sparse=True, multi_target=False, weights=False, tolerance=1e-3),
+    cuml_entry(
+        "Lasso", accepts=_LASSO, sparse=True, multi_target=False, weights=False, tolerance=1e-3, differs=_NO_GAP
+    ),
     cuml_entry(
         "ElasticNet",
         accepts={**_LASSO, "l1_ratio": is_number},
@@ -72,10 +86,12 @@ ENTRIES: tuple[Entry, ...] = (
         multi_target=False,
         weights=False,
         tolerance=1e-3,
+        differs=_NO_GAP,
     ),
     cuml_entry(
         "LogisticRegression",
-        accepts={"intercept_scaling": (1,), "dual": (False,)},
+        # scikit-learn warns that n_jobs has no effect
+        accepts={"intercept_scaling": (1,), "dual": (False,), "n_jobs": (None,)},
         sparse=True,
         # liblinear penalises the intercept, too; the other solvers have one answer
         ignores={"solver": ("lbfgs", "newton-cg", "newton-cholesky", "sag", "saga")},

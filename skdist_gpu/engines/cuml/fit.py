@@ -10,6 +10,8 @@ from sklearn.utils import assert_all_finite, get_tags
 from sklearn.utils.multiclass import check_classification_targets
 
 from skdist_gpu._compat.cuml import converts, cuml_class, keep_searchable, unsupported_errors
+from skdist_gpu._compat.sklearn import check_clusters
+from skdist_gpu._compat.sklearn_learned import remember_solver
 from skdist_gpu._compat.sklearn_parameters import parameter_names
 from skdist_gpu.config import option
 from skdist_gpu.data.containers import GPU, container_of
@@ -19,7 +21,7 @@ from skdist_gpu.engines.cuml.info import INFO
 from skdist_gpu.engines.cuml.rebuild import REBUILT, fit_twin
 from skdist_gpu.engines.cuml.rebuild_preprocessing import ENCODERS, PREPROCESSING, transformer_twin
 from skdist_gpu.engines.entry import catalogue_name
-from skdist_gpu.engines.parameters import check_as_scikit_learn
+from skdist_gpu.engines.parameters import check_as_scikit_learn, warn_of_few_clusters
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.registry import entries_for
 from skdist_gpu.exceptions import EngineRefusal
@@ -29,7 +31,6 @@ FORESTS = ("RandomForestClassifier", "RandomForestRegressor", "IsolationForest")
 # rows from which cuML itself builds an approximate graph, and neighbours of which that keeps enough
 MANY_ROWS, MOST_NEIGHBOURS = 50_000, 60
 _RANDOM_FORESTS = {"RandomForestClassifier": fit_forest, "RandomForestRegressor": fit_forest}
-_FITS = REBUILT | PREPROCESSING | ENCODERS | _RANDOM_FORESTS
 
 
 def fit(job: FitJob) -> Fitted:
@@ -37,6 +38,7 @@ def fit(job: FitJob) -> Fitted:
     estimator, name = job.estimator, type(job.estimator).__name__
     check_as_scikit_learn(job)
     X, y, sample_weight = _checked(job)
+    _check_shape(estimator, X.shape)
     job.progress.start(f"{name} with cuML")
     try:
         spread = over_all_gpus(job)
@@ -46,8 +48,10 @@ def fit(job: FitJob) -> Fitted:
         model = _FITS.get(name, _convert)(estimator, values, y, sample_weight, **spread)
     except unsupported_errors() as error:
         raise EngineRefusal(f"cuML refuses: {error}") from error
-    except ValueError:
-        if name not in ENCODERS:
+    except (TypeError, ValueError) as error:
+        if "supported" in str(error):  # kinds of values, and of indices
+            raise EngineRefusal(f"cuML refuses: {error}") from error
+        if isinstance(error, ValueError) and name not in ENCODERS:
             _check_finite(values, estimator)
         raise
     except RuntimeError as error:
@@ -70,6 +74,22 @@ def _convert(estimator: Any, values: Any, y: Any, sample_weight: Any, **changed:
     model = fit_twin(estimator, values, y, sample_weight, **changed)
     carry_over(model.as_sklearn(), estimator)
     keep_searchable(estimator)
+    return model
+
+
+def _fit_kmeans(estimator: Any, values: Any, y: Any, sample_weight: Any, **changed: Any) -> Any:
+    """Fit a KMeans, and say of parameters and clusters what scikit-learn says; when to stop is cuML's own."""
+    n_rows, n_features = values.shape
+    check_clusters(estimator, n_rows, n_features, estimator.tol)
+    model = _convert(estimator, values, y, sample_weight, **changed)
+    warn_of_few_clusters(int(np.count_nonzero(np.bincount(estimator.labels_))), estimator.n_clusters)
+    return model
+
+
+def _fit_pca(estimator: Any, values: Any, y: Any, sample_weight: Any, **changed: Any) -> Any:
+    """Fit a PCA, which knows by which of scikit-learn's solvers."""
+    model = _convert(estimator, values, y, sample_weight, **changed)
+    remember_solver(estimator, "covariance_eigh")
     return model
 
 
@@ -121,6 +141,23 @@ def _checked(job: FitJob) -> tuple[Any, Any, Any]:
     return validate(estimator, job.X, y, job.sample_weight, **options)
 
 
+def _check_shape(estimator: Any, shape: tuple[int, ...]) -> None:
+    """Leave to scikit-learn's own fit what it says of too few rows or columns, and cuML does not.
+
+    Raises
+    ------
+    EngineRefusal
+        If there are fewer than a parameter asks for.
+    """
+    name = type(estimator).__name__
+    if name == "HDBSCAN" and (estimator.min_samples or estimator.min_cluster_size) > shape[0]:
+        raise EngineRefusal(f"X has {shape[0]} rows, fewer than the neighbours that are asked for")
+    if name == "PCA" and (estimator.n_components or 0) > min(shape):
+        raise EngineRefusal(
+            f"X of shape {tuple(shape)} has fewer components than n_components={estimator.n_components}"
+        )
+
+
 def _checked_table(estimator: Any, X: Any) -> Any:
     """Return a table of any values; the estimator learns its features."""
     if container_of(X) not in GPU:
@@ -143,6 +180,8 @@ def _check_finite(values: Any, estimator: Any) -> None:
         Where scikit-learn would take the missing values.
     """
     if not np.isfinite(float(values.sum(dtype=np.float64))):
+        if type(estimator).__name__ == "HDBSCAN":  # which tells outliers by them
+            raise EngineRefusal("X has values that are not finite, which cuML does not take")
         allowed = get_tags(estimator).input_tags.allow_nan
         assert_all_finite(to_host(values), allow_nan=allowed, estimator_name=type(estimator).__name__, input_name="X")
         if np.isnan(float(values.sum(dtype=np.float64))):
@@ -180,3 +219,6 @@ def _scorer(model: Any, estimator: Any) -> Any:
     text = getattr(getattr(estimator, "classes_", None), "dtype", np.dtype(float)).kind not in "biuf"
     model.output_type = "numpy" if text else "cupy"
     return model
+
+
+_FITS = REBUILT | PREPROCESSING | ENCODERS | _RANDOM_FORESTS | {"KMeans": _fit_kmeans, "PCA": _fit_pca}

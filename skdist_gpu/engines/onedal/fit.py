@@ -28,7 +28,7 @@ from skdist_gpu.data.convert import validate
 from skdist_gpu.engines.onedal.forests import FORESTS, fit_forest
 from skdist_gpu.engines.onedal.info import NEIGHBOURS, VECTORS
 from skdist_gpu.engines.onedal.threads import limited_threads, thread_budget
-from skdist_gpu.engines.parameters import check_as_scikit_learn
+from skdist_gpu.engines.parameters import check_as_scikit_learn, warn_of_few_clusters
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.exceptions import EngineRefusal
 
@@ -151,14 +151,7 @@ def _fit_kmeans(estimator: Any, X: np.ndarray, y: Any, sample_weight: Any) -> No
     estimator.cluster_centers_ = np.asarray(best.cluster_centers_, dtype=X.dtype) + origin
     estimator.labels_ = np.asarray(best.labels_, dtype=np.int32).reshape(-1)
     estimator.inertia_, estimator.n_iter_ = float(best.inertia_), int(best.n_iter_)
-    found = len(np.unique(estimator.labels_))
-    if found < estimator.n_clusters:
-        warnings.warn(
-            f"Number of distinct clusters ({found}) found smaller than n_clusters ({estimator.n_clusters}). "
-            "Possibly due to duplicate points in X.",
-            ConvergenceWarning,
-            stacklevel=2,
-        )
+    warn_of_few_clusters(len(np.unique(estimator.labels_)), estimator.n_clusters)
 
 
 def _starts_of(estimator: Any) -> int:

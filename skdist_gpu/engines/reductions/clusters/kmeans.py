@@ -19,6 +19,7 @@ from sklearn.utils import check_array
 from skdist_gpu._compat.sklearn import check_clusters, keep_kmeans_state
 from skdist_gpu._compat.sklearn_classes import make_kmeans
 from skdist_gpu._compat.sklearn_learned import remember_counts
+from skdist_gpu.engines.parameters import warn_of_few_clusters
 from skdist_gpu.engines.reductions.clusters.on_device import fit_sample
 from skdist_gpu.engines.reductions.clusters.steps import AssignReduction, FarthestReduction, LloydReduction
 from skdist_gpu.engines.reductions.core.protocol import SAMPLED_FOR_CLUSTERS, SAMPLED_PER_CLUSTER, Passes
@@ -127,14 +128,7 @@ def _assign(estimator: Any, data: Passes, centres: np.ndarray, origin: np.ndarra
     """Set the centres and the inertia, and return the label of each row."""
     assignment = data.reduce(AssignReduction(centres, origin))
     labels = assignment.labels[0] if len(assignment.labels) == 1 else np.concatenate(assignment.labels)
-    n_found = int(assignment.found.sum())
-    if n_found < estimator.n_clusters:
-        warnings.warn(
-            f"Number of distinct clusters ({n_found}) found smaller than n_clusters ({estimator.n_clusters}). "
-            "Possibly due to duplicate points in X.",
-            ConvergenceWarning,
-            stacklevel=2,
-        )
+    warn_of_few_clusters(int(assignment.found.sum()), estimator.n_clusters)
     dtype = np.float32 if data.dtype == np.float32 else np.float64
     estimator.cluster_centers_, estimator.inertia_ = (centres + origin).astype(dtype), float(assignment.inertia)
     return labels
