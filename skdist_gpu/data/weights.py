@@ -35,7 +35,7 @@ def checked_weights(estimator: Estimator, sample_weight: Any, X: Any) -> np.ndar
         For negative weights that it takes, and weights that are all zero of libsvm: what they mean is known to its own
         fit alone.
     """
-    if type(estimator).__name__ in _LIBSVM and not np.any(sample_weight):
+    if type(estimator).__name__ in _LIBSVM and not np.asarray(sample_weight).any():
         raise EngineRefusal("sample_weight is zero throughout, of which libsvm has its own to say")
     weights: np.ndarray = check_sample_weight(
         sample_weight, X, dtype=np.float64, ensure_non_negative=_refuses_negative(estimator)
