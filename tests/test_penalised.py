@@ -249,3 +249,16 @@ def test_least_angles_of_columns_that_stand_twice_end_at_least_squares():
     data = np.hstack([X, X[:, ::2]])
     model = autoscale(Lars(), backend="reductions:cpu").fit(data, y)
     assert_allclose(model.predict(data), LinearRegression().fit(X, y).predict(X), rtol=1e-7)
+
+
+def test_a_column_that_stands_twice_leaves_no_coefficient_of_rounding():
+    model = autoscale(Lasso(alpha=0.1), backend="reductions").fit([[0, 0], [1, 1], [2, 2]], [0, 1, 2])
+    assert model.coef_[1] == 0.0  # as in scikit-learn's own example
+    assert_allclose(model.coef_, [0.85, 0.0])
+    for seed in range(40):
+        generator = np.random.default_rng(seed)
+        columns = generator.integers(0, 4, size=(generator.integers(3, 30), 3)).astype(float)
+        y = columns @ [2.0, -1.0, 0.0] + generator.integers(0, 3, size=len(columns))
+        estimator = Lasso(alpha=0.1, fit_intercept=bool(seed % 2), tol=1e-10)
+        coefficients = autoscale(estimator, backend="reductions").fit(np.hstack([columns, columns]), y).coef_
+        assert not np.any((coefficients != 0.0) & (np.abs(coefficients) < 1e-12)), coefficients

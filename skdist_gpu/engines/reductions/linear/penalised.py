@@ -16,6 +16,8 @@ from skdist_gpu.engines.reductions.entries import everywhere, no_array
 
 # columns whose squared distance is this share of their squares are the same but for rounding
 SAME = 1e-13
+# the share of the largest part of a prediction that is rounding
+ROUNDING = 4 * np.finfo(float).eps
 
 
 def fit_mean_loss(estimator: Any, data: Passes) -> None:
@@ -53,7 +55,18 @@ def fit_total_loss(estimator: Any, data: Passes) -> None:
 def fit_rows(estimator: Any, rows: Compressed, target_ndim: int) -> None:
     """Fit a copy on the compressed rows, and give the estimator all that it learned."""
     _solve(estimator, rows.X, rows.y, target_ndim)
+    estimator.coef_ = _without_rounding(estimator.coef_, rows.X)
     keep_intercept(estimator, rows, target_ndim)
+
+
+def _without_rounding(coefficients: np.ndarray, X: np.ndarray) -> np.ndarray:
+    """Return coefficients with zeros for those that add less to a prediction than rounding takes from it.
+
+    Such is what the sums leave of a column that stands twice, where the rows themselves give a zero.
+    """
+    shares = np.abs(coefficients) * np.linalg.norm(X, axis=0)
+    lost = shares <= ROUNDING * shares.max(axis=-1, keepdims=True, initial=0.0)
+    return np.where(lost, 0.0 * coefficients, coefficients)
 
 
 def keep_intercept(estimator: Any, rows: Compressed, target_ndim: int = 1) -> None:
