@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-# what the build of the documentation draws and writes, with packages that the tests do not need
-collect_ignore_glob = ["docs/_ext/*", "docs/_build/*", "docs/generated/*"]
+# what the build of the documentation draws and writes, with packages that the tests do not need; and what stands for
+# GPU libraries in processes of its own
+collect_ignore_glob = ["docs/_ext/*", "docs/_build/*", "docs/generated/*", "tests/emulated/*"]
 
 # a worker of pytest-xdist is one of several processes on these cores; OMP_NUM_THREADS would be the share of our threads
 if "PYTEST_XDIST_WORKER" in os.environ:

@@ -91,7 +91,7 @@ def amounts(estimator: Estimator, info: InputInfo, *, device: str = "cpu") -> di
         amount |= cluster_amounts(estimator, n, d, stored, on_gpu=device == "gpu")
     if form == "components":
         amount |= _decomposition(estimator, n, d, stored)
-    if form == "descents" and n > d and getattr(estimator, "precompute", False) in (True, "auto"):
+    if form == "descents" and n > d and _sums_first(estimator):
         # the iterations of each fold read its Xᵀ X, which takes a product
         amount |= {"iterated_rows": d * iterations, "iterated_values": d * d * iterations}
         amount["refits"] = float(n) * d * d * _n_folds(estimator)
@@ -240,3 +240,9 @@ def _features_of_a_split(estimator: Estimator, d: int) -> float:
     if isinstance(wanted, float):
         return max(1.0, wanted * d)
     return float(min(wanted, d)) if isinstance(wanted, int) else float(d)
+
+
+def _sums_first(estimator: Estimator) -> bool:
+    """Whether coordinate descent is told to read XᵀX, not the rows; a matrix that is given is not ours to make."""
+    precompute = getattr(estimator, "precompute", False)
+    return precompute is True or isinstance(precompute, str)
