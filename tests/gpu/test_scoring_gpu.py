@@ -12,7 +12,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from skdist_gpu import autoscale, get_scorer
-from skdist_gpu.engines.executors import copies
+from skdist_gpu.engines.executors import gpu_copies
 from skdist_gpu.engines.registry import engines
 
 pytestmark = pytest.mark.gpu
@@ -56,12 +56,12 @@ def test_cudf_partitions():
 @pytest.mark.parametrize("shape", [(5_000_001,), (1_000_003, 7), (3, 5)])
 def test_large_arrays_are_copied_by_threads(shape, dtype, n_threads):
     values = generator.normal(size=shape).astype(dtype)
-    on_device = copies.to_device(values, n_threads)
+    on_device = gpu_copies.to_device(values, n_threads)
     assert_array_equal(on_device.get(), values)
     on_device *= 3  # what is computed last is there, too
-    assert_array_equal(copies.from_device(on_device, n_threads), 3 * values)
+    assert_array_equal(gpu_copies.from_device(on_device, n_threads), 3 * values)
     columns = np.asfortranarray(values)
-    assert_array_equal(copies.from_device(copies.to_device(columns, n_threads), n_threads), values)
+    assert_array_equal(gpu_copies.from_device(gpu_copies.to_device(columns, n_threads), n_threads), values)
 
 
 def test_many_rows_in_main_memory_are_transformed_on_the_gpu():

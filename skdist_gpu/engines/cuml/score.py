@@ -36,7 +36,7 @@ class CuMLMethod(BlockMethod):
         return _on_gpu(super().__call__(to_host(X)) if function is None else function(values), values)
 
     def of_host_rows(self, X: Any) -> Any:
-        from skdist_gpu.engines.executors.copies import from_device, to_device
+        from skdist_gpu.engines.executors.gpu_copies import from_device, to_device
 
         n_threads = joblib.effective_n_jobs(-1)
         try:
