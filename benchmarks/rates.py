@@ -29,7 +29,7 @@ PRIOR, LEAST_PRIOR = 0.02, 0.1
 # seconds per byte from main memory to the GPU, by engine: 10 GB in 0.28 s by `least_squares.py gpu`, for cuML 1 s more
 # than from the GPU by `few_pass.py gpu`; a shared machine's copies of little are too uneven to be fitted
 COPY = {"reductions:gpu": 2.8e-11, "cuml:gpu": 1e-10, "xgboost:gpu": 1e-10, "device": 1e-10}
-# seconds for a value of a frame that becomes an array, by StandardScaler on frames beside arrays: few workloads are of
+# seconds for a value of a frame that becomes an array, by StandardScaler on frames beside arrays: few fits are of
 # frames, too few to tell it from their noise
 GATHER = 2e-9
 # seconds that a core takes at least for a value that it reads, by the fastest products: however few sizes were measured
@@ -147,10 +147,13 @@ def fit_rates(
 
     What is made small is the square of (predicted - measured) / sqrt(predicted * measured), by reweighting, since half
     is as wrong as double. A weak `prior` decides what few workloads leave open: the rates of all estimators of the same
-    form, of which this one is some times as fast, or those of the `same` work, which differ by the cost of a call.
+    form, of which this one is some times as fast, or those of the `same` work, which differ by the cost of a call. What
+    threads do is the plain call's work some times as fast, with another cost of a call.
     """
     works = [terms_of(row) for row in rows]
-    given = {"copied": COPY.get(rows[0]["engine"], 0.0), "gathered": GATHER}
+    given = {"copied": COPY.get(rows[0]["engine"], 0.0)}
+    if rows[0]["method"] == "fit" or not any(work.get("gathered") for work in works):
+        given["gathered"] = GATHER
     moving = np.array([sum(rate * work.pop(term, 0.0) for term, rate in given.items()) for work in works])
     terms = sorted({term for work in works for term in work})
     seconds = np.array([row["seconds"] for row in rows])
@@ -161,11 +164,13 @@ def fit_rates(
     scale = (work / seconds[:, None]).max(axis=0)
     start, times = np.array([(prior or {}).get(term, 0.0) for term in terms]), 1.0
     if prior and not same:
-        times = float(np.exp(np.median(np.log(seconds / np.maximum(work @ start, 1e-12)))))
+        known = work @ start
+        times = float(np.exp(np.median(np.log((seconds / known)[known > 0])))) if known.any() else 1.0
         start *= times
     # a rate may differ from its prior by some factor, however little the term counts among these workloads
     strength = PRIOR * np.sqrt(len(rows)) / np.maximum(start * scale, LEAST_PRIOR) if prior else np.zeros(len(terms))
-    strength *= np.array([term != "calls" for term in terms]) if same else 1.0
+    own_calls = same or rows[0]["engine"] == "threads"
+    strength *= np.array([term != "calls" for term in terms]) if own_calls else 1.0
     rates, guess = start * scale, seconds
     for _ in range(12):
         weight = 1 / np.sqrt(seconds * np.clip(guess, seconds / 30, seconds * 30))
@@ -219,15 +224,17 @@ def fit(options: argparse.Namespace) -> None:
     trials: dict[str, dict[str, float]] = {}
     errors: dict[str, list[tuple[float, str, dict[str, Any]]]] = {"fitted": [], "kept out": []}
     priors = {key: fit_rates([row for row in rows if not is_kept_out(row)] or rows) for key, rows in pools.items()}
-    # what sums over Dask's blocks do is what they do over blocks in memory, which was measured on more sizes
-    for key, members in sorted(groups.items(), key=lambda item: ":dask" in item[0]):
+    # what sums over Dask's blocks do is what they do over blocks in memory, which was measured on more sizes, and what
+    # threads do for their blocks is what a plain call does
+    for key, members in sorted(groups.items(), key=lambda item: ":dask|" in item[0] or "|threads|" in item[0]):
         if len(members) < 3 and members[0]["method"] == "fit":
             continue  # the rates of its form say more of other sizes
         used = [row for row in members if not is_kept_out(row)]
         if len(used) < 3:
             used = members
         in_memory = trials.get(key.replace(":dask", ":cpu")) if ":dask" in key else None
-        prior = in_memory or priors[pool_of(members[0])]
+        plain = trials.get(key.replace("|threads|", "|plain|")) if "|threads|" in key else None
+        prior = in_memory or plain or priors[pool_of(members[0])]
         trial = fit_rates(used, prior, same=bool(in_memory))
         for row in members:
             apart = is_kept_out(row) and len(used) < len(members)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "rates"
 # what an engine whose cost is a guess must beat scikit-learn's prediction by
 GUESS = 2.0
+# forms whose plain estimators score on all cores; the others take one, however many there are
+_ON_EVERY_CORE = ("neighbours", "pairs", "clusters", "boosting")
 # probes that use all cores themselves
 _ON_ALL_CORES = ("blas",)
 # methods that were measured, and the calls over which the start of a library is spread
@@ -254,11 +256,13 @@ def predict_scoring(
     if work is None:
         return None
     machines = machines_for(device, resources.n_cores, machines)
+    on_one_core = way == "plain" and form_of(type(model).__name__) not in _ON_EVERY_CORE
     for machine in machines:
         known = scoring_rates(machine, type(model).__name__, way, info.sparse)
         rates = [known[method]] if method in known else list(known.values())
         if rates:
-            seconds = max(_sum(each, work, machine, resources.n_cores) for each in rates)
+            serial = tuple(work) if on_one_core else SERIAL
+            seconds = max(_sum(each, work, machine, resources.n_cores, serial) for each in rates)
             seconds += machine.first.get(start, 0.0) / CALLS_FORESEEN
             return Prediction(seconds, method not in known or machine is not machines[0])
     return None
@@ -270,27 +274,35 @@ def scoring_rates(machine: Machine, estimator: str, way: str, sparse: bool = Fal
     return {method: machine.rates[key] for method, key in keys.items() if key in machine.rates}
 
 
-def _sum(rates: Mapping[str, float], work: Mapping[str, float], machine: Machine, n_cores: int) -> float:
+def _sum(
+    rates: Mapping[str, float],
+    work: Mapping[str, float],
+    machine: Machine,
+    n_cores: int,
+    serial: tuple[str, ...] = SERIAL,
+) -> float:
     """Return the seconds of all terms; a unit takes longer here than where it was measured, as probes or cores tell.
 
-    What one thread does, such as the fixed cost of a call, does not depend on the number of cores, nor does what a GPU
-    does.
+    The `serial` terms are what one thread does, such as the fixed cost of a call: they do not depend on the number of
+    cores, nor does what a GPU does.
     """
     own = own_calibration()
     if own is not None and own.n_cores == n_cores:
-        return sum(r * work.get(term, 0.0) * _slowness(term, machine, n_cores, own) for term, r in rates.items())
+        return sum(
+            r * work.get(term, 0.0) * _slowness(term, machine, n_cores, own, serial) for term, r in rates.items()
+        )
     seconds = sum([rate * work.get(term, 0.0) for term, rate in rates.items()])
     if machine.gpu or n_cores == machine.n_cores:
         return seconds
-    serial = sum([rates.get(term, 0.0) * work.get(term, 0.0) for term in SERIAL])
-    return serial + (seconds - serial) * machine.n_cores / n_cores
+    alone = sum([rates.get(term, 0.0) * work.get(term, 0.0) for term in serial])
+    return alone + (seconds - alone) * machine.n_cores / n_cores
 
 
-def _slowness(term: str, machine: Machine, n_cores: int, own: Calibration) -> float:
+def _slowness(term: str, machine: Machine, n_cores: int, own: Calibration, serial: tuple[str, ...]) -> float:
     """Return how much longer a unit of a term takes here than where it was measured, by the probes of both."""
     probe = probe_of(term, bool(machine.gpu))
     known = probe in own.probes and probe in machine.probes
     ratio = own.probes[probe] / machine.probes[probe] if known else 1.0
-    if machine.gpu or term in SERIAL or (known and probe in _ON_ALL_CORES):
+    if machine.gpu or term in serial or (known and probe in _ON_ALL_CORES):
         return ratio
     return ratio * machine.n_cores / n_cores

@@ -54,6 +54,7 @@ TERMS = {
     "levels": "values looked at to grow trees: trees·n·depth·features at each split, the depth log2(n) if not limited",
     "grown": "levels of trees that are grown one after the other: trees·log2(n)",
     "leaves": "rows times what the model keeps: levels of trees, clusters, support vectors",
+    "far_values": "values of rows beyond those that a core's caches hold between the steps of a prediction",
     "far_leaves": "the same for levels of large trees, which caches do not hold",
     "copied": "bytes copied to the device",
     "gathered": "values of a frame that become an array",

@@ -12,14 +12,14 @@ from skdist_gpu.planning.work import XGBOOST_TREES, gathered_values, is_searched
 from skdist_gpu.protocols import Estimator
 
 # what a prediction is beside calls and copies: rows compared with those kept, or searched for in a k-d tree, rows sent
-# through trees, or values read
+# through trees, or rows and values of them that are read
 _SCORED_AS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("neighbours", "pairs"), ("queries", "leaves", "searched")),
     **dict.fromkeys(("kernels", "cubes", "clusters"), ("queries", "leaves")),
     **dict.fromkeys(("trees", "boosting"), ("leaves", "far_leaves", "values")),
 }
-# levels of trees that a core's caches hold
-_NEAR_LEVELS = 11
+# levels of trees, and values of rows, that a core's caches hold
+_NEAR_LEVELS, _NEAR_VALUES = 11, 1e6
 # where fitted models say how many rows, support vectors, trees or clusters they keep
 _KEPT = ("support_", "estimators_", "cluster_centers_", "means_", "X_fit_", "X_train_", "core_sample_indices_")
 
@@ -83,13 +83,15 @@ def scoring_amounts(
     if n is None or stored is None:
         return None
     form = form_of(type(estimator).__name__)
-    terms = _SCORED_AS.get(form, ("values",))
+    terms = _SCORED_AS.get(form, ("rows", "values", "far_values"))
     # a support vector has a weight for each other class
     weights = max(1, n_classes - 1) if form == "kernels" else 1
     in_tree = "searched" in terms and is_searched_in_tree(estimator, info)
     compared = 0.0 if in_tree else float(kept)
     amounts = {
+        "rows": float(n) * max(1, n_classes),  # a result for each class
         "values": float(stored),
+        "far_values": max(0.0, stored - _NEAR_VALUES),
         "queries": stored * compared,
         "leaves": n * compared * weights,
         "far_leaves": n * max(0.0, kept - _NEAR_LEVELS * (number_of(estimator, "n_estimators") or 1)),

@@ -20,7 +20,7 @@ from skdist_gpu.protocols import Estimator
 # the way that cuts rows into blocks and calls the plain estimator on each, and how many rows a block has
 THREADS, BLOCK_ROWS = "threads", 8192
 # methods whose result for a row depends on that row alone, and comes as an array with a row for it
-ROW_BY_ROW = {*SCORING, "predict_log_proba"}
+ROW_BY_ROW = {*SCORING, "predict_log_proba", "mahalanobis"}
 # not measured, but computed row by row on one core, so that blocks on several threads are faster
 _SERIAL = {"DecisionTreeClassifier", "DecisionTreeRegressor", "ExtraTreesRegressor", "Nystroem"}
 _WHY = {THREADS: "the plain estimator, called for blocks of rows on all cores"}
@@ -141,7 +141,9 @@ def _choose(candidates: list[Candidate], favourite: str) -> list[Candidate]:
     def price(candidate: Candidate) -> float:
         if candidate.seconds is None:
             return 0.0 if candidate is plain else -1.0 if candidate.backend == favourite else float("inf")
-        return candidate.seconds * (GUESS if candidate.guess and candidate is not plain else 1.0)
+        # threads do the plain call's work, so that where both are a guess, one is as sure as the other
+        alike = candidate is plain or (candidate.backend == THREADS and plain.guess)
+        return candidate.seconds * (GUESS if candidate.guess and not alike else 1.0)
 
     cheapest = min(runnable, key=price)
     chosen = plain if 0 <= price(plain) <= TIE * price(cheapest) else cheapest
