@@ -14,6 +14,8 @@ TIE = 1.15
 GUESS, LEAVE = 2.0, 2.0
 # seconds that gathering Dask's blocks counts beside, so that little stays lazy, and seconds for each byte
 GATHER, GATHER_BYTE = 0.1, 1e-9
+# seconds that rows in main memory must save on a GPU, whose memory a fit takes from others
+LEAST_SAVED = 0.001
 _DEVICE_OF = {"host": "cpu", "disk": "cpu", "gpu": "gpu", "dask": "dask"}
 
 
@@ -50,9 +52,9 @@ def choose(
 
     def price(candidate: Candidate) -> float:
         gathers = place == "dask" and candidate.device != place
-        gather = GATHER + GATHER_BYTE * n_bytes if gathers else 0.0
+        move = GATHER + GATHER_BYTE * n_bytes if gathers else LEAST_SAVED * (place == "cpu" != candidate.device)
         leaves = candidate.device != place and (place == "gpu" or clustered)
-        return 0.0 if candidate.name in goes_first else price_of(candidate, place, leaves) + gather
+        return 0.0 if candidate.name in goes_first else price_of(candidate, place, leaves) + move
 
     tied = [c for c in runnable if price(c) <= TIE * min(map(price, runnable))]
     # as good as equal: the one that is where the data are, then the one whose answer is the reference
@@ -83,7 +85,7 @@ def why_chosen(
 
 
 def price_of(candidate: Candidate, place: str, leaves: bool) -> float:
-    """Return the seconds that the choice counts beside those to gather; infinite for what nobody measured.
+    """Return the seconds that the choice counts beside those to move the data; infinite for what nobody measured.
 
     A guess counts twice, unless it is of the engine that fits anything, and so does what `leaves` the GPU, to which the
     results of later calls come back, or the workers of a cluster. They stay where they are if nobody knows how long a

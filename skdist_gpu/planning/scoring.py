@@ -23,6 +23,7 @@ THREADS, BLOCK_ROWS = "threads", 8192
 ROW_BY_ROW = {*SCORING, "predict_log_proba", "mahalanobis"}
 # not measured, but computed row by row on one core, so that blocks on several threads are faster
 _SERIAL = {"DecisionTreeClassifier", "DecisionTreeRegressor", "ExtraTreesRegressor", "Nystroem"}
+_SERIAL_METHODS = {"mahalanobis"}
 _WHY = {THREADS: "the plain estimator, called for blocks of rows on all cores"}
 
 
@@ -46,13 +47,15 @@ class Call:
 
 
 def make_scoring_plan(call: Call, info: InputInfo, resources: Resources) -> Plan:
-    """Judge every way to call a method for rows in main memory, and choose the fastest; a tie is the plain one's.
+    """Judge every way to call a method for rows in main memory, and choose the fastest.
+
+    A tie is the plain one's, then that of threads, since the rows stay where they are.
 
     Rows elsewhere are scored where they are, by one way.
     """
     name = f"{type(call.model).__name__}.{call.method}"
-    favourite = THREADS if type(call.model).__name__ in _SERIAL else ""
-    candidates = tuple(_choose(list(_ways(call, info, resources)), favourite))
+    is_serial = type(call.model).__name__ in _SERIAL or call.method in _SERIAL_METHODS
+    candidates = tuple(_choose(list(_ways(call, info, resources)), favourite=THREADS if is_serial else ""))
     return Plan(name, str(info), describe(resources), candidates)
 
 
@@ -131,7 +134,7 @@ def _unmeasured(predicted: Prediction | None) -> list[str]:
 
 
 def _choose(candidates: list[Candidate], favourite: str) -> list[Candidate]:
-    """Mark the cheapest as chosen, the first, which is the plain one, where it is as good; the refused go last.
+    """Mark the cheapest as chosen, or what is as good where the rows are, the plain one first; the refused go last.
 
     The `favourite` is taken where nothing was measured.
     """
@@ -146,7 +149,8 @@ def _choose(candidates: list[Candidate], favourite: str) -> list[Candidate]:
         return candidate.seconds * (GUESS if candidate.guess and not alike else 1.0)
 
     cheapest = min(runnable, key=price)
-    chosen = plain if 0 <= price(plain) <= TIE * price(cheapest) else cheapest
+    in_place = (plain, *(c for c in runnable if c.backend == THREADS))
+    chosen = next((c for c in in_place if 0 <= price(c) <= TIE * price(cheapest)), cheapest)
     others = sorted((beside(c, chosen, price) for c in runnable if c is not chosen), key=price)
     why = (
         ("the plain estimator itself",)

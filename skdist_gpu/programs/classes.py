@@ -28,6 +28,7 @@ SCORES = (
     "predict_log_proba",
     "decision_function",
     "score_samples",
+    "mahalanobis",
     "transform",
     "inverse_transform",
     "kneighbors",
