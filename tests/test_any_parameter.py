@@ -19,6 +19,7 @@ VALUES = [
     np.ones(3),
     np.ones((200, 3)),
     np.float32(1),
+    -5,
     pd.Series([1.0, 2.0]),
     pd.DataFrame({"a": [1.0, 2.0]}),
     csr_array(np.eye(3)),

@@ -122,6 +122,7 @@ def test_frames_read_from_parquet_with_columns_selected_apart(tmp_path):
         np.array([4, 7, 11]),
         np.array([-128, 0, 127], np.int8),
         np.arange(3, dtype=np.uint64) + 2**63,
+        np.array([0, 2**63 + 1, 2**64 - 1], np.uint64),
         np.array([-1.0, 0.0, 1.0]),
         np.array(["a", "b", "c"], dtype=object),
     ],
@@ -133,6 +134,7 @@ def test_labels_of_any_kind_over_dask(names):
     assert_ran_on(model, "reductions:dask")
     reference = GaussianNB().fit(data, names[codes])
     assert_array_equal(model.classes_, reference.classes_)
+    assert model.classes_.dtype == reference.classes_.dtype
     assert_array_equal(model.predict(data), reference.predict(data))
 
 

@@ -93,6 +93,18 @@ def test_missing_text_labels(files):
         autoscale(LogisticRegression(), backend="reductions:cpu").fit(files(*NAMES, "label", frame=frame), "label")
 
 
+@pytest.mark.parametrize(
+    "names",
+    [np.array([0, 2**63 + 1, 2**64 - 1], np.uint64), np.array([-3, 4, 5], np.int8), np.array([1, 2, 5], np.float32)],
+    ids=str,
+)
+def test_classes_have_the_dtype_of_the_labels(files, names):
+    frame = FRAME.assign(label=names[np.arange(len(FRAME)) % 3])
+    model = autoscale(GaussianNB(), backend="reductions:cpu").fit(files(*NAMES, "label", frame=frame), "label")
+    assert model.classes_.dtype == names.dtype
+    assert_array_equal(model.classes_, names)
+
+
 def test_a_polars_query(files, tmp_path):
     files(*NAMES, "target")
     query = pl.scan_parquet(tmp_path / "*.parquet").filter(pl.col("a") > 0)

@@ -82,6 +82,14 @@ def test_lines_fold_by_the_cause_that_a_reason_carries_and_not_by_its_words():
     assert refused_lines(pickle.loads(pickle.dumps(plan))) == refused_lines(plan)
 
 
+def test_one_engine_alone_is_refused_in_its_own_sentence():
+    plan = autoscale(SVC()).plan(shape=(1000, 5), resources=make_resources())
+    assert "cuml:gpu needs a GPU; NVML and CUDA_VISIBLE_DEVICES show none" in refused_lines(plan)
+    lacks = Candidate("one", "cpu", "refused", (Reason("needs this; pip install this", "package", "pip install this"),))
+    alone = Plan("Ridge", "data", "machine", (Candidate("two", "cpu", "chosen"), lacks))
+    assert refused_lines(alone) == ["one:cpu needs this; pip install this"]
+
+
 def test_every_reason_is_told_where_nothing_can_run():
     refused = [
         Candidate("one", "gpu", "refused", ("needs a GPU", "sparse X is not supported")),

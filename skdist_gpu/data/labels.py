@@ -100,15 +100,13 @@ def classes_in(blocks: Iterable[Any]) -> np.ndarray:
     """
     from sklearn.utils.multiclass import check_classification_targets  # takes time to import
 
-    labels: set[Any] = set()
-    dtype = None
+    classes = np.array([])
     for block in blocks:
         found = labels_in(block)
         if found.dtype == object:  # text, or what scikit-learn knows no type for
             check_classification_targets(found)
-            dtype = found.dtype
-        labels.update(found.tolist())
-    classes = np.array(sorted(labels), dtype=dtype)
+        if len(found):  # an empty block may have any dtype
+            classes = np.union1d(classes, found) if len(classes) else found
     # each twice: labels that all differ look like a regression to scikit-learn
     check_classification_targets(np.repeat(classes, 2))
     return classes

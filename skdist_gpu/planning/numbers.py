@@ -19,7 +19,7 @@ def number_of(estimator: Estimator, *names: str) -> float:
     for name in names:
         value = getattr(estimator, name, None)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return float(value)
+            return max(0.0, float(value))  # less than nothing is no limit, or refused by the fit
         if isinstance(value, (list, tuple, np.ndarray)):
             return float(len(value))
     return 0.0

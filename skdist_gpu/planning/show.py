@@ -108,7 +108,7 @@ def _sentence(cause: str, reasons: Mapping[str, str]) -> str:
     verb, _, rest = sentence.partition(" ")
     if verb not in _PLURAL:
         return f"{names}: {sentence}"
-    return f"{len(reasons)} engines {_PLURAL[verb]} {rest}: {names}" if len(reasons) > 1 else f"{names} {cause}"
+    return f"{len(reasons)} engines {_PLURAL[verb]} {rest}: {names}" if len(reasons) > 1 else f"{names} {sentence}"
 
 
 def plan_html(plan: Plan, measured: Mapping[str, float] | None = None, told: Iterable[str] = ()) -> str:

@@ -239,7 +239,7 @@ def _features_of_a_split(estimator: Estimator, d: int) -> float:
         return math.log2(max(2, d))
     if isinstance(wanted, float):
         return max(1.0, wanted * d)
-    return float(min(wanted, d)) if isinstance(wanted, int) else float(d)
+    return float(max(1, min(wanted, d))) if isinstance(wanted, int) else float(d)
 
 
 def _sums_first(estimator: Estimator) -> bool:

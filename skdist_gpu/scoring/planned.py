@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import Context, copy_context
 from typing import Any
 
@@ -28,6 +31,8 @@ from skdist_gpu.planning.scoring import BLOCK_ROWS, THREADS, Call, make_scoring_
 
 # rows that a copy of a model must score as the plain estimator does before it scores all
 COMPARED = 64
+# how scikit-learn's warnings of names begin, which are the same for each block, and told before
+_OF_NAMES = "X (has|does not have valid) feature names"
 
 
 def call_planned(
@@ -68,14 +73,21 @@ def _plan(function: BlockMethod, info: InputInfo, resources: Resources) -> Plan:
 
 
 def _run(candidate: Candidate, function: BlockMethod, X: Any) -> Any:
-    if candidate.backend == THREADS:
+    if candidate.backend != THREADS:
+        return by_copy(function, candidate, X)
+    try:
         return in_threads(function, X)
-    return by_copy(function, candidate, X)
+    except (EngineRefusal, MemoryError):
+        raise
+    except Exception as error:  # which tells of the rows of one block; the plain estimator tells of all
+        raise EngineRefusal(f"a block of rows raised {error!r:.200}") from error
 
 
 def in_threads(function: BlockMethod, X: Any) -> Any:
     """Return the method's result, written by all cores block by block into the arrays that a few rows foretell."""
     n_rows, n_threads = X.shape[0], joblib.effective_n_jobs(-1)
+    # other sparse formats search all values for the rows of a block, or do not give them
+    X = X.tocsr() if hasattr(X, "tocsr") else X
     example = function(take_rows(X, slice(0, 2)))
     # an estimator whose set_output asks for frames gives something else
     if not _are_arrays(example):
@@ -97,12 +109,20 @@ def in_threads(function: BlockMethod, X: Any) -> Any:
                 result[rows] = part
 
     # the threads are the parallelism: BLAS threads inside them would fight for the cores
-    with one_blas_thread(), ThreadPoolExecutor(n_threads) as pool:
+    with _names_are_told(), one_blas_thread(), ThreadPoolExecutor(n_threads) as pool:
         try:
             list(pool.map(work, [copy_context() for _ in range(n_threads)]))
         finally:
             deque(starts, maxlen=0)  # after an error, or an interrupt, no thread begins another block
     return type(example)(whole) if isinstance(example, (tuple, list)) else whole[0]
+
+
+@contextmanager
+def _names_are_told() -> Iterator[None]:
+    """Leave out warnings of names, and bring back the filters, which all threads share and scikit-learn changes."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", _OF_NAMES)
+        yield
 
 
 def _parts(result: Any) -> Any:
@@ -119,10 +139,11 @@ def by_copy(function: BlockMethod, candidate: Candidate, X: Any) -> Any:
     validate_data(estimator, X, reset=False, skip_check_array=True)
     copy = function.as_class(engine.method_class(candidate.device))
     name = f"{candidate.name} {function.method}"
-    example = function.copies.get(name, FittedState(estimator), lambda: _agreed(function, copy, candidate, X))
-    if example is None:
-        raise EngineRefusal(f"its answer for {COMPARED} rows is not that of the plain estimator")
-    return _like(copy.of_host_rows(X), example)
+    with _names_are_told():
+        example = function.copies.get(name, FittedState(estimator), lambda: _agreed(function, copy, candidate, X))
+        if example is None:
+            raise EngineRefusal(f"its answer for {COMPARED} rows is not that of the plain estimator")
+        return _like(copy.of_host_rows(X), example)
 
 
 def _agreed(function: BlockMethod, copy: BlockMethod, candidate: Candidate, X: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from skdist_gpu.data.containers.base import Container
+from skdist_gpu.data.containers.base import Container, Rows
 from skdist_gpu.data.containers.registry import register
 
 
@@ -19,6 +19,9 @@ class SciPySparse(Container):
 
     def n_stored(self, data: Any) -> int | None:
         return int(data.nnz)
+
+    def rows(self, data: Any, rows: Rows) -> Any:
+        return data.tocsr()[rows]  # not all formats give rows
 
     def to_gpu(self, data: Any) -> Any:
         from skdist_gpu.data.containers.cupy import canonical_rows
