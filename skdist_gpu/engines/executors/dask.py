@@ -35,6 +35,8 @@ from skdist_gpu.protocols import DaskClient
 FAN_IN = 16
 # after a pass that took longer, tasks cost little, and Dask knows that its workers are not idle
 MOST_CALL_SECONDS = 0.2
+# how often a block is sent to a worker that passes it on, since it is busy
+MOST_TRIES = 3
 # bytes of partial results that may meet at the client
 MOST_CLIENT_BYTES = 64 * 2**20
 
@@ -170,21 +172,43 @@ class DaskExecutor:
         futures = list(chain.from_iterable(self._futures))
         wait(futures)
         where = self.client.who_has(futures)
-        self._copies = []
-
-        def key_at(worker: str, block: Any) -> Any:
-            if block is None or worker in where[block.key]:
-                return None if block is None else block.key
-            place = {"workers": [worker], "allow_other_workers": True}
-            self._copies.append(self.client.submit(_itself, block, pure=False, **place))
-            return self._copies[-1].key
-
-        for i, (X, y, weight) in enumerate(zip_longest(*self._futures)):
-            worker = min(where[X.key], key=lambda worker: (len(held.get(worker, ())), worker), default=None)
+        places: dict[str, list[tuple[int, list[Any]]]] = defaultdict(list)
+        for i, row in enumerate(zip_longest(*self._futures)):
+            worker = min(where[row[0].key], key=lambda worker: (len(places.get(worker, ())), worker), default=None)
             if worker is not None:
-                held[worker].append((i, (X.key, key_at(worker, y), key_at(worker, weight))))
-        wait(self._copies)
+                places[worker].append((i, list(row)))
+        brought = [
+            (worker, blocks, part)
+            for worker, numbered in places.items()
+            for _, blocks in numbered
+            for part, block in enumerate(blocks)
+            if block is not None and worker not in where[block.key]
+        ]
+        self._copies = self._bring([(worker, blocks[part]) for worker, blocks, part in brought])
+        for (_, blocks, part), copy in zip(brought, self._copies, strict=True):
+            blocks[part] = copy
+        for worker, numbered in places.items():
+            for i, (X, y, weight) in numbered:
+                held[worker].append((i, (X.key, *(None if block is None else block.key for block in (y, weight)))))
         return held
+
+    def _bring(self, blocks: list[tuple[str, Any]]) -> list[Any]:
+        """Return copies of blocks in the workers that are named with them, as far as those take them."""
+        from distributed import wait
+
+        copies: list[Any] = [block for _, block in blocks]
+        where: dict[Any, Any] = {}
+        for _ in range(MOST_TRIES if blocks else 0):
+            for n, (worker, _) in enumerate(blocks):
+                if worker not in where.get(copies[n].key, ()):
+                    # others may take it, since this worker may be lost; a busy one passes it on to another
+                    place = {"workers": [worker], "allow_other_workers": True}
+                    copies[n] = self.client.submit(_itself, copies[n], pure=False, **place)
+            wait(copies)
+            where = self.client.who_has(copies)
+            if all(worker in where.get(copy.key, ()) for (worker, _), copy in zip(blocks, copies, strict=True)):
+                break
+        return copies
 
     def _compute(self, tasks: list[tuple[Any, Any]], combine: Callable[..., Any]) -> Any:
         """Return the results of functions of blocks, combined by a tree of further tasks.
