@@ -123,6 +123,6 @@ PARTS = {"classifiers": CLASSIFIERS, "quantiles": QUANTILES, "scores": WEIGHTED_
 
 @pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
 def test_fits_with_emulated_kernels(part):
-    paths = os.pathsep.join([str(TESTS.parent), str(TESTS / "emulated" / "packages")])
+    paths = os.pathsep.join(map(str, [TESTS.parent, TESTS, TESTS / "emulated" / "packages"]))
     environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
     subprocess.run([sys.executable, "-W", "ignore", "-c", FITTED + part], check=True, env=environment)

@@ -1,7 +1,7 @@
-"""Kernels for GPUs, run by threads of the processor: what they compute, not how fast.
+"""Kernels for GPUs, run by the processor: what they compute, not how fast.
 
-The text of a kernel is compiled as C++ with what it takes from CUDA in ``emulated/cuda.h``: each thread of a block is a
-thread of the machine, and a product of tensor cores the sum that NVIDIA's manual says it is.
+The text of a kernel is compiled as C++ with what it takes from CUDA in ``emulated/cuda.h``: threads of a block
+take turns, and a product of tensor cores is the sum that NVIDIA's manual says it is.
 """
 
 import ctypes
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from emulated.kernel_text import for_the_processor
 from numpy.testing import assert_allclose
 
 from skdist_gpu.engines.executors import gram_parts
@@ -65,20 +66,7 @@ extern "C" void run_some_rows(const unsigned* from, long long n_words, long long
 
 def emulated(name, words, folder, run):
     """Compile the kernels of a file for the processor."""
-    text = (KERNELS / name).read_text()
-    text = re.sub(
-        r"(template <int BYTES> .*?void copy\(void\* to, const void\* from\) )\{.*?\n\}\n",
-        r"\1{ std::memcpy(to, from, BYTES); }\n",
-        text,
-        flags=re.DOTALL,
-    )
-    text = re.sub(
-        r"(void multiply_add\(double \(&sums\)\[4\], const double\* a, const double\* b\) )\{.*?\n\}\n",
-        r"\1{ mma(sums, a, b, DEPTH); }\n",
-        text,
-        flags=re.DOTALL,
-    )
-    text = re.sub(r'asm volatile\("[^"]*"[^;]*\);', ";", text)
+    text = for_the_processor((KERNELS / name).read_text())
     text = re.sub(r"extern __shared__ double (\w+)\[\];", r"double* \1 = reinterpret_cast<double*>(shared);", text)
     text = text.replace("extern __shared__ __align__(16) char shared[];", "").replace("__shared__", "static")
     source, library = folder / "kernels.cpp", folder / "kernels.so"

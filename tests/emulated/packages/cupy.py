@@ -13,6 +13,7 @@ from threading import Lock
 from types import MappingProxyType, SimpleNamespace
 
 import numpy as np
+from emulated.kernel_text import for_the_processor
 
 HEADER = Path(__file__).parents[1] / "cuda.h"
 FOLDER = Path(tempfile.mkdtemp())
@@ -158,19 +159,7 @@ class RawModule:
     """Kernels of a text, whose shared memory and tensor cores are those of ``cuda.h``."""
 
     def __init__(self, code, options=()):
-        text = re.sub(
-            r"(template <int BYTES> .*?void copy\(void\* to, const void\* from\) )\{.*?\n\}\n",
-            r"\1{ std::memcpy(to, from, BYTES); }\n",
-            code,
-            flags=re.DOTALL,
-        )
-        text = re.sub(
-            r"(void multiply_add\(double \(&sums\)\[4\], const double\* a, const double\* b\) )\{.*?\n\}\n",
-            r"\1{ mma(sums, a, b, DEPTH); }\n",
-            text,
-            flags=re.DOTALL,
-        )
-        text = re.sub(r'asm volatile\("[^"]*"[^;]*\);', ";", text)
+        text = for_the_processor(code)
         extern = r"extern __shared__ (?:__align__\(16\) )?(\w+) (\w+)\[\];"
         text = re.sub(extern, r"\1* \2 = reinterpret_cast<\1*>(all_shared);", text).replace("__shared__", "static")
         launches = ""
