@@ -16,7 +16,7 @@ import numpy as np
 from sklearn import config_context, get_config
 from sklearn.utils.validation import validate_data
 
-from skdist_gpu.data.blocks import take_rows
+from skdist_gpu.data.blocks import take_rows, with_quick_rows
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.inspect import InputInfo, inspect_input
 from skdist_gpu.engines.block_method import BlockMethod, FittedState
@@ -31,7 +31,7 @@ from skdist_gpu.planning.scoring import BLOCK_ROWS, THREADS, Call, make_scoring_
 
 # rows that a copy of a model must score as the plain estimator does before it scores all
 COMPARED = 64
-# how scikit-learn's warnings of names begin, which are the same for each block, and told before
+# how scikit-learn's warnings about the names of columns begin
 _OF_NAMES = "X (has|does not have valid) feature names"
 
 
@@ -86,8 +86,7 @@ def _run(candidate: Candidate, function: BlockMethod, X: Any) -> Any:
 def in_threads(function: BlockMethod, X: Any) -> Any:
     """Return the method's result, written by all cores block by block into the arrays that a few rows foretell."""
     n_rows, n_threads = X.shape[0], joblib.effective_n_jobs(-1)
-    # other sparse formats search all values for the rows of a block, or do not give them
-    X = X.tocsr() if hasattr(X, "tocsr") else X
+    X = with_quick_rows(X)
     example = function(take_rows(X, slice(0, 2)))
     # an estimator whose set_output asks for frames gives something else
     if not _are_arrays(example):
@@ -109,7 +108,7 @@ def in_threads(function: BlockMethod, X: Any) -> Any:
                 result[rows] = part
 
     # the threads are the parallelism: BLAS threads inside them would fight for the cores
-    with _names_are_told(), one_blas_thread(), ThreadPoolExecutor(n_threads) as pool:
+    with _warned_of_names(), one_blas_thread(), ThreadPoolExecutor(n_threads) as pool:
         try:
             list(pool.map(work, [copy_context() for _ in range(n_threads)]))
         finally:
@@ -118,8 +117,11 @@ def in_threads(function: BlockMethod, X: Any) -> Any:
 
 
 @contextmanager
-def _names_are_told() -> Iterator[None]:
-    """Leave out warnings of names, and bring back the filters, which all threads share and scikit-learn changes."""
+def _warned_of_names() -> Iterator[None]:
+    """Ignore warnings about the names of columns, which the caller has had once for all rows.
+
+    The filters of warnings are put back at the end: all threads share them, and scikit-learn's checks change them.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", _OF_NAMES)
         yield
@@ -139,7 +141,7 @@ def by_copy(function: BlockMethod, candidate: Candidate, X: Any) -> Any:
     validate_data(estimator, X, reset=False, skip_check_array=True)
     copy = function.as_class(engine.method_class(candidate.device))
     name = f"{candidate.name} {function.method}"
-    with _names_are_told():
+    with _warned_of_names():
         example = function.copies.get(name, FittedState(estimator), lambda: _agreed(function, copy, candidate, X))
         if example is None:
             raise EngineRefusal(f"its answer for {COMPARED} rows is not that of the plain estimator")

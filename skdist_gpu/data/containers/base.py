@@ -106,6 +106,10 @@ class Container:
         """Return rows, counted from the first."""
         return data[rows]
 
+    def with_quick_rows(self, data: Any) -> Any:
+        """Return the data in a form that gives some rows without a look at the others."""
+        return data
+
     def count_rows(self, data: Any) -> int:
         """Return the number of rows, reading them where nobody knows it."""
         return len(data)

@@ -21,7 +21,10 @@ class SciPySparse(Container):
         return int(data.nnz)
 
     def rows(self, data: Any, rows: Rows) -> Any:
-        return data.tocsr()[rows]  # not all formats give rows
+        return self.with_quick_rows(data)[rows]  # not all formats give rows
+
+    def with_quick_rows(self, data: Any) -> Any:
+        return data.tocsr()
 
     def to_gpu(self, data: Any) -> Any:
         from skdist_gpu.data.containers.cupy import canonical_rows
