@@ -18,6 +18,8 @@ FITTED = """
 import cupy
 import numpy as np
 from numpy.testing import assert_allclose
+from dataclasses import replace
+from sklearn.cluster import KMeans
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import RobustScaler
@@ -94,6 +96,7 @@ for n_columns, constant in ((3, 0.0), (40, 1.0), (150, 2.0)):
 DASK = """
 import dask.array as da
 from dask.distributed import Client
+from skdist_gpu.engines.reductions.clusters import kmeans
 from skdist_gpu.engines.reductions.linear import linear
 
 linear.SAMPLED_ROWS = 64  # from which a search over all rows begins
@@ -115,6 +118,19 @@ with Client(processes=False, n_workers=2, threads_per_worker=1, dashboard_addres
     assert_allclose(found.coef_, LogisticRegression(tol=1e-8).fit(X, y).coef_, rtol=1e-4)
     # all sums, also those over the sample, are of the kernels
     assert cupy.started.count("score_sums") > 4 * 3
+
+    kmeans.SAMPLED_FOR_CLUSTERS, kmeans.SAMPLED_PER_CLUSTER = 100, 10
+    X[:300] += 5
+    X_blocks = put(X)
+    cupy.started.clear()
+    job = FitJob(KMeans(2, random_state=0), X_blocks, None, None, inspect_input(X_blocks), machine, device="dask")
+    found = fit(replace(job, client=client)).estimator
+    expected = KMeans(2, random_state=0).fit(X)
+    assert_allclose(found.inertia_, expected.inertia_, rtol=1e-6)
+    assert found.labels_.dtype == expected.labels_.dtype and len(found.labels_) == 600
+    assert_allclose(found.cluster_centers_[found.labels_], expected.cluster_centers_[expected.labels_], rtol=1e-6)
+    # the sample is clustered on the GPU of a worker, from two starts of two centres each
+    assert cupy.started.count("measure") == 4 and cupy.started.count("move") > 1, cupy.started
 """
 
 

@@ -25,6 +25,7 @@ from skdist_gpu.data.containers import GPU, container_of, find
 from skdist_gpu.data.containers.dask import block_to_host
 from skdist_gpu.data.convert import result_to_host, to_gpu
 from skdist_gpu.data.labels import codes_beside, labels_in
+from skdist_gpu.engines.executors.rows_on_worker import RowsOnWorker
 from skdist_gpu.engines.reductions.core.protocol import Reduce, Reduction, combine_all, fold
 from skdist_gpu.exceptions import MisalignedBlocksError
 from skdist_gpu.hardware.threads import one_blas_thread
@@ -83,7 +84,7 @@ class DaskExecutor:
 
     def reduce_sample(self, X: Any, y: Any, weight: Any) -> tuple[Reduce, int]:
         """Return the `reduce` of sampled rows, which the GPU of a worker gets, and their number."""
-        worker = next(iter(self._held), None)
+        worker = self._first_worker
         if worker is None:
             return lambda reduction: fold(reduction, X, y, weight), len(X)
 
@@ -95,6 +96,16 @@ class DaskExecutor:
             return from_delayed(placed, part.shape, part.dtype)
 
         return DaskExecutor(send(X), send(y), send(weight), self.client, Progress()).reduce, len(X)
+
+    def clusters_of(self, X: np.ndarray, weight: np.ndarray) -> RowsOnWorker | None:
+        """Return sampled rows, which the GPU of a worker gets and clusters; None where no worker holds blocks."""
+        worker = self._first_worker
+        return None if worker is None else RowsOnWorker(self.client, worker, X, weight)
+
+    @property
+    def _first_worker(self) -> str | None:
+        """Return the address of a worker that holds blocks; None if there is none."""
+        return next(iter(self._held), None)
 
     def reduce_blocks(self, function: Callable[..., Any], combine: Callable[..., Any]) -> Any:
         """Return ``function(number, X, y, sample_weight)`` of all blocks, combined by ``combine(*results)``.

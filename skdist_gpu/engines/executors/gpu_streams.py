@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from itertools import chain
 from queue import SimpleQueue
 from typing import Any
@@ -43,18 +44,17 @@ class _Carrier:
         self.sent.synchronize()
         return self.pinned
 
-    def send(self, rows: np.ndarray, target: int, free: Any) -> None:
-        """Copy rows to an address on the device once the event `free` says that nothing there is in use.
+    def send(self, rows: np.ndarray, target: int) -> None:
+        """Copy rows to an address on the device.
 
         The interpreter, which all threads share, is asked for as little as can be.
         """
         carried = self.memory()[: rows.nbytes].view(rows.dtype).reshape(rows.shape)
         np.copyto(carried, rows)
-        self.deliver(self.address, target, rows.nbytes, free)
+        self.deliver(self.address, target, rows.nbytes)
 
-    def deliver(self, source: int, target: int, n_bytes: int, free: Any) -> None:
+    def deliver(self, source: int, target: int, n_bytes: int) -> None:
         """Send what lies at an address of the pinned memory."""
-        self.stream.wait_event(free)
         cupy.cuda.runtime.memcpyAsync(target, source, n_bytes, TO_DEVICE, self.stream.ptr)
         self.sent.record(self.stream)
 
@@ -90,11 +90,7 @@ class HostStream:
         self.step = min(step, self.n_rows)
         self.starts = range(0, self.n_rows, self.step)
         row_bytes = sum(part[:1].nbytes for part in parts)
-        block_bytes = row_bytes * self.step
-        free = cupy.cuda.runtime.memGetInfo()[0] if memory_budget is None else memory_budget
-        # blocks in flight, their float64 copies and the product's workspace
-        in_work = N_BUFFERS * block_bytes + 4 * 8 * self.step * (parts[0].shape[1] + 1)
-        self.n_cached = max(0, int(0.9 * free) - in_work) // max(1, block_bytes)
+        self.memory_budget = memory_budget
         self.cache: dict[int, list[Any]] = {}
         self.n_passes = int(several_passes)
         # no more threads than there are pieces to carry
@@ -110,6 +106,18 @@ class HostStream:
         self.room = self._empty(min(self.n_rows, n_buffers * self.step))
         # the pool may hand out memory that work before has freed and is still computing in
         self.computed = [cupy.cuda.get_current_stream().record() for _ in range(n_buffers)]
+
+    @cached_property
+    def n_cached(self) -> int:
+        """How many blocks may stay on the device, beside those in flight, float64 copies and a product's workspace.
+
+        Where one pass is foreseen, nobody asks the driver, who may take milliseconds to tell the free memory.
+        """
+        budget = self.memory_budget
+        free = cupy.cuda.runtime.memGetInfo()[0] if budget is None else budget
+        block_bytes = self.step * sum(part[:1].nbytes for part in self.parts)
+        in_work = N_BUFFERS * block_bytes + 4 * 8 * self.step * (self.parts[0].shape[1] + 1)
+        return max(0, int(0.9 * free) - in_work) // max(1, block_bytes)
 
     def _empty(self, n_rows: int) -> list[Any]:
         return [cupy.empty((n_rows, *part.shape[1:]), part.dtype) for part in self.parts]
@@ -176,11 +184,13 @@ class HostStream:
         return block, self.computed[index % n_buffers]
 
     def _send(self, rows: np.ndarray, address: int, row_bytes: int, n_carried: int, free: Any) -> list[Any]:
-        """Send rows with two carriers in turn; return the events of their arrival."""
+        """Send rows with two carriers in turn, once the event `free` has come; return the events of their arrival."""
         carriers = self.carriers.get()
         try:
+            for carrier in carriers:
+                carrier.stream.wait_event(free)
             for i, start in enumerate(range(0, len(rows), n_carried)):
-                carriers[i % 2].send(rows[start : start + n_carried], address + start * row_bytes, free)
+                carriers[i % 2].send(rows[start : start + n_carried], address + start * row_bytes)
             return [carrier.sent for carrier in carriers]
         finally:
             self.carriers.put(carriers)
@@ -247,10 +257,11 @@ class _Place(_Carrier):
         n_rows = sum(batch.num_rows for batch in batches)
         X = self.room.view(table.dtype)[: n_rows * table.shape[1]].reshape(-1, n_rows)
         start = 0
+        self.stream.wait_event(self.computed)
         for batch in batches:
             columns = table.columns_in(self.memory(), batch)
             arrived = self.arrival[: columns.nbytes].view(columns.dtype).reshape(columns.shape)
-            self.deliver(columns.ctypes.data, arrived.data.ptr, columns.nbytes, self.computed)
+            self.deliver(columns.ctypes.data, arrived.data.ptr, columns.nbytes)
             with self.stream:
                 X[:, start : start + batch.num_rows] = arrived[:, : batch.num_rows]
             start += batch.num_rows

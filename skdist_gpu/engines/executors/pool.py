@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from typing import Any
 
 import cupy
@@ -36,5 +36,12 @@ def release_memory(n_gpus: int = 1) -> None:
     """Give memory back to the devices, but for a small share that spares the next fit to ask for it."""
     for device in devices(n_gpus):
         with cupy.cuda.Device(device):
-            if POOL.total_bytes() > KEPT * cupy.cuda.runtime.memGetInfo()[1]:
+            if POOL.total_bytes() > KEPT * _total_bytes(device):
                 POOL.free_all_blocks()
+
+
+@cache
+def _total_bytes(device: int) -> int:
+    """Return the memory of a GPU, asked for once: the driver may take milliseconds to tell."""
+    with cupy.cuda.Device(device):
+        return cupy.cuda.runtime.memGetInfo()[1]

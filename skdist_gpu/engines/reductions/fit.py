@@ -113,7 +113,7 @@ def _passes(job: FitJob, X: Any, y: Any, sample_weight: Any, classes: np.ndarray
     from_files = isinstance(X, DatasetTable)
     numbered = from_files or isinstance(X.shape[0], (int, np.integer))
     on_gpu = ("reduce_sample", "resident", "clusters", "clusters_of") if job.device == "gpu" else ()
-    on_workers = ("reduce_sample",) if job.device == "dask" and job.info.backing in GPU else ()
+    on_workers = ("reduce_sample", "clusters_of") if job.device == "dask" and job.info.backing in GPU else ()
     elsewhere = {name: getattr(executor, name) for name in (*on_gpu, *on_workers)}
     return Passes(
         reduce=executor.reduce,

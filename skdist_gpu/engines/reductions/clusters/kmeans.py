@@ -127,7 +127,7 @@ def _tolerance(estimator: Any, view: Overview) -> float:
 def _assign(estimator: Any, data: Passes, centres: np.ndarray, origin: np.ndarray) -> np.ndarray:
     """Set the centres and the inertia, and return the label of each row."""
     assignment = data.reduce(AssignReduction(centres, origin))
-    labels = assignment.labels[0] if len(assignment.labels) == 1 else np.concatenate(assignment.labels)
+    labels = np.concatenate(assignment.labels, dtype=np.int32)
     warn_of_few_clusters(int(assignment.found.sum()), estimator.n_clusters)
     dtype = np.float32 if data.dtype == np.float32 else np.float64
     estimator.cluster_centers_, estimator.inertia_ = (centres + origin).astype(dtype), float(assignment.inertia)

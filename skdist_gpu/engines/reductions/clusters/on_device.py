@@ -65,19 +65,21 @@ class Found:
 def fit_sample(
     estimator: Any,
     sample: Rows,
-    place: Callable[[np.ndarray, np.ndarray], RowsOnDevice],
+    place: Callable[[np.ndarray, np.ndarray], RowsOnDevice | None],
     origin: np.ndarray,
     tolerance: float,
 ) -> Found | None:
     """Return what scikit-learn would find; None where it has to do it itself.
 
     That is with other ways to begin than k-means++, for as many clusters as the device does not take, and where one
-    lost all of its rows. `place` sends rows and weights to the device, `origin` is amid the rows, and squared moves
-    of the centres up to the tolerance end the steps.
+    lost all of its rows. `place` sends rows and weights to the device, if there is one, `origin` is amid the rows, and
+    squared moves of the centres up to the tolerance end the steps.
     """
     X, weight, n_clusters = sample.X, sample.weight.astype(sample.X.dtype), estimator.n_clusters
+    if not (isinstance(estimator.init, str) and estimator.init == "k-means++"):
+        return None
     rows = place(X, weight)
-    if not (isinstance(estimator.init, str) and estimator.init == "k-means++" and rows.takes(n_clusters)):
+    if rows is None or not rows.takes(n_clusters):
         return None
     random_state = check_random_state(estimator.random_state)
     before = random_state.get_state()

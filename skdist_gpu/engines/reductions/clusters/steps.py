@@ -30,11 +30,19 @@ class ClusterSums:
 
 @dataclass
 class Assignment:
-    """The label of each row in order, in pieces, the inertia, and whether a cluster has a row."""
+    """The label of each row in order, in pieces, the inertia, and whether a cluster has a row.
+
+    Labels are of the smallest dtype that holds them, since those of all rows go to the host, maybe through a network.
+    """
 
     labels: list[Any]
     inertia: Any
     found: Any
+
+    @classmethod
+    def of(cls, labels: Any, inertia: Any, found: Any) -> Assignment:
+        """Return the assignment of a block, from labels of any integers and a flag for each cluster."""
+        return cls([labels.astype(np.min_scalar_type(len(found) - 1))], inertia, found)
 
 
 class Centres:
@@ -136,7 +144,7 @@ class AssignReduction(Centres):
         inertia = distances.sum() if sample_weight is None else dot(distances, sample_weight)
         found = namespace(X).zeros(len(self.centres), dtype=bool)
         found[labels] = True
-        return Assignment([labels.astype(np.int32)], inertia, found)
+        return Assignment.of(labels, inertia, found)
 
     def combine(self, a: Assignment, b: Assignment) -> Assignment:
         """Put the labels behind each other."""
