@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from joblib import Parallel, delayed
 from scipy.sparse import csr_array
@@ -371,6 +372,18 @@ def test_scores_follow_the_plain_estimator():
     assert np.abs(model.decision_function(many) - before).min() > 0.5
     with pytest.raises(ValueError, match="5 features"):
         model.predict(many[:, :5])
+
+
+def test_a_warning_is_heard_once_though_some_rows_are_scored_twice():
+    model, plain = _fit(KNeighborsClassifier(), X2, Y2)
+    many = pd.DataFrame(np.tile(X2, (40, 1))).astype({0: pd.SparseDtype(float)})
+    with warnings.catch_warnings(record=True, action="always") as theirs:
+        expected = plain.predict(many)
+    with warnings.catch_warnings(record=True, action="always") as ours:
+        np.testing.assert_array_equal(model.predict(many), expected)
+    assert model._copies.last_call.candidate.name == "onedal:cpu"
+    assert [str(w.message) for w in ours] == [str(w.message) for w in theirs]
+    assert "sparse columns" in str(theirs[0].message)
 
 
 def test_models_of_forests_stay_with_the_fit():

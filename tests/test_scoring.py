@@ -190,6 +190,15 @@ def test_frames_asked_for_of_lazy_rows_are_lazy(estimator, configured, container
     assert_allclose(lazy.compute(), expected)
 
 
+def test_blocks_of_dask_are_not_written_into():
+    model = autoscale(StandardScaler(copy=False)).fit(X.copy())
+    blocks = da.from_array(X, chunks=(100, 3))
+    lazy = model.transform(blocks)
+    assert_array_equal(lazy.compute(), lazy.compute())
+    assert_array_equal(blocks.compute(), X)
+    assert_allclose(lazy.compute(), StandardScaler().fit_transform(X))
+
+
 def test_frames_of_others_are_refused_for_lazy_rows(forbid_compute):
     model = autoscale(StandardScaler(), backend="sklearn").fit(FRAME).set_output(transform="polars")
     with forbid_compute, pytest.raises(ValueError, match=r"no lazy result is a frame of polars\. Nothing was computed"):

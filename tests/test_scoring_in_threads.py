@@ -3,21 +3,23 @@
 import threading
 import warnings
 
-import joblib
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 from scipy import sparse
-from sklearn.neighbors import RadiusNeighborsClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import RadiusNeighborsClassifier, RadiusNeighborsRegressor
+from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
 from skdist_gpu import autoscale
+from skdist_gpu.hardware.detect import detect_resources
 from skdist_gpu.planning import scoring
 from skdist_gpu.planning.cost import Prediction
 from skdist_gpu.planning.scoring import BLOCK_ROWS, THREADS
 
-pytestmark = pytest.mark.skipif(joblib.cpu_count() < 2, reason="one core has nothing to share out")
+pytestmark = pytest.mark.skipif(detect_resources().n_cores < 2, reason="one core has nothing to share out")
 generator = np.random.default_rng(0)
 ROWS = generator.normal(size=(5 * BLOCK_ROWS + 1, 3))
 FEW = ROWS[:500]
@@ -67,6 +69,35 @@ def test_a_warning_of_names_is_heard_once():
         model.predict(pd.DataFrame(ROWS, columns=["a", "b", "c"]))
     assert scored_by(model) == THREADS
     assert [str(warning.message)[:24] for warning in heard] == ["X has feature names, but"]
+
+
+def test_a_warning_of_values_is_heard_once_however_many_blocks_give_it():
+    model = autoscale(RadiusNeighborsRegressor(radius=0.1), backend="sklearn").fit(FEW[:, :1], FEW[:, 0])
+    rows = np.where(ROWS[:, :1] > 1, 99.0, ROWS[:, :1])
+    with warnings.catch_warnings(record=True, action="always") as theirs:
+        expected = model.estimator_.predict(rows)
+    with warnings.catch_warnings(record=True, action="always") as ours:
+        assert_array_equal(model.predict(rows), expected)
+    assert scored_by(model) == THREADS
+    assert [str(w.message) for w in ours] == [str(w.message) for w in theirs]
+    assert len(ours) == 1
+
+
+def test_rows_that_an_estimator_may_write_into_hold_its_result_as_scikit_learn_leaves_it():
+    scaler = StandardScaler(copy=False).fit(FEW.copy())
+    theirs, ours = ROWS.copy(), ROWS.copy()
+    expected = scaler.transform(theirs)
+    assert expected is theirs
+    result = autoscale(scaler, backend="sklearn").transform(ours)
+    assert result is ours
+    assert_array_equal(result, expected)
+
+
+def test_results_are_laid_out_as_scikit_learn_lays_them_out():
+    model = autoscale(GaussianNB(), backend="sklearn").fit(FEW, FEW[:, 0] > 0)
+    expected, result = model.estimator_.predict_proba(ROWS), model.predict_proba(ROWS)
+    assert scored_by(model) == THREADS
+    assert result.strides == expected.strides
 
 
 def test_an_error_tells_of_all_rows_as_the_plain_estimator_does():

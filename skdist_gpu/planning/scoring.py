@@ -54,7 +54,7 @@ def make_scoring_plan(call: Call, info: InputInfo, resources: Resources) -> Plan
     Rows elsewhere are scored where they are, by one way.
     """
     name = f"{type(call.model).__name__}.{call.method}"
-    is_serial = type(call.model).__name__ in _SERIAL or call.method in _SERIAL_METHODS
+    is_serial = catalogue_name(type(call.model)) in _SERIAL or call.method in _SERIAL_METHODS
     candidates = tuple(_choose(list(_ways(call, info, resources)), favourite=THREADS if is_serial else ""))
     return Plan(name, str(info), describe(resources), candidates)
 
@@ -72,6 +72,9 @@ def _ways(call: Call, info: InputInfo, resources: Resources) -> Iterator[Candida
     *others, plain = scoring_engines(call.model, "cpu")
     if call.method not in ROW_BY_ROW:
         yield Candidate(plain.name, "cpu", "possible", (f"{call.method} is not put together from the rows of blocks",))
+        return
+    if not getattr(call.model, "copy", True):
+        yield Candidate(plain.name, "cpu", "possible", ("copy=False lets it write its result into the rows",))
         return
     yield _priced(plain.name, "cpu", [], predict_scoring(call.model, call.method, "plain", info, resources))
     on_threads = predict_scoring(call.model, call.method, THREADS, info, resources)

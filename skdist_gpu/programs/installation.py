@@ -26,12 +26,12 @@ from skdist_gpu.planning.scored import kept_size
 from skdist_gpu.programs.calls import Call, Profile, sklearn_seconds, why_not_elsewhere
 from skdist_gpu.programs.classes import FITS, Replacement
 from skdist_gpu.programs.fits import OWN, OWN_NAME, QUICK, Outcome, fit_elsewhere, given_of, has_engine
-from skdist_gpu.programs.warned import HeldWarnings
 from skdist_gpu.scoring.apply import apply_to
 from skdist_gpu.scoring.methods import block_method
 from skdist_gpu.scoring.mixin import SMALL as SCORED_SMALL
 from skdist_gpu.scoring.output import lazy_output
 from skdist_gpu.scoring.planned import call_planned
+from skdist_gpu.warned import WARNINGS
 
 # values of a table for which scikit-learn is done before a plan would be
 SMALL = 2**12
@@ -71,7 +71,7 @@ class Installation:
         self.backend, self.profile, self.strict = backend, profile, strict
         self._copies: WeakKeyDictionary[Any, ModelCopies] = WeakKeyDictionary()
         self._copies_lock = threading.Lock()
-        self._inside, self._warnings = _Inside(), HeldWarnings()
+        self._inside = _Inside()
         self.classes = Replacement(self._planned)
 
     def _planned(self, cls: type, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -108,7 +108,7 @@ class Installation:
         except TypeError:
             return original(estimator, *args, **kwargs)
         start = time.perf_counter()
-        with self._within(), self._warnings.held() as warned:
+        with self._within(), WARNINGS.held() as warned:
             outcome = fit_elsewhere(
                 estimator, given, self.backend, own_method_fits=not lazy, copies_of=self._copies_of, strict=self.strict
             )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import warnings
+from copy import copy
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,7 +18,7 @@ from skdist_gpu.data.containers import FRAMES, GPU, container_of, find
 from skdist_gpu.data.convert import aligned, place_like, to_host
 from skdist_gpu.data.examples import with_categories_of
 from skdist_gpu.data.text import with_nan_in_text
-from skdist_gpu.engines.block_method import BlockMethod
+from skdist_gpu.engines.block_method import BlockMethod, ModelCopies
 from skdist_gpu.scoring.methods import apply_to_block, column_names
 
 # the empty result of a method of which no more is known
@@ -30,6 +32,10 @@ def map_rows(function: BlockMethod, X: Any) -> Any:
     key of the graph, whatever the number of blocks, so that each worker receives it once. XGBoost's
     margins are cut into the blocks of `X`.
     """
+    if not getattr(function.estimator, "copy", True):
+        # Dask may compute with a block again, so that nothing is written into it
+        keeping = copy(function.estimator).set_params(copy=True)
+        function = replace(function, estimator=keeping, copies=ModelCopies())
     margin = function.params.get("base_margin")
     if margin is not None:
         function, margin = function.with_margin(None), aligned(margin, X, "base_margin")

@@ -28,11 +28,10 @@ from skdist_gpu.hardware.threads import one_blas_thread
 from skdist_gpu.info.report import Report
 from skdist_gpu.planning.plan import Candidate, Plan
 from skdist_gpu.planning.scoring import BLOCK_ROWS, THREADS, Call, make_scoring_plan
+from skdist_gpu.warned import WARNINGS
 
 # rows that a copy of a model must score as the plain estimator does before it scores all
 COMPARED = 64
-# how scikit-learn's warnings about the names of columns begin
-_OF_NAMES = "X (has|does not have valid) feature names"
 
 
 def call_planned(
@@ -87,28 +86,29 @@ def in_threads(function: BlockMethod, X: Any) -> Any:
     """Return the method's result, written by all cores block by block into the arrays that a few rows foretell."""
     n_rows, n_threads = X.shape[0], joblib.effective_n_jobs(-1)
     X = with_quick_rows(X)
-    example = function(take_rows(X, slice(0, 2)))
-    # an estimator whose set_output asks for frames gives something else
-    if not _are_arrays(example):
-        raise EngineRefusal("results that are no arrays are not put together from blocks")
-    whole = [np.empty((n_rows, *part.shape[1:]), part.dtype) for part in _parts(example)]
-    starts = iter(range(0, n_rows, BLOCK_ROWS))  # whose next one goes to the thread that asks first
-    configuration = get_config()  # which each thread has for itself
-
-    def work(context: Context) -> None:
-        with config_context(**configuration):
-            context.run(score_blocks)
-
-    def score_blocks() -> None:
-        for start in starts:
-            rows = slice(start, start + BLOCK_ROWS)
-            for result, part in zip(whole, _parts(function(take_rows(X, rows))), strict=True):
-                if part.dtype != result.dtype or part.shape[1:] != result.shape[1:]:
-                    raise EngineRefusal("its results have another form for some rows than for others")
-                result[rows] = part
-
     # the threads are the parallelism: BLAS threads inside them would fight for the cores
-    with _warned_of_names(), one_blas_thread(), ThreadPoolExecutor(n_threads) as pool:
+    with _each_warning_once() as warned, one_blas_thread(), ThreadPoolExecutor(n_threads) as pool:
+        example = function(take_rows(X, slice(0, 2)))
+        warned.clear()  # a block has these rows, too
+        # an estimator whose set_output asks for frames gives something else
+        if not _are_arrays(example):
+            raise EngineRefusal("results that are no arrays are not put together from blocks")
+        whole = [_empty_like(part, n_rows) for part in _parts(example)]
+        starts = iter(range(0, n_rows, BLOCK_ROWS))  # whose next one goes to the thread that asks first
+        configuration = get_config()  # which each thread has for itself
+
+        def work(context: Context) -> None:
+            with config_context(**configuration), WARNINGS.held(among=warned):
+                context.run(score_blocks)
+
+        def score_blocks() -> None:
+            for start in starts:
+                rows = slice(start, start + BLOCK_ROWS)
+                for result, part in zip(whole, _parts(function(take_rows(X, rows))), strict=True):
+                    if part.dtype != result.dtype or part.shape[1:] != result.shape[1:]:
+                        raise EngineRefusal("its results have another form for some rows than for others")
+                    result[rows] = part
+
         try:
             list(pool.map(work, [copy_context() for _ in range(n_threads)]))
         finally:
@@ -116,15 +116,25 @@ def in_threads(function: BlockMethod, X: Any) -> Any:
     return type(example)(whole) if isinstance(example, (tuple, list)) else whole[0]
 
 
+def _empty_like(part: np.ndarray, n_rows: int) -> np.ndarray:
+    """Return an array for so many rows, laid out like that of a few."""
+    by_columns = part.flags.f_contiguous and not part.flags.c_contiguous
+    return np.empty((n_rows, *part.shape[1:]), part.dtype, order="F" if by_columns else "C")
+
+
 @contextmanager
-def _warned_of_names() -> Iterator[None]:
-    """Ignore warnings about the names of columns, which the caller has had once for all rows.
+def _each_warning_once() -> Iterator[list[tuple[Any, ...]]]:
+    """Show each warning once, however many blocks of rows give it; none of work that fails, which is done anew.
 
     The filters of warnings are put back at the end: all threads share them, and scikit-learn's checks change them.
     """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", _OF_NAMES)
-        yield
+    with warnings.catch_warnings(), WARNINGS.held() as warned:
+        try:
+            yield warned
+        except BaseException:
+            warned.clear()
+            raise
+        warned[:] = {(category, str(message)): (message, category, *of) for message, category, *of in warned}.values()
 
 
 def _parts(result: Any) -> Any:
@@ -138,10 +148,10 @@ def by_copy(function: BlockMethod, candidate: Candidate, X: Any) -> Any:
     the plain estimator, too: where the answers differ, it scores all.
     """
     estimator, engine = function.estimator, engines()[candidate.backend]
-    validate_data(estimator, X, reset=False, skip_check_array=True)
     copy = function.as_class(engine.method_class(candidate.device))
     name = f"{candidate.name} {function.method}"
-    with _warned_of_names():
+    with _each_warning_once():
+        validate_data(estimator, X, reset=False, skip_check_array=True)
         example = function.copies.get(name, FittedState(estimator), lambda: _agreed(function, copy, candidate, X))
         if example is None:
             raise EngineRefusal(f"its answer for {COMPARED} rows is not that of the plain estimator")
@@ -151,12 +161,15 @@ def by_copy(function: BlockMethod, candidate: Candidate, X: Any) -> Any:
 def _agreed(function: BlockMethod, copy: BlockMethod, candidate: Candidate, X: Any) -> Any:
     """Return what the plain estimator gives for a few rows; None if the copy gives something else."""
     rows = take_rows(X, np.linspace(0, X.shape[0] - 1, min(COMPARED, X.shape[0])).astype(int))
-    example = function(rows)
-    if not _are_arrays(example):
-        return None  # frames, which set_output asks for
+    with WARNINGS.held() as warned:
+        example = function(rows)
+        if not _are_arrays(example):
+            return None  # frames, which set_output asks for
+        result = copy.of_host_rows(rows)
+        warned.clear()  # the call for all rows gives them
     entries = entries_named(catalogue_name(type(function.estimator)))
     tolerance = next(e.tolerance for e in entries if e.name == candidate.name)
-    return example if _agree(copy.of_host_rows(rows), example, tolerance) else None
+    return example if _agree(result, example, tolerance) else None
 
 
 def _agree(result: Any, example: Any, tolerance: float) -> bool:

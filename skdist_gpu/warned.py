@@ -1,4 +1,4 @@
-"""Warnings of a fit that may fail, and be made again by scikit-learn, which then gives its own."""
+"""Warnings of work that may fail, or is done in blocks: held back until it is known which of them count."""
 
 from __future__ import annotations
 
@@ -28,23 +28,29 @@ class HeldWarnings:
         self._lock = Lock()
 
     @contextmanager
-    def held(self) -> Iterator[list[tuple[Any, ...]]]:
-        """Hold back what this thread warns of inside; at the end, what is left of the list is shown."""
+    def held(self, among: list[tuple[Any, ...]] | None = None) -> Iterator[list[tuple[Any, ...]]]:
+        """Hold back what this thread warns of inside; at the end, what is left of the list is shown.
+
+        A thread that helps another one puts its warnings `among` those, which the other shows.
+        """
         thread = get_ident()
-        mine: list[tuple[Any, ...]] = []
+        mine: list[tuple[Any, ...]] = [] if among is None else among
         with self._lock:
             if warnings.showwarning != self._hold:
                 self._show, warnings.showwarning = warnings.showwarning, self._hold
-            self._held[thread] = mine
+            before, self._held[thread] = self._held.get(thread), mine
         try:
             yield mine
         finally:
             with self._lock:
-                del self._held[thread]
+                if before is None:
+                    del self._held[thread]
+                else:
+                    self._held[thread] = before
                 if not self._held and warnings.showwarning == self._hold:
                     warnings.showwarning = self._show
-            for warning in mine:
-                self._show(*warning)
+            for warning in mine if among is None else ():
+                self._show(*warning) if before is None else before.append(warning)
 
     def _hold(
         self, message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None
@@ -56,3 +62,7 @@ class HeldWarnings:
             self._show(*warning)
         else:
             mine.append(warning)
+
+
+# the one of the process, as there is one `warnings.showwarning`
+WARNINGS = HeldWarnings()
