@@ -134,7 +134,88 @@ with Client(processes=False, n_workers=2, threads_per_worker=1, dashboard_addres
 """
 
 
-PARTS = {"classifiers": CLASSIFIERS, "quantiles": QUANTILES, "scores": WEIGHTED_ROWS, "dask": DASK}
+TURNS = """
+from skdist_gpu.engines.executors import gpu_turns
+
+X = generator.normal(size=(1000, 5))
+cupy.cuda.runtime.getDeviceCount = lambda: 2
+seen = []
+
+def two_results(rows, n_threads):
+    seen.append(len(rows))
+    return rows.sum(axis=1), rows[:, :2] > 0
+
+def failing(rows, n_threads):
+    seen.append(len(rows))
+    raise MemoryError("too many rows")
+
+for n_gpus, n_turns in ((1, 1), (2, 2)):
+    seen.clear()
+    sums, signs = gpu_turns.in_turns(two_results, X, n_gpus)
+    assert len(seen) == n_turns, seen
+gpu_turns.FEW_BYTES = 0
+cupy.cuda.runtime.memGetInfo = lambda: (6 * 8 * 5 * 70, 10**10)  # half of it holds 70 rows three times
+for n_gpus in (1, 2):
+    seen.clear()
+    sums, signs = gpu_turns.in_turns(two_results, X, n_gpus)
+    assert_allclose(sums, X.sum(axis=1))
+    np.testing.assert_array_equal(signs, X[:, :2] > 0)
+    assert sorted(seen) == [20, *[70] * 14], seen
+    one = gpu_turns.in_turns(lambda rows, n_threads: rows[:, 0] + 1, X, n_gpus)
+    assert_allclose(one, X[:, 0] + 1)
+    seen.clear()
+    try:
+        gpu_turns.in_turns(failing, X, n_gpus)
+        raise AssertionError("the error is lost")
+    except MemoryError:
+        assert len(seen) <= n_gpus
+"""
+
+
+# scikit-learn searches in place of cuML: what is tested is how shares are put together
+NEIGHBOURS = """
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
+from skdist_gpu.engines.cuml import fit as cuml_fit
+from skdist_gpu.engines.cuml.neighbours import among_many, are_many
+from skdist_gpu.engines.executors import gpu_turns
+
+cuml_fit.to_cuml = lambda plain: plain
+X, rows = generator.normal(size=(300, 3)), generator.normal(size=(50, 3))
+codes, numbers = generator.integers(0, 4, 300), generator.normal(size=(300, 2))
+gpu_turns.FEW_BYTES = 0
+for n_held in (1, 70, 299):
+    cupy.cuda.runtime.memGetInfo = lambda: (6 * 8 * 3 * n_held, 10**10)
+    for estimator, y, methods in (
+        (KNeighborsClassifier(4), codes, ("predict", "predict_proba", "kneighbors")),
+        (KNeighborsClassifier(3, weights="distance", algorithm="brute"), codes.astype(str), ("predict",)),
+        (KNeighborsClassifier(algorithm="brute"), codes, ("predict", "predict_proba")),
+        (KNeighborsRegressor(6, weights="distance", metric="manhattan"), numbers, ("predict",)),
+        (NearestNeighbors(n_neighbors=2), None, ("kneighbors",)),
+    ):
+        fitted = estimator.fit(X, y)
+        assert are_many(fitted, 1)
+        for method in methods:
+            found, expected = among_many(fitted, method, rows, 1), getattr(fitted, method)(rows)
+            for mine, theirs in zip(np.atleast_2d(found), np.atleast_2d(expected), strict=True):
+                same = np.testing.assert_array_equal if mine.dtype.kind in "iU" else assert_allclose
+                same(mine, theirs)
+    twice = NearestNeighbors(n_neighbors=4).fit(np.repeat(X, 2, axis=0))
+    distances, found = among_many(twice, "kneighbors", rows, 1)
+    assert_allclose(distances, twice.kneighbors(rows)[0])
+    assert all(len(set(own)) == 4 for own in found)  # of two rows as far, none comes twice
+cupy.cuda.runtime.memGetInfo = lambda: (10**9, 10**10)
+assert not are_many(fitted, 1)
+"""
+
+
+PARTS = {
+    "neighbours": NEIGHBOURS,
+    "turns": TURNS,
+    "classifiers": CLASSIFIERS,
+    "quantiles": QUANTILES,
+    "scores": WEIGHTED_ROWS,
+    "dask": DASK,
+}
 
 
 @pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)

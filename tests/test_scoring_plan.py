@@ -85,13 +85,22 @@ def test_a_method_can_be_planned_once_it_is_fitted():
         autoscale(Ridge()).plan(X, method="predict")
 
 
-def test_rows_that_do_not_fit_beside_the_model_stay():
+def test_rows_that_a_gpu_does_not_hold_at_once_go_there_in_turns():
     model = autoscale(SVC()).fit(X, CODES)
     small = make_resources(gpus=1, gpu_memory="1GB")
     plan = model.plan(shape=(50_000_000, 20), method="predict", resources=small)
-    refused = {c.device: c for c in plan.candidates}["gpu"]
-    assert refused.verdict == "refused"
-    assert "free on GPU 0" in " ".join(refused.reasons)
+    assert repr(plan) == "Plan(cuml:gpu)"
+
+
+def test_rows_are_divided_among_gpus_where_one_would_take_long():
+    model = autoscale(SVC()).fit(X, CODES)
+    many = {"shape": (50_000_000, 20), "method": "predict"}
+    one, four = (model.plan(**many, resources=make_resources(gpus=n)).chosen for n in (1, 4))
+    assert (one.n_gpus, four.n_gpus) == (1, 4)
+    assert four.seconds == pytest.approx(one.seconds / 4)
+    assert "on each of 4 GPUs" in four.reasons[0]
+    few = model.plan(shape=(20_000, 20), method="predict", resources=make_resources(gpus=4))
+    assert (few.device, few.chosen.n_gpus) == ("gpu", 1)
 
 
 # --- an engine that scores ------------------------------------------------------------------

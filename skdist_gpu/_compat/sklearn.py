@@ -183,6 +183,16 @@ def rows_fitted_to(estimator: Any) -> Any:
     return getattr(estimator, "_fit_X", None)
 
 
+def with_neighbours(estimator: Any, distances: Any, numbers: Any) -> Any:
+    """Return a fitted model of neighbours that takes these for those of the rows that it is asked about next."""
+    told = copy(estimator)
+    told._fit_method = "kd_tree"  # with "brute" a compiled loop would search by itself, and vote at once
+    told.kneighbors = lambda X=None, n_neighbors=None, return_distance=True: (
+        (distances, numbers) if return_distance else numbers
+    )
+    return told
+
+
 def learn_categories(encoder: Any, n_rows: int, counted: list[tuple[Any, Any]]) -> Any:
     """Return a OneHotEncoder or OrdinalEncoder fitted to the distinct values of each column and their counts."""
     import numpy as np
@@ -329,6 +339,7 @@ __all__ = [
     "transform_output",
     "unfitted",
     "value_mask",
+    "with_neighbours",
     "with_requests_of",
 ]
 

@@ -33,6 +33,8 @@ class Candidate:
         Number of BLAS and OpenMP threads that serves best; None for all.
     most_bytes : int or None
         Peak of memory at most, where it depends on the values of the rows; None where it does not.
+    n_gpus : int
+        GPUs of the machine that score rows side by side.
     """
 
     backend: str
@@ -44,6 +46,7 @@ class Candidate:
     guess: bool = False
     threads: int | None = None
     most_bytes: int | None = None
+    n_gpus: int = 1
 
     @property
     def name(self) -> str:

@@ -25,6 +25,8 @@ ROW_BY_ROW = {*SCORING, "predict_log_proba", "mahalanobis"}
 _SERIAL = {"DecisionTreeClassifier", "DecisionTreeRegressor", "ExtraTreesRegressor", "Nystroem"}
 _SERIAL_METHODS = {"mahalanobis"}
 _WHY = {THREADS: "the plain estimator, called for blocks of rows on all cores"}
+# what a GPU must save another one for a copy of the model and a thread to pay there
+SECONDS_OF_A_GPU = 0.1
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,22 @@ def _ways(call: Call, info: InputInfo, resources: Resources) -> Iterator[Candida
             own = engine.scoring_seconds(call.model, call.method, info, device)
             predicted = Prediction(own) if predicted is None and own is not None else predicted
             refusals = [*_refusals(engine, device, call, info, resources), *_unmeasured(predicted)]
-            yield _priced(engine.name, device, refusals, predicted)
+            candidate = _priced(engine.name, device, refusals, predicted)
+            yield _divided(candidate, resources) if device == "gpu" and engine.scores_in_turns else candidate
 
 
 def _priced(backend: str, device: str, refusals: list[str], predicted: Prediction | None) -> Candidate:
     verdict, reasons = ("refused", tuple(refusals)) if refusals else ("possible", ())
     seconds, guess = (predicted.seconds, predicted.guess) if predicted else (None, False)
     return Candidate(backend, device, verdict, reasons, seconds=seconds, guess=guess)
+
+
+def _divided(candidate: Candidate, resources: Resources) -> Candidate:
+    """Return a candidate of one GPU on as many as pay."""
+    if candidate.seconds is None:
+        return candidate
+    n_gpus = max(1, min(len(resources.gpus), int(candidate.seconds / SECONDS_OF_A_GPU)))
+    return replace(candidate, seconds=candidate.seconds / n_gpus, n_gpus=n_gpus)
 
 
 def _thread_refusals(call: Call, info: InputInfo, resources: Resources) -> list[str]:
@@ -124,7 +135,7 @@ def _refusals(engine: EngineInfo, device: str, call: Call, info: InputInfo, reso
         refusals.append(f"the arguments {', '.join(call.params)} are for the estimator itself")
     if info.dtype not in ("float32", "float64"):
         refusals.append(f"takes floating-point numbers, and the rows are {info.dtype}")
-    if device == "gpu" and resources.gpus and info.n_bytes is not None:
+    if device == "gpu" and resources.gpus and info.n_bytes is not None and not engine.scores_in_turns:
         # rows as they come, as the copy takes them, and the result
         n_bytes, free = 3 * info.n_bytes, resources.gpus[0].free_bytes
         if n_bytes > free:
@@ -155,11 +166,10 @@ def _choose(candidates: list[Candidate], favourite: str) -> list[Candidate]:
     in_place = (plain, *(c for c in runnable if c.backend == THREADS))
     chosen = next((c for c in in_place if 0 <= price(c) <= TIE * price(cheapest)), cheapest)
     others = sorted((beside(c, chosen, price) for c in runnable if c is not chosen), key=price)
-    why = (
-        ("the plain estimator itself",)
-        if chosen is plain
-        else (_WHY.get(chosen.backend, f"a copy of the model in {chosen.backend}"),)
-    )
+    copies = f"a copy of the model in {chosen.backend}"
+    if chosen.n_gpus > 1:
+        copies += f" on each of {chosen.n_gpus} GPUs, which take the rows in turns"
+    why = ("the plain estimator itself",) if chosen is plain else (_WHY.get(chosen.backend, copies),)
     return [
         replace(chosen, verdict="chosen", reasons=chosen.reasons or (*why, *why_chosen(chosen, runnable, price))),
         *others,

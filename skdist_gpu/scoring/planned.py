@@ -155,7 +155,8 @@ def by_copy(function: BlockMethod, candidate: Candidate, X: Any) -> Any:
         example = function.copies.get(name, FittedState(estimator), lambda: _agreed(function, copy, candidate, X))
         if example is None:
             raise EngineRefusal(f"its answer for {COMPARED} rows is not that of the plain estimator")
-        return _like(copy.of_host_rows(X), example)
+        options = {"n_gpus": candidate.n_gpus} if engine.scores_in_turns else {}
+        return _like(copy.of_host_rows(X, **options), example)
 
 
 def _agreed(function: BlockMethod, copy: BlockMethod, candidate: Candidate, X: Any) -> Any:

@@ -60,8 +60,15 @@ def fit(job: FitJob) -> Fitted:
         raise
     job.progress.finish()
     # a forest is ready to score on the GPU, while to bring it back there from plain trees takes long
-    copies = {INFO.name: _scorer(model, estimator)} if name in _RANDOM_FORESTS else {}
+    copies = {name_of_copy(): _scorer(model, estimator)} if name in _RANDOM_FORESTS else {}
     return Fitted(estimator, answers=forest_answers(model), copies=copies)
+
+
+def name_of_copy() -> str:
+    """Return the name by which the copy of a model on the current GPU is kept."""
+    import cupy
+
+    return f"{INFO.name} on GPU {cupy.cuda.Device().id}"
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:

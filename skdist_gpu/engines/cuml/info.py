@@ -20,6 +20,7 @@ class CuML(EngineInfo):
     extras = {"gpu": "gpu"}
     reads = {"gpu": ("host", "gpu", "dask")}
     scores = {"gpu": (ANY_PACKAGE,)}
+    scores_in_turns = True
 
     def entries(self) -> Iterable[Entry]:
         return (*entries_supervised.ENTRIES, *entries_unsupervised.ENTRIES, *entries_preprocessing.ENTRIES)

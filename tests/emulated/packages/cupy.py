@@ -79,6 +79,10 @@ def asarray(values, dtype=None):
     return np.array(values, dtype).view(ndarray)
 
 
+def asnumpy(values):
+    return values.get() if isinstance(values, ndarray) else np.asarray(values)
+
+
 def empty(shape, dtype=np.float64):
     # what nobody wrote is not zero by luck
     return np.full(shape, 77, dtype).view(ndarray)
