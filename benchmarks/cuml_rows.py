@@ -128,8 +128,14 @@ def pairs_for(seconds):
 
 
 def timed_rows():
-    found = [LinearRegression(), Ridge(), Lasso(0.01), LogisticRegression(), LinearSVC(), LinearSVR(), PCA(10)]
-    found += [TruncatedSVD(10), IncrementalPCA(10, batch_size=100_000), EmpiricalCovariance(), LedoitWolf()]
+    found = [LinearRegression(), Ridge(), Lasso(0.01), LogisticRegression(), LinearSVC(), PCA(10)]
+    found += [
+        LinearSVR(loss="squared_epsilon_insensitive"),
+        TruncatedSVD(10),
+        IncrementalPCA(10, batch_size=100_000),
+        EmpiricalCovariance(),
+        LedoitWolf(),
+    ]
     found += [KMeans(8, n_init=1, random_state=0), DBSCAN(7.0), NearestNeighbors(), KNeighborsClassifier()]
     found += [KNeighborsRegressor(), RandomForestClassifier(**FOREST), RandomForestRegressor(**FOREST)]
     return [*found, IsolationForest(random_state=0), GaussianNB(), RobustScaler(), OrdinalEncoder()]

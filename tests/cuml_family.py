@@ -36,7 +36,8 @@ COUNTED = ("MultinomialNB", "ComplementNB", "BernoulliNB", "CategoricalNB")
 def cuml_family() -> list[Any]:
     """Return the estimators."""
     seed = {"random_state": 0}
-    supervised = [LinearSVR(), SVC(), SVC(kernel="linear", class_weight="balanced"), SVR(), KernelRidge(kernel="rbf")]
+    supervised = [SVC(), SVC(kernel="linear", class_weight="balanced"), SVR(), KernelRidge(kernel="rbf")]
+    supervised.append(LinearSVR(loss="squared_epsilon_insensitive"))
     supervised += [GaussianNB(), MultinomialNB(), ComplementNB(), BernoulliNB(), CategoricalNB()]
     clusters = [DBSCAN(1.5), HDBSCAN(min_cluster_size=20, copy=True), AgglomerativeClustering(6, linkage="single")]
     clusters.append(SpectralClustering(6, affinity="nearest_neighbors", **seed))

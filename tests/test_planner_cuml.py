@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from sklearn.cluster import DBSCAN, HDBSCAN, AgglomerativeClustering, KMeans, SpectralClustering
 from sklearn.decomposition import PCA
@@ -11,7 +12,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, LogisticRegression, Ridge
 from sklearn.manifold import TSNE, SpectralEmbedding
-from sklearn.neighbors import NearestNeighbors
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
 from sklearn.preprocessing import (
     Binarizer,
     KBinsDiscretizer,
@@ -26,7 +27,7 @@ from sklearn.preprocessing import (
     StandardScaler,
     TargetEncoder,
 )
-from sklearn.svm import SVC, SVR
+from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR
 from sklearn.utils import get_tags
 
 from skdist_gpu import AutoScaleRegressor, autoscale, config_context, set_config
@@ -124,6 +125,10 @@ def test_large_data_go_to_cuml_and_small_data_stay(estimator):
         (RandomForestClassifier(class_weight="balanced_subsample"), "class_weight='balanced_subsample' is not"),
         (PCA("mle"), "n_components='mle' is not supported"),
         (PCA(0.9), "n_components=0.9 is not supported"),
+        (LinearSVC(penalty="l1", dual=False), "penalty='l1' is not supported, only 'l2'"),
+        (LinearSVC(loss="hinge"), "loss='hinge' is not supported, only 'squared_hinge'"),
+        (LinearSVC(loss="hinge", dual=False), "loss='hinge' is not supported"),
+        (LinearSVR(), "loss='epsilon_insensitive' is not supported, only 'squared_epsilon_insensitive'"),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
 )
@@ -268,6 +273,9 @@ def test_preprocessing_that_cuml_does_otherwise_is_refused(estimator, reason):
         (SpectralEmbedding(affinity="nearest_neighbors"), "a graph of neighbours in several parts"),
         (SpectralClustering(affinity="nearest_neighbors"), "a graph of neighbours in several parts"),
         (StandardScaler(), "a column that is constant but for rounding"),
+        (NearestNeighbors(), "leaves no tree"),
+        (KNeighborsClassifier(), "leaves no tree"),
+        (KNeighborsRegressor(), "leaves no tree"),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
 )
@@ -284,13 +292,35 @@ def test_a_program_that_stays_as_it_is_gets_no_other_answer(estimator, reason):
         (NearestNeighbors(p=0.5), "p=0.5 is not supported"),
         (NearestNeighbors(algorithm="ball_tree"), "algorithm='ball_tree' is not supported, only 'auto' or 'brute'"),
         (KMeans(tol=0), "tol=0 is not supported"),
+        (KMeans(tol=1e-20), "tol=1e-20 is not supported"),
+        (KMeans(max_iter=1), "max_iter=1 is not supported"),
         (LogisticRegression(n_jobs=2), "n_jobs=2 is not supported, only None"),
+        (LogisticRegression(penalty=None), "penalty=None is not supported"),
+        (LogisticRegression(C=np.inf), "C=inf is not supported"),
+        (SVC(probability=False), "probability=False is not supported, only 'deprecated'"),
+        (SVC(max_iter=100), "max_iter=100 is not supported, only -1"),
+        (SVR(max_iter=100), "max_iter=100 is not supported, only -1"),
+        (TfidfTransformer(smooth_idf=False), "smooth_idf=False is not supported, only True"),
     ],
 )
 def test_parameters_that_mean_something_else_to_cuml(estimator, reason):
     cuml = judge(estimator, 10**5, Request("cuml"))[1]
     assert cuml.verdict == "refused"
     assert any(reason in text for text in cuml.reasons)
+
+
+def test_a_program_that_asks_for_no_tree_gets_cumls_neighbours():
+    for estimator in (NearestNeighbors, KNeighborsClassifier, KNeighborsRegressor):
+        request = Request("cuml", same_answer=True)
+        assert judge(estimator(algorithm="brute"), 10**5, request)[1].verdict == "chosen"
+
+
+def test_weights_of_which_cuml_makes_another_answer_are_refused():
+    svr = LinearSVR(loss="squared_epsilon_insensitive")
+    cuml = judge(svr, 10**5, Request("cuml"), weighted=True)[1]
+    assert (cuml.verdict, cuml.reasons) == ("refused", ("sample_weight is not supported",))
+    assert judge(svr, 10**5, Request("cuml"))[1].verdict == "chosen"
+    assert judge(LinearSVC(), 10**5, Request("cuml"), weighted=True)[1].verdict == "chosen"
 
 
 def test_estimators_of_other_packages_are_told_from_scikit_learns():

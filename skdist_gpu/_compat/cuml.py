@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib import import_module
 from typing import Any
@@ -48,6 +49,9 @@ _DASK_MODULES = {
     "cuml.dask.ensemble": ("RandomForestClassifier", "RandomForestRegressor"),
     "cuml.dask.naive_bayes": ("MultinomialNB",),
 }
+
+# as their C++ raises it, before a list of stack frames
+_ASSERTION = re.compile(r"(?:exception occurred!|(?:RAFT|cuML) failure at) file=.*?line=\d+: (.*)")
 
 # rows whose distances to new rows are taken all at once
 MOST_EXACT_ROWS = 2**16
@@ -133,6 +137,18 @@ def unsupported_errors() -> tuple[type[Exception], ...]:
     from cuml.internals.interop import UnsupportedOnCPU, UnsupportedOnGPU
 
     return UnsupportedOnGPU, UnsupportedOnCPU
+
+
+def assertion_of(error: RuntimeError) -> str:
+    """Return what an assertion of cuML's libraries says of the data; empty for the errors of CUDA and others.
+
+    Examples
+    --------
+    >>> assertion_of(RuntimeError("exception occurred! file=smo.h line=313: SMO error: NaN found.\\nObtained 48"))
+    'SMO error: NaN found.'
+    """
+    found = _ASSERTION.match(str(error))
+    return found[1] if found else ""
 
 
 def rows_of_forest(model: Any) -> tuple[int, int]:

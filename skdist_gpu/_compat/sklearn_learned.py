@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import check_random_state
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 from sklearn.utils.multiclass import _ovr_decision_function
@@ -73,6 +74,11 @@ def tree_features(max_features: Any, n_features: int) -> int:
 def index_neighbours(estimator: Any, X: Any) -> None:
     """Let an estimator of neighbours keep its rows as scikit-learn's own does, with the tree that it would build."""
     estimator._fit(X)
+
+
+def keep_rows(estimator: Any, X: Any) -> None:
+    """Let a fitted estimator of neighbours keep other rows, as scikit-learn's own reads them."""
+    estimator._fit_X = X if issparse(X) else np.ascontiguousarray(X)
 
 
 def kept_rows(estimator: Any) -> tuple[Any, Any]:

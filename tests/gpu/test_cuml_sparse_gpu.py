@@ -136,13 +136,13 @@ def test_components(estimator, where):
 def test_projections(estimator, where):
     _, plain, reference = fitted(estimator, where)
     assert plain.transform(X).shape == reference.transform(X).shape
-    assert plain.components_.shape == reference.components_.shape
+    assert abs(plain.components_ - reference.components_).max() == 0
 
 
 @pytest.mark.parametrize("where", ["scipy", "cupy"])
 def test_neighbours(where):
     _, plain, reference = fitted(NearestNeighbors(), where)
-    assert_allclose(plain.kneighbors(X)[0], reference.kneighbors(X)[0], atol=2e-3)
+    assert_allclose(plain.kneighbors(X)[0], reference.kneighbors(X)[0], atol=1e-6)
 
 
 def test_the_users_matrix_stays_as_it_is():

@@ -48,7 +48,8 @@ ENTRIES: tuple[Entry, ...] = (
     _entry("PolynomialFeatures", accepts={"degree": _is_degree}, sparse=True),
     _entry("Normalizer", sparse=True),
     _entry("Binarizer", sparse=True),
-    _entry("TfidfTransformer", sparse=True),
+    # without, scikit-learn warns of a term that is in no row
+    _entry("TfidfTransformer", accepts={"smooth_idf": (True,)}, only_fits=("smooth_idf",), sparse=True),
     _entry(
         "PowerTransformer",
         "not to be compared",

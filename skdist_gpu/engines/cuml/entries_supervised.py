@@ -5,6 +5,7 @@ Where our own reductions fit an estimator, too, their entries come first in the 
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 from skdist_gpu.engines.entry import Entry
@@ -23,6 +24,11 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def _is_finite(C: float) -> bool:
+    """Whether there is a penalty; without one, the answer is where a solver stops, or there is none."""
+    return isfinite(C)
+
+
 def _is_norm(p: Any) -> bool:
     """Whether the power of Minkowski's distance makes it one; scikit-learn warns of lower ones, or refuses them."""
     return is_number(p) and p >= 1
@@ -38,10 +44,20 @@ def _no_subsample(value: Any) -> bool:
 
 _NO_GAP = "leaves no dual_gap_, which tells how near the minimum scikit-learn's coefficients are"
 _LASSO: dict[str, Any] = {"positive": (False,), "precompute": (False,)}
-_LIBLINEAR: dict[str, Any] = {"intercept_scaling": (1,)}
+# liblinear says which penalties go with the other losses, whose corners stop cuML's search at once
+_LINEAR_SVC: dict[str, Any] = {
+    "intercept_scaling": (1,),
+    "multi_class": ("ovr",),
+    "penalty": ("l2",),
+    "loss": ("squared_hinge",),
+}
+_LINEAR_SVR: dict[str, Any] = {"intercept_scaling": (1,), "loss": ("squared_epsilon_insensitive",)}
 _KERNELS = ("linear", "poly", "rbf", "sigmoid")
+# an own number of iterations counts other steps than scikit-learn's
+_VECTORS: dict[str, Any] = {"kernel": _KERNELS, "max_iter": (-1,)}
 _PAIRWISE_KERNELS = (*_KERNELS, "polynomial", "cosine", "laplacian", "chi2", "additive_chi2")
 DISTANCES = ("minkowski", "euclidean", "l2", "manhattan", "l1", "cityblock", "chebyshev", "cosine", "correlation")
+NO_TREE = "leaves no tree, by which scikit-learn finds neighbours among few columns, and a row at distance 0 of itself"
 # what is learned has no tree, which a search within a radius of each row needs
 NEIGHBOURS: dict[str, Any] = {
     "metric": DISTANCES,
@@ -90,23 +106,39 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     cuml_entry(
         "LogisticRegression",
-        # scikit-learn warns that n_jobs has no effect
-        accepts={"intercept_scaling": (1,), "dual": (False,), "n_jobs": (None,)},
+        # scikit-learn warns that n_jobs has no effect, and that penalty=None ignores C
+        accepts={
+            "intercept_scaling": (1,),
+            "dual": (False,),
+            "n_jobs": (None,),
+            "penalty": ("deprecated", "l1", "l2", "elasticnet"),
+            "C": _is_finite,
+        },
+        only_fits=("penalty", "C"),
         sparse=True,
         # liblinear penalises the intercept, too; the other solvers have one answer
         ignores={"solver": ("lbfgs", "newton-cg", "newton-cholesky", "sag", "saga")},
         tolerance=1e-3,
     ),
-    cuml_entry("LinearSVC", accepts={**_LIBLINEAR, "multi_class": ("ovr",)}, tolerance=1e-2),
-    cuml_entry("LinearSVR", accepts=_LIBLINEAR, multi_target=False, tolerance=1e-2),
+    cuml_entry("LinearSVC", accepts=_LINEAR_SVC, only_fits=("penalty", "loss"), tolerance=1e-2),
+    cuml_entry(
+        "LinearSVR",
+        accepts=_LINEAR_SVR,
+        only_fits=("loss",),
+        weights=False,  # with them, predictions were 4 % off
+        multi_target=False,
+        tolerance=1e-2,
+    ),
     cuml_entry(
         "SVC",
-        accepts={"kernel": _KERNELS, "probability": (False, "deprecated")},
+        # scikit-learn warns of any other `probability`
+        accepts=_VECTORS | {"probability": ("deprecated",)},
+        only_fits=("max_iter",),
         sparse=True,
         multi_target=False,
         tolerance=1e-2,
     ),
-    cuml_entry("SVR", accepts={"kernel": _KERNELS}, sparse=True, multi_target=False, tolerance=1e-2),
+    cuml_entry("SVR", accepts=_VECTORS, only_fits=("max_iter",), sparse=True, multi_target=False, tolerance=1e-2),
     cuml_entry(
         "KernelRidge",
         accepts={"kernel": _PAIRWISE_KERNELS, "kernel_params": (None,)},
@@ -135,6 +167,8 @@ ENTRIES: tuple[Entry, ...] = (
             sparse_accepts=SPARSE_NEIGHBOURS,
             weights=False,
             tolerance=1e-4,
+            differs=NO_TREE,
+            differs_unless={"algorithm": ("brute",)},
         )
         for name in ("KNeighborsClassifier", "KNeighborsRegressor")
     ),

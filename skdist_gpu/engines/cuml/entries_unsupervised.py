@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from sys import float_info
 from typing import Any
 
 from skdist_gpu.engines.cuml.entries_supervised import (
     DISTANCES,
     NEIGHBOURS,
+    NO_TREE,
     SPARSE_DISTANCES,
     SPARSE_NEIGHBOURS,
     cuml_entry,
@@ -22,8 +24,14 @@ def _is_name(init: Any) -> bool:
     return isinstance(init, str)
 
 
-def _is_above_zero(tol: float) -> bool:
-    return tol > 0
+def _is_above_rounding(tol: float) -> bool:
+    """Whether KMeans stops by its tolerance, not by the rounding of sums whose order is another one each time."""
+    return tol > float_info.epsilon
+
+
+def _is_several(max_iter: int) -> bool:
+    """Whether KMeans takes steps enough to leave its first centres, of which cuML's are means of rows already."""
+    return max_iter > 1
 
 
 def _is_count(n_components: Any) -> bool:
@@ -35,6 +43,7 @@ def _has_neighbours(value: Any) -> bool:
     return value is None or 2 <= value <= 1024
 
 
+_KMEANS: dict[str, Any] = {"init": _is_name, "tol": _is_above_rounding, "max_iter": _is_several}
 _DBSCAN: dict[str, Any] = {"metric": ("euclidean", "l2", "cosine"), "algorithm": ("auto", "brute")}
 _HDBSCAN: dict[str, Any] = {
     "metric": ("euclidean", "l2"),
@@ -76,7 +85,7 @@ _CONTRIB_HDBSCAN: dict[str, Any] = {
 }
 
 ENTRIES: tuple[Entry, ...] = (
-    cuml_entry("KMeans", accepts={"init": _is_name, "tol": _is_above_zero}, tolerance=1e-2),
+    cuml_entry("KMeans", accepts=_KMEANS, only_fits=("tol", "max_iter"), tolerance=1e-2),
     cuml_entry("DBSCAN", accepts=_DBSCAN, ignores={"metric_params": (None,)}, tolerance=0.0),
     cuml_entry("HDBSCAN", accepts=_HDBSCAN, weights=False, tolerance=1e-2),
     cuml_entry("hdbscan.HDBSCAN", accepts=_CONTRIB_HDBSCAN, weights=False, tolerance=1e-2),
@@ -139,6 +148,8 @@ ENTRIES: tuple[Entry, ...] = (
         sparse_accepts=SPARSE_NEIGHBOURS,
         weights=False,
         tolerance=1e-4,
+        differs=NO_TREE,
+        differs_unless={"algorithm": ("brute",)},
     ),
     cuml_entry("KernelDensity", tolerance=1e-6, slower="scikit-learn fits its tree itself; the GPU scores CuPy rows"),
     cuml_entry(
@@ -152,7 +163,6 @@ ENTRIES: tuple[Entry, ...] = (
     *(
         cuml_entry(
             name,
-            accepts={"compute_inverse_components": (False,)},
             sparse=True,
             weights=False,
             tolerance=0.0,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils import assert_all_finite, get_tags
 from sklearn.utils.multiclass import check_classification_targets
 
-from skdist_gpu._compat.cuml import converts, cuml_class, keep_searchable, unsupported_errors
-from skdist_gpu._compat.sklearn import check_clusters
-from skdist_gpu._compat.sklearn_learned import remember_solver
+from skdist_gpu._compat.cuml import assertion_of, converts, cuml_class, keep_searchable, unsupported_errors
+from skdist_gpu._compat.sklearn import check_clusters, in_words_of, rows_fitted_to, unfitted
+from skdist_gpu._compat.sklearn_learned import keep_rows, remember_solver
 from skdist_gpu._compat.sklearn_parameters import parameter_names
 from skdist_gpu.config import option
 from skdist_gpu.data.containers import GPU, container_of
@@ -21,7 +21,7 @@ from skdist_gpu.engines.cuml.info import INFO
 from skdist_gpu.engines.cuml.rebuild import REBUILT, fit_twin
 from skdist_gpu.engines.cuml.rebuild_preprocessing import ENCODERS, PREPROCESSING, transformer_twin
 from skdist_gpu.engines.entry import catalogue_name
-from skdist_gpu.engines.parameters import check_as_scikit_learn, warn_of_few_clusters
+from skdist_gpu.engines.parameters import check_as_scikit_learn, warn_of_early_end, warn_of_few_clusters
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.registry import entries_for
 from skdist_gpu.exceptions import EngineRefusal
@@ -30,6 +30,8 @@ from skdist_gpu.exceptions import EngineRefusal
 FORESTS = ("RandomForestClassifier", "RandomForestRegressor", "IsolationForest")
 # rows from which cuML itself builds an approximate graph, and neighbours of which that keeps enough
 MANY_ROWS, MOST_NEIGHBOURS = 50_000, 60
+# whose solvers take steps until they converge, or until they have taken max_iter
+_SEARCHES = ("LogisticRegression", "LinearSVC", "LinearSVR")
 _RANDOM_FORESTS = {"RandomForestClassifier": fit_forest, "RandomForestRegressor": fit_forest}
 
 
@@ -37,7 +39,10 @@ def fit(job: FitJob) -> Fitted:
     """Fit with cuML and carry the result over to the job's scikit-learn estimator."""
     estimator, name = job.estimator, type(job.estimator).__name__
     check_as_scikit_learn(job)
-    X, y, sample_weight = _checked(job)
+    try:
+        X, y, sample_weight = _checked(job)
+    except ValueError as error:
+        raise in_words_of(estimator, error, job.X) from None
     _check_shape(estimator, X.shape)
     job.progress.start(f"{name} with cuML")
     try:
@@ -51,13 +56,19 @@ def fit(job: FitJob) -> Fitted:
     except (TypeError, ValueError) as error:
         if "supported" in str(error):  # kinds of values, and of indices
             raise EngineRefusal(f"cuML refuses: {error}") from error
-        if isinstance(error, ValueError) and name not in ENCODERS:
+        if name in ENCODERS:
+            _check_categories(estimator, X, y, error)
+        elif isinstance(error, ValueError):
             _check_finite(values, estimator)
         raise
     except RuntimeError as error:
         if is_out_of_memory(error):
             raise MemoryError(str(error)) from error
+        if broken := assertion_of(error):
+            raise EngineRefusal(f"cuML gave up: {broken}") from error
         raise
+    if rows_fitted_to(estimator) is not None:
+        keep_rows(estimator, to_host(X))  # in their own precision, of which cuML keeps float32
     job.progress.finish()
     # a forest is ready to score on the GPU, while to bring it back there from plain trees takes long
     copies = {name_of_copy(): _scorer(model, estimator)} if name in _RANDOM_FORESTS else {}
@@ -81,6 +92,8 @@ def _convert(estimator: Any, values: Any, y: Any, sample_weight: Any, **changed:
     model = fit_twin(estimator, values, y, sample_weight, **changed)
     carry_over(model.as_sklearn(), estimator)
     keep_searchable(estimator)
+    if type(estimator).__name__ in _SEARCHES:
+        warn_of_early_end(int(np.max(estimator.n_iter_)), estimator.max_iter)
     return model
 
 
@@ -193,6 +206,18 @@ def _check_finite(values: Any, estimator: Any) -> None:
         assert_all_finite(to_host(values), allow_nan=allowed, estimator_name=type(estimator).__name__, input_name="X")
         if np.isnan(float(values.sum(dtype=np.float64))):
             raise EngineRefusal("X has missing values, which cuML does not take")
+
+
+def _check_categories(estimator: Any, X: Any, y: Any, error: Exception) -> NoReturn:
+    """Have scikit-learn's own encoder tell what is wrong with values that cuDF does not hold.
+
+    Raises
+    ------
+    EngineRefusal
+        If it takes them, such as whole numbers of more than 64 bits.
+    """
+    unfitted(estimator).fit(to_host(X), *(() if y is None else (y,)))
+    raise EngineRefusal(f"cuDF does not hold these values: {error}") from error
 
 
 def carry_over(fitted: Any, estimator: Any) -> None:

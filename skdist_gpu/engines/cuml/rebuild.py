@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.utils import compute_class_weight
+from sklearn.utils.validation import check_non_negative
 
 from skdist_gpu._compat.cuml import fit_options, make_cuml
 from skdist_gpu._compat.sklearn import number_of_categories
@@ -57,6 +57,8 @@ _COUNTS_ONLY: dict[str, Any] = {"alpha": 1.0, "class_prior": None}
 
 def fit_counting_nb(estimator: Any, values: Any, y: Any, sample_weight: Any) -> None:
     """Fit a scikit-learn naive Bayes classifier of counts in place: its probabilities follow from the counts."""
+    if type(estimator).__name__ != "BernoulliNB":  # which counts what is above a threshold
+        _check_not_negative(estimator, _lowest(values))
     names = ("classes_", "class_count_", "feature_count_")
     copy_attributes(estimator, values.astype(np.float64), y, sample_weight, names=names, **_COUNTS_ONLY)
     if hasattr(estimator, "norm"):
@@ -66,6 +68,7 @@ def fit_counting_nb(estimator: Any, values: Any, y: Any, sample_weight: Any) -> 
 
 def fit_categorical_nb(estimator: Any, values: Any, y: Any, sample_weight: Any) -> None:
     """Fit a scikit-learn ``CategoricalNB`` in place."""
+    _check_not_negative(estimator, np.trunc(_lowest(values)))  # codes are whole numbers
     names = ("classes_", "class_count_")
     model = copy_attributes(estimator, values, y, sample_weight, names=names, **_COUNTS_ONLY)
     counts = to_host(model.category_count_)  # (columns, classes, codes of the column that has most)
@@ -75,6 +78,17 @@ def fit_categorical_nb(estimator: Any, values: Any, y: Any, sample_weight: Any) 
     for table, counted, n in zip(estimator.category_count_, counts, highest + 1, strict=True):
         table[:, :n] = counted[:, :n]
     smooth_counts(estimator)
+
+
+def _check_not_negative(estimator: Any, lowest: float) -> None:
+    """Raise scikit-learn's own error for counts and codes below zero."""
+    check_non_negative(np.array([[lowest]]), f"{type(estimator).__name__} (input X)")
+
+
+def _lowest(values: Any) -> float:
+    """Return the least value, of a sparse matrix the least of those that it stores."""
+    stored = values.data if hasattr(values, "toarray") else values
+    return float(stored.min()) if stored.size else 0.0
 
 
 def fit_svc(estimator: Any, values: Any, y: Any, sample_weight: Any) -> None:
@@ -158,8 +172,6 @@ def _variance(values: Any) -> float:
     return float((stored**2).sum() / n - (stored.sum() / n) ** 2)
 
 
-_PROJECTION = ("components_", "n_components_")
-
 # estimator -> the function that fits it in place
 REBUILT: dict[str, Callable[[Any, Any, Any, Any], Any]] = {
     "AgglomerativeClustering": fit_agglomerative,
@@ -169,6 +181,4 @@ REBUILT: dict[str, Callable[[Any, Any, Any, Any], Any]] = {
     "BernoulliNB": fit_counting_nb,
     "CategoricalNB": fit_categorical_nb,
     "SVC": fit_svc,
-    "GaussianRandomProjection": partial(copy_attributes, names=_PROJECTION),
-    "SparseRandomProjection": partial(copy_attributes, names=(*_PROJECTION, "density_")),
 }

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_matrix
 from sklearn.preprocessing import Normalizer
 from sklearn.utils import check_array
 from sklearn.utils.multiclass import type_of_target
 
 from skdist_gpu._compat.cuml import cuml_class, known_parameters, make_cuml
-from skdist_gpu._compat.sklearn import handle_zeros, learn_categories
+from skdist_gpu._compat.sklearn import handle_zeros, learn_categories, shallow_copy
 from skdist_gpu._compat.sklearn_learned import remember_no_infrequent
 from skdist_gpu.data.containers import GPU, container_of, find
 from skdist_gpu.data.convert import to_host
@@ -69,6 +70,12 @@ def fit_nothing(estimator: Any, values: Any, y: Any, sample_weight: Any) -> None
     """Fit a scikit-learn transformer that learns nothing but the number of columns in place."""
     make_cuml(Normalizer()).fit(values)  # learns nothing, either, and checks the values
     learn_from(estimator, np.ones((1, values.shape[1]), dtype=values.dtype))
+
+
+def fit_projection(estimator: Any, values: Any, y: Any, sample_weight: Any) -> None:
+    """Fit a scikit-learn random projection in place: it draws a matrix for the shape of X, whatever the values."""
+    make_cuml(Normalizer()).fit(values)  # checks them
+    keep_learned(estimator, shallow_copy(estimator).fit(csr_matrix(values.shape, dtype=values.dtype)))
 
 
 def fit_tfidf_transformer(estimator: Any, values: Any, y: Any, sample_weight: Any) -> None:
@@ -161,6 +168,8 @@ PREPROCESSING: dict[str, Callable[[Any, Any, Any, Any], Any]] = {
     "Normalizer": fit_nothing,
     "Binarizer": fit_nothing,
     "TfidfTransformer": fit_tfidf_transformer,
+    "GaussianRandomProjection": fit_projection,
+    "SparseRandomProjection": fit_projection,
 }
 # and from a table of any kind of values
 ENCODERS: dict[str, Callable[[Any, Any, Any, Any], Any]] = {
