@@ -276,6 +276,10 @@ def test_preprocessing_that_cuml_does_otherwise_is_refused(estimator, reason):
         (NearestNeighbors(), "leaves no tree"),
         (KNeighborsClassifier(), "leaves no tree"),
         (KNeighborsRegressor(), "leaves no tree"),
+        (LogisticRegression(max_iter=5), "after a few steps its search is elsewhere"),
+        (LinearSVC(max_iter=5), "after a few steps its search is elsewhere"),
+        (LinearSVR(loss="squared_epsilon_insensitive", max_iter=5), "after a few steps its search is elsewhere"),
+        (KMeans(max_iter=1), "begins with centres that are means of rows already"),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
 )
@@ -293,10 +297,10 @@ def test_a_program_that_stays_as_it_is_gets_no_other_answer(estimator, reason):
         (NearestNeighbors(algorithm="ball_tree"), "algorithm='ball_tree' is not supported, only 'auto' or 'brute'"),
         (KMeans(tol=0), "tol=0 is not supported"),
         (KMeans(tol=1e-20), "tol=1e-20 is not supported"),
-        (KMeans(max_iter=1), "max_iter=1 is not supported"),
         (LogisticRegression(n_jobs=2), "n_jobs=2 is not supported, only None"),
         (LogisticRegression(penalty=None), "penalty=None is not supported"),
         (LogisticRegression(C=np.inf), "C=inf is not supported"),
+        (LogisticRegression(C=1e30), "C=1e+30 is not supported"),
         (SVC(probability=False), "probability=False is not supported, only 'deprecated'"),
         (SVC(max_iter=100), "max_iter=100 is not supported, only -1"),
         (SVR(max_iter=100), "max_iter=100 is not supported, only -1"),
@@ -309,10 +313,16 @@ def test_parameters_that_mean_something_else_to_cuml(estimator, reason):
     assert any(reason in text for text in cuml.reasons)
 
 
-def test_a_program_that_asks_for_no_tree_gets_cumls_neighbours():
-    for estimator in (NearestNeighbors, KNeighborsClassifier, KNeighborsRegressor):
-        request = Request("cuml", same_answer=True)
-        assert judge(estimator(algorithm="brute"), 10**5, request)[1].verdict == "chosen"
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        *(cls(algorithm="brute") for cls in (NearestNeighbors, KNeighborsClassifier, KNeighborsRegressor)),
+        *(LogisticRegression(), LogisticRegression(max_iter=1000, penalty="l1", solver="saga"), LinearSVC(), KMeans()),
+    ],
+    ids=str,
+)
+def test_a_program_gets_cumls_fit_where_it_is_the_same(estimator):
+    assert judge(estimator, 10**5, Request("cuml", same_answer=True))[1].verdict == "chosen"
 
 
 def test_weights_of_which_cuml_makes_another_answer_are_refused():

@@ -65,13 +65,3 @@ def warn_of_few_clusters(n_found: int, n_clusters: int) -> None:
             ConvergenceWarning,
             stacklevel=2,
         )
-
-
-def warn_of_early_end(n_iter: int, max_iter: int) -> None:
-    """Warn as scikit-learn's solvers do where the steps ran out."""
-    if n_iter >= max_iter:
-        warnings.warn(
-            f"The fit did not converge within max_iter={max_iter} steps. Increase max_iter, or scale the columns of X.",
-            ConvergenceWarning,
-            stacklevel=2,
-        )

@@ -31,7 +31,7 @@ class FitJob:
     AutoScale estimator that only some engines know; `all_threads` says that the choice was ours, and that the fit was
     planned to take all cores; `transforms` that the rows are wanted transformed, too, of an engine that does both at
     once; `before` the unfitted steps of a pipeline before the estimator, fitted in place in the
-    same passes.
+    same passes; `same_answer` that only scikit-learn's own answer will do, where it takes the data itself.
     """
 
     estimator: Any
@@ -48,6 +48,7 @@ class FitJob:
     all_threads: bool = False
     transforms: bool = False
     before: tuple[Any, ...] = ()
+    same_answer: bool = False
     progress: Progress = field(default_factory=Progress)
 
     def without_weights(self) -> FitJob:

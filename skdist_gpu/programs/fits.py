@@ -150,6 +150,7 @@ def fit_elsewhere(
         client=client,
         memory_budget=_budget(),
         fit_params=given.others,
+        same_answer=own_method_fits,
     )
     try:
         validate_params(estimator)

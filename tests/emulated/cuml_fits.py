@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, DataDimensionalityWarning
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.naive_bayes import CategoricalNB, ComplementNB, MultinomialNB
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import OrdinalEncoder
@@ -31,9 +31,9 @@ PROJECTIONS = (GaussianRandomProjection, SparseRandomProjection)
 on_both = pytest.mark.parametrize("put", [np.asarray, cupy.asarray], ids=["numpy", "cupy"])
 
 
-def fitted(estimator, X, y=None):
+def fitted(estimator, X, y=None, **options):
     info = inspect_input(X, y)
-    return fit(FitJob(clone(estimator), X, y, None, info, make_resources(gpus=1), device="gpu")).estimator
+    return fit(FitJob(clone(estimator), X, y, None, info, make_resources(gpus=1), device="gpu", **options)).estimator
 
 
 @on_both
@@ -45,17 +45,26 @@ def test_neighbours_keep_rows_in_their_own_precision(put):
     assert (expected[0][:, 0] == 0).all()  # of each row to itself
 
 
-def test_steps_that_ran_out_are_told():
+def test_steps_that_ran_out_are_told_and_are_no_answer_for_a_program():
     y = (X[:, 0] + generator.normal(size=60) > 0).astype(int)
     with pytest.warns(ConvergenceWarning, match="did not converge within max_iter=2 steps"):
         fitted(LogisticRegression(max_iter=2), X, y)
+    with pytest.raises(EngineRefusal, match="ended after max_iter=2 steps"):
+        fitted(LogisticRegression(max_iter=2), X, y, same_answer=True)
     with warnings.catch_warnings(action="error"):
-        fitted(LogisticRegression(max_iter=1000), X, y)
+        for same_answer in (False, True):
+            fitted(LogisticRegression(max_iter=1000), X, y, same_answer=same_answer)
 
 
 def test_what_cuml_gives_up_goes_to_the_next_engine():
     with pytest.raises(EngineRefusal, match=r"cuML gave up: SMO error: NaN found during fitting\.$"):
         fitted(SVR(), 1e308 * np.tanh(X), X[:, 0])
+
+
+def test_one_row_that_is_enough_for_scikit_learn_goes_to_the_next_engine():
+    with pytest.raises(EngineRefusal, match="a minimum of 2 is required"):
+        fitted(LinearRegression(), X[:1], X[:1, 0])
+    assert fitted(LinearRegression(), X, X[:, 0]).score(X, X[:, 0]) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from skdist_gpu.testing import assert_ran_on
 pytestmark = pytest.mark.gpu
 
 LINEAR = [LinearRegression(), Ridge(tol=1e-8), Ridge(0.1, fit_intercept=False, tol=1e-8)]
-LINEAR += [Lasso(0.01, tol=1e-6), ElasticNet(0.01, tol=1e-6), LogisticRegression(tol=1e-6)]
+LINEAR += [Lasso(0.01, tol=1e-6), ElasticNet(0.01, tol=1e-6), LogisticRegression(tol=1e-6, max_iter=1000)]
 KERNELS = [SVC(), SVC(kernel="linear"), SVR()]
 NEIGHBOURS = [KNeighborsClassifier(), KNeighborsRegressor(), KNeighborsClassifier(metric="cosine")]
 COUNTS = [MultinomialNB(), ComplementNB(), BernoulliNB()]
@@ -157,8 +157,8 @@ def test_the_users_matrix_stays_as_it_is():
 
 def test_integers_and_missing_values():
     whole = X.astype(np.int64)
-    model = autoscale(LogisticRegression(tol=1e-6), backend="cuml").fit(whole, GROUP)
-    expected = LogisticRegression(tol=1e-6).fit(whole, GROUP).predict_proba(whole)
+    model = autoscale(LogisticRegression(tol=1e-6, max_iter=1000), backend="cuml").fit(whole, GROUP)
+    expected = LogisticRegression(tol=1e-6, max_iter=1000).fit(whole, GROUP).predict_proba(whole)
     assert_allclose(model.predict_proba(whole), expected, atol=1e-2)
     holes = X.copy()
     holes.data[7] = np.nan

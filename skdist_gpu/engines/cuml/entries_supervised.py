@@ -5,7 +5,7 @@ Where our own reductions fit an estimator, too, their entries come first in the 
 
 from __future__ import annotations
 
-from math import isfinite
+from sys import float_info
 from typing import Any
 
 from skdist_gpu.engines.entry import Entry
@@ -24,9 +24,14 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _is_finite(C: float) -> bool:
-    """Whether there is a penalty; without one, the answer is where a solver stops, or there is none."""
-    return isfinite(C)
+def _is_strength(C: float) -> bool:
+    """Whether there is a penalty beyond rounding; without one, the answer is where a solver stops, or there is none."""
+    return C * float_info.epsilon < 1
+
+
+def _are_many_steps(max_iter: int) -> bool:
+    """Whether a search may take as many steps as by scikit-learn's defaults, the least of which is 100."""
+    return max_iter >= 100
 
 
 def _is_norm(p: Any) -> bool:
@@ -52,6 +57,10 @@ _LINEAR_SVC: dict[str, Any] = {
     "loss": ("squared_hinge",),
 }
 _LINEAR_SVR: dict[str, Any] = {"intercept_scaling": (1,), "loss": ("squared_epsilon_insensitive",)}
+_SEARCH: dict[str, Any] = {
+    "differs": "after a few steps its search is elsewhere than scikit-learn's solver",
+    "differs_unless": {"max_iter": _are_many_steps},
+}
 _KERNELS = ("linear", "poly", "rbf", "sigmoid")
 # an own number of iterations counts other steps than scikit-learn's
 _VECTORS: dict[str, Any] = {"kernel": _KERNELS, "max_iter": (-1,)}
@@ -112,15 +121,16 @@ ENTRIES: tuple[Entry, ...] = (
             "dual": (False,),
             "n_jobs": (None,),
             "penalty": ("deprecated", "l1", "l2", "elasticnet"),
-            "C": _is_finite,
+            "C": _is_strength,
         },
         only_fits=("penalty", "C"),
         sparse=True,
         # liblinear penalises the intercept, too; the other solvers have one answer
         ignores={"solver": ("lbfgs", "newton-cg", "newton-cholesky", "sag", "saga")},
         tolerance=1e-3,
+        **_SEARCH,
     ),
-    cuml_entry("LinearSVC", accepts=_LINEAR_SVC, only_fits=("penalty", "loss"), tolerance=1e-2),
+    cuml_entry("LinearSVC", accepts=_LINEAR_SVC, only_fits=("penalty", "loss"), tolerance=1e-2, **_SEARCH),
     cuml_entry(
         "LinearSVR",
         accepts=_LINEAR_SVR,
@@ -128,6 +138,7 @@ ENTRIES: tuple[Entry, ...] = (
         weights=False,  # with them, predictions were 4 % off
         multi_target=False,
         tolerance=1e-2,
+        **_SEARCH,
     ),
     cuml_entry(
         "SVC",

@@ -29,8 +29,7 @@ def _is_above_rounding(tol: float) -> bool:
     return tol > float_info.epsilon
 
 
-def _is_several(max_iter: int) -> bool:
-    """Whether KMeans takes steps enough to leave its first centres, of which cuML's are means of rows already."""
+def _are_several_steps(max_iter: int) -> bool:
     return max_iter > 1
 
 
@@ -43,7 +42,7 @@ def _has_neighbours(value: Any) -> bool:
     return value is None or 2 <= value <= 1024
 
 
-_KMEANS: dict[str, Any] = {"init": _is_name, "tol": _is_above_rounding, "max_iter": _is_several}
+_KMEANS: dict[str, Any] = {"init": _is_name, "tol": _is_above_rounding}
 _DBSCAN: dict[str, Any] = {"metric": ("euclidean", "l2", "cosine"), "algorithm": ("auto", "brute")}
 _HDBSCAN: dict[str, Any] = {
     "metric": ("euclidean", "l2"),
@@ -85,7 +84,14 @@ _CONTRIB_HDBSCAN: dict[str, Any] = {
 }
 
 ENTRIES: tuple[Entry, ...] = (
-    cuml_entry("KMeans", accepts=_KMEANS, only_fits=("tol", "max_iter"), tolerance=1e-2),
+    cuml_entry(
+        "KMeans",
+        accepts=_KMEANS,
+        only_fits=("tol",),
+        tolerance=1e-2,
+        differs="begins with centres that are means of rows already, which one step shows",
+        differs_unless={"max_iter": _are_several_steps},
+    ),
     cuml_entry("DBSCAN", accepts=_DBSCAN, ignores={"metric_params": (None,)}, tolerance=0.0),
     cuml_entry("HDBSCAN", accepts=_HDBSCAN, weights=False, tolerance=1e-2),
     cuml_entry("hdbscan.HDBSCAN", accepts=_CONTRIB_HDBSCAN, weights=False, tolerance=1e-2),

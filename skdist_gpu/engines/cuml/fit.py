@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, NoReturn
 
 import numpy as np
 from sklearn.base import is_classifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import assert_all_finite, get_tags
 from sklearn.utils.multiclass import check_classification_targets
 
@@ -21,7 +23,7 @@ from skdist_gpu.engines.cuml.info import INFO
 from skdist_gpu.engines.cuml.rebuild import REBUILT, fit_twin
 from skdist_gpu.engines.cuml.rebuild_preprocessing import ENCODERS, PREPROCESSING, transformer_twin
 from skdist_gpu.engines.entry import catalogue_name
-from skdist_gpu.engines.parameters import check_as_scikit_learn, warn_of_early_end, warn_of_few_clusters
+from skdist_gpu.engines.parameters import check_as_scikit_learn, warn_of_few_clusters
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.registry import entries_for
 from skdist_gpu.exceptions import EngineRefusal
@@ -54,7 +56,8 @@ def fit(job: FitJob) -> Fitted:
     except unsupported_errors() as error:
         raise EngineRefusal(f"cuML refuses: {error}") from error
     except (TypeError, ValueError) as error:
-        if "supported" in str(error):  # kinds of values, and of indices
+        # kinds of values, and of indices, and the least number of rows
+        if "supported" in str(error) or "is required" in str(error):
             raise EngineRefusal(f"cuML refuses: {error}") from error
         if name in ENCODERS:
             _check_categories(estimator, X, y, error)
@@ -67,6 +70,8 @@ def fit(job: FitJob) -> Fitted:
         if broken := assertion_of(error):
             raise EngineRefusal(f"cuML gave up: {broken}") from error
         raise
+    if name in _SEARCHES:
+        _check_converged(job)
     if rows_fitted_to(estimator) is not None:
         keep_rows(estimator, to_host(X))  # in their own precision, of which cuML keeps float32
     job.progress.finish()
@@ -92,9 +97,29 @@ def _convert(estimator: Any, values: Any, y: Any, sample_weight: Any, **changed:
     model = fit_twin(estimator, values, y, sample_weight, **changed)
     carry_over(model.as_sklearn(), estimator)
     keep_searchable(estimator)
-    if type(estimator).__name__ in _SEARCHES:
-        warn_of_early_end(int(np.max(estimator.n_iter_)), estimator.max_iter)
     return model
+
+
+def _check_converged(job: FitJob) -> None:
+    """Warn where the steps of a search ran out before the minimum.
+
+    Raises
+    ------
+    EngineRefusal
+        If only scikit-learn's own answer will do: after as many steps, its solver is elsewhere.
+    """
+    max_iter = job.estimator.max_iter
+    if np.max(job.estimator.n_iter_) < max_iter:
+        return
+    if job.same_answer:
+        raise EngineRefusal(
+            f"its search ended after max_iter={max_iter} steps, where scikit-learn's solver is elsewhere"
+        )
+    warnings.warn(
+        f"The fit did not converge within max_iter={max_iter} steps. Increase max_iter, or scale the columns of X.",
+        ConvergenceWarning,
+        stacklevel=2,
+    )
 
 
 def _fit_kmeans(estimator: Any, values: Any, y: Any, sample_weight: Any, **changed: Any) -> Any:

@@ -46,6 +46,15 @@ class LogisticRegression(_Twin):
     plain = linear_model.LogisticRegression
 
 
+class LinearRegression(_Twin):
+    plain = linear_model.LinearRegression
+
+    def fit(self, X, y):
+        if len(X) == 1:
+            raise ValueError("Found array with 1 sample(s) (shape=(1, 8)) while a minimum of 2 is required.")
+        return super().fit(X, y)
+
+
 class NearestNeighbors(_Twin):
     plain = neighbors.NearestNeighbors
 
@@ -90,7 +99,7 @@ class OrdinalEncoder:
 
 _MODULES = {
     "internals.interop": (UnsupportedOnGPU, UnsupportedOnCPU),
-    "linear_model": (LogisticRegression,),
+    "linear_model": (LinearRegression, LogisticRegression),
     "neighbors": (NearestNeighbors,),
     "svm": (SVR,),
     "preprocessing": (Normalizer, OrdinalEncoder),
