@@ -52,6 +52,36 @@ def test_a_script_runs_as_python_runs_it(program):
     assert (done.returncode, done.stderr) == (7, "")
 
 
+LATE = """
+import atexit, pickle, sys, threading, time
+
+
+class Mine:
+    pass
+
+
+def look(when):
+    print(when, type(pickle.loads(pickle.dumps(Mine()))).__name__, flush=True)
+
+
+atexit.register(look, "at exit")
+threading.Thread(target=lambda: (threading.main_thread().join(), look("later"))).start()
+print(sys.argv, __name__, __file__, __package__, __spec__ and __spec__.name, sys.path[0])
+"""
+
+
+@pytest.mark.parametrize("program", [("late.py", "-m"), ("late.zip", "x"), ("-m", "late")])
+def test_what_a_program_sees_of_itself_is_what_python_shows_it(program, tmp_path):
+    (tmp_path / "late").mkdir()
+    for file in ("late.py", "late/__main__.py", "late/__init__.py"):
+        (tmp_path / file).write_text("" if "init" in file else LATE)
+    shutil.make_archive(str(tmp_path / "late"), "zip", tmp_path / "late")
+    plain = subprocess.run([sys.executable, *program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = run(*program, cwd=tmp_path)
+    assert "later Mine" in plain.stdout
+    assert (done.stdout, done.stderr) == (plain.stdout, "")
+
+
 def test_a_module_runs_and_is_told_of(program):
     trace, page = program.parent / "calls.json", program.parent / "calls.html"
     options = ("-v", "--line-profile", "--backend=reductions", "--trace", trace, "--html", page)

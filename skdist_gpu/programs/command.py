@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-import runpy
 import sys
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader, SourcelessFileLoader
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+from zipfile import is_zipfile
 
 import click
 
@@ -29,6 +31,22 @@ class Options:
     trace: str | None
     html: str | None
     program: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Main:
+    """The file of a program, what loads its code, and the module that it is: none for a script."""
+
+    file: str
+    loader: Any
+    spec: ModuleSpec | None = None
+
+    @classmethod
+    def of(cls, spec: ModuleSpec | None, missing: str) -> Main:
+        """Return the program that a module is; raise if there is none, or it is a folder without code."""
+        if spec is None or spec.origin is None:
+            raise click.UsageError(missing)
+        return cls(spec.origin, spec.loader, spec)
 
 
 def _file_to_write(context: click.Context, option: click.Parameter, file: str | None) -> str | None:
@@ -65,7 +83,8 @@ def main(arguments: list[str]) -> int:
             return int(options or 0)
         if options.module is None and not options.program:
             raise click.UsageError("Name a script, or -m and a module; -h tells more.")
-        profile, script = _profile(options)
+        program = _main_of(options)
+        profile = _profile(options, program.file)
         install(backend=options.backend, profile=profile)
     except click.ClickException as error:
         error.show()
@@ -74,7 +93,7 @@ def main(arguments: list[str]) -> int:
         print(f"Error: {error}", file=sys.stderr)
         return 2
     try:
-        _run(options, script)
+        _run(options, program)
     finally:
         _tell(options, profile)
     return 0
@@ -98,44 +117,48 @@ def _ended(arguments: list[str]) -> list[str]:
     return arguments
 
 
-def _profile(options: Options) -> tuple[Profile | None, str]:
-    """Return what counts the calls, if anything is to, and the program's file."""
-    if options.module is None:
-        script = os.path.abspath(options.program[0])
-        if not os.path.exists(script):
-            raise click.UsageError(f"There is no file {options.program[0]!r}.")
-    else:
-        script = _file_of(options.module)
-    wanted = options.verbose or options.profile or options.line_profile or options.trace or options.html
-    if not wanted:
-        return None, script
-    return Profile(
-        options.verbose, bool(options.trace), script if options.line_profile or options.trace else ""
-    ), script
+def _profile(options: Options, file: str) -> Profile | None:
+    """Return what counts the calls, if anything is to."""
+    by_line = options.line_profile or options.trace
+    if not (by_line or options.verbose or options.profile or options.html):
+        return None
+    return Profile(options.verbose, bool(options.trace), file if by_line else "")
 
 
-def _file_of(module: str) -> str:
-    """Return the file of a module, or of a package's ``__main__``; no module is run for it."""
+def _main_of(options: Options) -> Main:
+    """Return where the program is; no module is run for it."""
+    if options.module is not None:
+        return Main.of(_spec_of(options.module), f"There is no module {options.module!r} that could be run.")
+    script = os.path.abspath(options.program[0])
+    if Path(script).is_dir() or is_zipfile(script):
+        return Main.of(PathFinder.find_spec("__main__", [script]), f"There is no __main__ in {script!r}.")
+    if not os.path.exists(script):
+        raise click.UsageError(f"There is no file {options.program[0]!r}.")
+    kind = SourcelessFileLoader if script.endswith(".pyc") else SourceFileLoader
+    return Main(script, kind("__main__", script))
+
+
+def _spec_of(module: str) -> ModuleSpec | None:
     try:
         spec = find_spec(module)
-        if spec is not None and spec.submodule_search_locations:
-            spec = find_spec(f"{module}.__main__")
+        return find_spec(f"{module}.__main__") if spec and spec.submodule_search_locations else spec
     except ModuleNotFoundError:
-        spec = None
-    if spec is None or spec.origin is None:
-        raise click.UsageError(f"There is no module {module!r} that could be run.")
-    return spec.origin
+        return None
 
 
-def _run(options: Options, script: str) -> None:
-    """Run as Python itself would."""
-    if options.module is None:
-        sys.argv[:] = options.program
-        sys.path[0] = str(Path(script).parent)
-        runpy.run_path(script, run_name="__main__")
+def _run(options: Options, main: Main) -> None:
+    """Run as Python itself would: as the module ``__main__``, which threads and what runs at exit look into, too."""
+    if options.module is not None:
+        sys.argv[:] = [main.file, *options.program]
     else:
-        sys.argv[:] = [script, *options.program]
-        runpy.run_module(options.module, run_name="__main__", alter_sys=True)
+        sys.argv[:] = options.program
+        sys.path[0] = os.path.dirname(main.file)
+    module = ModuleType("__main__")
+    package, name = (main.spec.parent, main.spec.name) if main.spec else (None, "__main__")
+    told = {"__file__": main.file, "__cached__": None, "__loader__": main.loader, "__spec__": main.spec}
+    vars(module).update(told, __package__=package)
+    sys.modules["__main__"] = module
+    exec(main.loader.get_code(name), vars(module))
 
 
 def _tell(options: Options, profile: Profile | None) -> None:
