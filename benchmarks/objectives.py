@@ -42,7 +42,8 @@ def _deviance(power):
 
 
 def _svc(model, X, y):
-    signs = np.where(y[:, None] == model.classes_, 1, -1)
+    # two classes have one score, which is that of the second
+    signs = np.where(y[:, None] == model.classes_[-len(model.coef_) :], 1, -1)
     slack = np.maximum(0, 1 - signs * (X @ model.coef_.T + model.intercept_))
     # liblinear penalises the intercept, too
     return ((model.coef_**2).sum() + (model.intercept_**2).sum()) / 2 + model.C * (slack**2).sum()

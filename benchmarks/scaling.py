@@ -5,8 +5,8 @@ python benchmarks/scaling.py [--gpus 1 2 4] [--ways dask "one process"] [--scali
 
 Weak scaling gives each GPU as many rows (20 000 000 x 100 float32), strong scaling all of them 80 000 000 rows in all.
 Trees and boosting, which take longer, get a tenth of the rows. Over Dask the rows are on the GPUs; in one process they
-are NumPy's, in main memory. Every fit runs once before it is timed. Lines are printed and written as they come; what
-would begin after so many seconds is left out.
+are NumPy's, in main memory, and a fortieth of them is scored, too. Every fit runs once before it is timed. Lines are
+printed and written as they come; what would begin after so many seconds is left out.
 """
 
 from __future__ import annotations
@@ -25,11 +25,14 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 
 from skdist_gpu import AutoScaleXGBRegressor, autoscale, config_context
 
 N_COLUMNS = 100
-TREE_SHARE = 10
+TREE_SHARE, SCORED_SHARE = 10, 40
+# that a model of neighbours keeps
+FITTED_ROWS = 100_000
 ROWS_OF_A_FILLING = 500_000
 FOREST = {"n_estimators": 20, "max_depth": 10, "random_state": 0}
 CLUSTERS = {"n_clusters": 8, "n_init": 1, "max_iter": 20, "random_state": 0}
@@ -153,6 +156,7 @@ def make_on_host(n_rows: int) -> tuple[np.ndarray, np.ndarray]:
 def in_one_process(n_gpus: int, X: np.ndarray, y: np.ndarray, only: list[str]) -> Generator[dict[str, Any], None, None]:
     """Yield the seconds of fits to rows in main memory, on so many GPUs of this process."""
     from skdist_gpu.engines.reductions import gpus
+    from skdist_gpu.planning import scoring
 
     labels = (y > 0).astype(np.int32)
     cases = [(LinearRegression(), y), (PCA(10), None), (LogisticRegression(), labels), (KMeans(**CLUSTERS), None)]
@@ -164,6 +168,15 @@ def in_one_process(n_gpus: int, X: np.ndarray, y: np.ndarray, only: list[str]) -
             model = autoscale(estimator, backend="reductions:gpu")
             seconds, _ = measured(lambda m=model, t=target: m.fit(X, t))
             yield {"what": type(estimator).__name__, "rows": len(X), "seconds": seconds, "ran_on": "reductions:gpu"}
+    if only and "KNeighborsClassifier" not in only:
+        return
+    rows = X[: len(X) // SCORED_SHARE]
+    model = autoscale(KNeighborsClassifier(), backend="sklearn").fit(X[-FITTED_ROWS:], labels[-FITTED_ROWS:])
+    with config_context(max_gpus=n_gpus), mock.patch.object(scoring, "SECONDS_OF_A_GPU", 1e-9):
+        seconds, _ = measured(lambda: model.predict(rows))
+        candidate = model.report_.last_call.candidate
+    assert candidate.n_gpus == n_gpus, candidate
+    yield {"what": "KNeighborsClassifier.predict", "rows": len(rows), "seconds": seconds, "ran_on": candidate.name}
 
 
 def main() -> None:
