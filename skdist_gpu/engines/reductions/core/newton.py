@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
-from scipy import linalg, optimize
-from scipy.linalg import lapack
+from scipy import optimize
 
+from skdist_gpu.engines.reductions.core.curvature import Curvature
 from skdist_gpu.hardware.threads import one_blas_thread
 
 # above this the second derivatives cost more than they save
@@ -25,12 +24,15 @@ ROUNDING = 1e-12
 # the objective may stay this far above its minimum, relative to its size at the start
 PRECISION = 1e-13
 MOST_LENGTHS = 30
-# eigenvalues of the scaled second derivatives below this share, for each unknown, are rounding
-LOST_SHARE = 1e-15
 # a step of this share of the coefficients changes the second derivatives little
 SMALL_STEP = 0.1
 # a step that leaves more of the squared error asks for new second derivatives
 FAST_SHRINKING = 0.05
+# with so many unknowns second derivatives take so long that a search from far away asks for them only where steps
+# without new ones leave this share, and shortens such a step a few times first
+MANY_UNKNOWNS, SLOW_SHRINKING, FEW_LENGTHS = 128, 0.7, 3
+# share of all steps that such a search takes in this way: it may need more of them than with second derivatives
+CHEAP_STEPS = 1 / 4
 # steps for a derivative above the tolerance once the objective is near enough: each squares the error, or so
 FOLLOWED = 2
 
@@ -65,7 +67,7 @@ class Minimum:
         Steps taken.
     gradient : float
         Largest absolute derivative where it was last evaluated.
-    curvature : ndarray or None
+    known : Curvature or None
         Second derivatives there, as far as they are known.
     slopes : ndarray or None
         The derivatives there; None where the objective has kinks, or no second derivatives are known.
@@ -76,28 +78,31 @@ class Minimum:
     coef: np.ndarray
     n_iter: int
     gradient: float
-    curvature: np.ndarray | None = None
+    known: Curvature | None = None
     slopes: np.ndarray | None = None
     scale: float = 1.0
 
-    @cached_property
+    @property
+    def curvature(self) -> np.ndarray | None:
+        """Second derivatives there as a matrix, as far as they are known."""
+        return None if self.known is None else self.known.dense()
+
+    @property
     def is_clear(self) -> bool:
         """Whether second derivatives keep their digits in all directions, as far as they are known."""
-        return self.curvature is None or _clear_factor(_scaled(self.curvature)[0]) is not None
+        return self.known is None or self.known.is_clear
 
     @property
     def hidden(self) -> float:
         """By how much the objective is too high, or by more, as a share of `scale`: directions lost in rounding."""
-        if self.curvature is None or self.slopes is None or self.is_clear:
+        if self.known is None or self.slopes is None:
             return 0.0
-        return _hidden_decrease(self.curvature, self.slopes) / self.scale
+        return self.known.hidden_decrease(self.slopes) / self.scale
 
     @property
     def is_singular(self) -> bool:
         """Whether the objective is flat in some direction, but for rounding."""
-        if self.curvature is None or self.is_clear:
-            return False
-        return not _directions(_scaled(self.curvature)[0])[2].all()
+        return self.known is not None and self.known.is_singular
 
 
 # yields what to evaluate, the arguments of an objective, and is sent the sums
@@ -196,19 +201,21 @@ def search(
 
     Where the objective is near enough, a few more steps follow a largest derivative above `tol`.
 
-    Second derivatives are taken from some rows only, at first, and used as long as each step shrinks
-    the error well; the BFGS update keeps them in line with the gradients.
+    Second derivatives are taken from some rows only, at first, and used as long as each step shrinks the error well;
+    what gradients tell keeps them in line. From far away each step asks for new ones, unless there are many unknowns.
     """
     slow = curvature is None
+    many = slow and kinks is None and start.size >= MANY_UNKNOWNS
+    known = None if curvature is None else Curvature(curvature)
     coef, previous, rows, followed = start, np.inf, 1 if slow else 0, 0
     at = yield start, rows
     scale = scale or max(float(at.value), np.finfo(np.float64).tiny)
     target = slack * PRECISION * scale
     for n_iter in range(1, max_iter + 1):
-        exact = rows == 1
-        curvature = curvature if at.hessian is None else at.hessian
-        assert curvature is not None
-        step = _step(curvature, coef, at.gradient, kinks, shortest=exact)
+        exact, cheap = rows == 1, many and n_iter <= CHEAP_STEPS * max_iter
+        known = known if at.hessian is None else Curvature(at.hessian)
+        assert known is not None
+        step = kinks.step(known.dense(), coef, at.gradient) if kinks else known.step(at.gradient, shortest=exact)
         if step is None:
             at = yield coef, 1
             slow, previous, rows = True, np.inf, 1
@@ -223,34 +230,42 @@ def search(
         if near_enough:
             # the last step needs no look at its end where it is small and the ones before it were good
             trusted = np.isfinite(previous) or decrement <= target
-            if trusted and not _is_small(step, coef, curvature):
+            if trusted and not _is_small(step, coef, known):
                 end = yield coef + step, 0
                 trusted = end.value <= at.value + ROUNDING * abs(at.value)
-            return _end(coef + step if trusted else coef, n_iter, coef, at, kinks, curvature, scale)
-        slow = slow if not np.isfinite(previous) else shrink > FAST_SHRINKING
+            return _end(coef + step if trusted else coef, n_iter, coef, at, kinks, known, scale)
+        if np.isfinite(previous):
+            slow = shrink > (SLOW_SHRINKING if cheap else FAST_SHRINKING)
+        elif cheap:
+            slow = False
         # the first step ends near the minimum, where second derivatives are better than those from its start
         rows = 1 if slow else every if n_iter == 1 else 0
-        length, found = yield from _descend(coef, at, step, decrement, rows, most=MOST_LENGTHS if exact else 1)
+        most = MOST_LENGTHS if exact else FEW_LENGTHS if cheap else 1
+        length, found = yield from _descend(coef, at, step, decrement, rows, most)
         if found is None and not exact:
             at = yield coef, 1
             slow, previous, rows = True, np.inf, 1
             continue
         if found is None:
             # rounding hides any further decrease
-            return _end(coef, n_iter, coef, at, kinks, curvature, scale)
-        if found.hessian is None:
-            curvature = _updated(curvature, length * step, found.gradient - at.gradient)
+            return _end(coef, n_iter, coef, at, kinks, known, scale)
         # far from the minimum the next error says nothing about the one after it
         near = length == 1 and decrement < 0.5 * at.value
-        coef, at, previous, slow = coef + length * step, found, decrement if near else np.inf, slow or not near
-    return _end(coef, max_iter, coef, at, kinks, curvature, scale)
+        if found.hessian is None:
+            taken, change = length * step, found.gradient - at.gradient
+            # second derivatives times the step are the gradient that it was to take away, but for kinks
+            told = taken @ known.dense() @ taken if kinks else -length * float(taken @ at.gradient)
+            known.learn(taken, change, told, far=cheap)
+        coef, at = coef + length * step, found
+        previous, slow = decrement if near or (cheap and length == 1) else np.inf, slow or not near
+    return _end(coef, max_iter, coef, at, kinks, known, scale)
 
 
 def _end(
-    found: np.ndarray, n_iter: int, coef: np.ndarray, at: Sums, kinks: Kinks | None, curvature: Any, scale: float
+    found: np.ndarray, n_iter: int, coef: np.ndarray, at: Sums, kinks: Kinks | None, known: Any, scale: float
 ) -> Minimum:
     slopes = None if kinks else at.gradient
-    return Minimum(found, n_iter, _largest(coef, at.gradient, kinks), curvature, slopes, scale)
+    return Minimum(found, n_iter, _largest(coef, at.gradient, kinks), known, slopes, scale)
 
 
 def _descend(
@@ -269,15 +284,9 @@ def _descend(
     return length, None
 
 
-def _step(
-    curvature: np.ndarray, coef: np.ndarray, gradient: np.ndarray, kinks: Kinks | None, shortest: bool
-) -> np.ndarray | None:
-    return kinks.step(curvature, coef, gradient) if kinks else _newton_step(curvature, gradient, shortest)
-
-
-def _is_small(step: np.ndarray, coef: np.ndarray, curvature: np.ndarray) -> bool:
+def _is_small(step: np.ndarray, coef: np.ndarray, known: Curvature) -> bool:
     """Whether a step changes little; where the objective is almost flat it may lead far, to where it is not."""
-    weight = np.diag(curvature).clip(0.0)
+    weight = known.diagonal.clip(0.0)
     return bool(weight @ step**2 <= SMALL_STEP**2 * (weight @ coef**2))
 
 
@@ -289,54 +298,6 @@ def _decrement(coef: np.ndarray, gradient: np.ndarray, step: np.ndarray, kinks: 
 
 def _largest(coef: np.ndarray, gradient: np.ndarray, kinks: Kinks | None) -> float:
     return float(np.abs(kinks.slope(coef, gradient) if kinks else gradient).max())
-
-
-def _newton_step(curvature: np.ndarray, gradient: np.ndarray, shortest: bool) -> np.ndarray | None:
-    """Solve for the step; where the objective is flat, the shortest one or None."""
-    scaled, scale = _scaled(curvature)
-    if (factor := _clear_factor(scaled)) is not None:
-        return -scale * lapack.dpotrs(factor, scale * gradient)[0]
-    if not shortest:
-        return None
-    values, vectors, kept = _directions(scaled)
-    inverse = np.where(kept, 1 / np.where(kept, values, 1.0), 0.0)
-    return -scale * (vectors @ (inverse * (vectors.T @ (scale * gradient))))
-
-
-def _hidden_decrease(curvature: np.ndarray, gradient: np.ndarray) -> float:
-    """Return by how much an objective falls at least in the directions that no Newton step takes."""
-    scaled, scale = _scaled(curvature)
-    values, vectors, kept = _directions(scaled)
-    slopes = vectors[:, ~kept].T @ (scale * gradient)
-    return float(slopes @ slopes) / (2 * LOST_SHARE * len(values) * max(values[-1], np.finfo(float).tiny))
-
-
-def _scaled(curvature: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return second derivatives with a diagonal of ones, and by what they were multiplied on both sides."""
-    diagonal = np.diag(curvature)
-    scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    return curvature * scale[:, None] * scale, scale
-
-
-def _clear_factor(scaled: np.ndarray) -> Any:
-    """Return the Cholesky factor, None where it has lost its digits."""
-    # by LAPACK itself: SciPy's own function takes longer to check so few values
-    factor, order = lapack.dpotrf(scaled, clean=False)
-    return factor if order == 0 and factor.diagonal().min() > 1e-7 else None
-
-
-def _directions(scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return eigenvalues, eigenvectors and which of them are more than rounding."""
-    values, vectors = linalg.eigh(scaled)
-    return values, vectors, values > max(values[-1], 0) * len(values) * LOST_SHARE
-
-
-def _updated(curvature: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.ndarray:
-    """Return second derivatives that explain the change of the gradient (BFGS)."""
-    image = curvature @ step
-    if not change @ step > 1e-8 * (step @ image):
-        return curvature
-    return curvature + np.outer(change, change) / (change @ step) - np.outer(image, image) / (step @ image)
 
 
 def by_gradients(

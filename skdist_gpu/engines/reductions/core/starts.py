@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from skdist_gpu.engines.reductions.core.curvature import Curvature
 from skdist_gpu.engines.reductions.core.newton import Minimum
 
 
@@ -65,9 +66,8 @@ class Starts:
             coef = coef + latest.minimum.coef - moved.minimum.coef
             near = latest
         curvature = near.minimum.curvature
-        if curvature is not None:
-            curvature = curvature + np.diag(penalty - near.penalty)
-        return replace(near.minimum, coef=coef, curvature=curvature)
+        known = None if curvature is None else Curvature(curvature + np.diag(penalty - near.penalty))
+        return replace(near.minimum, coef=coef, known=known)
 
     def end(self, penalty: np.ndarray, minimum: Minimum) -> None:
         """Remember where the fit has ended."""

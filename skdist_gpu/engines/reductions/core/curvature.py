@@ -1,0 +1,130 @@
+"""Second derivatives at a point, and what gradients have told of them since.
+
+Source: Nocedal & Wright, "Numerical Optimization", 2nd ed., Springer 2006: the BFGS formulas 6.17 and 6.19, and the
+product of the second one with a gradient by two loops over the steps taken (algorithm 7.4), so that a step after
+another one needs no new decomposition.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy import linalg
+from scipy.linalg import lapack
+
+# eigenvalues of the scaled second derivatives below this share, for each unknown, are rounding
+LOST_SHARE = 1e-15
+# a change of the gradient that tells less than this share of what was expected is rounding
+LEAST_CHANGE = 1e-8
+
+
+class Curvature:
+    """Second derivatives of an objective.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n_unknowns, n_unknowns)
+        As they were summed.
+    """
+
+    def __init__(self, matrix: np.ndarray) -> None:
+        self.matrix, self.share = matrix, 1.0
+        # steps, and by what they changed the gradient
+        self.learned: list[tuple[np.ndarray, np.ndarray]] = []
+        self._dense, self._n_in_dense = matrix, 0
+
+    @property
+    def diagonal(self) -> np.ndarray:
+        """The second derivative of each unknown, as they were summed."""
+        return self.share * np.diag(self.matrix)
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether all directions keep their digits."""
+        return self._factor is not None
+
+    @property
+    def is_singular(self) -> bool:
+        """Whether some direction is flat, but for rounding."""
+        return not self.is_clear and not self._directions[2].all()
+
+    def step(self, gradient: np.ndarray, shortest: bool) -> np.ndarray | None:
+        """Return the step to the minimum of the parabola; where it is flat, the shortest one or None."""
+        shares = []
+        rest = gradient
+        for step, change in reversed(self.learned):
+            shares.append((step @ rest) / (change @ step))
+            rest = rest - shares[-1] * change
+        found = self._solved(rest, shortest)
+        if found is None:
+            return None
+        for (step, change), share in zip(self.learned, reversed(shares), strict=True):
+            found = found + (share - (change @ found) / (change @ step)) * step
+        return -found
+
+    def learn(self, step: np.ndarray, change: np.ndarray, expected: float, far: bool) -> None:
+        """Take in by what a step changed the gradient; its product with the step was `expected`.
+
+        From `far` away, all second derivatives have changed about as much as those along the first step.
+        """
+        product = float(change @ step)
+        if not product > LEAST_CHANGE * expected:
+            return
+        if far and not self.learned:
+            self.share *= product / expected
+            self._dense = self.share * self.matrix
+        self.learned.append((step, change))
+
+    def dense(self) -> np.ndarray:
+        """Return the matrix with all that was learned."""
+        for step, change in self.learned[self._n_in_dense :]:
+            image = self._dense @ step
+            gained = np.outer(change, change) / (change @ step)
+            self._dense = self._dense + gained - np.outer(image, image) / (step @ image)
+        self._n_in_dense = len(self.learned)
+        return self._dense
+
+    def hidden_decrease(self, gradient: np.ndarray) -> float:
+        """Return by how much an objective falls at least in the directions that no step takes."""
+        if self.is_clear:
+            return 0.0
+        values, vectors, kept = self._directions
+        slopes = vectors[:, ~kept].T @ (self._scale * gradient)
+        lost = 2 * LOST_SHARE * len(values) * max(values[-1], np.finfo(float).tiny)
+        return float(slopes @ slopes) / (self.share * lost)
+
+    def _solved(self, gradient: np.ndarray, shortest: bool) -> np.ndarray | None:
+        scale = self._scale
+        if self._factor is not None:
+            solved: np.ndarray = scale * lapack.dpotrs(self._factor, scale * gradient)[0] / self.share
+            return solved
+        if not shortest:
+            return None
+        values, vectors, kept = self._directions
+        inverse = np.where(kept, 1 / np.where(kept, values, 1.0), 0.0)
+        return scale * (vectors @ (inverse * (vectors.T @ (scale * gradient)))) / self.share
+
+    @cached_property
+    def _scale(self) -> np.ndarray:
+        """What makes the diagonal one, multiplied on both sides."""
+        diagonal = np.diag(self.matrix)
+        return 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+
+    @cached_property
+    def _scaled(self) -> np.ndarray:
+        return self.matrix * self._scale[:, None] * self._scale
+
+    @cached_property
+    def _factor(self) -> Any:
+        """The Cholesky factor, None where it has lost its digits."""
+        # by LAPACK itself: SciPy's own function takes longer to check so few values
+        factor, order = lapack.dpotrf(self._scaled, clean=False)
+        return factor if order == 0 and factor.diagonal().min() > 1e-7 else None
+
+    @cached_property
+    def _directions(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Eigenvalues, eigenvectors and which of them are more than rounding."""
+        values, vectors = linalg.eigh(self._scaled)
+        return values, vectors, values > max(values[-1], 0) * len(values) * LOST_SHARE

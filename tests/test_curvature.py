@@ -1,0 +1,82 @@
+"""Second derivatives that learn from steps, and searches that ask for few of them."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.optimize import BFGS
+from sklearn.linear_model import LogisticRegression, PoissonRegressor
+from sklearn.svm import LinearSVC
+
+from skdist_gpu import autoscale
+from skdist_gpu.engines.reductions.core import newton
+from skdist_gpu.engines.reductions.core.curvature import Curvature
+
+generator = np.random.default_rng(0)
+
+
+def test_steps_are_those_of_scipys_bfgs_matrix():
+    n = 7
+    matrix, steps = np.diag(np.logspace(-3, 3, n)) + 0.01, generator.normal(size=(4, n))
+    true = matrix * generator.uniform(0.5, 2, size=(n, 1))
+    true = true @ true.T
+    known, scipys = Curvature(matrix), BFGS(init_scale=matrix)
+    scipys.initialize(n, "hess")
+    for step in steps:
+        change, gradient = true @ step, generator.normal(size=n)
+        expected = step @ known.dense() @ step
+        known.learn(step, change, expected, far=False)
+        scipys.update(step, change)
+        assert_allclose(known.dense(), scipys.get_matrix(), rtol=1e-9)
+        assert_allclose(known.dense() @ known.step(gradient, shortest=False), -gradient, rtol=1e-7)
+        assert_allclose(known.dense() @ step, change, rtol=1e-9)  # what was learned last holds exactly
+
+
+def test_from_far_away_the_first_step_scales_all_second_derivatives():
+    matrix, step = np.diag([1.0, 2.0, 4.0]), np.array([1.0, 0.0, 0.0])
+    known = Curvature(matrix)
+    known.learn(step, 3 * step, expected=1.0, far=True)
+    assert_allclose(known.dense(), 3 * matrix)
+    assert_allclose(known.step(np.array([0.0, 6.0, 12.0]), shortest=False), [0, -1, -1])
+
+
+def test_a_change_that_tells_nothing_is_left_out():
+    known = Curvature(np.eye(2))
+    known.learn(np.array([1.0, 0.0]), np.array([-1.0, 0.0]), expected=1.0, far=True)
+    assert_allclose(known.step(np.array([1.0, 2.0]), shortest=False), [-1, -2])
+
+
+@pytest.mark.parametrize("scale", [np.ones(130), np.logspace(-2, 2, 130)], ids=["alike", "of many sizes"])
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        *(LogisticRegression(tol=1e-9, max_iter=10_000), LogisticRegression(C=np.inf, tol=1e-9, max_iter=10_000)),
+        *(LinearSVC(tol=1e-10, max_iter=100_000), PoissonRegressor(tol=1e-9, max_iter=10_000)),
+    ],
+    ids=repr,
+)
+def test_many_unknowns_from_far_away(estimator, scale, monkeypatch):
+    X = generator.normal(size=(3_000, 130)) @ (np.eye(130) + 0.1)
+    signal = X @ generator.normal(size=130) / 10 + generator.normal(size=len(X))
+    y = (signal > 0).astype(int) if "Poisson" not in repr(estimator) else generator.poisson(np.exp(signal / 4))
+    asked, search = [], newton.search
+
+    def noted(*arguments, **options):
+        steps = search(*arguments, **options)
+        wanted = next(steps)
+        while True:
+            asked.append(wanted[1])
+            sums = yield wanted
+            try:
+                wanted = steps.send(sums)
+            except StopIteration as end:
+                return end.value
+
+    monkeypatch.setattr(newton, "search", noted)
+    found = autoscale(estimator, backend="reductions").fit(X * scale, y)
+    assert asked.count(1) < asked.count(0)  # most steps need no second derivatives
+    expected = type(estimator)(**estimator.get_params()).set_params(**_exact(estimator)).fit(X * scale, y)
+    assert_allclose(found.coef_ * scale, expected.coef_ * scale, rtol=1e-4, atol=1e-5)
+
+
+def _exact(estimator):
+    return {} if isinstance(estimator, LinearSVC) else {"solver": "newton-cholesky"}
