@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, DataDimensionalityWarning
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.naive_bayes import CategoricalNB, ComplementNB, MultinomialNB
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import OrdinalEncoder
@@ -61,9 +61,11 @@ def test_what_cuml_gives_up_goes_to_the_next_engine():
         fitted(SVR(), 1e308 * np.tanh(X), X[:, 0])
 
 
-def test_one_row_that_is_enough_for_scikit_learn_goes_to_the_next_engine():
-    with pytest.raises(EngineRefusal, match="a minimum of 2 is required"):
+def test_what_cuml_does_not_take_goes_to_the_next_engine():
+    with pytest.raises(EngineRefusal, match="a minimum of 2 is required"):  # one row is enough for scikit-learn
         fitted(LinearRegression(), X[:1], X[:1, 0])
+    with pytest.raises(EngineRefusal, match="do not correspond"):  # which says so the other way round
+        fitted(Ridge([1.0, 2.0]), X, X[:, 0])
     assert fitted(LinearRegression(), X, X[:, 0]).score(X, X[:, 0]) == pytest.approx(1)
 
 

@@ -32,6 +32,8 @@ from skdist_gpu.exceptions import EngineRefusal
 FORESTS = ("RandomForestClassifier", "RandomForestRegressor", "IsolationForest")
 # rows from which cuML itself builds an approximate graph, and neighbours of which that keeps enough
 MANY_ROWS, MOST_NEIGHBOURS = 50_000, 60
+# of kinds of values and of indices, of the least number of rows, and of penalties for each target
+_OTHERS_JUDGE = ("supported", "is required", "do not correspond")
 # whose solvers take steps until they converge, or until they have taken max_iter
 _SEARCHES = ("LogisticRegression", "LinearSVC", "LinearSVR")
 _RANDOM_FORESTS = {"RandomForestClassifier": fit_forest, "RandomForestRegressor": fit_forest}
@@ -56,8 +58,7 @@ def fit(job: FitJob) -> Fitted:
     except unsupported_errors() as error:
         raise EngineRefusal(f"cuML refuses: {error}") from error
     except (TypeError, ValueError) as error:
-        # kinds of values, and of indices, and the least number of rows
-        if "supported" in str(error) or "is required" in str(error):
+        if any(words in str(error) for words in _OTHERS_JUDGE):
             raise EngineRefusal(f"cuML refuses: {error}") from error
         if name in ENCODERS:
             _check_categories(estimator, X, y, error)

@@ -55,6 +55,15 @@ class LinearRegression(_Twin):
         return super().fit(X, y)
 
 
+class Ridge(_Twin):
+    plain = linear_model.Ridge
+
+    def fit(self, X, y):
+        if np.size(self.params["alpha"]) > 1:
+            raise ValueError("Number of targets and number of penalties do not correspond: 1 != 2")
+        return super().fit(X, y)
+
+
 class NearestNeighbors(_Twin):
     plain = neighbors.NearestNeighbors
 
@@ -99,7 +108,7 @@ class OrdinalEncoder:
 
 _MODULES = {
     "internals.interop": (UnsupportedOnGPU, UnsupportedOnCPU),
-    "linear_model": (LinearRegression, LogisticRegression),
+    "linear_model": (LinearRegression, LogisticRegression, Ridge),
     "neighbors": (NearestNeighbors,),
     "svm": (SVR,),
     "preprocessing": (Normalizer, OrdinalEncoder),
