@@ -98,7 +98,7 @@ class Curvature:
     def _solved(self, gradient: np.ndarray, shortest: bool) -> np.ndarray | None:
         scale = self._scale
         if self._factor is not None:
-            solved: np.ndarray = scale * lapack.dpotrs(self._factor, scale * gradient)[0] / self.share
+            solved: np.ndarray = scale * lapack.dpotrs(self._factor, scale * gradient, lower=1)[0] / self.share
             return solved
         if not shortest:
             return None
@@ -112,19 +112,22 @@ class Curvature:
         diagonal = np.diag(self.matrix)
         return 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
 
-    @cached_property
     def _scaled(self) -> np.ndarray:
-        return self.matrix * self._scale[:, None] * self._scale
+        """Return the matrix with a diagonal of ones."""
+        # in one new array: to ask for more takes longer than to fill them
+        scaled = self.matrix * self._scale[:, None]
+        scaled *= self._scale
+        return scaled
 
     @cached_property
     def _factor(self) -> Any:
         """The Cholesky factor, None where it has lost its digits."""
         # by LAPACK itself: SciPy's own function takes longer to check so few values
-        factor, order = lapack.dpotrf(self._scaled, clean=False)
+        factor, order = lapack.dpotrf(self._scaled().T, lower=1, clean=False, overwrite_a=1)
         return factor if order == 0 and factor.diagonal().min() > 1e-7 else None
 
     @cached_property
     def _directions(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Eigenvalues, eigenvectors and which of them are more than rounding."""
-        values, vectors = linalg.eigh(self._scaled)
+        values, vectors = linalg.eigh(self._scaled())
         return values, vectors, values > max(values[-1], 0) * len(values) * LOST_SHARE
