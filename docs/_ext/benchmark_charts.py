@@ -199,6 +199,35 @@ def against_cuml_accel() -> tuple[str, list[str]]:
     return "From NumPy arrays: this package and cuml.accel on one GPU.", ["cuml_rows_overhead_gpu_h100"]
 
 
+def programs(name: str) -> list[str]:
+    """Draw the seconds of fit and prediction of each estimator in an unchanged program, by what it ran under."""
+    found: dict[str, dict[str, float]] = {}
+    for row in read(name):
+        seconds = sum(min(row[what]) for what in ("fits", "predictions")) if "fits" in row else float("nan")
+        found.setdefault(row["way"], {})[row["name"]] = seconds
+    ways = {way: list(found[way].values()) for way in ("skdist_gpu", *(way for way in found if way != "skdist_gpu"))}
+    bars(list(found["skdist_gpu"]), ways, "seconds of fit and prediction")
+    return [name]
+
+
+@chart
+def programs_on_a_gpu() -> tuple[str, list[str]]:
+    files = programs("programs_gpu_h200")
+    return (
+        "A program of 25 estimators on 1 000 000 × 50 NumPy rows or a part of them, unchanged, on a machine with a GPU.",
+        files,
+    )
+
+
+@chart
+def programs_on_two_cores() -> tuple[str, list[str]]:
+    files = programs("programs_2cores")
+    return (
+        "The same program on two cores. Forests of scikit-learn-intelex are not scikit-learn's: other trees grow.",
+        files,
+    )
+
+
 @chart
 def against_dask_ml() -> tuple[str, list[str]]:
     rows = [row for row in read("dask_ml_answers_2cores") if row.get("dask_ml_seconds") and row.get("ours_seconds")]
