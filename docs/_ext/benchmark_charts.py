@@ -214,7 +214,7 @@ def programs(name: str) -> list[str]:
 def programs_on_a_gpu() -> tuple[str, list[str]]:
     files = programs("programs_gpu_h200")
     return (
-        "A program of 25 estimators on 1 000 000 × 50 NumPy rows or a part of them, unchanged, on a machine with a GPU.",
+        "An unchanged program of 25 estimators, 1 000 000 × 50 NumPy rows or a part of them, beside a GPU.",
         files,
     )
 
@@ -223,7 +223,7 @@ def programs_on_a_gpu() -> tuple[str, list[str]]:
 def programs_on_two_cores() -> tuple[str, list[str]]:
     files = programs("programs_2cores")
     return (
-        "The same program on two cores. Forests of scikit-learn-intelex are not scikit-learn's: other trees grow.",
+        "The same program on two cores. The forest of scikit-learn-intelex is another one: other trees grow.",
         files,
     )
 

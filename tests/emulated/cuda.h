@@ -12,6 +12,7 @@ using std::min; using std::max; using std::isfinite; using std::isnan;
 #define __forceinline__ inline
 #define __launch_bounds__(...)
 #define __restrict__
+struct double2 { double x, y; };
 struct Dim { int x, y = 0; };
 inline Dim threadIdx, blockIdx, blockDim, gridDim;
 struct Fiber { ucontext_t context; std::vector<char> stack; bool done = false; };

@@ -6,7 +6,7 @@ extern "C" __global__ void lloyd(
     long long n_rows, int n_columns, int n_clusters, int n_groups, bool by_rows,
     double* __restrict__ sums, int* __restrict__ labels, const int* __restrict__ state
 ) {
-    extern __shared__ double shared[];
+    extern __shared__ __align__(16) double shared[];
     if (state && state[0]) return;                   // steps before this one were the last
     const int thread = threadIdx.x, n_threads = blockDim.x;
     const int padded = (n_clusters + TOGETHER - 1) / TOGETHER * TOGETHER;
@@ -54,8 +54,14 @@ extern "C" __global__ void lloyd(
                 for (int k = 0; k < TOGETHER; ++k) distance[k] = norm[first + k];
                 for (int j = 0; j < n_columns; ++j) {
                     const double value = (double)own[j] - origin[j];
+                    // two at a time: to read shared memory takes as long as to multiply
+                    const double2* pairs = reinterpret_cast<const double2*>(slope + j * padded + first);
                     #pragma unroll
-                    for (int k = 0; k < TOGETHER; ++k) distance[k] += value * slope[j * padded + first + k];
+                    for (int k = 0; k < TOGETHER; k += 2) {
+                        const double2 pair = pairs[k / 2];
+                        distance[k] += value * pair.x;
+                        distance[k + 1] += value * pair.y;
+                    }
                 }
                 #pragma unroll
                 for (int k = 0; k < TOGETHER; ++k)
