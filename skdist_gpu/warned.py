@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import unwrap
+from pathlib import Path
 from threading import Lock, get_ident
 from typing import Any
 
@@ -66,3 +69,17 @@ class HeldWarnings:
 
 # the one of the process, as there is one `warnings.showwarning`
 WARNINGS = HeldWarnings()
+
+
+def warn_as_of(cls: type, held: list[tuple[Any, ...]]) -> None:
+    """Warn anew of what modules of this package warn of, as `fit` of a class does: filters may name its module.
+
+    Such warnings are taken from the list; the others stay in it.
+    """
+    package = str(Path(__file__).parent)
+    ours = [warning for warning in held if warning[2].startswith(package)]
+    held[:] = [warning for warning in held if warning not in ours]
+    fit, module = unwrap(cls.fit).__code__, cls.__module__  # type: ignore[attr-defined]
+    heard = vars(sys.modules[module]).setdefault("__warningregistry__", {})  # where Python notes what to show only once
+    for message, category, *_ in ours:
+        warnings.warn_explicit(message, category, fit.co_filename, fit.co_firstlineno, module, heard)

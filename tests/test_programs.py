@@ -7,6 +7,7 @@ import pickle
 import warnings
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from inspect import signature
 
 import dask.array as da
@@ -142,6 +143,23 @@ def test_errors_and_warnings_are_scikit_learns(forced):
     ours = [error_of(call) for call in calls]
     skdist_gpu.uninstall()
     assert ours == [error_of(call) for call in calls]
+
+
+@pytest.mark.parametrize(
+    "model", [LogisticRegression(max_iter=1), QuantileTransformer(n_quantiles=700, subsample=None)]
+)
+@pytest.mark.parametrize("action", ["ignore", "error"])
+def test_filters_for_warnings_of_scikit_learn_are_kept(model, action, forced):
+    """A filter may name the module that warns."""
+    with warnings.catch_warnings(record=True, action="always") as shown:
+        warnings.filterwarnings(action, module="sklearn")
+        with pytest.raises(Warning) if action == "error" else nullcontext():
+            model.fit(X, CLASSES)
+    assert not shown
+    with warnings.catch_warnings(record=True, action="always") as shown:
+        model.fit(X, CLASSES)
+    assert (type(model).__name__, "reductions:cpu") in engines_of(forced)
+    assert [type(model).__module__.rpartition(".")[2] in warning.filename for warning in shown] == [True]
 
 
 def test_a_fit_that_fails_elsewhere_warns_as_often_as_scikit_learns(forced):

@@ -25,6 +25,7 @@ from skdist_gpu.hardware.detect import detect_resources
 from skdist_gpu.planning.cost import predict
 from skdist_gpu.planning.plan import Candidate, Plan
 from skdist_gpu.planning.planner import Request
+from skdist_gpu.warned import WARNINGS, warn_as_of
 
 # an engine of that name is scikit-learn, whose own method runs on the program's own object
 OWN = "sklearn"
@@ -154,9 +155,11 @@ def fit_elsewhere(
     )
     try:
         validate_params(estimator)
-        fitted, candidate, seconds, failures = run(
-            ladder, job, lambda: shallow_copy(estimator), plan=plan, automatic=backend == "auto"
-        )
+        with WARNINGS.held() as warned:
+            fitted, candidate, seconds, failures = run(
+                ladder, job, lambda: shallow_copy(estimator), plan=plan, automatic=backend == "auto"
+            )
+            warn_as_of(type(estimator), warned)
     except Exception as error:
         if own_method_fits and not (strict and not isinstance(error, BackendError)):
             return Outcome(plan, failures=(f"{ladder[0].name} failed: {error!r:.200}",))
