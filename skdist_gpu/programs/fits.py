@@ -25,6 +25,7 @@ from skdist_gpu.hardware.detect import detect_resources
 from skdist_gpu.planning.cost import predict
 from skdist_gpu.planning.plan import Candidate, Plan
 from skdist_gpu.planning.planner import Request
+from skdist_gpu.programs.draws import draw_as_scikit_learn
 from skdist_gpu.warned import WARNINGS, warn_as_of
 
 # an engine of that name is scikit-learn, whose own method runs on the program's own object
@@ -164,6 +165,8 @@ def fit_elsewhere(
         if own_method_fits and not (strict and not isinstance(error, BackendError)):
             return Outcome(plan, failures=(f"{ladder[0].name} failed: {error!r:.200}",))
         raise
+    if own_method_fits:
+        draw_as_scikit_learn(fitted.estimator, info)
     if fitted.estimator is not estimator:
         _learn(estimator, fitted.estimator)
     if fitted.copies:

@@ -145,7 +145,7 @@ def _fit_kmeans(estimator: Any, X: np.ndarray, y: Any, sample_weight: Any) -> No
     starts = (_first_centres(estimator, rows, origin, generator) for _ in range(_starts_of(estimator)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # of each start; as of the best, it is told below
-        twins = [twin_of(estimator, init=start, n_init=1).fit(rows) for start in starts]
+        twins = [twin_of(estimator, init=start, n_init=1, random_state=0).fit(rows) for start in starts]
     best = min(twins, key=lambda twin: twin.inertia_)
     keep_kmeans_state(estimator, best.cluster_centers_)
     estimator.cluster_centers_ = np.asarray(best.cluster_centers_, dtype=X.dtype) + origin

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 
+from skdist_gpu._compat.sklearn import shallow_copy
 from skdist_gpu.engines.reductions.core.compressed import Compressed, compress
 from skdist_gpu.engines.reductions.core.protocol import Passes
 from skdist_gpu.engines.reductions.entries import everywhere, no_array
@@ -81,7 +81,7 @@ def keep_intercept(estimator: Any, rows: Compressed, target_ndim: int = 1) -> No
 
 
 def _solve(estimator: Any, X: np.ndarray, y: np.ndarray, target_ndim: int) -> None:
-    solver = clone(estimator).set_params(fit_intercept=False)
+    solver = shallow_copy(estimator).set_params(fit_intercept=False)
     solver.fit(X, y[:, 0] if target_ndim == 1 else y)
     for name, value in vars(solver).items():
         if name.endswith("_") and not name.endswith("_in_"):
