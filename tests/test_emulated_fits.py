@@ -135,6 +135,8 @@ with Client(processes=False, n_workers=2, threads_per_worker=1, dashboard_addres
 
 
 TURNS = """
+import time
+from threading import Barrier, current_thread
 from skdist_gpu.engines.executors import gpu_turns
 
 X = generator.normal(size=(1000, 5))
@@ -169,6 +171,24 @@ for n_gpus in (1, 2):
         raise AssertionError("the error is lost")
     except MemoryError:
         assert len(seen) <= n_gpus
+
+seen.clear()
+both_at_work = Barrier(2)
+
+def failing_on_the_second(rows, n_threads):
+    seen.append(len(rows))
+    if len(seen) <= 2:
+        both_at_work.wait(5)
+    if current_thread().name.endswith("_1"):
+        raise MemoryError("too many rows")
+    time.sleep(0.05)
+    return rows[:, 0]
+
+try:
+    gpu_turns.in_turns(failing_on_the_second, X, 2)
+    raise AssertionError("the error is lost")
+except MemoryError:
+    assert len(seen) < 5, seen  # of 15 turns
 """
 
 

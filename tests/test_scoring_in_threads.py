@@ -1,6 +1,7 @@
 """What a caller notices beside the answer where blocks of rows are scored by threads: warnings, errors, formats."""
 
 import threading
+import time
 import warnings
 
 import numpy as np
@@ -18,6 +19,7 @@ from skdist_gpu.hardware.detect import detect_resources
 from skdist_gpu.planning import scoring
 from skdist_gpu.planning.cost import Prediction
 from skdist_gpu.planning.scoring import BLOCK_ROWS, THREADS
+from skdist_gpu.scoring import planned
 
 pytestmark = pytest.mark.skipif(detect_resources().n_cores < 2, reason="one core has nothing to share out")
 generator = np.random.default_rng(0)
@@ -119,3 +121,26 @@ def test_sparse_rows_of_any_format_are_scored(kind):
     rows = getattr(sparse, kind)(banded)
     assert_array_equal(model.predict(rows), model.estimator_.predict(banded.tocsr()))
     assert scored_by(model) == THREADS
+
+
+def test_after_an_error_no_thread_begins_another_block(monkeypatch):
+    blocks = []
+    both_at_work = threading.Barrier(2)
+
+    def failing_on_one(self, block):
+        if len(block) < BLOCK_ROWS or threading.current_thread() is threading.main_thread():
+            return np.zeros(len(block))  # the rows that foretell the result
+        blocks.append(len(block))
+        if len(blocks) <= 2:
+            both_at_work.wait(5)
+        if threading.current_thread().name.endswith("_1"):
+            raise ValueError("too many rows")
+        time.sleep(0.05)
+        return np.zeros(len(block))
+
+    model = autoscale(DecisionTreeRegressor(max_depth=2), backend="sklearn").fit(FEW, FEW[:, 0])
+    monkeypatch.setattr(DecisionTreeRegressor, "predict", failing_on_one)
+    monkeypatch.setattr(planned.joblib, "effective_n_jobs", lambda n_jobs: 2)
+    model.predict(np.concatenate([ROWS] * 4))
+    assert scored_by(model) == "sklearn"
+    assert len(blocks) < 5  # of 20

@@ -6,7 +6,7 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import Context, copy_context
 from typing import Any
@@ -109,10 +109,13 @@ def in_threads(function: BlockMethod, X: Any) -> Any:
                         raise EngineRefusal("its results have another form for some rows than for others")
                     result[rows] = part
 
+        working = [pool.submit(work, copy_context()) for _ in range(n_threads)]
         try:
-            list(pool.map(work, [copy_context() for _ in range(n_threads)]))
+            wait(working, return_when=FIRST_EXCEPTION)
         finally:
             deque(starts, maxlen=0)  # after an error, or an interrupt, no thread begins another block
+        for done in working:
+            done.result()
     return type(example)(whole) if isinstance(example, (tuple, list)) else whole[0]
 
 

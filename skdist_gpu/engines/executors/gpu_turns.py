@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from threading import Lock
 from typing import Any
 
@@ -59,11 +60,13 @@ def in_turns(function: Callable[[Any, int], Any], X: Any, n_gpus: int = 1) -> An
                     target[rows] = part
 
     with ThreadPoolExecutor(len(numbers)) as pool:
+        working = [pool.submit(work, number) for number in numbers]
         try:
-            list(pool.map(work, numbers))
+            wait(working, return_when=FIRST_EXCEPTION)
         finally:
-            for _ in starts:  # after an error no GPU begins another turn
-                pass
+            deque(starts, maxlen=0)  # after an error, or an interrupt, no GPU begins another turn
+        for done in working:
+            done.result()
     return kinds[0](whole) if kinds[0] in (tuple, list) else whole[0]
 
 
