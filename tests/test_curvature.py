@@ -1,9 +1,13 @@
 """Second derivatives that learn from steps, and searches that ask for few of them."""
 
+import warnings
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy.optimize import BFGS
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, PoissonRegressor
 from sklearn.svm import LinearSVC
 
@@ -45,6 +49,26 @@ def test_a_change_that_tells_nothing_is_left_out():
     assert_allclose(known.step(np.array([1.0, 2.0]), shortest=False), [-1, -2])
 
 
+@pytest.fixture
+def asked(monkeypatch):
+    """What searches ask for, in order: the point, and of which rows to give second derivatives."""
+    wishes, search = [], newton.search
+
+    def noted(*arguments, **options):
+        steps = search(*arguments, **options)
+        wanted = next(steps)
+        while True:
+            wishes.append(wanted)
+            sums = yield wanted
+            try:
+                wanted = steps.send(sums)
+            except StopIteration as end:
+                return end.value
+
+    monkeypatch.setattr(newton, "search", noted)
+    return wishes
+
+
 @pytest.mark.parametrize("scale", [np.ones(130), np.logspace(-2, 2, 130)], ids=["alike", "of many sizes"])
 @pytest.mark.parametrize(
     "estimator",
@@ -54,29 +78,42 @@ def test_a_change_that_tells_nothing_is_left_out():
     ],
     ids=repr,
 )
-def test_many_unknowns_from_far_away(estimator, scale, monkeypatch):
+def test_many_unknowns_from_far_away(estimator, scale, asked):
     X = generator.normal(size=(3_000, 130)) @ (np.eye(130) + 0.1)
     signal = X @ generator.normal(size=130) / 10 + generator.normal(size=len(X))
     y = (signal > 0).astype(int) if "Poisson" not in repr(estimator) else generator.poisson(np.exp(signal / 4))
-    asked, search = [], newton.search
-
-    def noted(*arguments, **options):
-        steps = search(*arguments, **options)
-        wanted = next(steps)
-        while True:
-            asked.append(wanted[1])
-            sums = yield wanted
-            try:
-                wanted = steps.send(sums)
-            except StopIteration as end:
-                return end.value
-
-    monkeypatch.setattr(newton, "search", noted)
     found = autoscale(estimator, backend="reductions").fit(X * scale, y)
-    assert asked.count(1) < asked.count(0)  # most steps need no second derivatives
+    rows = [rows for _, rows in asked]
+    assert rows.count(1) < rows.count(0)  # most steps need no second derivatives
     expected = type(estimator)(**estimator.get_params()).set_params(**_exact(estimator)).fit(X * scale, y)
     assert_allclose(found.coef_ * scale, expected.coef_ * scale, rtol=1e-4, atol=1e-5)
 
 
 def _exact(estimator):
     return {} if isinstance(estimator, LinearSVC) else {"solver": "newton-cholesky"}
+
+
+@pytest.mark.parametrize("max_iter", [4, 6, 8])
+def test_few_steps_lead_as_far_as_newtons(max_iter):
+    X = generator.normal(size=(1_000, 150))
+    y = (X @ generator.normal(size=150) / 4 + generator.normal(size=len(X)) > 0).astype(int)
+    theirs = LogisticRegression(solver="newton-cholesky", max_iter=max_iter, tol=1e-12)
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
+        found, expected = autoscale(clone(theirs), backend="reductions").fit(X, y), theirs.fit(X, y)
+    assert _objective(found, X, y) <= _objective(expected, X, y) * (1 + 1e-9)
+
+
+def _objective(model, X, y):
+    score = model.decision_function(X)
+    return (np.logaddexp(0, score) - y * score).sum() + 0.5 * (model.coef_**2).sum()
+
+
+def test_where_columns_stand_twice_no_point_is_evaluated_twice(asked):
+    X = generator.normal(size=(1_000, 75))
+    y = (X @ generator.normal(size=75) / 4 + generator.normal(size=len(X)) > 0).astype(int)
+    model = LogisticRegression(C=np.inf, tol=1e-9, max_iter=1000)
+    found = autoscale(model, backend="reductions").fit(np.hstack([X, X]), y)
+    points = [tuple(point) for point, _ in asked]
+    assert len(set(points)) == len(points)
+    expected = LogisticRegression(C=np.inf, tol=1e-9, max_iter=1000, solver="newton-cholesky").fit(X, y)
+    assert_allclose(found.coef_, np.hstack([expected.coef_, expected.coef_]) / 2, rtol=1e-4)

@@ -31,8 +31,9 @@ FAST_SHRINKING = 0.05
 # with so many unknowns second derivatives take so long that a search from far away asks for them only where steps
 # without new ones leave this share, and shortens such a step a few times first
 MANY_UNKNOWNS, SLOW_SHRINKING, FEW_LENGTHS = 128, 0.7, 3
-# share of all steps that such a search takes in this way: it may need more of them than with second derivatives
-CHEAP_STEPS = 1 / 4
+# share of all steps that such a search takes in this way, since it may need more of them than with second derivatives;
+# where few steps are allowed, fewer than by any default of scikit-learn's, it takes none
+CHEAP_STEPS, MANY_STEPS = 1 / 4, 100
 # steps for a derivative above the tolerance once the objective is near enough: each squares the error, or so
 FOLLOWED = 2
 
@@ -205,7 +206,7 @@ def search(
     what gradients tell keeps them in line. From far away each step asks for new ones, unless there are many unknowns.
     """
     slow = curvature is None
-    many = slow and kinks is None and start.size >= MANY_UNKNOWNS
+    many = slow and kinks is None and start.size >= MANY_UNKNOWNS and max_iter >= MANY_STEPS
     known = None if curvature is None else Curvature(curvature)
     coef, previous, rows, followed = start, np.inf, 1 if slow else 0, 0
     at = yield start, rows
@@ -238,6 +239,8 @@ def search(
             slow = shrink > (SLOW_SHRINKING if cheap else FAST_SHRINKING)
         elif cheap:
             slow = False
+        # where some direction is flat, the shortest step needs new ones each time
+        slow = slow or (kinks is None and not known.is_clear)
         # the first step ends near the minimum, where second derivatives are better than those from its start
         rows = 1 if slow else every if n_iter == 1 else 0
         most = MOST_LENGTHS if exact else FEW_LENGTHS if cheap else 1
