@@ -249,11 +249,14 @@ def fit(options: argparse.Namespace) -> None:
     worst = sorted(errors["kept out"], key=lambda e: -abs(np.log(e[0])))[:20]
     for ratio, key, row in worst:
         print(f"  {ratio:8.2f} {key} {row['rows']}x{row['columns']} {row['seconds']:.4f}")
-    first: dict[str, list[float]] = defaultdict(list)
+    # of the first fits that a process made, the longest is the one that loaded the library
+    first: dict[str, dict[str, float]] = defaultdict(dict)
     for row in rows:
-        if "first" in row:
-            first[row["engine"]].append(row["first"])
-    started = {engine: float(f"{np.median(seconds):.3g}") for engine, seconds in first.items() if "@" not in engine}
+        if "first" in row and "@" not in row["engine"]:
+            longest = first[row["engine"]]
+            day = row.get("source", "")
+            longest[day] = max(row["first"], longest.get(day, 0.0))
+    started = {engine: float(f"{np.median([*longest.values()]):.3g}") for engine, longest in first.items()}
     described = {"name": options.name, "date": time.strftime("%Y-%m-%d"), "n_cores": options.cores[0]}
     probes = json.loads(options.probes.read_text())["probes"] if options.probes else {}
     described |= {"gpu": options.gpu, "probes": probes, "first": started, "rates": dict(sorted(rates.items()))}

@@ -34,8 +34,9 @@ GUESS = 2.0
 _ON_EVERY_CORE = ("neighbours", "pairs", "clusters", "boosting")
 # probes that use all cores themselves
 _ON_ALL_CORES = ("blas",)
-# methods that were measured, and the calls over which the start of a library is spread
+# methods that were measured
 SCORING = ("predict", "predict_proba", "decision_function", "score_samples", "transform", "kneighbors")
+# fits and calls over which the start of a library is spread, since a process that asks once asks again
 CALLS_FORESEEN = 10
 # numbers of threads that were measured beside all of them, and the share of the time with fewer, and the seconds, that
 # more must save: threads that wait for each other are many times slower on cores that are busy with something else
@@ -153,7 +154,7 @@ def predict(
     resources : Resources
         The machine.
     started : bool, default=True
-        Whether this process has loaded the engine's library; if not, that is counted.
+        Whether this process has loaded the engine's library; if not, a share of that is counted.
     machines : tuple of Machine, default=None
         Measured machines; None for those shipped, and the user's own.
 
@@ -175,7 +176,7 @@ def predict(
         if rates is not None and work is not None:
             # another number of cores than the nearest machine's says less
             guess = rates_of.guess or machine is not known[0]
-            start = 0.0 if started else machine.first.get(engine, 0.0)
+            start = 0.0 if started else machine.first.get(engine, 0.0) / CALLS_FORESEEN
             best = Prediction(start + _sum(rates, work, machine, resources.n_cores), guess)
             for n_threads in sorted(LIMITS, reverse=True):
                 fewer = machine.rates.get(rates_of.key(f"{measured}@{n_threads}"))

@@ -29,7 +29,7 @@ from skdist_gpu.engines.reductions.linear.linear import ScoreReduction
 from skdist_gpu.progress import Progress
 
 # that copy rows for a GPU, and that decode files for one
-MOST_THREADS, FILE_THREADS = 8, 6
+MOST_THREADS, FILE_THREADS = 12, 6
 # batches of files that Arrow's own threads decode meanwhile
 MOST_AHEAD = 32
 # values of a sample that the device reads in less time than its kernels take to start

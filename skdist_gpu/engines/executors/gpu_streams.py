@@ -20,9 +20,9 @@ from skdist_gpu.engines.executors.pool import POOL
 
 # blocks of rows that are on the device at a time
 N_BUFFERS = 3
-# what a thread copies at once: with less, threads wait for the interpreter's lock, about 0.1 ms for each piece; with
-# more, the pieces leave the processor's cache before the device has read them
-CARRIED_BYTES = 4 * 2**20
+# what a thread copies at once, and of so many bytes in all twice as much: with less, threads wait for the interpreter's
+# lock, about 0.1 ms for each piece; with more, the pieces leave the processor's cache before the device has read them
+CARRIED_BYTES, MANY_BYTES = 4 * 2**20, 2**30
 FILE_BATCH_BYTES = 2**25
 MOST_FILE_BATCH_ROWS = 65_536
 # a block of several batches, since each block costs the computing thread a millisecond
@@ -93,11 +93,13 @@ class HostStream:
         self.memory_budget = memory_budget
         self.cache: dict[int, list[Any]] = {}
         self.n_passes = int(several_passes)
+        all_bytes = row_bytes * self.n_rows
+        self.carried_bytes = CARRIED_BYTES if all_bytes < MANY_BYTES else 2 * CARRIED_BYTES
         # no more threads than there are pieces to carry
-        self.n_threads = min(n_threads, -(-row_bytes * self.n_rows // CARRIED_BYTES))
+        self.n_threads = min(n_threads, -(-all_bytes // self.carried_bytes))
         # a thread fills one of two while the device fetches the other
         self.carriers = SimpleQueue[tuple[_Carrier, _Carrier]]()
-        n_bytes = max(CARRIED_BYTES, *(part[:1].nbytes for part in parts))
+        n_bytes = max(self.carried_bytes, *(part[:1].nbytes for part in parts))
         for _ in range(self.n_threads):
             self.carriers.put((_Carrier(n_bytes), _Carrier(n_bytes)))
         # all rows side by side, where they are so few that they need no more room than blocks in flight, or fit
@@ -162,7 +164,7 @@ class HostStream:
         strips = []
         for part, target in zip(self.parts, block, strict=True):
             row_bytes = part[:1].nbytes
-            n_carried = max(1, CARRIED_BYTES // row_bytes)
+            n_carried = max(1, self.carried_bytes // row_bytes)
             # a strip for each thread, since to hand each piece to a thread takes the interpreter longer than to send it
             n_strip = -(-(stop - start) // (self.n_threads * n_carried)) * n_carried
             for a in range(start, stop, n_strip):
