@@ -5,6 +5,7 @@ Where our own reductions fit an estimator, too, their entries come first in the 
 
 from __future__ import annotations
 
+from numbers import Real
 from sys import float_info
 from typing import Any
 
@@ -21,17 +22,17 @@ def cuml_entry(estimator: str, **options: Any) -> Entry:
 
 def is_number(value: Any) -> bool:
     """Whether a parameter is one number."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _is_strength(C: float) -> bool:
+def _is_strength(C: Any) -> bool:
     """Whether there is a penalty beyond rounding; without one, the answer is where a solver stops, or there is none."""
-    return C * float_info.epsilon < 1
+    return is_number(C) and C * float_info.epsilon < 1
 
 
-def _are_many_steps(max_iter: int) -> bool:
+def _are_many_steps(max_iter: Any) -> bool:
     """Whether a search may take as many steps as by scikit-learn's defaults, the least of which is 100."""
-    return max_iter >= 100
+    return is_number(max_iter) and max_iter >= 100
 
 
 def _is_norm(p: Any) -> bool:

@@ -12,6 +12,7 @@ from skdist_gpu.engines.cuml.entries_supervised import (
     SPARSE_DISTANCES,
     SPARSE_NEIGHBOURS,
     cuml_entry,
+    is_number,
 )
 from skdist_gpu.engines.entry import Entry
 
@@ -24,13 +25,13 @@ def _is_name(init: Any) -> bool:
     return isinstance(init, str)
 
 
-def _is_above_rounding(tol: float) -> bool:
+def _is_above_rounding(tol: Any) -> bool:
     """Whether KMeans stops by its tolerance, not by the rounding of sums whose order is another one each time."""
-    return tol > float_info.epsilon
+    return is_number(tol) and tol > float_info.epsilon
 
 
-def _are_several_steps(max_iter: int) -> bool:
-    return max_iter > 1
+def _are_several_steps(max_iter: Any) -> bool:
+    return is_number(max_iter) and max_iter > 1
 
 
 def _is_count(n_components: Any) -> bool:
