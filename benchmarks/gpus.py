@@ -2,6 +2,10 @@
 
 python benchmarks/gpus.py resident [--rows 25000000] [--output FILE]
 python benchmarks/gpus.py host     [--rows 25000000] [--output FILE]
+python benchmarks/gpus.py threads  [--rows 25000000] [--output FILE]
+
+The last one compares numbers of threads that bring rows from main memory to one GPU, and the bytes that each copies at
+once, in turns, since such times vary.
 """
 
 from __future__ import annotations
@@ -19,12 +23,14 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression, Ridge
 
 from skdist_gpu import autoscale, config_context
+from skdist_gpu.engines.executors import gpu, gpu_streams
 from skdist_gpu.engines.executors.kernels import map_block
 from skdist_gpu.engines.reductions import gpus
 from skdist_gpu.engines.reductions.core.moments import MomentsReduction
 
 N_COLUMNS = 100
 BLOCK = 500_000
+TURNS = 7
 
 
 def make_on_gpu(n_rows):
@@ -133,13 +139,32 @@ def host(n_rows):
     return rows
 
 
+def threads(n_rows):
+    X, y = make_on_host(n_rows)
+    model, bandwidth = autoscale(LinearRegression(), backend="reductions:gpu"), pinned_bandwidth()
+    seconds = {(n, megabytes): [] for n in (8, 12) for megabytes in (4, 8)}
+    for _ in range(TURNS):
+        for (n, megabytes), found in seconds.items():
+            carried = mock.patch.multiple(gpu_streams, CARRIED_BYTES=megabytes * 2**20, MANY_BYTES=np.inf)
+            with config_context(max_gpus=1), mock.patch.object(gpu, "MOST_THREADS", n), carried:
+                found.append(timed(lambda: model.fit(X, y))[0])
+    return [
+        {"threads": n, "megabytes": megabytes, "seconds": float(np.median(found[1:])), "least": min(found)}
+        | {"share_of_pinned_bandwidth": (X.nbytes + y.nbytes) / float(np.median(found[1:])) / bandwidth}
+        for (n, megabytes), found in seconds.items()
+    ]
+
+
+KINDS = {"resident": resident, "host": host, "threads": threads}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["resident", "host"])
+    parser.add_argument("what", choices=list(KINDS))
     parser.add_argument("--rows", type=int, default=25_000_000)
     parser.add_argument("--output", type=pathlib.Path)
     arguments = parser.parse_args()
-    rows = {"resident": resident, "host": host}[arguments.what](arguments.rows)
+    rows = KINDS[arguments.what](arguments.rows)
     report(rows, arguments.output, n_rows=arguments.rows, n_columns=N_COLUMNS)
 
 
