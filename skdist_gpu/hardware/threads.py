@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import sys
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
+from typing import Any
 
 import joblib
 from joblib.parallel import get_active_backend
@@ -45,6 +48,28 @@ def one_blas_thread() -> AbstractContextManager:
 def _libraries(n_modules: int) -> ThreadpoolController:
     # to look through the loaded libraries takes milliseconds, and there are no new ones without new modules
     return ThreadpoolController()
+
+
+def take_turns(pool: ThreadPoolExecutor, work: Callable[[Any], None], workers: Iterable[Any], turns: Iterator) -> None:
+    """Call a function for each worker on the threads of a pool, which ask for the next of `turns` until all are done.
+
+    The first error is raised; after it, or an interrupt, none begins another turn.
+
+    Examples
+    --------
+    >>> turns, done = iter(range(5)), []
+    >>> with ThreadPoolExecutor(2) as pool:
+    ...     take_turns(pool, lambda worker: done.extend(turns), ["one", "another"], turns)
+    >>> sorted(done)
+    [0, 1, 2, 3, 4]
+    """
+    working = [pool.submit(work, worker) for worker in workers]
+    try:
+        wait(working, return_when=FIRST_EXCEPTION)
+    finally:
+        deque(turns, maxlen=0)
+    for done in working:
+        done.result()
 
 
 def free_cores() -> int:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import Context, copy_context
 from typing import Any
@@ -24,7 +23,7 @@ from skdist_gpu.engines.entry import catalogue_name
 from skdist_gpu.engines.registry import engines, entries_named, scoring_engines
 from skdist_gpu.exceptions import EngineRefusal
 from skdist_gpu.hardware.detect import Resources, detect_resources
-from skdist_gpu.hardware.threads import one_blas_thread
+from skdist_gpu.hardware.threads import one_blas_thread, take_turns
 from skdist_gpu.info.report import Report
 from skdist_gpu.planning.plan import Candidate, Plan
 from skdist_gpu.planning.scoring import BLOCK_ROWS, THREADS, Call, make_scoring_plan
@@ -109,13 +108,7 @@ def in_threads(function: BlockMethod, X: Any) -> Any:
                         raise EngineRefusal("its results have another form for some rows than for others")
                     result[rows] = part
 
-        working = [pool.submit(work, copy_context()) for _ in range(n_threads)]
-        try:
-            wait(working, return_when=FIRST_EXCEPTION)
-        finally:
-            deque(starts, maxlen=0)  # after an error, or an interrupt, no thread begins another block
-        for done in working:
-            done.result()
+        take_turns(pool, work, [copy_context() for _ in range(n_threads)], starts)
     return type(example)(whole) if isinstance(example, (tuple, list)) else whole[0]
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 from skdist_gpu.data.blocks import take_rows, with_quick_rows
 from skdist_gpu.data.inspect import inspect_input
 from skdist_gpu.engines.executors.pool import devices
+from skdist_gpu.hardware.threads import take_turns
 
 # a turn takes rows as they come, as a copy of the model takes them, and the result
 TIMES_ROWS = 3
@@ -60,13 +60,7 @@ def in_turns(function: Callable[[Any, int], Any], X: Any, n_gpus: int = 1) -> An
                     target[rows] = part
 
     with ThreadPoolExecutor(len(numbers)) as pool:
-        working = [pool.submit(work, number) for number in numbers]
-        try:
-            wait(working, return_when=FIRST_EXCEPTION)
-        finally:
-            deque(starts, maxlen=0)  # after an error, or an interrupt, no GPU begins another turn
-        for done in working:
-            done.result()
+        take_turns(pool, work, numbers, starts)
     return kinds[0](whole) if kinds[0] in (tuple, list) else whole[0]
 
 
