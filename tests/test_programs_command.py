@@ -235,6 +235,8 @@ cells = [
 ]
 for cell in cells:
     shell.run_cell(cell).raise_error()
+shell.run_cell("%load_ext skdist_gpu")
+print("failed:", not shell.run_cell("%%skdist_gpu.profile\\n1 / 0").success)
 """
 
 
@@ -246,7 +248,8 @@ def test_a_notebook_profiles_a_cell():
     assert "Ridge.predict" in done.stdout
     assert "(6,)" in done.stdout
     assert "ran on sklearn:cpu" in done.stdout
-    assert "skdist_gpu" not in done.stdout.partition("at the end")[2]
+    assert "skdist_gpu" not in done.stdout.partition("at the end")[2].partition("\n")[0]
+    assert "failed: True" in done.stdout
 
 
 def test_a_profile_is_an_object(tmp_path):

@@ -95,11 +95,6 @@ class InputInfo:
         """Whether rows come in the same order each time that they are read; a query may change it."""
         return self.container != "polars.lazy"
 
-    @property
-    def float64_bytes(self) -> int | None:
-        """Bytes of the table as dense float64."""
-        return None if self.n_elements is None else 8 * self.n_elements
-
     def __str__(self) -> str:
         rows = "?" if self.n_samples is None else f"{self.n_samples:,}".replace(",", " ")
         return f"{rows} × {self.n_features} {self.dtype} in {self.container}"

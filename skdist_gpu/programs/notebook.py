@@ -17,7 +17,8 @@ def extend(shell: Any) -> None:
         from IPython.display import display
 
         with installed(profile=Profile()) as seen:
-            shell.run_cell(cell)
+            done = shell.run_cell(cell)
         display(seen)
+        done.raise_error()  # so that a notebook that runs as a whole stops here, as it would without
 
     shell.register_magic_function(profile, "cell", "skdist_gpu.profile")
