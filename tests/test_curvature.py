@@ -117,3 +117,38 @@ def test_where_columns_stand_twice_no_point_is_evaluated_twice(asked):
     assert len(set(points)) == len(points)
     expected = LogisticRegression(C=np.inf, tol=1e-9, max_iter=1000, solver="newton-cholesky").fit(X, y)
     assert_allclose(found.coef_, np.hstack([expected.coef_, expected.coef_]) / 2, rtol=1e-4)
+
+
+def test_second_derivatives_that_vanish_with_the_loss_are_summed_again():
+    rows = np.random.default_rng(0).normal(size=(100, 150))
+    y = rows[:, 0] > 0
+    model = LinearSVC(C=1e6, tol=1e-8, max_iter=10_000)
+    found = autoscale(clone(model), backend="reductions").fit(rows, y)
+    expected = model.set_params(dual=True, max_iter=100_000).fit(rows, y)
+    assert _hinge_objective(found, rows, y, 1e6) <= _hinge_objective(expected, rows, y, 1e6) * 1.01
+
+
+def _hinge_objective(model, X, y, C):
+    slack = np.maximum(1 - np.where(y, 1, -1) * model.decision_function(X), 0)
+    return C * (slack @ slack) + 0.5 * ((model.coef_**2).sum() + (model.intercept_**2).sum())
+
+
+def test_a_loss_with_corners_is_left_to_second_derivatives(asked):
+    random = np.random.default_rng(0)
+    level = np.minimum(random.geometric(0.02, 1_500) - 1, 149)
+    X = np.hstack([np.eye(150)[level], random.normal(size=(1_500, 20))])
+    y = random.random(1_500) < random.choice([0, 0.02, 0.3, 0.7, 1], 150)[level]
+    autoscale(LinearSVC(C=1e6, tol=1e-8, max_iter=10_000), backend="reductions").fit(X, y)
+    assert len(asked) < 200
+
+
+def test_no_steps_are_spent_on_rounding(asked):
+    random = np.random.default_rng(2)
+    X = random.normal(size=(1_500, 150))
+    X[:, 75:] = X[:, :75] + 1e-6 * X[:, 75:]
+    y = random.poisson(np.exp(X @ random.normal(size=150) / 8)).astype(float)
+    model = PoissonRegressor(alpha=0, tol=1e-8, max_iter=10_000)
+    found = autoscale(clone(model), backend="reductions").fit(X, y)
+    assert len(asked) < 60
+    expected = model.set_params(solver="newton-cholesky").fit(X, y)
+    assert_allclose(found.score(X, y), expected.score(X, y), rtol=1e-7)
