@@ -48,7 +48,8 @@ class Report:
         return getattr(self.copies, "last_call", None)
 
     def __str__(self) -> str:
-        lines = [f"ran on {self.candidate.name} in {format_seconds(self.seconds)}"]
+        side_by_side = f", {self.candidate.n_gpus} GPUs," if self.candidate.n_gpus > 1 else ""
+        lines = [f"ran on {self.candidate.name}{side_by_side} in {format_seconds(self.seconds)}"]
         if self.method != "fit":
             lines[0] = f"{self.method} {lines[0]}"
         if self.candidate.seconds is not None:

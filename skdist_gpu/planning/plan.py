@@ -118,7 +118,7 @@ class Plan:
         dict
             ``estimator``, ``data`` and ``machine`` in words; ``chosen``, engine and device as one word, or None;
             ``candidates``, a list of dicts with ``backend``, ``device``, ``verdict``, ``reasons``, ``n_bytes`` (bytes),
-            ``seconds``, ``guess``, ``threads`` and ``most_bytes``.
+            ``seconds``, ``guess``, ``threads``, ``most_bytes`` and ``n_gpus``.
 
         Examples
         --------

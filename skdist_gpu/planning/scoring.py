@@ -25,7 +25,7 @@ ROW_BY_ROW = {*SCORING, "predict_log_proba", "mahalanobis"}
 _SERIAL = {"DecisionTreeClassifier", "DecisionTreeRegressor", "ExtraTreesRegressor", "Nystroem"}
 _SERIAL_METHODS = {"mahalanobis"}
 _WHY = {THREADS: "the plain estimator, called for blocks of rows on all cores"}
-# what a GPU must save another one for a copy of the model and a thread to pay there
+# each GPU that takes part gets at least so much work, since it needs a copy of the model and a thread
 SECONDS_OF_A_GPU = 0.1
 
 

@@ -32,7 +32,8 @@ from skdist_gpu.exceptions import EngineRefusal
 FORESTS = ("RandomForestClassifier", "RandomForestRegressor", "IsolationForest")
 # rows from which cuML itself builds an approximate graph, and neighbours of which that keeps enough
 MANY_ROWS, MOST_NEIGHBOURS = 50_000, 60
-# of kinds of values and of indices, of the least number of rows, and of penalties for each target
+# words in cuML's errors about data that other engines may take: kinds of values and of indices, few rows, and a penalty
+# for each target
 _OTHERS_JUDGE = ("supported", "is required", "do not correspond")
 # whose solvers take steps until they converge, or until they have taken max_iter
 _SEARCHES = ("LogisticRegression", "LinearSVC", "LinearSVR")

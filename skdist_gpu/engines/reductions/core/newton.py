@@ -30,11 +30,13 @@ MOST_LENGTHS = 30
 SMALL_STEP = 0.1
 # a step that leaves more of the squared error asks for new second derivatives
 FAST_SHRINKING = 0.05
-# with so many unknowns second derivatives take so long that a search from far away asks for them only where steps
-# without new ones leave this share, and shortens such a step a few times first
-MANY_UNKNOWNS, SLOW_SHRINKING, FEW_LENGTHS = 128, 0.7, 3
-# share of all steps that such a search takes in this way, since it may need more of them than with second derivatives;
-# where few steps are allowed, fewer than by any default of scikit-learn's, it takes none
+# for so many unknowns second derivatives take far longer than gradients, from which a search from far away learns them
+MANY_UNKNOWNS = 128
+# such a step that leaves more of the squared error asks for new second derivatives, and so does one that leads too far
+# when it has been tried with so many lengths
+SLOW_SHRINKING, FEW_LENGTHS = 0.7, 3
+# only this share of max_iter may be such steps, since more of them may be needed; and none where max_iter is below the
+# least of scikit-learn's defaults
 CHEAP_STEPS, MANY_STEPS = 1 / 4, 100
 # where the objective has fallen to this share since second derivatives were summed, they may be far smaller by now
 FALLEN = 0.1
