@@ -1,5 +1,7 @@
 """Scoring is planned like fitting: the plain estimator, its blocks on threads, or an engine's copy of the model."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +19,8 @@ from skdist_gpu.engines.block_method import BlockMethod
 from skdist_gpu.engines.entry import Entry
 from skdist_gpu.engines.protocol import EngineInfo
 from skdist_gpu.exceptions import EngineRefusal
+from skdist_gpu.hardware.detect import Packages
+from skdist_gpu.info.report import Report
 from skdist_gpu.testing import make_resources
 
 generator = np.random.default_rng(0)
@@ -99,8 +103,26 @@ def test_rows_are_divided_among_gpus_where_one_would_take_long():
     assert (one.n_gpus, four.n_gpus) == (1, 4)
     assert four.seconds == pytest.approx(one.seconds / 4)
     assert "on each of 4 GPUs" in four.reasons[0]
+    assert str(Report(four, 0.2, method="predict")).startswith("predict ran on cuml:gpu, 4 GPUs, in 0.2 s")
     few = model.plan(shape=(20_000, 20), method="predict", resources=make_resources(gpus=4))
     assert (few.device, few.chosen.n_gpus) == ("gpu", 1)
+
+
+def test_a_library_that_must_be_loaded_brings_in_no_more_gpus():
+    class NotLoaded(Packages):
+        def is_loaded(self, name):
+            return False
+
+    model = autoscale(SVC()).fit(X, CODES)
+    many = {"shape": (50_000_000, 20), "method": "predict"}
+    for asked, n_gpus in ({"shape": (20_000, 20), "method": "predict"}, 1), (many, 4):
+        loaded = make_resources(gpus=4)
+        one, other = (
+            next(c for c in model.plan(**asked, resources=machine).candidates if c.device == "gpu")
+            for machine in (loaded, replace(loaded, packages=NotLoaded()))
+        )
+        assert (one.n_gpus, other.n_gpus) == (n_gpus, n_gpus)
+        assert other.seconds > one.seconds + 0.1
 
 
 # --- an engine that scores ------------------------------------------------------------------

@@ -87,11 +87,14 @@ class Prediction:
         Whether it comes from other estimators' rates, since this one was not measured.
     threads : int or None
         Number of BLAS and OpenMP threads that serves best; None for all.
+    starting : float
+        Seconds among them for a library that a call must load first.
     """
 
     seconds: float
     guess: bool = False
     threads: int | None = None
+    starting: float = 0.0
 
 
 def rate_key(estimator: str, engine: str, sparse: bool, method: str = "fit") -> str:
@@ -264,8 +267,9 @@ def predict_scoring(
         if rates:
             serial = tuple(work) if on_one_core else SERIAL
             seconds = max(_sum(each, work, machine, resources.n_cores, serial) for each in rates)
-            seconds += machine.first.get(start, 0.0) / CALLS_FORESEEN
-            return Prediction(seconds, method not in known or machine is not machines[0])
+            starting = machine.first.get(start, 0.0) / CALLS_FORESEEN
+            guess = method not in known or machine is not machines[0]
+            return Prediction(starting + seconds, guess, starting=starting)
     return None
 
 

@@ -91,7 +91,8 @@ def _ways(call: Call, info: InputInfo, resources: Resources) -> Iterator[Candida
             predicted = Prediction(own) if predicted is None and own is not None else predicted
             refusals = [*_refusals(engine, device, call, info, resources), *_unmeasured(predicted)]
             candidate = _priced(engine.name, device, refusals, predicted)
-            yield _divided(candidate, resources) if device == "gpu" and engine.scores_in_turns else candidate
+            divides = device == "gpu" and engine.scores_in_turns
+            yield _divided(candidate, predicted, resources) if divides and predicted else candidate
 
 
 def _priced(backend: str, device: str, refusals: list[str], predicted: Prediction | None) -> Candidate:
@@ -100,12 +101,11 @@ def _priced(backend: str, device: str, refusals: list[str], predicted: Predictio
     return Candidate(backend, device, verdict, reasons, seconds=seconds, guess=guess)
 
 
-def _divided(candidate: Candidate, resources: Resources) -> Candidate:
-    """Return a candidate of one GPU on as many as pay."""
-    if candidate.seconds is None:
-        return candidate
-    n_gpus = max(1, min(len(resources.gpus), int(candidate.seconds / SECONDS_OF_A_GPU)))
-    return replace(candidate, seconds=candidate.seconds / n_gpus, n_gpus=n_gpus)
+def _divided(candidate: Candidate, predicted: Prediction, resources: Resources) -> Candidate:
+    """Return a candidate of one GPU on as many as pay; its library is loaded once."""
+    work = predicted.seconds - predicted.starting
+    n_gpus = max(1, min(len(resources.gpus), int(work / SECONDS_OF_A_GPU)))
+    return replace(candidate, seconds=predicted.starting + work / n_gpus, n_gpus=n_gpus)
 
 
 def _thread_refusals(call: Call, info: InputInfo, resources: Resources) -> list[str]:
