@@ -30,7 +30,7 @@ class Curvature:
     """
 
     def __init__(self, matrix: np.ndarray) -> None:
-        self.matrix, self.share = matrix, 1.0
+        self.matrix = matrix
         # steps, and by what they changed the gradient
         self.learned: list[tuple[np.ndarray, np.ndarray]] = []
         self._dense, self._n_in_dense = matrix, 0
@@ -38,7 +38,7 @@ class Curvature:
     @property
     def diagonal(self) -> np.ndarray:
         """The second derivative of each unknown, as they were summed."""
-        return self.share * np.diag(self.matrix)
+        return np.diag(self.matrix)
 
     @property
     def is_clear(self) -> bool:
@@ -64,18 +64,10 @@ class Curvature:
             found = found + (share - (change @ found) / (change @ step)) * step
         return -found
 
-    def learn(self, step: np.ndarray, change: np.ndarray, expected: float, far: bool) -> None:
-        """Take in by what a step changed the gradient; its product with the step was `expected`.
-
-        From `far` away, all second derivatives have changed about as much as those along the first step.
-        """
-        product = float(change @ step)
-        if not product > LEAST_CHANGE * expected:
-            return
-        if far and not self.learned:
-            self.share *= product / expected
-            self._dense = self.share * self.matrix
-        self.learned.append((step, change))
+    def learn(self, step: np.ndarray, change: np.ndarray, expected: float) -> None:
+        """Take in by what a step changed the gradient; its product with the step was `expected`."""
+        if change @ step > LEAST_CHANGE * expected:
+            self.learned.append((step, change))
 
     def dense(self) -> np.ndarray:
         """Return the matrix with all that was learned."""
@@ -93,18 +85,18 @@ class Curvature:
         values, vectors, kept = self._directions
         slopes = vectors[:, ~kept].T @ (self._scale * gradient)
         lost = 2 * LOST_SHARE * len(values) * max(values[-1], np.finfo(float).tiny)
-        return float(slopes @ slopes) / (self.share * lost)
+        return float(slopes @ slopes) / lost
 
     def _solved(self, gradient: np.ndarray, shortest: bool) -> np.ndarray | None:
         scale = self._scale
         if self._factor is not None:
-            solved: np.ndarray = scale * lapack.dpotrs(self._factor, scale * gradient, lower=1)[0] / self.share
+            solved: np.ndarray = scale * lapack.dpotrs(self._factor, scale * gradient, lower=1)[0]
             return solved
         if not shortest:
             return None
         values, vectors, kept = self._directions
         inverse = np.where(kept, 1 / np.where(kept, values, 1.0), 0.0)
-        return scale * (vectors @ (inverse * (vectors.T @ (scale * gradient)))) / self.share
+        return scale * (vectors @ (inverse * (vectors.T @ (scale * gradient))))
 
     @cached_property
     def _scale(self) -> np.ndarray:

@@ -21,8 +21,6 @@ from skdist_gpu.hardware.threads import one_blas_thread
 MOST_UNKNOWNS = 2000
 # the objective is known to about this relative precision, and its decrease cannot be judged below
 ROUNDING = 1e-12
-# where values differ by this share or less, a step is good if the slope at its end is this share of that at its start
-NOISE, MOST_SLOPE = 1e-9, 0.5
 # the objective may stay this far above its minimum, relative to its size at the start
 PRECISION = 1e-13
 MOST_LENGTHS = 30
@@ -30,16 +28,6 @@ MOST_LENGTHS = 30
 SMALL_STEP = 0.1
 # a step that leaves more of the squared error asks for new second derivatives
 FAST_SHRINKING = 0.05
-# for so many unknowns second derivatives take far longer than gradients, from which a search from far away learns them
-MANY_UNKNOWNS = 128
-# such a step that leaves more of the squared error asks for new second derivatives, and so does one that leads too far
-# when it has been tried with so many lengths
-SLOW_SHRINKING, FEW_LENGTHS = 0.7, 3
-# only this share of max_iter may be such steps, since more of them may be needed; and none where max_iter is below the
-# least of scikit-learn's defaults
-CHEAP_STEPS, MANY_STEPS = 1 / 4, 100
-# where the objective has fallen to this share since second derivatives were summed, they may be far smaller by now
-FALLEN = 0.1
 # steps for a derivative above the tolerance once the objective is near enough: each squares the error, or so
 FOLLOWED = 2
 
@@ -208,32 +196,25 @@ def search(
 
     Where the objective is near enough, a few more steps follow a largest derivative above `tol`.
 
-    Second derivatives are taken from some rows only, at first, and used as long as each step shrinks the error well;
-    what gradients tell keeps them in line. From far away each step asks for new ones; with many unknowns only where
-    gradients foretell a step badly.
+    Second derivatives are taken from some rows only, at first, and used as long as each step shrinks
+    the error well; what gradients tell keeps them in line.
     """
     slow = curvature is None
-    many = slow and kinks is None and start.size >= MANY_UNKNOWNS and max_iter >= MANY_STEPS
     known = None if curvature is None else Curvature(curvature)
     coef, previous, rows, followed = start, np.inf, 1 if slow else 0, 0
-    summed_at = 0.0  # the objective where second derivatives were last summed
     at = yield start, rows
     scale = scale or max(float(at.value), np.finfo(np.float64).tiny)
     target = slack * PRECISION * scale
     for n_iter in range(1, max_iter + 1):
-        exact, cheap = rows == 1, many and n_iter <= CHEAP_STEPS * max_iter
-        if at.hessian is not None:
-            known, summed_at = Curvature(at.hessian), float(at.value)
+        exact = rows == 1
+        known = known if at.hessian is None else Curvature(at.hessian)
         assert known is not None
         step = kinks.step(known.dense(), coef, at.gradient) if kinks else known.step(at.gradient, shortest=exact)
-        decrement = 0.0 if step is None else max(0.0, _decrement(coef, at.gradient, step, kinks))
-        # second derivatives in directions that no step took may have fallen with the objective, and those learned from
-        # a step that had to be shortened do not tell that the minimum is near
-        too_old = many and not exact and (at.value < FALLEN * summed_at or (np.isinf(previous) and decrement <= target))
-        if step is None or too_old:
+        if step is None:
             at = yield coef, 1
             slow, previous, rows = True, np.inf, 1
             continue
+        decrement = max(0.0, _decrement(coef, at.gradient, step, kinks))
         # the error shrinks at least about as it did before
         shrink = min(1.0, decrement / previous) if decrement > 0 else 0.0
         expected = decrement * shrink if np.isfinite(previous) else decrement
@@ -247,35 +228,27 @@ def search(
                 end = yield coef + step, 0
                 trusted = end.value <= at.value + ROUNDING * abs(at.value)
             return _end(coef + step if trusted else coef, n_iter, coef, at, kinks, known, scale)
-        if np.isfinite(previous):
-            slow = shrink > (SLOW_SHRINKING if cheap else FAST_SHRINKING)
-        elif cheap:
-            slow = False
+        slow = slow if not np.isfinite(previous) else shrink > FAST_SHRINKING
         # where some direction is flat, the shortest step needs new ones each time
         slow = slow or (kinks is None and not known.is_clear)
         # the first step ends near the minimum, where second derivatives are better than those from its start
         rows = 1 if slow else every if n_iter == 1 else 0
-        most = MOST_LENGTHS if exact else FEW_LENGTHS if cheap else 1
-        noise = -np.inf if kinks else NOISE * abs(at.value) + ROUNDING * scale
-        length, found = yield from _descend(coef, at, step, decrement, rows, most, noise)
+        length, found = yield from _descend(coef, at, step, decrement, rows, most=MOST_LENGTHS if exact else 1)
         if found is None and not exact:
-            # gradients foretell this objective badly: from here on each step has second derivatives
-            many = False
             at = yield coef, 1
             slow, previous, rows = True, np.inf, 1
             continue
         if found is None:
             # rounding hides any further decrease
             return _end(coef, n_iter, coef, at, kinks, known, scale)
-        # far from the minimum the next error says nothing about the one after it
-        near = length == 1 and decrement < 0.5 * at.value
         if found.hessian is None:
             taken, change = length * step, found.gradient - at.gradient
             # second derivatives times the step are the gradient that it was to take away, but for kinks
             told = taken @ known.dense() @ taken if kinks else -length * float(taken @ at.gradient)
-            known.learn(taken, change, told, far=cheap)
-        coef, at = coef + length * step, found
-        previous, slow = decrement if near or (cheap and length == 1) else np.inf, slow or not near
+            known.learn(taken, change, told)
+        # far from the minimum the next error says nothing about the one after it
+        near = length == 1 and decrement < 0.5 * at.value
+        coef, at, previous, slow = coef + length * step, found, decrement if near else np.inf, slow or not near
     return _end(coef, max_iter, coef, at, kinks, known, scale)
 
 
@@ -287,20 +260,13 @@ def _end(
 
 
 def _descend(
-    coef: np.ndarray, at: Sums, step: np.ndarray, decrement: float, rows: int, most: int, noise: float
+    coef: np.ndarray, at: Sums, step: np.ndarray, decrement: float, rows: int, most: int
 ) -> Generator[tuple[np.ndarray, int], Sums, tuple[float, Sums | None]]:
-    """Shorten the step until the objective decreases enough; None if it does not `most` times.
-
-    Where values differ by `noise` or less, slopes judge, as in the approximate Wolfe conditions of Hager & Zhang, "A
-    New Conjugate Gradient Method with Guaranteed Descent", SIAM Journal on Optimization 16, 2005.
-    """
+    """Shorten the step until the objective decreases enough; None if it does not `most` times."""
     length = 1.0
     for _ in range(most):
         found = yield coef + length * step, rows
         if found.value <= at.value - 1e-4 * length * decrement + ROUNDING * abs(at.value):
-            return length, found
-        # slopes keep digits that the difference of two values has lost
-        if found.value - at.value <= noise and abs(float(found.gradient @ step)) <= MOST_SLOPE * decrement:
             return length, found
         # the minimum of the parabola through both values, not too far from either
         rise = found.value - at.value + length * decrement
