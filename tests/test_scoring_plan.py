@@ -108,11 +108,24 @@ def test_rows_are_divided_among_gpus_where_one_would_take_long():
     assert (few.device, few.chosen.n_gpus) == ("gpu", 1)
 
 
-def test_a_library_that_must_be_loaded_brings_in_no_more_gpus():
-    class NotLoaded(Packages):
-        def is_loaded(self, name):
-            return False
+class NotLoaded(Packages):
+    """The packages of a process that has imported none of them yet."""
 
+    def is_loaded(self, name):
+        return False
+
+
+def test_a_short_call_waits_for_no_library_that_takes_longer_to_load():
+    model = autoscale(KNeighborsClassifier()).fit(np.tile(X, (5, 1)), np.tile(CODES, 5))
+    machine = make_resources(gpus=1, cpus=16)
+    call = {"shape": (20_000, 20), "method": "predict"}
+    assert model.plan(**call, resources=machine).device == "gpu"
+    assert model.plan(**call, resources=replace(machine, packages=NotLoaded())).device == "cpu"
+    longer = call | {"shape": (2_000_000, 20)}
+    assert model.plan(**longer, resources=replace(machine, packages=NotLoaded())).device == "gpu"
+
+
+def test_a_library_that_must_be_loaded_brings_in_no_more_gpus():
     model = autoscale(SVC()).fit(X, CODES)
     many = {"shape": (50_000_000, 20), "method": "predict"}
     for asked, n_gpus in ({"shape": (20_000, 20), "method": "predict"}, 1), (many, 4):

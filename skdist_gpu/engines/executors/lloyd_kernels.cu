@@ -18,7 +18,7 @@ extern "C" __global__ void lloyd(
     double* total = weights + n_threads;             // [n_groups][n_clusters][width], or [n_clusters]
     const int n_totals = ASSIGN ? n_clusters : n_groups * n_clusters * width;
     int* label = (int*)(total + n_totals);           // [n_threads]
-    VALUE* tile = (VALUE*)(label + n_threads);               // [n_threads][stride]
+    VALUE* tile = (VALUE*)(label + n_threads);       // [n_threads][stride]
 
     // centres are less the origin, which follows them
     for (int i = thread; i < n_columns; i += n_threads) origin[i] = centres[n_clusters * n_columns + i];

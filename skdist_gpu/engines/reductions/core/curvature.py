@@ -101,8 +101,7 @@ class Curvature:
     @cached_property
     def _scale(self) -> np.ndarray:
         """What makes the diagonal one, multiplied on both sides."""
-        diagonal = np.diag(self.matrix)
-        return 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+        return 1 / np.sqrt(np.where(self.diagonal > 0, self.diagonal, 1.0))
 
     def _scaled(self) -> np.ndarray:
         """Return the matrix with a diagonal of ones."""
