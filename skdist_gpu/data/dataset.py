@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -238,7 +238,7 @@ def together(batches: Iterator[tuple[int, Any]], n_rows: int) -> Iterator[tuple[
         yield part, waiting
 
 
-def in_threads(function: Callable[[Any], Any], items: Iterator[Any], n_threads: int) -> Iterator[Any]:
+def in_threads(function: Callable[[Any], Any], items: Iterator[Any], n_threads: int) -> Generator[Any, None, None]:
     """Yield ``function(item)`` in order, computed by threads a few items ahead."""
     waiting = deque[Future[Any]]()
     with ThreadPoolExecutor(n_threads) as pool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
+from contextlib import closing
 from threading import Event
 from typing import Any
 
@@ -198,10 +199,12 @@ class GpuExecutor(OnGpus):
             if self._held() is None and type(reduction) is SortReduction:
                 deque(self.stream.blocks(), maxlen=0)  # it takes all rows at once
             held = self._held()
-            parts = self.stream.blocks() if held is None else self._blocks_of(held, reduction)
-            blocks = ((0, *self._arguments(part)) for part in parts)
-        for part, X, y, weight in blocks:
-            yield part, len(X), map_block(reduction, X, y, weight)
+            blocks = self.stream.blocks() if held is None else self._blocks_of(held, reduction)
+        # an error holds the frames that it has passed, and what they read from would wait there
+        with closing(blocks):
+            for block in blocks:
+                part, X, y, weight = block if self.table is not None else (0, *self._arguments(block))
+                yield part, len(X), map_block(reduction, X, y, weight)
 
     def _blocks_of(self, held: list[Any], reduction: Reduction) -> Any:
         X, y, _ = self._arguments(held)

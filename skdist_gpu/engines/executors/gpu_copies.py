@@ -23,11 +23,13 @@ PIECE_BYTES = 4 * 2**20
 def to_device(values: np.ndarray, n_threads: int) -> Any:
     """Return an array on the device with the same values."""
     few = values.nbytes < LEAST_BYTES or n_threads < 2
-    if few or values.ndim != 2 or not values.flags.c_contiguous:
+    if few or not values.flags.forc:
         return cupy.asarray(values)
-    stream = HostStream([values], len(values), min(MOST_THREADS, n_threads), None, several_passes=True)
+    in_order = values if values.flags.c_contiguous else values.T
+    stream = HostStream([in_order.reshape(-1, 1)], values.size, min(MOST_THREADS, n_threads), None)
     ((arrived,),) = stream.blocks()
-    return arrived
+    arrived = arrived.reshape(in_order.shape)
+    return arrived if values.flags.c_contiguous else arrived.T
 
 
 def from_device(array: Any, n_threads: int) -> np.ndarray:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from contextlib import closing, contextmanager
+from functools import cached_property, partial
 from itertools import chain
 from queue import SimpleQueue
 from typing import Any
@@ -31,11 +32,12 @@ TO_DEVICE = cupy.cuda.runtime.memcpyHostToDevice
 
 
 class _Carrier:
-    """A piece of pinned memory, and the stream on which it sends rows to the device."""
+    """A piece of pinned memory, the stream on which it sends rows to the device, and where columns of rows arrive."""
 
-    def __init__(self, n_bytes: int) -> None:
+    def __init__(self, n_bytes: int, *, by_columns: bool) -> None:
         self.pinned = cupyx.empty_pinned(n_bytes, np.uint8)
         self.address = self.pinned.ctypes.data
+        self.arrival = cupy.empty(n_bytes if by_columns else 0, cupy.uint8)
         self.stream = cupy.cuda.Stream(non_blocking=True)
         self.sent = cupy.cuda.Event(disable_timing=True)
 
@@ -44,14 +46,25 @@ class _Carrier:
         self.sent.synchronize()
         return self.pinned
 
-    def send(self, rows: np.ndarray, target: int) -> None:
-        """Copy rows to an address on the device.
+    def send(self, rows: np.ndarray, target: Any) -> None:
+        """Copy rows to where they belong on the device.
 
         The interpreter, which all threads share, is asked for as little as can be.
         """
         carried = self.memory()[: rows.nbytes].view(rows.dtype).reshape(rows.shape)
         np.copyto(carried, rows)
-        self.deliver(self.address, target, rows.nbytes)
+        self.deliver(self.address, target.data.ptr, rows.nbytes)
+
+    def send_columns(self, rows: np.ndarray, target: Any) -> None:
+        """Copy rows of which each column lies together, as they lie; the device, which is quicker, puts them in rows."""
+        columns = rows.T
+        carried = self.memory()[: rows.nbytes].view(rows.dtype).reshape(columns.shape)
+        np.copyto(carried, columns)
+        arrived = self.arrival[: rows.nbytes].view(rows.dtype).reshape(columns.shape)
+        self.deliver(self.address, arrived.data.ptr, rows.nbytes)
+        with self.stream:
+            target[...] = arrived.T
+        self.sent.record(self.stream)
 
     def deliver(self, source: int, target: int, n_bytes: int) -> None:
         """Send what lies at an address of the pinned memory."""
@@ -97,11 +110,13 @@ class HostStream:
         self.carried_bytes = CARRIED_BYTES if all_bytes < MANY_BYTES else 2 * CARRIED_BYTES
         # no more threads than there are pieces to carry
         self.n_threads = min(n_threads, -(-all_bytes // self.carried_bytes))
-        # a thread fills one of two while the device fetches the other
-        self.carriers = SimpleQueue[tuple[_Carrier, _Carrier]]()
         n_bytes = max(self.carried_bytes, *(part[:1].nbytes for part in parts))
-        for _ in range(self.n_threads):
-            self.carriers.put((_Carrier(n_bytes), _Carrier(n_bytes)))
+        # a thread fills one of two while the device fetches the other
+        makes = partial(_Carrier, n_bytes, by_columns=any(map(_by_columns, parts)))
+        self.carriers = [(makes(), makes()) for _ in range(self.n_threads)]
+        self.idle = SimpleQueue[tuple[_Carrier, _Carrier]]()
+        for carriers in self.carriers:
+            self.idle.put(carriers)
         # all rows side by side, where they are so few that they need no more room than blocks in flight, or fit
         fits = several_passes and len(self.starts) <= self.n_cached
         n_buffers = len(self.starts) if fits else min(N_BUFFERS, len(self.starts))
@@ -134,7 +149,7 @@ class HostStream:
         """All rows on the device, once a pass has brought them, side by side; None where they have no room there."""
         return self.room if self.keeps_all and len(self.cache) == len(self.starts) else None
 
-    def blocks(self) -> Iterator[list[Any]]:
+    def blocks(self) -> Generator[list[Any], None, None]:
         """Yield the blocks in order, as lists of device arrays."""
         if len(self.cache) == len(self.starts):
             yield from self.cache.values()
@@ -142,7 +157,7 @@ class HostStream:
         compute_stream, n_buffers = cupy.cuda.get_current_stream(), len(self.computed)
         self.n_passes += 1
         # threads begin on the first GPU, whatever the current one is
-        with ThreadPoolExecutor(self.n_threads, initializer=cupy.cuda.Device().use) as pool:
+        with self._ended(), ThreadPoolExecutor(self.n_threads, initializer=cupy.cuda.Device().use) as pool:
             ahead = deque(self._upload(pool, i) for i in range(n_buffers))
             for index in range(len(self.starts)):
                 block, strips = ahead.popleft()
@@ -153,6 +168,18 @@ class HostStream:
                 if index + n_buffers < len(self.starts):
                     ahead.append(self._upload(pool, index + n_buffers))
         compute_stream.synchronize()
+
+    @contextmanager
+    def _ended(self) -> Iterator[None]:
+        """Let no copy outlast a pass, even one that an error ends, since others get the memory that it writes to."""
+        try:
+            yield
+        except BaseException:
+            self.cache.clear()  # some of its blocks may not have come
+            raise
+        finally:
+            for carrier in chain.from_iterable(self.carriers):
+                carrier.stream.synchronize()
 
     def _upload(self, pool: ThreadPoolExecutor, index: int) -> tuple[list[Any], list[Any]]:
         """Let the threads send a block; return it, and what tells when each strip of it has arrived."""
@@ -168,8 +195,8 @@ class HostStream:
             # a strip for each thread, since to hand each piece to a thread takes the interpreter longer than to send it
             n_strip = -(-(stop - start) // (self.n_threads * n_carried)) * n_carried
             for a in range(start, stop, n_strip):
-                rows, address = part[a : min(stop, a + n_strip)], target.data.ptr + (a - start) * row_bytes
-                strips.append(pool.submit(self._send, rows, address, row_bytes, n_carried, free))
+                b = min(stop, a + n_strip)
+                strips.append(pool.submit(self._send, part[a:b], target[a - start : b - start], n_carried, free))
         return block, strips
 
     def _place(self, index: int, n_rows: int) -> tuple[list[Any], Any]:
@@ -185,17 +212,24 @@ class HostStream:
             self.cache[index] = block
         return block, self.computed[index % n_buffers]
 
-    def _send(self, rows: np.ndarray, address: int, row_bytes: int, n_carried: int, free: Any) -> list[Any]:
+    def _send(self, rows: np.ndarray, target: Any, n_carried: int, free: Any) -> list[Any]:
         """Send rows with two carriers in turn, once the event `free` has come; return the events of their arrival."""
-        carriers = self.carriers.get()
+        carriers = self.idle.get()
+        send = _Carrier.send_columns if _by_columns(rows) else _Carrier.send
         try:
             for carrier in carriers:
                 carrier.stream.wait_event(free)
             for i, start in enumerate(range(0, len(rows), n_carried)):
-                carriers[i % 2].send(rows[start : start + n_carried], address + start * row_bytes)
+                piece = slice(start, start + n_carried)
+                send(carriers[i % 2], rows[piece], target[piece])
             return [carrier.sent for carrier in carriers]
         finally:
-            self.carriers.put(carriers)
+            self.idle.put(carriers)
+
+
+def _by_columns(rows: np.ndarray) -> bool:
+    """Whether the values of a column lie closer together than those of a row."""
+    return rows.ndim == 2 and rows.shape[1] > 1 and abs(rows.strides[0]) < abs(rows.strides[1])
 
 
 class FileStream:
@@ -238,19 +272,24 @@ class FileStream:
             return part, i, place, X, y if classes is None or y is None else codes_of(y, classes), weight
 
         batches = cut(self.table.batches(self.batch_rows, self.read_ahead), bounds)
-        for part, i, place, X, y, weight in in_threads(send, together(batches, self.block_rows), self.n_threads):
-            stream.wait_event(place.sent)
-            yield part, X, *(None if column is None else cupy.asarray(column) for column in (y, weight))
-            place.computed.record(stream)
-            free.put(i)
+        try:
+            with closing(in_threads(send, together(batches, self.block_rows), self.n_threads)) as sent:
+                for part, i, place, X, y, weight in sent:
+                    stream.wait_event(place.sent)
+                    yield part, X, *(None if column is None else cupy.asarray(column) for column in (y, weight))
+                    place.computed.record(stream)
+                    free.put(i)
+        finally:
+            for place in filter(None, self.places):
+                place.stream.synchronize()
 
 
 class _Place(_Carrier):
     """A carrier, and the memory on the device where it puts the batches of a block side by side."""
 
     def __init__(self, n_bytes: int, block_bytes: int) -> None:
-        super().__init__(n_bytes)
-        self.arrival, self.room = (cupy.empty(n, cupy.uint8) for n in (n_bytes, block_bytes))
+        super().__init__(n_bytes, by_columns=True)
+        self.room = cupy.empty(block_bytes, cupy.uint8)
         # the pool may hand out memory in which work before is not done
         self.computed = cupy.cuda.get_current_stream().record()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
 import cupy
@@ -21,7 +21,7 @@ class GpusExecutor(OnGpus):
     """Run reductions on several GPUs over rows in main memory or files.
 
     Each GPU reduces contiguous rows; their totals are combined on the host in the order of the rows, so that the
-    answer depends on the number of GPUs only. If one GPU fails, the others stop after the block that they compute.
+    answer depends on the number of GPUs only. If one fails, or the user interrupts, the others stop after their block.
     """
 
     resident = False
@@ -60,18 +60,23 @@ class GpusExecutor(OnGpus):
         self.progress.start(f"pass {self.n_passes} on {len(self.executors)} GPUs", total=n_rows)
 
         def run(device: Any, executor: GpuExecutor, start: int) -> list[Any]:
-            executor.classes = self.classes
-            try:
-                with device:
-                    return executor.totals(reduction, [bound - start for bound in bounds])
-            except BaseException:
-                for other in self.executors:
-                    other.stopped.set()
-                raise
+            with device:
+                return executor.totals(reduction, [bound - start for bound in bounds])
 
+        for executor in self.executors:
+            executor.classes = self.classes
+            executor.stopped.clear()
         with ThreadPoolExecutor(len(self.executors)) as pool:
-            shares = list(pool.map(run, self.devices, self.executors, self.starts))
-        return [combine_all(reduction, list(totals)) for totals in zip(*shares, strict=True)]
+            shares = [pool.submit(run, *each) for each in zip(self.devices, self.executors, self.starts, strict=True)]
+            try:
+                for done in as_completed(shares):
+                    done.result()
+            except BaseException:
+                for executor in self.executors:
+                    executor.stopped.set()
+                raise
+        parts = zip(*(share.result() for share in shares), strict=True)
+        return [combine_all(reduction, list(totals)) for totals in parts]
 
     def reduce_sample(self, X: Any, y: Any, weight: Any) -> tuple[Reduce, int]:
         """Return the `reduce` of sampled rows, which are few enough for the first GPU alone, and their number."""

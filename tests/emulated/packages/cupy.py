@@ -7,9 +7,11 @@ import ctypes
 import re
 import subprocess
 import tempfile
+from collections import deque
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from threading import Lock
+from threading import Lock, RLock
 from types import MappingProxyType, SimpleNamespace
 
 import numpy as np
@@ -113,19 +115,69 @@ class Device:
 
 
 class Stream:
-    ptr = 0
+    """A stream that copies as late as a device may: when somebody waits for it, or computes there."""
+
+    def __init__(self, **options):
+        self.waiting, self.n_given, self.n_done, self.lock = deque(), 0, 0, RLock()
+        self.ptr = len(streams)
+        streams.append(self)
+
+    def give(self, work):
+        with self.lock:
+            self.waiting.append(work)
+            self.n_given += 1
+
+    def run(self, n):
+        with self.lock:
+            while self.n_done < n:
+                self.waiting.popleft()()
+                self.n_done += 1
+
+    def synchronize(self):
+        self.run(self.n_given)
+
+    def record(self, event=None):
+        event = event or Event()
+        event.record(self)
+        return event
+
+    def wait_event(self, event):
+        given = event.given
+        if self.ptr:
+            self.give(lambda: Event.run(given))
+        else:
+            Event.run(given)
+
+    def __enter__(self):
+        self.synchronize()
+        return self
+
+    def __exit__(self, *exc_info):
+        pass
+
+
+class Event:
+    given = ()
 
     def __init__(self, **options):
         pass
 
+    def record(self, stream):
+        self.given = (stream, stream.n_given)
+
     def synchronize(self):
-        pass
+        self.run(self.given)
 
-    def record(self, *stream):
-        return self
+    @staticmethod
+    def run(given):
+        if given:
+            stream, n = given
+            stream.run(n)
 
-    def wait_event(self, event):
-        pass
+
+# the first one is that of kernels, which compute at once
+streams = []
+_default = Stream()
 
 
 class MemoryPool:
@@ -137,7 +189,10 @@ class MemoryPool:
 
 def _memcpy(to, source, n_bytes, kind, stream):
     copied.append(n_bytes)
-    ctypes.memmove(to, source, n_bytes)
+    if stream:
+        streams[stream].give(partial(ctypes.memmove, to, source, n_bytes))
+    else:
+        ctypes.memmove(to, source, n_bytes)
 
 
 runtime = SimpleNamespace(
@@ -151,10 +206,10 @@ runtime = SimpleNamespace(
 cuda = SimpleNamespace(
     Device=Device,
     Stream=Stream,
-    Event=Stream,
+    Event=Event,
     MemoryPool=MemoryPool,
     runtime=runtime,
-    get_current_stream=Stream,
+    get_current_stream=lambda: _default,
     using_allocator=lambda allocator: nullcontext(),
 )
 
