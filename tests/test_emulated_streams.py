@@ -1,4 +1,4 @@
-"""How rows come to GPUs, shown where there is none: CuPy is NumPy with copies that wait until somebody asks for them."""
+"""How rows come to GPUs, shown where there is none: CuPy is NumPy with copies that somebody must wait for."""
 
 import os
 import subprocess

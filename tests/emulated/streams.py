@@ -118,9 +118,10 @@ def test_an_error_of_a_thread_that_copies_ends_the_pass(place, tmp_path, monkeyp
             raise RuntimeError("no copy")
         copy(*arguments)
 
-    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="no copy"):
+    with monkeypatch.context() as patch:
         patch.setattr(cupy.cuda.runtime, "memcpyAsync", fail)
-        executor.reduce(Sums())
+        with pytest.raises(RuntimeError, match="no copy"):
+            executor.reduce(Sums())
     assert not n_copies_waiting()
     check_sums(executor.reduce(Sums()))
 

@@ -17,7 +17,7 @@ from skdist_gpu._compat.sklearn_learned import keep_rows, remember_solver
 from skdist_gpu._compat.sklearn_parameters import parameter_names
 from skdist_gpu.config import option
 from skdist_gpu.data.containers import GPU, container_of
-from skdist_gpu.data.convert import check_gpu_input, check_table, remember_features, to_gpu, to_host, validate
+from skdist_gpu.data.convert import check_gpu_input, check_table, remember_features, to_host, validate
 from skdist_gpu.engines.cuml.forests import fit_forest
 from skdist_gpu.engines.cuml.info import INFO
 from skdist_gpu.engines.cuml.rebuild import REBUILT, fit_twin
@@ -50,9 +50,11 @@ def fit(job: FitJob) -> Fitted:
         raise in_words_of(estimator, error, job.X) from None
     _check_shape(estimator, X.shape)
     job.progress.start(f"{name} with cuML")
+    from skdist_gpu.engines.executors.gpu_copies import to_device
+
     try:
         spread = over_all_gpus(job)
-        values = to_host(X) if spread else X if name in ENCODERS else to_gpu(X)
+        values = to_host(X) if spread else X if name in ENCODERS else to_device(X, job.resources.n_cores)
         if name in FORESTS and values.dtype != np.float32:
             values = values.astype(np.float32)
         model = _FITS.get(name, _convert)(estimator, values, y, sample_weight, **spread)

@@ -51,8 +51,7 @@ class CuMLMethod(BlockMethod):
         """Return the method's result for rows in main memory that the current GPU holds, copied by so many threads."""
         from skdist_gpu.engines.executors.gpu_copies import from_device, to_device
 
-        are_numbers = type(X) is np.ndarray and X.dtype.kind == "f"
-        values = to_device(X, n_threads) if are_numbers else to_gpu(X)
+        values = to_device(X, n_threads)
         if not np.isfinite(float(values.sum(dtype=np.float64))):
             raise EngineRefusal("X has values that are not finite, which scikit-learn judges")
         function = self._on_device(values)

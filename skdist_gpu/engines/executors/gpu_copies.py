@@ -12,6 +12,7 @@ import cupy
 import cupyx
 import numpy as np
 
+from skdist_gpu.data.convert import to_gpu
 from skdist_gpu.engines.executors.gpu_streams import HostStream
 
 # what one thread has copied before others have started
@@ -20,16 +21,17 @@ MOST_THREADS = 8
 PIECE_BYTES = 4 * 2**20
 
 
-def to_device(values: np.ndarray, n_threads: int) -> Any:
-    """Return an array on the device with the same values."""
-    few = values.nbytes < LEAST_BYTES or n_threads < 2
-    if few or not values.flags.forc:
-        return cupy.asarray(values)
-    in_order = values if values.flags.c_contiguous else values.T
-    stream = HostStream([in_order.reshape(-1, 1)], values.size, min(MOST_THREADS, n_threads), None)
+def to_device(data: Any, n_threads: int) -> Any:
+    """Return data on the current GPU, as :func:`~skdist_gpu.data.convert.to_gpu` does."""
+    is_plain = type(data) in (np.ndarray, np.memmap) and data.dtype.kind == "f" and data.flags.forc
+    if not is_plain or data.nbytes < LEAST_BYTES or n_threads < 2:
+        return to_gpu(data)
+    by_rows = data.flags.c_contiguous
+    values = data if by_rows else data.T
+    stream = HostStream([values.reshape(-1, 1)], values.size, min(MOST_THREADS, n_threads), None)
     ((arrived,),) = stream.blocks()
-    arrived = arrived.reshape(in_order.shape)
-    return arrived if values.flags.c_contiguous else arrived.T
+    arrived = arrived.reshape(values.shape)
+    return arrived if by_rows else arrived.T
 
 
 def from_device(array: Any, n_threads: int) -> np.ndarray:

@@ -56,7 +56,7 @@ class _Carrier:
         self.deliver(self.address, target.data.ptr, rows.nbytes)
 
     def send_columns(self, rows: np.ndarray, target: Any) -> None:
-        """Copy rows of which each column lies together, as they lie; the device, which is quicker, puts them in rows."""
+        """Copy rows column by column, as they lie; the device, which is quicker at it, puts them in rows."""
         columns = rows.T
         carried = self.memory()[: rows.nbytes].view(rows.dtype).reshape(columns.shape)
         np.copyto(carried, columns)
