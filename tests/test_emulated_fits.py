@@ -93,6 +93,45 @@ for n_columns, constant in ((3, 0.0), (40, 1.0), (150, 2.0)):
             else:
                 assert found.hessian is None
 """
+CLUSTERS = """
+from skdist_gpu.engines.executors import lloyd_kernels
+from skdist_gpu.engines.executors.cluster_kernels import ClustersOnGpu
+from skdist_gpu.engines.reductions.clusters.steps import AssignReduction, LloydReduction
+
+shapes = (
+    (3, 3, 2, np.float32, "C"),
+    (700, 1, 2, np.float64, "F"),
+    (700, 20, 10, np.float32, "F"),
+    (333, 17, 45, np.float64, "C"),
+    (500, 100, 8, np.float32, "C"),
+    (300, 64, 130, np.float32, "C"),
+    (200, 310, 5, np.float64, "F"),
+)
+for n_rows, n_columns, n_clusters, dtype, order in shapes:
+    X = np.asarray(5 + generator.standard_normal((n_rows, n_columns)), dtype, order=order)
+    some = generator.uniform(size=n_rows) * (generator.uniform(size=n_rows) > 0.1)
+    centres, mean = 0.5 * generator.standard_normal((n_clusters, n_columns)), X.mean(axis=0, dtype=np.float64)
+    centres[-1] = centres[0]  # of two as near the first one has the row
+    for weight in (None, some):
+        on_device = cupy.asarray(X).view(cupy.ndarray), None if weight is None else cupy.asarray(weight)
+        reduction = LloydReduction(centres, mean)
+        expected, found = reduction.map(X, None, weight), lloyd_kernels.map_rows(reduction, *on_device)
+        assert_allclose(found.weight.get(), expected.weight, rtol=1e-12)
+        assert_allclose(found.row.get(), expected.row, rtol=0, atol=1e-12 * n_rows)
+        reduction = AssignReduction(centres, mean)
+        expected, found = reduction.map(X, None, weight), lloyd_kernels.map_rows(reduction, *on_device)
+        np.testing.assert_array_equal(found.labels[0].get(), expected.labels[0])
+        np.testing.assert_array_equal(found.found.get(), expected.found)
+        assert_allclose(float(found.inertia), expected.inertia, rtol=1e-12)
+assert not lloyd_kernels.takes(cupy.empty((10, 900)), 8)
+
+X = np.concatenate([generator.normal(place, 0.3, size=(200, 2)) for place in ((0, 0), (4, 0), (0, 4))])
+rows, expected = ClustersOnGpu.of(X, np.ones(600)), KMeans(3, init=X[[0, 1, 2]], n_init=1, tol=0).fit(X)
+found = rows.steps(X[[0, 1, 2]], np.zeros(2), 300, 0.0)
+assert found.stay and found.n_iter == expected.n_iter_, (found.n_iter, expected.n_iter_)
+assert_allclose(found.centres, expected.cluster_centers_, rtol=1e-12)
+assert_allclose(rows.inertia(found.centres, np.zeros(2)), expected.inertia_, rtol=1e-12)
+"""
 DASK = """
 import dask.array as da
 from dask.distributed import Client
@@ -232,6 +271,7 @@ PARTS = {
     "neighbours": NEIGHBOURS,
     "turns": TURNS,
     "classifiers": CLASSIFIERS,
+    "clusters": CLUSTERS,
     "quantiles": QUANTILES,
     "scores": WEIGHTED_ROWS,
     "dask": DASK,

@@ -64,9 +64,9 @@ extern "C" void run_some_rows(const unsigned* from, long long n_words, long long
 """
 
 
-def emulated(name, words, folder, run):
-    """Compile the kernels of a file for the processor."""
-    text = for_the_processor((KERNELS / name).read_text())
+def emulated(names, words, folder, run):
+    """Compile the kernels of files for the processor."""
+    text = for_the_processor("".join((KERNELS / name).read_text() for name in names))
     text = re.sub(r"extern __shared__ double (\w+)\[\];", r"double* \1 = reinterpret_cast<double*>(shared);", text)
     text = text.replace("extern __shared__ __align__(16) char shared[];", "").replace("__shared__", "static")
     source, library = folder / "kernels.cpp", folder / "kernels.so"
@@ -92,7 +92,7 @@ def products(X, y, weight, folder):
         own = folder / str(i)
         own.mkdir()
         words = gram_parts.words_of(part, {4: "float", 8: "double"}[X.itemsize])
-        library = emulated("gram_kernels.cu", words, own, RUN_GRAM)
+        library = emulated(["tensor_cores.cu", "gram_kernels.cu"], words, own, RUN_GRAM)
         flat = i == 0 and by_rows and row_step == n_features <= part.width
         layout = part.layout(n_features, n_targets, X.itemsize, by_rows=by_rows, flat=flat, weighted=weight is not None)
         grid = min(2, -(-n_rows // part.step))
@@ -149,7 +149,7 @@ def test_parts_give_each_product_once(n_columns):
 @pytest.fixture(name="column_kernels", scope="module")
 def _column_kernels(tmp_path_factory):
     words = {"VALUE": "float", "TARGET": "long long", "THREADS": 256, "PILOT_ROWS": 64}
-    return emulated("column_kernels.cu", words, tmp_path_factory.mktemp("columns"), RUN_COLUMNS)
+    return emulated(["column_kernels.cu"], words, tmp_path_factory.mktemp("columns"), RUN_COLUMNS)
 
 
 @pytest.mark.parametrize("skip_nan", [False, True])

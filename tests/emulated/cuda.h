@@ -44,6 +44,7 @@ inline unsigned __ballot_sync(unsigned, bool p) {
     unsigned out = 0; const int w = threadIdx.x / 32; exchange[w][threadIdx.x % 32] = p; warp_sync();
     for (int l = 0; l < 32; ++l) out |= (exchange[w][l] != 0.0) << l; warp_sync(); return out;
 }
+inline int __any_sync(unsigned mask, bool p) { return __ballot_sync(mask, p) != 0; }
 inline int __ffs(unsigned v) { return __builtin_ffs(v); }
 inline int __syncthreads_or(int v) {
     if (threadIdx.x == 0) or_flag = 0; __syncthreads(); if (v) or_flag = 1; __syncthreads(); int out = or_flag; __syncthreads(); return out;

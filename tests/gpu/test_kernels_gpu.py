@@ -118,7 +118,17 @@ def test_wider_rows_are_left_to_products():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     ("n_rows", "n_columns", "n_clusters"),
-    [(1, 3, 2), (4_321, 1, 2), (4_321, 20, 10), (300_001, 5, 3), (4_321, 50, 33), (4_321, 90, 8), (4_321, 300, 5)],
+    [
+        (1, 3, 2),
+        (4_321, 1, 2),
+        (4_321, 20, 10),
+        (300_001, 5, 3),
+        (4_321, 50, 33),
+        (4_321, 90, 8),
+        (4_321, 300, 5),
+        (40_000, 40, 200),
+        (4_321, 900, 5),
+    ],
 )
 def test_steps_of_kmeans(n_rows, n_columns, n_clusters, dtype, order, weighted):
     generator = np.random.default_rng(n_rows + n_columns)
@@ -128,7 +138,7 @@ def test_steps_of_kmeans(n_rows, n_columns, n_clusters, dtype, order, weighted):
     on_gpu = [None if part is None else cupy.asarray(part) for part in (X, None, weight)]
     reduction = LloydReduction(centres, mean)
     # there is one for all shapes but the widest
-    assert lloyd_kernels.has_kernel(reduction, on_gpu[0]) is (n_columns < 300)
+    assert lloyd_kernels.has_kernel(reduction, on_gpu[0]) is (n_columns < 900)
     expected, found = reduction.map(X, None, weight), map_block(reduction, *on_gpu)
     assert_allclose(found.weight.get(), expected.weight, rtol=1e-12)
     assert_allclose(found.row.get(), expected.row, rtol=0, atol=1e-12 * n_rows)

@@ -18,7 +18,7 @@ from skdist_gpu.engines.executors.pool import from_pool
 from skdist_gpu.engines.executors.sums import add_up
 from skdist_gpu.engines.reductions.clusters.on_device import Steps
 
-THREADS = 256
+THREADS, MOVE_THREADS = 256, 1024
 # 2 + log(k) candidates, as scikit-learn takes them, of no more clusters than the kernel of Lloyd's steps takes
 MOST_CANDIDATES = 12
 # steps that are queued at first, and at most
@@ -92,7 +92,7 @@ class ClustersOnGpu:
             for _ in range(n_queued):
                 launch()
                 add_up(partials, sums, state)
-                move((1,), (THREADS,), moved)
+                move((1,), (MOVE_THREADS,), moved)
             how_it_stands, n_iter = (int(value) for value in state.get())
             n_queued = min(2 * n_queued, MOST_QUEUED, max_iter - n_iter)
         weight = sums.get().reshape(n_clusters, -1)[:, -1]
@@ -110,6 +110,11 @@ class ClustersOnGpu:
 @cache
 def _kernels(device: int, dtype: str) -> Any:
     """Return the compiled kernels, from CuPy's cache on disk where they are in it."""
-    numbers = {"VALUE": _C_TYPES[dtype], "THREADS": THREADS, "MOST_CANDIDATES": MOST_CANDIDATES}
+    numbers = {
+        "VALUE": _C_TYPES[dtype],
+        "THREADS": THREADS,
+        "MOVE_THREADS": MOVE_THREADS,
+        "MOST_CANDIDATES": MOST_CANDIDATES,
+    }
     options = ("-std=c++17", *(f"-D{name}={value}" for name, value in numbers.items()))
     return cupy.RawModule(code=_SOURCE.read_text(), options=options)

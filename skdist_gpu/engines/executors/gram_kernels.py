@@ -27,7 +27,7 @@ ADD_UP_THREADS = 256
 
 _C_TYPES = {"float32": "float", "float64": "double"}
 
-_SOURCE = Path(__file__).with_suffix(".cu")
+_SOURCES = (Path(__file__).with_name("tensor_cores.cu"), Path(__file__).with_suffix(".cu"))
 
 
 def has_kernel(X: Any, y: Any) -> bool:
@@ -156,4 +156,4 @@ def _kernels(device: int, dtype: str, part: Part) -> Any:
 @cache
 def _compiled(device: int, words: tuple[tuple[str, Any], ...]) -> Any:
     options = ("-std=c++17", *(f"-D{name}={word}" for name, word in words))
-    return cupy.RawModule(code=_SOURCE.read_text(), options=options)
+    return cupy.RawModule(code="".join(source.read_text() for source in _SOURCES), options=options)

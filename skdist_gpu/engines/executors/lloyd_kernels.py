@@ -1,12 +1,15 @@
 """Lloyd's steps on a GPU by a kernel that reads the rows once, where array expressions would write them out as float64.
 
-Each thread finds the centre next to one row, with the rows and the centres in shared memory; then each thread adds up
-one column of some of the rows, in sums that are its own, so that the answer does not depend on the order of threads.
+A block of threads brings a tile of rows to shared memory as float64, less the origin. Tensor cores multiply the tile
+and the centres, which tells the centre next to each row, and then the tile and a table that has a one where a row is
+next to a centre, which sums its rows. Each warp holds sums of its own, which are added in order: the answer does not
+depend on timing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,15 +20,88 @@ import numpy as np
 from skdist_gpu.engines.executors.sums import add_up
 from skdist_gpu.engines.reductions.clusters.steps import Assignment, AssignReduction, ClusterSums, LloydReduction
 
-# shared memory of a block of threads, so that two of them run on a processor at once
-MOST_SHARED_BYTES = 110_000
-BLOCKS_PER_PROCESSOR = 4
-# centres that a thread compares at once
-TOGETHER = 8
+THREADS, WARPS = 256, 8
+# of a block of threads, what more of them would share a processor with
+MOST_BLOCKS = 3
+# rows of a tile, of which each warp compares 16
+ROWS = (128, 64, 32)
+# what a product takes of columns and clusters, and how many products a warp may sum: each takes 8 registers
+LINE, CLUSTER_TILE, MOST_OWN = 16, 8, 16
+# tiles of clusters that a warp compares at once, so that rows are fetched for several
+MOST_TOGETHER = 4
+# shared memory of a processor that the blocks on it divide, and what each of them takes besides its own
+SHARED_BYTES, RESERVED_BYTES = 232_448, 1024
 
 _C_TYPES = {"float32": "float", "float64": "double"}
 
-_SOURCE = Path(__file__).with_suffix(".cu")
+_SOURCES = (Path(__file__).with_name("tensor_cores.cu"), Path(__file__).with_suffix(".cu"))
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a block of threads divides its work.
+
+    Attributes
+    ----------
+    rows : int
+        Rows of a tile.
+    stride : int
+        Values from one row in shared memory to the next, so that the threads of a warp ask different banks.
+    cluster_tiles, together : int
+        Tiles of clusters to be compared, and at once.
+    pairs, own : int
+        Products that sum up rows, and how many of them each warp has.
+    n_bytes : int
+        Shared memory.
+    """
+
+    rows: int
+    stride: int
+    cluster_tiles: int
+    together: int
+    pairs: int
+    own: int
+    n_bytes: int
+
+    @property
+    def blocks_per_processor(self) -> int:
+        """Blocks for which the shared memory of a processor is enough."""
+        return min(MOST_BLOCKS, SHARED_BYTES // (self.n_bytes + RESERVED_BYTES))
+
+    @property
+    def words(self) -> dict[str, int]:
+        """What the compiler is told."""
+        return {
+            "ROWS": self.rows,
+            "CLUSTER_TILES": self.cluster_tiles,
+            "TOGETHER": self.together,
+            "PAIRS": min(self.pairs, WARPS),
+            "OWN": self.own,
+        }
+
+
+@cache
+def shape_of(n_columns: int, n_clusters: int) -> Shape | None:
+    """Return how a block does its work; None where it has too little shared memory, or threads too few registers."""
+    cluster_tiles = -(-n_clusters // CLUSTER_TILE)
+    pairs = cluster_tiles * -(-(n_columns + 1) // LINE)
+    own = -(-pairs // WARPS)
+    # as few tiles without clusters as can be
+    together = min(range(min(MOST_TOGETHER, cluster_tiles), 0, -1), key=lambda n: -cluster_tiles % n)
+    if cluster_tiles > MOST_TOGETHER and together < 3:
+        together = MOST_TOGETHER
+    compared = -(-cluster_tiles // together) * together
+    # a multiple of 4 but not of 8
+    stride = (n_columns + 1 + 3) // 8 * 8 + 4
+    shapes = []
+    for rows in ROWS:
+        n_doubles = compared * -(-n_columns // 8) * 64 + rows * stride + 16 + 2 * 8 * compared + n_columns + 2 * rows
+        shape = Shape(rows, stride, compared, together, pairs, own, 8 * n_doubles + 4 * rows)
+        if shape.blocks_per_processor:
+            shapes.append(shape)
+    if own > MOST_OWN or not shapes:
+        return None
+    return max(shapes, key=lambda shape: shape.blocks_per_processor * shape.rows)
 
 
 def has_kernel(reduction: Any, X: Any) -> bool:
@@ -38,7 +114,7 @@ def takes(X: Any, n_clusters: int) -> bool:
     return (
         X.dtype.name in _C_TYPES
         and (X.flags.c_contiguous or X.flags.f_contiguous)
-        and _shape(X.dtype.itemsize, X.shape[1], n_clusters) is not None
+        and shape_of(X.shape[1], n_clusters) is not None
     )
 
 
@@ -64,11 +140,11 @@ def prepared(
     Nothing is done if the number in `state` is not zero.
     """
     (n_rows, n_columns), n_clusters = X.shape, len(centres) - 1
-    shape = _shape(X.dtype.itemsize, n_columns, n_clusters)
+    shape = shape_of(n_columns, n_clusters)
     assert shape is not None
-    n_threads, n_groups, n_bytes = shape
     device = cupy.cuda.Device()
-    n_blocks = min(BLOCKS_PER_PROCESSOR * device.attributes["MultiProcessorCount"], -(-n_rows // n_threads))
+    at_once = shape.blocks_per_processor * device.attributes["MultiProcessorCount"]
+    n_blocks = min(at_once, -(-n_rows // shape.rows))
     sums = cupy.empty((n_blocks, n_clusters + 1 if assigns else n_clusters * (n_columns + 1)))
     labels = cupy.empty(n_rows if assigns else 0, cupy.int32)
     if sample_weight is not None:
@@ -80,34 +156,21 @@ def prepared(
         np.int64(n_rows),
         np.int32(n_columns),
         np.int32(n_clusters),
-        np.int32(n_groups),
+        np.int32(shape.stride),
         np.bool_(X.flags.c_contiguous),
         sums,
         labels,
         np.intp(0) if state is None else state,
     )
-    kernel = _kernel(device.id, X.dtype.name, assigns)
-    return sums, labels, lambda: kernel((n_blocks,), (n_threads,), arguments, shared_mem=n_bytes)
-
-
-def _shape(itemsize: int, n_columns: int, n_clusters: int) -> tuple[int, int, int] | None:
-    """Return the threads of a block, the groups that they sum in, and its shared memory; None if it has not enough."""
-    padded = -(-n_clusters // TOGETHER) * TOGETHER
-    for n_threads in (256, 128):
-        fixed = 8 * (n_columns * padded + padded + n_columns + n_threads)
-        fixed += n_threads * (4 + itemsize * (n_columns | 1))
-        group = 8 * n_clusters * (n_columns + 1)
-        n_groups = min(max(1, n_threads // (n_columns + 1)), (MOST_SHARED_BYTES - fixed) // group)
-        if n_groups > 0:
-            return n_threads, n_groups, fixed + n_groups * group
-    return None
+    kernel = _kernel(device.id, X.dtype.name, assigns, tuple(shape.words.items()))
+    kernel.max_dynamic_shared_size_bytes = shape.n_bytes
+    return sums, labels, lambda: kernel((n_blocks,), (THREADS,), arguments, shared_mem=shape.n_bytes)
 
 
 @cache
-def _kernel(device: int, dtype: str, assigns: bool) -> Any:
-    """Compile the kernel for a device and a type."""
-    words = {"VALUE": _C_TYPES[dtype], "ASSIGN": int(assigns), "TOGETHER": TOGETHER}
-    options = ("-std=c++17", *(f"-D{name}={word}" for name, word in words.items()))
-    kernel = cupy.RawModule(code=_SOURCE.read_text(), options=options).get_function("lloyd")
-    kernel.max_dynamic_shared_size_bytes = MOST_SHARED_BYTES
-    return kernel
+def _kernel(device: int, dtype: str, assigns: bool, words: tuple[tuple[str, int], ...]) -> Any:
+    """Return the compiled kernel, from CuPy's cache on disk where it is in it."""
+    numbers = {"VALUE": _C_TYPES[dtype], "ASSIGN": int(assigns), "THREADS": THREADS, "DEPTH": 8, **dict(words)}
+    options = ("-std=c++17", *(f"-D{name}={word}" for name, word in numbers.items()))
+    text = "".join(source.read_text() for source in _SOURCES)
+    return cupy.RawModule(code=text, options=options).get_function("lloyd")

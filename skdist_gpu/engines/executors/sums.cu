@@ -1,18 +1,21 @@
-// adds up the partial sums of 32 values, in slices of them and then the slices; nothing if there is a state but zero
+// the kernel of sums.py, which gives the number in capitals: it adds up the partial sums of 32 values, in slices of them
+// and then the slices; nothing if there is a state but zero
 extern "C" __global__ void add_up(
     const double* __restrict__ partials, int n_slots, int n_values, const int* __restrict__ state,
     double* __restrict__ sums
 ) {
-    __shared__ double slices[8][32];
+    __shared__ double slices[SLICES][32];
     if (state && state[0]) return;
     const int lane = threadIdx.x % 32, slice = threadIdx.x / 32, at = blockIdx.x * 32 + lane;
     double sum = 0.0;
-    if (at < n_values)
-        for (int slot = slice; slot < n_slots; slot += 8) sum += partials[(long long)slot * n_values + at];
+    if (at < n_values) {
+        #pragma unroll 4
+        for (int slot = slice; slot < n_slots; slot += SLICES) sum += partials[(long long)slot * n_values + at];
+    }
     slices[slice][lane] = sum;
     __syncthreads();
     if (slice > 0 || at >= n_values) return;
     sum = 0.0;
-    for (int k = 0; k < 8; ++k) sum += slices[k][lane];
+    for (int k = 0; k < SLICES; ++k) sum += slices[k][lane];
     sums[at] = sum;
 }

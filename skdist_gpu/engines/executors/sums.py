@@ -9,7 +9,8 @@ from typing import Any
 import cupy
 import numpy as np
 
-THREADS = 256
+# of the rows of a table, each of which a warp adds up
+SLICES = 32
 
 
 def add_up(partials: Any, sums: Any = None, state: Any = None) -> Any:
@@ -17,10 +18,11 @@ def add_up(partials: Any, sums: Any = None, state: Any = None) -> Any:
     n_slots, n_values = partials.shape
     sums = cupy.empty(n_values) if sums is None else sums
     arguments = (partials, np.int32(n_slots), np.int32(n_values), np.intp(0) if state is None else state, sums)
-    _kernel(partials.device.id)((-(-n_values // 32),), (THREADS,), arguments)
+    _kernel(partials.device.id)((-(-n_values // 32),), (32 * SLICES,), arguments)
     return sums
 
 
 @cache
 def _kernel(device: int) -> Any:
-    return cupy.RawModule(code=Path(__file__).with_suffix(".cu").read_text()).get_function("add_up")
+    source = Path(__file__).with_suffix(".cu").read_text()
+    return cupy.RawModule(code=source, options=(f"-DSLICES={SLICES}",)).get_function("add_up")
