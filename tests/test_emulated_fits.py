@@ -99,7 +99,8 @@ from skdist_gpu.engines.executors.cluster_kernels import ClustersOnGpu
 from skdist_gpu.engines.reductions.clusters.steps import AssignReduction, LloydReduction
 
 shapes = (
-    (3, 3, 2, np.float32, "C"),
+    (1, 3, 2, np.float32, "C"),
+    (50, 3, 2, np.float64, "C"),
     (700, 1, 2, np.float64, "F"),
     (700, 20, 10, np.float32, "F"),
     (333, 17, 45, np.float64, "C"),

@@ -17,6 +17,7 @@ from skdist_gpu.engines.executors import lloyd_kernels
 from skdist_gpu.engines.executors.pool import from_pool
 from skdist_gpu.engines.executors.sums import add_up
 from skdist_gpu.engines.reductions.clusters.on_device import Steps
+from skdist_gpu.engines.reductions.core.sample import Rows
 
 THREADS, MOVE_THREADS = 256, 1024
 # 2 + log(k) candidates, as scikit-learn takes them, of no more clusters than the kernel of Lloyd's steps takes
@@ -45,9 +46,18 @@ class ClustersOnGpu:
 
     @staticmethod
     @from_pool
-    def of(X: np.ndarray, sample_weight: np.ndarray) -> ClustersOnGpu:
-        """Send rows to the current GPU."""
+    def of(X: Any, sample_weight: np.ndarray) -> ClustersOnGpu:
+        """Send rows to the current GPU, where they are not there yet."""
         return ClustersOnGpu(cupy.asarray(X), cupy.asarray(sample_weight, dtype=cupy.float64))
+
+    @from_pool
+    def some(self, n_rows: int) -> Rows:
+        """Return an even sample of so many rows or fewer, on the device."""
+        n_all = len(self.X)
+        every = -(-n_all // n_rows)
+        X = cupy.ascontiguousarray(self.X[::every])
+        weight = np.ones(len(X)) if self.sample_weight is None else self.sample_weight[::every].get()
+        return Rows(X, None, weight * (n_all / len(X)), n_all)
 
     def takes(self, n_clusters: int) -> bool:
         """Whether there is a kernel for so many clusters of such rows."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from skdist_gpu.engines.executors import column_kernels, gram_kernels, lloyd_kernels, score_kernels
@@ -22,6 +23,10 @@ def map_block(reduction: Any, X: Any, y: Any, sample_weight: Any) -> Any:
         return lloyd_kernels.map_rows(reduction, X, sample_weight)
     if _is_gram(reduction, X, y):
         return gram_kernels.moments(X, y, sample_weight)
+    if type(reduction) is OverviewReduction and reduction.columns:
+        view = replace(reduction, columns=False).map(X, y, sample_weight)
+        view.columns = map_block(reduction.of_columns, X, None, None)
+        return view
     if type(reduction) is Together:
         return tuple(map_block(each, X, y, sample_weight) for each in reduction.reductions)
     if column_kernels.has_kernel(reduction, X, y):
@@ -37,8 +42,12 @@ def reads_in_place(reduction: Any, X: Any, y: Any) -> bool:
         or _is_gram(reduction, X, y)
         or column_kernels.has_kernel(reduction, X, y)
         or type(reduction) is SortReduction
-        or (type(reduction) is OverviewReduction and not reduction.columns)
+        or (type(reduction) is OverviewReduction and (not reduction.columns or _reads_columns(X)))
     )
+
+
+def _reads_columns(X: Any) -> bool:
+    return column_kernels.has_kernel(OverviewReduction.of_columns, X, None)
 
 
 def _is_gram(reduction: Any, X: Any, y: Any) -> bool:

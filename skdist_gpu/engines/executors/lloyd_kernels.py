@@ -95,7 +95,9 @@ def shape_of(n_columns: int, n_clusters: int) -> Shape | None:
     stride = (n_columns + 1 + 3) // 8 * 8 + 4
     shapes = []
     for rows in ROWS:
-        n_doubles = compared * -(-n_columns // 8) * 64 + rows * stride + 16 + 2 * 8 * compared + n_columns + 2 * rows
+        # slopes; then the tile and what is known of its rows and of centres, or in the end the sums of all warps
+        n_doubles = rows * stride + 16 + 2 * 8 * compared + n_columns + 2 * rows
+        n_doubles = compared * -(-n_columns // 8) * 64 + max(n_doubles, WARPS * 128)
         shape = Shape(rows, stride, compared, together, pairs, own, 8 * n_doubles + 4 * rows)
         if shape.blocks_per_processor:
             shapes.append(shape)

@@ -225,9 +225,12 @@ class RawModule:
         for name, parameters in re.findall(r"__global__ void (?:__launch_bounds__\([^)]*\) )?(\w+)\(([^)]*)\)", code):
             types = [re.sub(r"\s*\w+$", "", p.strip()).replace("__restrict__", "") for p in parameters.split(",")]
             values = ", ".join(f"*({kind}*)values[{i}]" for i, kind in enumerate(types))
-            launches += f"""extern "C" void run_{name}(int grid_x, int grid_y, int n_threads, void** values) {{
+            launches += f"""
+            extern "C" bool run_{name}(int grid_x, int grid_y, int n_threads, void** values, int n_shared) {{
                 std::memset(all_shared, 0x7f, sizeof(all_shared));
                 launch(grid_x, n_threads, [=] {{ {name}({values}); }}, grid_y);
+                char* asked_for = all_shared + n_shared;
+                return std::all_of(asked_for, std::end(all_shared), [](char byte) {{ return byte == 0x7f; }});
             }}\n"""
         folder = Path(tempfile.mkdtemp(dir=FOLDER))
         source, library = folder / "kernels.cpp", folder / "kernels.so"
@@ -244,10 +247,12 @@ class RawModule:
 class _Kernel:
     def __init__(self, name, run):
         self.name, self.run = name, run
+        run.restype = ctypes.c_bool
 
     def __call__(self, grid, block, arguments, shared_mem=0):
         started.append(self.name)
         cells = [np.asarray(a.ctypes.data if isinstance(a, ndarray) else a) for a in arguments]
         pointers = (ctypes.c_void_p * len(cells))(*(cell.ctypes.data for cell in cells))
         with _one_at_a_time:
-            self.run(*map(int, (*grid, 1)[:2]), int(block[0]), pointers)
+            in_bounds = self.run(*map(int, (*grid, 1)[:2]), int(block[0]), pointers, int(shared_mem))
+        assert in_bounds, f"{self.name} wrote to shared memory that it had not asked for"

@@ -19,10 +19,11 @@ from sklearn.utils import check_array
 from skdist_gpu._compat.sklearn import check_clusters, keep_kmeans_state
 from skdist_gpu._compat.sklearn_classes import make_kmeans
 from skdist_gpu._compat.sklearn_learned import remember_counts
+from skdist_gpu.data.convert import result_to_host
 from skdist_gpu.engines.parameters import warn_of_few_clusters
 from skdist_gpu.engines.reductions.clusters.on_device import fit_sample
 from skdist_gpu.engines.reductions.clusters.steps import AssignReduction, FarthestReduction, LloydReduction
-from skdist_gpu.engines.reductions.core.protocol import SAMPLED_FOR_CLUSTERS, SAMPLED_PER_CLUSTER, Passes
+from skdist_gpu.engines.reductions.core.protocol import SAMPLED_FOR_CLUSTERS, SAMPLED_PER_CLUSTER, Passes, namespace
 from skdist_gpu.engines.reductions.core.sample import Overview, Rows, look
 from skdist_gpu.engines.reductions.entries import everywhere
 from skdist_gpu.hardware.threads import at_most
@@ -35,6 +36,8 @@ MINI_BATCH_STARTS = 5
 SAMPLE_STARTS = 2
 # share of the inertia that rows outside the sample must have to be looked for, and to be added to it
 UNSEEN = 0.05
+# rows that are looked at on the host where a GPU holds the sample
+FEW_ROWS = 500
 # standard errors of the sampled scatter that are no longer taken for chance
 BEYOND_CHANCE = 4
 # squared distance of two centres, as a share of their squares, of which float32 keeps three digits or more
@@ -108,7 +111,9 @@ def fit_mini_batch_kmeans(estimator: Any, data: Passes) -> None:
 def _look(estimator: Any, data: Passes) -> tuple[Overview, Rows, np.ndarray]:
     """Return a first look at the rows, and an origin amid them; raise scikit-learn's own error if they are too few."""
     n_sampled = max(SAMPLED_FOR_CLUSTERS, SAMPLED_PER_CLUSTER * estimator.n_clusters)
-    view, sample = look(data, n_sampled, columns=True)
+    view, sample = look(data, FEW_ROWS if data.resident else n_sampled, columns=True)
+    if data.resident:
+        sample = data.clusters().some(n_sampled)
     check_clusters(estimator, view.n_rows, len(view.columns.mean), _tolerance(estimator, view))
     origin = view.columns.mean
     if data.dtype == np.float32:
@@ -161,7 +166,7 @@ def _fit_sample(estimator: Any, sample: Rows, data: Passes, view: Overview) -> A
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", RuntimeWarning)  # of parameters, given before
-        return starter.fit(sample.X, sample_weight=sample.weight)
+        return starter.fit(result_to_host(sample.X), sample_weight=sample.weight)
 
 
 def _with_outliers(found: Any, data: Passes, view: Overview, sample: Rows) -> Rows | None:
@@ -171,17 +176,18 @@ def _with_outliers(found: Any, data: Passes, view: Overview, sample: Rows) -> Ro
     They are looked for, in one pass, only where the sample lacks more of the scatter of all rows than by chance.
     """
     mean = view.columns.mean
-    apart = sample.X - mean
-    squares = np.einsum("ij,ij->i", apart, apart)
-    lacking = float(np.sum(view.columns.scatter)) / view.n_rows - squares.mean()
-    by_chance = BEYOND_CHANCE * squares.std() / len(squares) ** 0.5
+    xp = namespace(sample.X)
+    apart = sample.X - xp.asarray(mean)
+    squares = xp.einsum("ij,ij->i", apart, apart)
+    lacking = float(np.sum(view.columns.scatter)) / view.n_rows - float(squares.mean())
+    by_chance = BEYOND_CHANCE * float(squares.std()) / len(squares) ** 0.5
     if lacking <= max(by_chance, UNSEEN * found.inertia_ / view.weight):
         return None
     centres = found.cluster_centers_ - mean
     distances, weights, _, rows = data.reduce(FarthestReduction(centres, mean, len(centres)))
     if distances @ weights <= UNSEEN * found.inertia_:
         return None
-    X = np.concatenate([sample.X, (rows + mean).astype(sample.X.dtype)])
+    X = xp.concatenate([sample.X, xp.asarray((rows + mean).astype(sample.X.dtype))])
     return Rows(X, None, np.concatenate([sample.weight, weights]), view.n_rows)
 
 

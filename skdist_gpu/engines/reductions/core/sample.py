@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,9 +22,9 @@ FEW_CLASSES = 32
 
 @dataclass
 class Rows:
-    """Sampled rows on the host, of `n_rows` rows; `weight` counts the rows that each one stands for."""
+    """Sampled rows of `n_rows` rows; `weight` counts those that each one stands for. A GPU that holds all has `X`."""
 
-    X: np.ndarray
+    X: Any
     y: np.ndarray | None
     weight: np.ndarray
     n_rows: int
@@ -81,10 +81,11 @@ class Overview:
         return Rows(X, y, np.concatenate(weights), self.n_rows)
 
 
+@dataclass
 class OverviewReduction:
     """Reduce rows to an :class:`Overview`.
 
-    Parameters
+    Attributes
     ----------
     n_sampled : int
         Rows of the sample; all of them if there are no more.
@@ -96,8 +97,11 @@ class OverviewReduction:
         Whether to read all of X for the moments of its columns.
     """
 
-    def __init__(self, n_sampled: int, every: int, n_classes: int = 0, columns: bool = False) -> None:
-        self.n_sampled, self.every, self.n_classes, self.columns = n_sampled, every, n_classes, columns
+    n_sampled: int
+    every: int
+    n_classes: int = 0
+    columns: bool = False
+    of_columns: ClassVar[ColumnReduction] = ColumnReduction(weighted=False)
 
     def map(self, X: Any, y: Any, sample_weight: Any) -> Overview:
         """Return the overview of a block."""
@@ -111,7 +115,7 @@ class OverviewReduction:
             view.smallest_target = y.min()
             view.weighted_target = y.sum(dtype=np.float64) if sample_weight is None else dot(y, sample_weight)
         if self.columns:
-            view.columns = ColumnReduction(weighted=False).map(X, None, None)
+            view.columns = self.of_columns.map(X, None, None)
         return view
 
     def combine(self, a: Overview, b: Overview) -> Overview:
