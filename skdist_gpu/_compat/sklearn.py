@@ -171,8 +171,12 @@ def check_clusters(estimator: Any, n_rows: int, n_features: int, tolerance: floa
     from scipy.sparse import csc_array
     from sklearn.utils import check_array
 
-    rows = csc_array((n_rows, n_features))
-    estimator._check_params_vs_input(rows)
+    rows, tol = csc_array((n_rows, n_features)), estimator.tol
+    estimator.tol = 0.0  # it would be multiplied by the variances of so many rows
+    try:
+        estimator._check_params_vs_input(rows)
+    finally:
+        estimator.tol = tol
     estimator._tol = tolerance
     if not isinstance(estimator.init, str) and not callable(estimator.init):
         estimator._validate_center_shape(rows, check_array(estimator.init))
