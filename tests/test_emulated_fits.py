@@ -170,7 +170,7 @@ with Client(processes=False, n_workers=2, threads_per_worker=1, dashboard_addres
     assert found.labels_.dtype == expected.labels_.dtype and len(found.labels_) == 600
     assert_allclose(found.cluster_centers_[found.labels_], expected.cluster_centers_[expected.labels_], rtol=1e-6)
     # the sample is clustered on the GPU of a worker, from two starts of two centres each
-    assert cupy.started.count("measure") == 4 and cupy.started.count("move") > 1, cupy.started
+    assert cupy.started.count("measure") == 4 and cupy.started.count("lloyd") > 1, cupy.started
 """
 
 

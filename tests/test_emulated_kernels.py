@@ -92,7 +92,7 @@ def products(X, y, weight, folder):
         own = folder / str(i)
         own.mkdir()
         words = gram_parts.words_of(part, {4: "float", 8: "double"}[X.itemsize])
-        library = emulated(["tensor_cores.cu", "gram_kernels.cu"], words, own, RUN_GRAM)
+        library = emulated(["common.cu", "gram_kernels.cu"], words, own, RUN_GRAM)
         flat = i == 0 and by_rows and row_step == n_features <= part.width
         layout = part.layout(n_features, n_targets, X.itemsize, by_rows=by_rows, flat=flat, weighted=weight is not None)
         grid = min(2, -(-n_rows // part.step))

@@ -7,14 +7,14 @@ __device__ __forceinline__ T value_of(
     return by_rows ? X[row * n_columns + column] : X[column * n_rows + row];
 }
 
-// the sum over a block of threads, known to the first one; the order is always the same
+// the sum over a block of THREADS threads, known to the first one; the order is always the same
 __device__ __forceinline__ double sum_of_block(double value, double* room) {
     for (int offset = 16; offset > 0; offset /= 2) value += __shfl_xor_sync(0xffffffff, value, offset);
     __syncthreads();
     if (threadIdx.x % 32 == 0) room[threadIdx.x / 32] = value;
     __syncthreads();
     double sum = 0.0;
-    for (int k = 0; k < blockDim.x / 32; ++k) sum += room[k];
+    for (int k = 0; k < THREADS / 32; ++k) sum += room[k];
     return sum;
 }
 
@@ -116,34 +116,5 @@ extern "C" __global__ void __launch_bounds__(THREADS) choose(
         const int n_here = (int)min((long long)THREADS, n_rows - start);
         const int row = reach([&](int i) { return distance[i] * weight[start + i]; }, n_here, target);
         if (lane == 0) candidates[k] = (int)(start + row);
-    }
-}
-
-// move the centres to the means of their rows; state: whether to go on (0), they stay (1), one has no rows (2); steps
-extern "C" __global__ void __launch_bounds__(MOVE_THREADS) move(
-    const double* __restrict__ sums, int n_clusters, int n_columns, double tolerance, double* __restrict__ centres,
-    int* __restrict__ state
-) {
-    __shared__ double room[MOVE_THREADS / 32];
-    if (state[0]) return;
-    int empty = 0;
-    for (int k = threadIdx.x; k < n_clusters; k += MOVE_THREADS) empty |= sums[k * (n_columns + 1) + n_columns] == 0.0;
-    if (__syncthreads_or(empty)) {
-        if (threadIdx.x == 0) state[0] = 2;
-        return;
-    }
-    double shift = 0.0;
-    #pragma unroll 4
-    for (int i = threadIdx.x; i < n_clusters * n_columns; i += MOVE_THREADS) {
-        const int k = i / n_columns, j = i % n_columns;
-        const double* own = sums + k * (n_columns + 1);
-        const double moved = own[j] / own[n_columns], apart = moved - centres[i];
-        shift += apart * apart;
-        centres[i] = moved;
-    }
-    shift = sum_of_block(shift, room);
-    if (threadIdx.x == 0) {
-        state[1] += 1;
-        if (shift <= tolerance) state[0] = 1;
     }
 }

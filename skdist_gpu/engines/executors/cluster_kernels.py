@@ -1,8 +1,4 @@
-"""KMeans on a GPU without waiting for the host: k-means++ on a sample, and Lloyd's steps, several of them queued.
-
-Centres stay on the device between steps, with a number that says whether to go on; steps that were queued behind the
-last one see it and do nothing.
-"""
+"""KMeans on a GPU without waiting for the host: k-means++ on a sample, and Lloyd's steps."""
 
 from __future__ import annotations
 
@@ -14,17 +10,16 @@ import cupy
 import numpy as np
 
 from skdist_gpu.engines.executors import lloyd_kernels
+from skdist_gpu.engines.executors.lloyd_kernels import GOES_ON, STAYS, LloydOnGpu
 from skdist_gpu.engines.executors.pool import from_pool
-from skdist_gpu.engines.executors.sums import add_up
 from skdist_gpu.engines.reductions.clusters.on_device import Steps
 from skdist_gpu.engines.reductions.core.sample import Rows
 
-THREADS, MOVE_THREADS = 256, 1024
+THREADS = 256
 # 2 + log(k) candidates, as scikit-learn takes them, of no more clusters than the kernel of Lloyd's steps takes
 MOST_CANDIDATES = 12
-# steps that are queued at first, and at most
-FIRST_QUEUED, MOST_QUEUED = 8, 64
-GOES_ON, STAYS = 0, 1
+# values that the steps of one launch read, which takes some tenths of a second
+MOST_VALUES = 2**36
 
 _C_TYPES = {"float32": "float", "float64": "double"}
 _SOURCE = Path(__file__).with_suffix(".cu")
@@ -90,31 +85,22 @@ class ClustersOnGpu:
 
     @from_pool
     def steps(self, centres: np.ndarray, origin: np.ndarray, max_iter: int, tolerance: float) -> Steps:
-        """Move the centres until they stay or one has no rows, and ask the device after several steps only."""
-        n_clusters, n_columns = centres.shape
-        on_device = cupy.asarray(np.vstack([centres, origin]))
-        state, sums = cupy.zeros(2, cupy.int32), cupy.zeros(n_clusters * (n_columns + 1))
-        move = _kernels(self.X.device.id, self.X.dtype.name).get_function("move")
-        moved = (sums, np.int32(n_clusters), np.int32(n_columns), np.float64(tolerance), on_device, state)
-        partials, _, launch = lloyd_kernels.prepared(self.X, self.sample_weight, on_device, False, state)
-        how_it_stands, n_queued, n_iter = GOES_ON, min(FIRST_QUEUED, max_iter), 0
-        while how_it_stands == GOES_ON and n_queued:
-            for _ in range(n_queued):
-                launch()
-                add_up(partials, sums, state)
-                move((1,), (MOVE_THREADS,), moved)
-            how_it_stands, n_iter = (int(value) for value in state.get())
-            n_queued = min(2 * n_queued, MOST_QUEUED, max_iter - n_iter)
-        weight = sums.get().reshape(n_clusters, -1)[:, -1]
-        return Steps(on_device[:-1].get(), n_iter, weight, how_it_stands == STAYS)
+        """Move the centres until they stay or one has no rows, in launches that end soon enough to be interrupted."""
+        work = LloydOnGpu(self.X, self.sample_weight, centres, origin, assigns=False)
+        how_it_stands, n_iter, at_once = GOES_ON, 0, max(1, MOST_VALUES // self.X.size)
+        while how_it_stands == GOES_ON and n_iter < max_iter:
+            work.run(min(at_once, max_iter - n_iter), tolerance)
+            how_it_stands, n_more, _ = (int(value) for value in work.state.get())
+            n_iter += n_more
+        weight = work.sums.get().reshape(len(centres), -1)[:, -1]
+        return Steps(work.centres[:-1].get(), n_iter, weight, how_it_stands == STAYS)
 
     @from_pool
     def inertia(self, centres: np.ndarray, origin: np.ndarray) -> float:
         """Return the weighted sum of the squared distances of the rows to their centres."""
-        on_device = cupy.asarray(np.vstack([centres, origin]))
-        sums, _, launch = lloyd_kernels.prepared(self.X, self.sample_weight, on_device, True)
-        launch()
-        return float(sums.get()[:, -1].sum())
+        work = LloydOnGpu(self.X, self.sample_weight, centres, origin, assigns=True)
+        work.run()
+        return float(work.sums[-1])
 
 
 @cache
@@ -123,7 +109,6 @@ def _kernels(device: int, dtype: str) -> Any:
     numbers = {
         "VALUE": _C_TYPES[dtype],
         "THREADS": THREADS,
-        "MOVE_THREADS": MOVE_THREADS,
         "MOST_CANDIDATES": MOST_CANDIDATES,
     }
     options = ("-std=c++17", *(f"-D{name}={value}" for name, value in numbers.items()))

@@ -34,12 +34,6 @@ __device__ __forceinline__ double target(const Table& table, long long row, int 
     return table.wide_y ? ((const double*)table.y)[at] : (double)((const float*)table.y)[at];
 }
 
-template <int BYTES> __device__ __forceinline__ void copy(void* to, const void* from) {
-    const unsigned shared = (unsigned)__cvta_generic_to_shared(to);
-    if (BYTES == 16) asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" :: "r"(shared), "l"(from));
-    else asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" :: "r"(shared), "l"(from), "n"(BYTES));
-}
-
 // rows of X as they are, then targets, then weights
 __device__ __forceinline__ void bring(const Table& table, long long start, char* stage, int y_at, int weight_at) {
     const int n_here = (int)min((long long)STEP, table.n_rows - start);

@@ -27,7 +27,7 @@ ADD_UP_THREADS = 256
 
 _C_TYPES = {"float32": "float", "float64": "double"}
 
-_SOURCES = (Path(__file__).with_name("tensor_cores.cu"), Path(__file__).with_suffix(".cu"))
+_SOURCES = (Path(__file__).with_name("common.cu"), Path(__file__).with_suffix(".cu"))
 
 
 def has_kernel(X: Any, y: Any) -> bool:
@@ -36,8 +36,8 @@ def has_kernel(X: Any, y: Any) -> bool:
         X.dtype.name in _C_TYPES
         and (y is None or y.dtype.name in _C_TYPES)
         and X.shape[1] + _n_targets(y) < MOST_COLUMNS
-        and _capability(X.device.id) >= FIRST_CAPABILITY
-        and _shared_bytes(X.device.id) >= max(LEAST_SHARED_BYTES, _most_bytes(X, _n_targets(y)))
+        and capability(X.device.id) >= FIRST_CAPABILITY
+        and shared_bytes(X.device.id) >= max(LEAST_SHARED_BYTES, _most_bytes(X, _n_targets(y)))
     )
 
 
@@ -104,7 +104,7 @@ def _prepared(part: Part, X: Any, y: Any, weight: Any, shift: Any, sums: Any, pi
     options = {"by_rows": by_rows, "flat": flat, "weighted": weight is not None}
     stage_bytes, y_at, weight_at = part.layout(n_features, n_targets, itemsize, **options)
     shared = part.fixed_bytes + N_STAGES * stage_bytes
-    at_once = max(1, min(part.blocks_per_processor, _shared_bytes(device) // (shared + RESERVED_BYTES)))
+    at_once = max(1, min(part.blocks_per_processor, shared_bytes(device) // (shared + RESERVED_BYTES)))
     n_blocks = min(at_once * _processors(device), -(-n_rows // part.step))
     partials = cupy.empty((n_blocks * part.groups, part.slot))
     kernels = _kernels(device, X.dtype.name, part)
@@ -134,12 +134,14 @@ def _n_targets(y: Any) -> int:
 
 
 @cache
-def _capability(device: int) -> int:
+def capability(device: int) -> int:
+    """Return the compute capability of a GPU, 90 for 9.0."""
     return int(cupy.cuda.Device(device).compute_capability)
 
 
 @cache
-def _shared_bytes(device: int) -> int:
+def shared_bytes(device: int) -> int:
+    """Return the shared memory that a block of threads may have."""
     return cupy.cuda.Device(device).attributes["MaxSharedMemoryPerBlockOptin"]
 
 

@@ -1,14 +1,14 @@
-"""Lloyd's steps on a GPU by a kernel that reads the rows once, where array expressions would write them out as float64.
+"""Lloyd's steps on a GPU by a kernel that reads the rows once a step, where array expressions would write them out.
 
-A block of threads brings a tile of rows to shared memory as float64, less the origin. Tensor cores multiply the tile
-and the centres, which tells the centre next to each row, and then the tile and a table that has a one where a row is
-next to a centre, which sums its rows. Each warp holds sums of its own, which are added in order: the answer does not
-depend on timing.
+A block of threads brings a tile of rows to shared memory while it computes the one before, as float64 less the origin.
+Tensor cores multiply the tile and the centres, which tells the centre next to each row, and then the tile and a table
+that has a one where a row is next to a centre, which sums its rows. Each warp holds sums of its own, which are added in
+order: the answer does not depend on timing. Blocks that all run at once wait for each other, add up, and move their
+copies of the centres alike, so that many steps are one launch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,24 +17,23 @@ from typing import Any
 import cupy
 import numpy as np
 
-from skdist_gpu.engines.executors.sums import add_up
+from skdist_gpu.engines.executors.gram_kernels import FIRST_CAPABILITY, RESERVED_BYTES, capability, shared_bytes
 from skdist_gpu.engines.reductions.clusters.steps import Assignment, AssignReduction, ClusterSums, LloydReduction
 
 THREADS, WARPS = 256, 8
-# of a block of threads, what more of them would share a processor with
-MOST_BLOCKS = 3
 # rows of a tile, of which each warp compares 16
 ROWS = (128, 64, 32)
-# what a product takes of columns and clusters, and how many products a warp may sum: each takes 8 registers
+# what a product takes of columns and clusters, and how many products a warp may sum
 LINE, CLUSTER_TILE, MOST_OWN = 16, 8, 16
-# tiles of clusters that a warp compares at once, so that rows are fetched for several
-MOST_TOGETHER = 4
-# shared memory of a processor that the blocks on it divide, and what each of them takes besides its own
-SHARED_BYTES, RESERVED_BYTES = 232_448, 1024
+# tiles of clusters that a warp compares at once, so that rows are fetched for several; of many sums fewer
+MOST_TOGETHER, MANY_OWN = 4, 4
+# products that the threads of three and of two blocks hold at a time
+HELD_BY = {3: 3, 2: 12}
+# how it stands after steps: as in the kernel
+GOES_ON, STAYS, EMPTY = 0, 1, 2
 
 _C_TYPES = {"float32": "float", "float64": "double"}
-
-_SOURCES = (Path(__file__).with_name("tensor_cores.cu"), Path(__file__).with_suffix(".cu"))
+_SOURCES = (Path(__file__).with_name("common.cu"), Path(__file__).with_suffix(".cu"))
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,8 @@ class Shape:
         Products that sum up rows, and how many of them each warp has.
     n_bytes : int
         Shared memory.
+    resident : int
+        Blocks for which the memory and the registers of a processor are enough.
     """
 
     rows: int
@@ -62,11 +63,7 @@ class Shape:
     pairs: int
     own: int
     n_bytes: int
-
-    @property
-    def blocks_per_processor(self) -> int:
-        """Blocks for which the shared memory of a processor is enough."""
-        return min(MOST_BLOCKS, SHARED_BYTES // (self.n_bytes + RESERVED_BYTES))
+    resident: int
 
     @property
     def words(self) -> dict[str, int]:
@@ -77,33 +74,30 @@ class Shape:
             "TOGETHER": self.together,
             "PAIRS": min(self.pairs, WARPS),
             "OWN": self.own,
+            "RESIDENT": self.resident,
         }
 
 
 @cache
-def shape_of(n_columns: int, n_clusters: int) -> Shape | None:
-    """Return how a block does its work; None where it has too little shared memory, or threads too few registers."""
+def shape_of(n_columns: int, n_clusters: int, itemsize: int, n_shared: int) -> Shape | None:
+    """Return how a block works with so much shared memory; None where that or registers are too few."""
     cluster_tiles = -(-n_clusters // CLUSTER_TILE)
     pairs = cluster_tiles * -(-(n_columns + 1) // LINE)
     own = -(-pairs // WARPS)
-    # as few tiles without clusters as can be
-    together = min(range(min(MOST_TOGETHER, cluster_tiles), 0, -1), key=lambda n: -cluster_tiles % n)
-    if cluster_tiles > MOST_TOGETHER and together < 3:
-        together = MOST_TOGETHER
+    together = min(cluster_tiles, MOST_TOGETHER if own <= MANY_OWN else 2)
     compared = -(-cluster_tiles // together) * together
-    # a multiple of 4 but not of 8
-    stride = (n_columns + 1 + 3) // 8 * 8 + 4
+    # a multiple of 4 but not of 8, and room for the sums of all warps where a tile is narrow
+    stride = max(12, (n_columns + 1 + 3) // 8 * 8 + 4)
+    by_registers = next((n for n, held in HELD_BY.items() if own + together <= held), 1)
     shapes = []
     for rows in ROWS:
-        # slopes; then the tile and what is known of its rows and of centres, or in the end the sums of all warps
-        n_doubles = rows * stride + 16 + 2 * 8 * compared + n_columns + 2 * rows
-        n_doubles = compared * -(-n_columns // 8) * 64 + max(n_doubles, WARPS * 128)
-        shape = Shape(rows, stride, compared, together, pairs, own, 8 * n_doubles + 4 * rows)
-        if shape.blocks_per_processor:
-            shapes.append(shape)
-    if own > MOST_OWN or not shapes:
-        return None
-    return max(shapes, key=lambda shape: shape.blocks_per_processor * shape.rows)
+        arriving = rows + -(-rows * n_columns * itemsize // 8)
+        known = 8 * compared + n_columns + rows + 16 * WARPS
+        n_doubles = compared * -(-n_columns // 8) * 64 + arriving + rows * stride + 16 + known
+        n_bytes = 8 * n_doubles + 4 * rows
+        if resident := min(by_registers, n_shared // (n_bytes + RESERVED_BYTES)):
+            shapes.append(Shape(rows, stride, compared, together, pairs, own, n_bytes, resident))
+    return max(shapes, key=lambda shape: shape.resident * shape.rows) if shapes and own <= MOST_OWN else None
 
 
 def has_kernel(reduction: Any, X: Any) -> bool:
@@ -116,63 +110,95 @@ def takes(X: Any, n_clusters: int) -> bool:
     return (
         X.dtype.name in _C_TYPES
         and (X.flags.c_contiguous or X.flags.f_contiguous)
-        and shape_of(X.shape[1], n_clusters) is not None
+        and capability(X.device.id) >= FIRST_CAPABILITY
+        and _shape(X, n_clusters) is not None
     )
 
 
 def map_rows(reduction: Any, X: Any, sample_weight: Any) -> ClusterSums | Assignment:
     """Return what the reduction's own map would, computed in float64 throughout."""
-    centres = cupy.asarray(np.vstack([reduction.centres, reduction.origin]))
     assigns = type(reduction) is AssignReduction
-    sums, labels, launch = prepared(X, sample_weight, centres, assigns)
-    launch()
-    total = add_up(sums)
+    work = LloydOnGpu(X, sample_weight, reduction.centres, reduction.origin, assigns)
+    work.run()
     if assigns:
-        return Assignment.of(labels, total[-1], total[:-1] > 0)
-    total = total.reshape(len(centres) - 1, -1)
-    return ClusterSums(total[:, -1], total[:, :-1])
+        return Assignment.of(work.labels, work.sums[-1], work.sums[:-1] > 0)
+    sums = work.sums.reshape(len(reduction.centres), -1)
+    return ClusterSums(sums[:, -1], sums[:, :-1])
 
 
-def prepared(
-    X: Any, sample_weight: Any, centres: Any, assigns: bool, state: Any = None
-) -> tuple[Any, Any, Callable[[], None]]:
-    """Return the sums of each block of threads, the labels where asked for, and what computes both when called.
+class LloydOnGpu:
+    """Steps of Lloyd's over rows on the device, or the labels of the rows.
 
-    `centres` are those less the origin, and the origin behind them, on the device; they may change between calls.
-    Nothing is done if the number in `state` is not zero.
+    Parameters
+    ----------
+    X : cupy.ndarray of shape (n_rows, n_columns)
+        The rows, contiguous in either order.
+    sample_weight : cupy.ndarray of shape (n_rows,) or None
+        Their weights.
+    centres : ndarray of shape (n_clusters, n_columns)
+        Where to begin, less the origin.
+    origin : ndarray of shape (n_columns,)
+        What rows are less.
+    assigns : bool
+        Whether to label the rows, and not to sum them.
+
+    Attributes
+    ----------
+    centres : cupy.ndarray of shape (n_clusters + 1, n_columns)
+        The centres, and the origin behind them.
+    sums : cupy.ndarray
+        For each cluster the sums of its columns and its weight; of labels, whether it has a row, and then the inertia.
+    labels : cupy.ndarray of shape (n_rows,), dtype int32
+        The labels; empty without.
+    state : cupy.ndarray of shape (3,), dtype int32
+        How it stands, how often the centres were moved, and what the kernel counts with.
     """
-    (n_rows, n_columns), n_clusters = X.shape, len(centres) - 1
-    shape = shape_of(n_columns, n_clusters)
-    assert shape is not None
-    device = cupy.cuda.Device()
-    at_once = shape.blocks_per_processor * device.attributes["MultiProcessorCount"]
-    n_blocks = min(at_once, -(-n_rows // shape.rows))
-    sums = cupy.empty((n_blocks, n_clusters + 1 if assigns else n_clusters * (n_columns + 1)))
-    labels = cupy.empty(n_rows if assigns else 0, cupy.int32)
-    if sample_weight is not None:
-        sample_weight = cupy.ascontiguousarray(sample_weight, dtype=cupy.float64)
-    arguments = (
-        X,
-        np.intp(0) if sample_weight is None else sample_weight,
-        centres,
-        np.int64(n_rows),
-        np.int32(n_columns),
-        np.int32(n_clusters),
-        np.int32(shape.stride),
-        np.bool_(X.flags.c_contiguous),
-        sums,
-        labels,
-        np.intp(0) if state is None else state,
-    )
-    kernel = _kernel(device.id, X.dtype.name, assigns, tuple(shape.words.items()))
-    kernel.max_dynamic_shared_size_bytes = shape.n_bytes
-    return sums, labels, lambda: kernel((n_blocks,), (THREADS,), arguments, shared_mem=shape.n_bytes)
+
+    def __init__(self, X: Any, sample_weight: Any, centres: np.ndarray, origin: np.ndarray, assigns: bool) -> None:
+        (n_rows, n_columns), n_clusters = X.shape, len(centres)
+        shape = _shape(X, n_clusters)
+        assert shape is not None
+        self.kernel, at_once = _kernel(X.device.id, X.dtype.name, assigns, shape)
+        n_blocks = min(at_once, -(-n_rows // shape.rows))
+        self.launched = {"grid": (n_blocks,), "block": (THREADS,), "shared_mem": shape.n_bytes}
+        if sample_weight is not None:
+            sample_weight = cupy.ascontiguousarray(sample_weight, dtype=cupy.float64)
+        n_values = n_clusters + 1 if assigns else n_clusters * (n_columns + 1)
+        self.centres = cupy.asarray(np.vstack([centres, origin]))
+        self.sums = cupy.empty(n_values)
+        self.labels = cupy.empty(n_rows if assigns else 0, cupy.int32)
+        self.state = cupy.empty(3, cupy.int32)
+        self.given = (
+            *(X, np.intp(0) if sample_weight is None else sample_weight, self.centres),
+            *(np.int64(n_rows), np.int32(n_columns), np.int32(n_clusters), np.int32(shape.stride)),
+            *(np.bool_(X.flags.c_contiguous), np.bool_(X.data.ptr % 16 == 0)),
+        )
+        self.results = (cupy.empty((n_blocks, n_values)), self.sums, self.labels, self.state)
+
+    def run(self, most_steps: int = 0, tolerance: float = 0.0) -> None:
+        """Sum or label the rows; move the centres, and go on, until they stay, one has no rows, or after so many moves.
+
+        They stay where the sum of their squared moves is within the tolerance.
+        """
+        self.state.fill(0)
+        steps = (np.int32(most_steps), np.float64(tolerance))
+        self.kernel(**self.launched, args=(*self.given, *steps, *self.results))
+
+
+def _shape(X: Any, n_clusters: int) -> Shape | None:
+    return shape_of(X.shape[1], n_clusters, X.dtype.itemsize, shared_bytes(X.device.id))
 
 
 @cache
-def _kernel(device: int, dtype: str, assigns: bool, words: tuple[tuple[str, int], ...]) -> Any:
-    """Return the compiled kernel, from CuPy's cache on disk where it is in it."""
-    numbers = {"VALUE": _C_TYPES[dtype], "ASSIGN": int(assigns), "THREADS": THREADS, "DEPTH": 8, **dict(words)}
+def _kernel(device: int, dtype: str, assigns: bool, shape: Shape) -> tuple[Any, int]:
+    """Return the kernel, from CuPy's cache on disk where it is in it, and how many of its blocks run at once."""
+    numbers = {"VALUE": _C_TYPES[dtype], "ASSIGN": int(assigns), "THREADS": THREADS, "DEPTH": 8, **shape.words}
     options = ("-std=c++17", *(f"-D{name}={word}" for name, word in numbers.items()))
     text = "".join(source.read_text() for source in _SOURCES)
-    return cupy.RawModule(code=text, options=options).get_function("lloyd")
+    # blocks wait for each other, so that all of them must run at once
+    module = cupy.RawModule(code=text, options=options, enable_cooperative_groups=True)
+    kernel = module.get_function("lloyd")
+    kernel.max_dynamic_shared_size_bytes = shared_bytes(device)
+    registers = cupy.cuda.Device(device).attributes["MaxRegistersPerMultiprocessor"]
+    at_once = min(shape.resident, registers // (THREADS * kernel.num_regs))
+    return kernel, at_once * cupy.cuda.Device(device).attributes["MultiProcessorCount"]

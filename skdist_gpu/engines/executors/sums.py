@@ -13,11 +13,11 @@ import numpy as np
 SLICES = 32
 
 
-def add_up(partials: Any, sums: Any = None, state: Any = None) -> Any:
-    """Return the sum of the rows of a table, in `sums` where it is given; not if the number in `state` is not zero."""
+def add_up(partials: Any, sums: Any = None) -> Any:
+    """Return the sum of the rows of a table, in `sums` where it is given."""
     n_slots, n_values = partials.shape
     sums = cupy.empty(n_values) if sums is None else sums
-    arguments = (partials, np.int32(n_slots), np.int32(n_values), np.intp(0) if state is None else state, sums)
+    arguments = (partials, np.int32(n_slots), np.int32(n_values), sums)
     _kernel(partials.device.id)((-(-n_values // 32),), (32 * SLICES,), arguments)
     return sums
 

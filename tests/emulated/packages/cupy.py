@@ -98,7 +98,9 @@ def __getattr__(name):
 
 
 class Device:
-    attributes = MappingProxyType({"MultiProcessorCount": 2, "MaxSharedMemoryPerBlockOptin": 232_448})
+    attributes = MappingProxyType(
+        {"MultiProcessorCount": 2, "MaxSharedMemoryPerBlockOptin": 232_448, "MaxRegistersPerMultiprocessor": 65_536}
+    )
     compute_capability, id = "90", 0
 
     def __init__(self, number=0):
@@ -217,10 +219,12 @@ cuda = SimpleNamespace(
 class RawModule:
     """Kernels of a text, whose shared memory and tensor cores are those of ``cuda.h``."""
 
-    def __init__(self, code, options=()):
+    def __init__(self, code, options=(), enable_cooperative_groups=False):
         text = for_the_processor(code)
         extern = r"extern __shared__ (?:__align__\(16\) )?(\w+) (\w+)\[\];"
-        text = re.sub(extern, r"\1* \2 = reinterpret_cast<\1*>(all_shared);", text).replace("__shared__", "static")
+        text = re.sub(extern, r"\1* \2 = reinterpret_cast<\1*>(all_shared[current->block]);", text).replace(
+            "__shared__", "static"
+        )
         launches = ""
         for name, parameters in re.findall(r"__global__ void (?:__launch_bounds__\([^)]*\) )?(\w+)\(([^)]*)\)", code):
             types = [re.sub(r"\s*\w+$", "", p.strip()).replace("__restrict__", "") for p in parameters.split(",")]
@@ -228,13 +232,15 @@ class RawModule:
             launches += f"""
             extern "C" bool run_{name}(int grid_x, int grid_y, int n_threads, void** values, int n_shared) {{
                 std::memset(all_shared, 0x7f, sizeof(all_shared));
-                launch(grid_x, n_threads, [=] {{ {name}({values}); }}, grid_y);
-                char* asked_for = all_shared + n_shared;
-                return std::all_of(asked_for, std::end(all_shared), [](char byte) {{ return byte == 0x7f; }});
+                launch(grid_x, n_threads, [=] {{ {name}({values}); }}, grid_y, {int(enable_cooperative_groups)});
+                const auto untouched = [](char byte) {{ return byte == 0x7f; }};
+                return std::all_of(std::begin(all_shared), std::end(all_shared), [=](auto& own) {{
+                    return std::all_of(own + n_shared, std::end(own), untouched);
+                }});
             }}\n"""
         folder = Path(tempfile.mkdtemp(dir=FOLDER))
         source, library = folder / "kernels.cpp", folder / "kernels.so"
-        source.write_text(f'#include "{HEADER}"\nalignas(16) char all_shared[400000];\n{text}\n{launches}')
+        source.write_text(f'#include "{HEADER}"\nalignas(16) char all_shared[8][400000];\n{text}\n{launches}')
         defined = [option for option in options if option.startswith("-D")]
         command = ["g++", "-O1", "-std=c++20", "-shared", "-fPIC", "-w", *defined, str(source), "-o", str(library)]
         subprocess.run(command, check=True)
@@ -245,13 +251,15 @@ class RawModule:
 
 
 class _Kernel:
+    num_regs = 128
+
     def __init__(self, name, run):
         self.name, self.run = name, run
         run.restype = ctypes.c_bool
 
-    def __call__(self, grid, block, arguments, shared_mem=0):
+    def __call__(self, grid, block, args, shared_mem=0):
         started.append(self.name)
-        cells = [np.asarray(a.ctypes.data if isinstance(a, ndarray) else a) for a in arguments]
+        cells = [np.asarray(a.ctypes.data if isinstance(a, ndarray) else a) for a in args]
         pointers = (ctypes.c_void_p * len(cells))(*(cell.ctypes.data for cell in cells))
         with _one_at_a_time:
             in_bounds = self.run(*map(int, (*grid, 1)[:2]), int(block[0]), pointers, int(shared_mem))

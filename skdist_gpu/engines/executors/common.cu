@@ -1,3 +1,12 @@
+// what the kernels of several files use
+
+// copy to shared memory without waiting; instructions of asm tell when a thread's copies have arrived
+template <int BYTES> __device__ __forceinline__ void copy(void* to, const void* from) {
+    const unsigned shared = (unsigned)__cvta_generic_to_shared(to);
+    if (BYTES == 16) asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" :: "r"(shared), "l"(from));
+    else asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" :: "r"(shared), "l"(from), "n"(BYTES));
+}
+
 // sums of 16 x 8 values += a x b of DEPTH values each; a warp holds them as NVIDIA's manual says
 __device__ __forceinline__ void multiply_add(double (&sums)[4], const double* a, const double* b) {
 #if __CUDA_ARCH__ >= 900
@@ -23,4 +32,16 @@ __device__ __forceinline__ void multiply_add(double (&sums)[4], const double* a,
             asm("mma.sync.aligned.m8n8k4.row.col.f64.f64.f64.f64 {%0,%1}, {%2}, {%3}, {%0,%1};"
                 : "+d"(sums[2 * half]), "+d"(sums[2 * half + 1]) : "d"(a[2 * k + half]), "d"(b[k]));
 #endif
+}
+
+// wait until all blocks of a cooperative launch have come so far; `arrived` counts them, from zero on
+__device__ __forceinline__ void meet(int* arrived, int expected) {
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        __threadfence();
+        atomicAdd(arrived, 1);
+        while (*(volatile int*)arrived < expected) __nanosleep(20);
+        __threadfence();
+    }
+    __syncthreads();
 }
