@@ -8,7 +8,7 @@ struct Table {
     const double* weight;
     long long n_rows;
     int n_columns, n_clusters;
-    bool by_rows, aligned;
+    bool by_rows, aligned, shifted;
 };
 
 // a tile of rows in shared memory, and what is known of it and of the centres
@@ -100,12 +100,13 @@ struct Tile {
         #pragma unroll 4
         for (int i = threadIdx.x; slow < end; i += THREADS) {
             const int row = table.by_rows ? slow : fast, j = table.by_rows ? fast : slow;
-            if (row < n_here) values[row * stride + j] = (double)arriving[i] - origin[j];
+            if (row < n_here) values[row * stride + j] = (double)arriving[i] - (table.shifted ? origin[j] : 0.0);
             slow += hop;
             fast += rest;
             if (fast >= extent) { fast -= extent; ++slow; }
         }
-        for (int i = threadIdx.x; i < n_here; i += THREADS) weights[i] = table.weight ? arriving_weights[i] : 1.0;
+        if (table.weight)
+            for (int i = threadIdx.x; i < n_here; i += THREADS) weights[i] = arriving_weights[i];
     }
 
     // a warp finds the centres next to 16 rows: a thread has two of the rows, and two of each 8 centres
@@ -159,6 +160,8 @@ struct Tile {
         }
     }
 
+    __device__ __forceinline__ double weight(int row) const { return table.weight ? weights[row] : 1.0; }
+
     // the squared distance of a row to its centre
     __device__ double square_of(int row) const {
         double square = 0.0;
@@ -190,7 +193,7 @@ struct Sums {
         #pragma unroll 2
         for (int set = group; set < ROWS / 8; set += GROUPS) {
             const int row = 8 * set + lane % 4, its[2] = {tile.label[row], tile.label[row + 4]};
-            const double weights[2] = {tile.weights[row], tile.weights[row + 4]};
+            const double weights[2] = {tile.weight(row), tile.weight(row + 4)};
             const double* own = tile.values + row * stride + lane / 4;
             int cluster = first_pair / n_lines * 8 + lane / 4, line = first_pair % n_lines;
             #pragma unroll
@@ -292,11 +295,11 @@ __device__ __forceinline__ int move(Tile& tile, const double* sums, double toler
 // how many moves there were, and a zero to count blocks with.
 extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) lloyd(
     const VALUE* X, const double* weight, double* centres, long long n_rows, int n_columns, int n_clusters, int stride,
-    bool by_rows, bool aligned, int most_steps, double tolerance,
+    bool by_rows, bool aligned, bool shifted, int most_steps, double tolerance,
     double* partials, double* sums, int* labels, int* state
 ) {
     extern __shared__ __align__(16) double shared[];
-    const Table table{X, weight, n_rows, n_columns, n_clusters, by_rows, aligned};
+    const Table table{X, weight, n_rows, n_columns, n_clusters, by_rows, aligned, shifted};
     Tile tile(table, stride, shared);
     const int thread = threadIdx.x, width = n_columns + 1;
     const int n_values = ASSIGN ? n_clusters + 1 : n_clusters * width;
@@ -324,7 +327,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) lloyd(
             __syncthreads();
             if (!ASSIGN) own.add(tile);
             else if (thread < n_here) {
-                inertia += tile.weights[thread] * tile.square_of(thread);
+                inertia += tile.weight(thread) * tile.square_of(thread);
                 labels[start + thread] = tile.label[thread];
                 own_partials[tile.label[thread]] = 1.0;
             }

@@ -25,9 +25,9 @@ THREADS, WARPS = 256, 8
 ROWS = (128, 64, 32)
 # what a product takes of columns and clusters, and how many products a warp may sum
 LINE, CLUSTER_TILE, MOST_OWN = 16, 8, 16
-# tiles of clusters that a warp compares at once, so that rows are fetched for several; of many sums fewer
-MOST_TOGETHER, MANY_OWN = 4, 4
-# products that the threads of three and of two blocks hold at a time
+# tiles of clusters that a warp compares at once, so that rows are fetched for several; beside many sums fewer
+MOST_TOGETHER, FEW_TOGETHER = 4, 2
+# products for which threads have registers where three blocks share a processor, and where two do
 HELD_BY = {3: 3, 2: 12}
 # how it stands after steps: as in the kernel
 GOES_ON, STAYS, EMPTY = 0, 1, 2
@@ -84,7 +84,9 @@ def shape_of(n_columns: int, n_clusters: int, itemsize: int, n_shared: int) -> S
     cluster_tiles = -(-n_clusters // CLUSTER_TILE)
     pairs = cluster_tiles * -(-(n_columns + 1) // LINE)
     own = -(-pairs // WARPS)
-    together = min(cluster_tiles, MOST_TOGETHER if own <= MANY_OWN else 2)
+    together = min(cluster_tiles, MOST_TOGETHER)
+    if own + together > HELD_BY[2]:
+        together = min(cluster_tiles, FEW_TOGETHER)
     compared = -(-cluster_tiles // together) * together
     # a multiple of 4 but not of 8, and room for the sums of all warps where a tile is narrow
     stride = max(12, (n_columns + 1 + 3) // 8 * 8 + 4)
@@ -97,7 +99,11 @@ def shape_of(n_columns: int, n_clusters: int, itemsize: int, n_shared: int) -> S
         n_bytes = 8 * n_doubles + 4 * rows
         if resident := min(by_registers, n_shared // (n_bytes + RESERVED_BYTES)):
             shapes.append(Shape(rows, stride, compared, together, pairs, own, n_bytes, resident))
-    return max(shapes, key=lambda shape: shape.resident * shape.rows) if shapes and own <= MOST_OWN else None
+    return (
+        max(shapes, key=lambda shape: (shape.resident * shape.rows, shape.resident))
+        if shapes and own <= MOST_OWN
+        else None
+    )
 
 
 def has_kernel(reduction: Any, X: Any) -> bool:
@@ -171,7 +177,7 @@ class LloydOnGpu:
         self.given = (
             *(X, np.intp(0) if sample_weight is None else sample_weight, self.centres),
             *(np.int64(n_rows), np.int32(n_columns), np.int32(n_clusters), np.int32(shape.stride)),
-            *(np.bool_(X.flags.c_contiguous), np.bool_(X.data.ptr % 16 == 0)),
+            *(np.bool_(X.flags.c_contiguous), np.bool_(X.data.ptr % 16 == 0), np.bool_(origin.any())),
         )
         self.results = (cupy.empty((n_blocks, n_values)), self.sums, self.labels, self.state)
 
