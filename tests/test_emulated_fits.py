@@ -102,6 +102,7 @@ shapes = (
     (1, 3, 2, np.float32, "C"),
     (50, 3, 2, np.float64, "C"),
     (700, 1, 2, np.float64, "F"),
+    (300, 6, 3, np.float32, "C"),
     (700, 20, 10, np.float32, "F"),
     (333, 17, 45, np.float64, "C"),
     (500, 100, 8, np.float32, "C"),

@@ -11,8 +11,8 @@ from skdist_gpu.protocols import Estimator
 _SAMPLE, _SAMPLE_OF_A_CLUSTER, _SAMPLE_STARTS, _BATCHES_STARTS = 50_000, 200, 2, 5
 # steps on all rows that are left after the sample: few where few clusters were found there, most of them where many are
 _LEAST_FURTHER, _LEFT, _MANY_STEPS = 2.0, 0.8, 100.0
-# rows that a processor of a GPU holds at once, with the centres and their sums, and how many numbers that may be
-_ROWS_HELD, _NUMBERS_HELD = 128, 13_700
+# rows that a processor of a GPU holds at once, with the centres, and how many numbers that may be
+_ROWS_HELD, _NUMBERS_HELD = 64, 28_500
 # batches that are taken at least
 _LEAST_BATCHES = 20.0
 # steps of Lloyd's algorithm grow with the clusters, fewer where they are far apart and more in one cloud, and with the
@@ -50,7 +50,7 @@ def cluster_amounts(estimator: Estimator, n: int, d: int, stored: float, *, on_g
         "iterated_cells": float(n) * d * own,
         "sampled_rows": n * k * sampled,
         "sampled_values": stored * k * sampled,
-        "unheld_values": stored * k * sampled * (on_gpu and d * (_ROWS_HELD + 2 * k) > _NUMBERS_HELD),
+        "unheld_values": stored * k * sampled * (on_gpu and d * (_ROWS_HELD + k) > _NUMBERS_HELD),
         "iterated_rows": n * k * own,
         "iterated_values": stored * k * own,
         "batches": batches,

@@ -7,35 +7,37 @@ struct Table {
     const VALUE* X;
     const double* weight;
     long long n_rows;
-    int n_columns, n_clusters;
-    bool by_rows, aligned, shifted;
+    int n_columns, n_clusters, chunk;      // bytes that are copied at once
+    bool by_rows, shifted;
 };
 
-// a tile of rows in shared memory, and what is known of it and of the centres
-struct Tile {
+// Two tiles of rows in shared memory, of which one comes while the other is computed, and what is known of the centres.
+struct Tiles {
     const Table& table;
-    const int stride, n_steps;      // of a row of the tile; of 8 columns each
+    const int stride, n_steps;      // of a row of a tile; of 8 columns each
     double* slope;                  // [CLUSTER_TILES][n_steps][32][2]: -2 x centre, a thread's two values side by side
-    double* values;                 // [ROWS][stride], and 16 values
     double* norm;                   // [CLUSTER_TILES][8]
-    double* origin;                 // [n_columns]
-    double* weights;                // [ROWS]
+    double* origin;                 // [n_columns], and 16 values
     double* room;                   // [2][WARPS][8]
-    double* arriving_weights;       // [ROWS]
-    VALUE* arriving;                // [ROWS][n_columns], or [n_columns][ROWS]
+    double* weights;                // [2][ROWS]
+    VALUE* values;                  // [2][ROWS][stride], and 16 values
     int* label;                     // [ROWS]
 
-    __device__ __forceinline__ Tile(const Table& table, int stride, double* shared)
+    __device__ __forceinline__ Tiles(const Table& table, int stride, double* shared)
         : table(table), stride(stride), n_steps((table.n_columns + 7) / 8) {
         slope = shared;
-        arriving_weights = slope + CLUSTER_TILES * n_steps * 64;
-        arriving = (VALUE*)(arriving_weights + ROWS);
-        values = arriving_weights + ROWS + (ROWS * table.n_columns * (int)sizeof(VALUE) + 7) / 8;
-        norm = values + ROWS * stride + 16;
-        origin = norm + 8 * CLUSTER_TILES;
-        weights = origin + table.n_columns;
-        room = weights + ROWS;
-        label = (int*)(room + 16 * WARPS);
+        norm = slope + CLUSTER_TILES * n_steps * 64;
+        room = norm + 8 * CLUSTER_TILES;
+        weights = room + 16 * WARPS;
+        values = (VALUE*)(weights + 2 * ROWS);
+        label = (int*)(values + 2 * ROWS * stride + 16);
+        origin = (double*)(label + ROWS);
+    }
+
+    __device__ __forceinline__ const VALUE* rows(int which) const { return values + which * ROWS * stride; }
+    __device__ __forceinline__ double shift(int column) const { return table.shifted ? origin[column] : 0.0; }
+    __device__ __forceinline__ double weight(int which, int row) const {
+        return table.weight ? weights[which * ROWS + row] : 1.0;
     }
 
     // where the slope of a cluster and a column stands
@@ -50,7 +52,7 @@ struct Tile {
     // centres are less the origin, which follows them
     __device__ void begin(const double* centres) {
         const int d = table.n_columns;
-        for (int j = threadIdx.x; j < d; j += THREADS) origin[j] = centres[table.n_clusters * d + j];
+        for (int j = threadIdx.x; j < d + 16; j += THREADS) origin[j] = j < d ? centres[table.n_clusters * d + j] : 0.0;
         #pragma unroll 1
         for (int i = threadIdx.x; i < CLUSTER_TILES * n_steps * 64; i += THREADS) {
             const int k = cluster(i), j = column(i);
@@ -61,8 +63,8 @@ struct Tile {
 
     // rows that are not there are zero, and the column behind the others counts
     __device__ void clear() {
-        for (int i = threadIdx.x; i < ROWS * stride + 16; i += THREADS)
-            values[i] = i % stride == table.n_columns ? 1.0 : 0.0;
+        for (int i = threadIdx.x; i < 2 * ROWS * stride + 16; i += THREADS)
+            values[i] = i % stride == table.n_columns ? 1 : 0;
     }
 
     __device__ void measure_centres() {
@@ -73,47 +75,42 @@ struct Tile {
         }
     }
 
-    // let rows come while those before them are computed
-    __device__ void bring(long long start) {
-        const int d = table.n_columns, n_here = (int)min((long long)ROWS, table.n_rows - start);
-        if (table.by_rows) {
-            const char* from = (const char*)(table.X + start * d);
-            const int n_bytes = n_here * d * (int)sizeof(VALUE), n_wide = table.aligned ? n_bytes / 16 * 16 : 0;
-            for (int i = 16 * threadIdx.x; i < n_wide; i += 16 * THREADS) copy<16>((char*)arriving + i, from + i);
-            for (int i = n_wide + sizeof(VALUE) * threadIdx.x; i < n_bytes; i += sizeof(VALUE) * THREADS)
-                copy<sizeof(VALUE)>((char*)arriving + i, from + i);
-        } else {
-            for (int i = threadIdx.x; i < ROWS * d; i += THREADS) {
-                const int row = i % ROWS, j = i / ROWS;
-                if (row < n_here) copy<sizeof(VALUE)>(arriving + i, table.X + j * table.n_rows + start + row);
-            }
+    template <int BYTES> __device__ __forceinline__ void bring_rows(VALUE* to, long long start, int n_here) {
+        constexpr int AT_ONCE = BYTES / sizeof(VALUE);
+        const int n_chunks = table.n_columns / AT_ONCE, down = THREADS / n_chunks, right = THREADS % n_chunks;
+        int row = threadIdx.x / n_chunks, chunk = threadIdx.x % n_chunks;
+        const VALUE* from = table.X + start * table.n_columns;
+        while (row < n_here) {
+            const int j = chunk * AT_ONCE;
+            copy<BYTES>(to + row * stride + j, from + row * table.n_columns + j);
+            row += down;
+            chunk += right;
+            if (chunk >= n_chunks) { chunk -= n_chunks; ++row; }
         }
-        if (table.weight)
-            for (int i = threadIdx.x; i < n_here; i += THREADS) copy<8>(arriving_weights + i, table.weight + start + i);
     }
 
-    // widen and shift rows that have come
-    __device__ void take(int n_here) {
-        const int extent = table.by_rows ? table.n_columns : ROWS, end = table.by_rows ? n_here : table.n_columns;
-        const int hop = THREADS / extent, rest = THREADS % extent;
-        int slow = threadIdx.x / extent, fast = threadIdx.x % extent;
-        #pragma unroll 4
-        for (int i = threadIdx.x; slow < end; i += THREADS) {
-            const int row = table.by_rows ? slow : fast, j = table.by_rows ? fast : slow;
-            if (row < n_here) values[row * stride + j] = (double)arriving[i] - (table.shifted ? origin[j] : 0.0);
-            slow += hop;
-            fast += rest;
-            if (fast >= extent) { fast -= extent; ++slow; }
-        }
+    // let rows come, without waiting for them
+    __device__ void bring(int which, long long start) {
+        const int n_here = (int)min((long long)ROWS, table.n_rows - start);
+        VALUE* to = values + which * ROWS * stride;
+        if (!table.by_rows) {
+            for (int i = threadIdx.x; i < ROWS * table.n_columns; i += THREADS) {
+                const int row = i % ROWS, j = i / ROWS;
+                if (row < n_here) copy<sizeof(VALUE)>(to + row * stride + j, table.X + j * table.n_rows + start + row);
+            }
+        } else if (table.chunk == 16) bring_rows<16>(to, start, n_here);
+        else if (table.chunk == 8) bring_rows<8>(to, start, n_here);
+        else bring_rows<sizeof(VALUE)>(to, start, n_here);
         if (table.weight)
-            for (int i = threadIdx.x; i < n_here; i += THREADS) weights[i] = arriving_weights[i];
+            for (int i = threadIdx.x; i < n_here; i += THREADS)
+                copy<8>(weights + which * ROWS + i, table.weight + start + i);
     }
 
     // a warp finds the centres next to 16 rows: a thread has two of the rows, and two of each 8 centres
-    __device__ void compare(int n_here) {
+    __device__ void compare(int which_tile, int n_here) {
         const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
         if (warp >= ROWS / 16) return;
-        const double* own = values + (16 * warp + lane / 4) * stride + lane % 4;
+        const VALUE* own = rows(which_tile) + (16 * warp + lane / 4) * stride + lane % 4;
         double nearest[2] = {FAR, FAR};
         int best[2] = {0, 0};
         #pragma unroll 1
@@ -125,8 +122,10 @@ struct Tile {
             const double2* facing = (const double2*)slope + at * n_steps * 32 + lane;
             #pragma unroll 2
             for (int step = 0; step < n_steps; ++step) {
-                const double* here = own + 8 * step;
-                const double a[4] = {here[0], here[8 * stride], here[4], here[8 * stride + 4]};
+                const VALUE* here = own + 8 * step;
+                const double shifts[2] = {shift(8 * step + lane % 4), shift(8 * step + lane % 4 + 4)};
+                const double a[4] = {here[0] - shifts[0], here[8 * stride] - shifts[0],
+                                     here[4] - shifts[1], here[8 * stride + 4] - shifts[1]};
                 #pragma unroll
                 for (int k = 0; k < TOGETHER; ++k) {
                     const double2 pair = facing[(k * n_steps + step) * 32];
@@ -160,13 +159,11 @@ struct Tile {
         }
     }
 
-    __device__ __forceinline__ double weight(int row) const { return table.weight ? weights[row] : 1.0; }
-
     // the squared distance of a row to its centre
-    __device__ double square_of(int row) const {
+    __device__ double square_of(int which, int row) const {
         double square = 0.0;
         for (int j = 0; j < table.n_columns; ++j) {
-            const double apart = values[row * stride + j] + 0.5 * slope[place(label[row], j)];
+            const double apart = rows(which)[row * stride + j] - shift(j) + 0.5 * slope[place(label[row], j)];
             square += apart * apart;
         }
         return square;
@@ -187,21 +184,25 @@ struct Sums {
         for (int i = 0; i < OWN; ++i) total[i][0] = total[i][1] = total[i][2] = total[i][3] = 0.0;
     }
 
-    __device__ __forceinline__ void add(const Tile& tile) {
-        const int lane = threadIdx.x % 32, stride = tile.stride;
+    __device__ __forceinline__ void add(const Tiles& tiles, int which) {
+        // rows of a product that threads ask different banks for
+        constexpr int HOP = sizeof(VALUE) == 4 ? 2 : 1, NEXT = sizeof(VALUE) == 4 ? 1 : 4;
+        const int lane = threadIdx.x % 32, stride = tiles.stride;
         if (group >= GROUPS) return;
         #pragma unroll 2
         for (int set = group; set < ROWS / 8; set += GROUPS) {
-            const int row = 8 * set + lane % 4, its[2] = {tile.label[row], tile.label[row + 4]};
-            const double weights[2] = {tile.weight(row), tile.weight(row + 4)};
-            const double* own = tile.values + row * stride + lane / 4;
+            const int row = 8 * set + lane % 4 * HOP, its[2] = {tiles.label[row], tiles.label[row + NEXT]};
+            const double weights[2] = {tiles.weight(which, row), tiles.weight(which, row + NEXT)};
+            const VALUE* own = tiles.rows(which) + row * stride + lane / 4;
             int cluster = first_pair / n_lines * 8 + lane / 4, line = first_pair % n_lines;
             #pragma unroll
             for (int i = 0; i < OWN; ++i) {
                 const bool is_its[2] = {its[0] == cluster, its[1] == cluster};
                 if (__any_sync(0xffffffff, is_its[0] || is_its[1])) {
-                    const double* here = own + 16 * line;
-                    const double a[4] = {here[0], here[8], here[4 * stride], here[4 * stride + 8]};
+                    const VALUE* here = own + 16 * line;
+                    const double shifts[2] = {tiles.shift(16 * line + lane / 4), tiles.shift(16 * line + lane / 4 + 8)};
+                    const double a[4] = {here[0] - shifts[0], here[8] - shifts[1],
+                                         here[NEXT * stride] - shifts[0], here[NEXT * stride + 8] - shifts[1]};
                     const double b[2] = {is_its[0] ? weights[0] : 0.0, is_its[1] ? weights[1] : 0.0};
                     multiply_add(total[i], a, b);
                 }
@@ -271,23 +272,23 @@ __device__ __forceinline__ void add_up(const double* partials, int n_values, dou
 }
 
 // Move centres to the means of their rows, in each block alike; say whether to go on, they stay, or one has no rows.
-__device__ __forceinline__ int move(Tile& tile, const double* sums, double tolerance) {
-    const int d = tile.table.n_columns, width = d + 1, n_clusters = tile.table.n_clusters;
+__device__ __forceinline__ int move(Tiles& tiles, const double* sums, double tolerance) {
+    const int d = tiles.table.n_columns, width = d + 1, n_clusters = tiles.table.n_clusters;
     bool empty = false;
     for (int k = threadIdx.x; k < n_clusters; k += THREADS) empty |= __ldcg(sums + k * width + d) == 0.0;
     if (__syncthreads_or(empty)) return EMPTY;
     double shift = 0.0;
     #pragma unroll 1
-    for (int i = threadIdx.x; i < CLUSTER_TILES * tile.n_steps * 64; i += THREADS) {
-        const int k = tile.cluster(i), j = tile.column(i);
+    for (int i = threadIdx.x; i < CLUSTER_TILES * tiles.n_steps * 64; i += THREADS) {
+        const int k = tiles.cluster(i), j = tiles.column(i);
         if (k < n_clusters && j < d) {
             const double moved = __ldcg(sums + k * width + j) / __ldcg(sums + k * width + d);
-            const double apart = moved + 0.5 * tile.slope[i];
+            const double apart = moved + 0.5 * tiles.slope[i];
             shift += apart * apart;
-            tile.slope[i] = -2.0 * moved;
+            tiles.slope[i] = -2.0 * moved;
         }
     }
-    return sum_of_block(shift, tile.room) <= tolerance ? STAYS : GOES_ON;
+    return sum_of_block(shift, tiles.room) <= tolerance ? STAYS : GOES_ON;
 }
 
 // Sums over rows by cluster and moves of the centres, up to `most_steps` of them; the sums alone for none. Or, to
@@ -295,61 +296,60 @@ __device__ __forceinline__ int move(Tile& tile, const double* sums, double toler
 // how many moves there were, and a zero to count blocks with.
 extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) lloyd(
     const VALUE* X, const double* weight, double* centres, long long n_rows, int n_columns, int n_clusters, int stride,
-    bool by_rows, bool aligned, bool shifted, int most_steps, double tolerance,
+    int chunk, bool by_rows, bool shifted, int most_steps, double tolerance,
     double* partials, double* sums, int* labels, int* state
 ) {
     extern __shared__ __align__(16) double shared[];
-    const Table table{X, weight, n_rows, n_columns, n_clusters, by_rows, aligned, shifted};
-    Tile tile(table, stride, shared);
+    const Table table{X, weight, n_rows, n_columns, n_clusters, chunk, by_rows, shifted};
+    Tiles tiles(table, stride, shared);
     const int thread = threadIdx.x, width = n_columns + 1;
     const int n_values = ASSIGN ? n_clusters + 1 : n_clusters * width;
     const long long begin = (long long)blockIdx.x * ROWS, hop = (long long)gridDim.x * ROWS;
     double* own_partials = partials + (long long)blockIdx.x * n_values;
     int n_met = 0, n_moves = 0, how = GOES_ON;
-    tile.begin(centres);
+    tiles.begin(centres);
     if (ASSIGN) for (int k = thread; k < n_clusters; k += THREADS) own_partials[k] = 0.0;
     while (true) {
-        if (begin < n_rows) tile.bring(begin);
-        asm volatile("cp.async.commit_group;");
         __syncthreads();
-        tile.measure_centres();
+        if (begin < n_rows) tiles.bring(0, begin);
+        asm volatile("cp.async.commit_group;");
+        tiles.measure_centres();
         Sums own(width);
         double inertia = 0.0;
-        for (long long start = begin; start < n_rows; start += hop) {
+        int which = 0;
+        for (long long start = begin; start < n_rows; start += hop, which ^= 1) {
             const int n_here = (int)min((long long)ROWS, n_rows - start);
-            asm volatile("cp.async.wait_group 0;");
-            __syncthreads();
-            tile.take(n_here);
-            __syncthreads();
-            if (start + hop < n_rows) tile.bring(start + hop);
+            if (start + hop < n_rows) tiles.bring(which ^ 1, start + hop);
             asm volatile("cp.async.commit_group;");
-            tile.compare(n_here);
+            asm volatile("cp.async.wait_group 1;");
             __syncthreads();
-            if (!ASSIGN) own.add(tile);
+            tiles.compare(which, n_here);
+            __syncthreads();
+            if (!ASSIGN) own.add(tiles, which);
             else if (thread < n_here) {
-                inertia += tile.weight(thread) * tile.square_of(thread);
-                labels[start + thread] = tile.label[thread];
-                own_partials[tile.label[thread]] = 1.0;
+                inertia += tiles.weight(which, thread) * tiles.square_of(which, thread);
+                labels[start + thread] = tiles.label[thread];
+                own_partials[tiles.label[thread]] = 1.0;
             }
+            __syncthreads();
         }
-        __syncthreads();
         if (ASSIGN) {
-            inertia = sum_of_block(inertia, tile.room);
+            inertia = sum_of_block(inertia, tiles.room);
             if (thread == 0) own_partials[n_clusters] = inertia;
-        } else own.write(own_partials, width, n_clusters, tile.values);
+        } else own.write(own_partials, width, n_clusters, (double*)tiles.values);
         meet(state + 2, gridDim.x * ++n_met);
-        add_up(partials, n_values, sums, tile.room);
+        add_up(partials, n_values, sums, tiles.room);
         if (most_steps == 0) return;
         meet(state + 2, gridDim.x * ++n_met);
-        how = move(tile, sums, tolerance);
+        how = move(tiles, sums, tolerance);
         n_moves += how != EMPTY;
         if (how != GOES_ON || n_moves == most_steps) break;
-        // the sums of warps were written where the tile stands
-        if (Sums::GROUPS > 1) tile.clear();
+        // the sums of warps were written where tiles stand
+        if (Sums::GROUPS > 1) tiles.clear();
     }
     if (blockIdx.x > 0) return;
     __syncthreads();
     for (int i = thread; i < n_clusters * n_columns; i += THREADS)
-        centres[i] = -0.5 * tile.slope[tile.place(i / n_columns, i % n_columns)];
+        centres[i] = -0.5 * tiles.slope[tiles.place(i / n_columns, i % n_columns)];
     if (thread == 0) { state[0] = how; state[1] = n_moves; }
 }

@@ -1,10 +1,10 @@
 """Lloyd's steps on a GPU by a kernel that reads the rows once a step, where array expressions would write them out.
 
-A block of threads brings a tile of rows to shared memory while it computes the one before, as float64 less the origin.
-Tensor cores multiply the tile and the centres, which tells the centre next to each row, and then the tile and a table
-that has a one where a row is next to a centre, which sums its rows. Each warp holds sums of its own, which are added in
-order: the answer does not depend on timing. Blocks that all run at once wait for each other, add up, and move their
-copies of the centres alike, so that many steps are one launch.
+A block of threads brings a tile of rows to shared memory while it computes the one before. Tensor cores multiply the
+tile, as float64 less the origin, and the centres, which tells the centre next to each row, and then the tile and a
+table that has a one where a row is next to a centre, which sums its rows. Each warp holds sums of its own, which are
+added in order: the answer does not depend on timing. Blocks that all run at once wait for each other, add up, and move
+their copies of the centres alike, so that many steps are one launch.
 """
 
 from __future__ import annotations
@@ -93,10 +93,8 @@ def shape_of(n_columns: int, n_clusters: int, itemsize: int, n_shared: int) -> S
     by_registers = next((n for n, held in HELD_BY.items() if own + together <= held), 1)
     shapes = []
     for rows in ROWS:
-        arriving = rows + -(-rows * n_columns * itemsize // 8)
-        known = 8 * compared + n_columns + rows + 16 * WARPS
-        n_doubles = compared * -(-n_columns // 8) * 64 + arriving + rows * stride + 16 + known
-        n_bytes = 8 * n_doubles + 4 * rows
+        n_doubles = compared * -(-n_columns // 8) * 64 + 8 * compared + n_columns + 16 + 16 * WARPS + 2 * rows
+        n_bytes = 8 * n_doubles + itemsize * (2 * rows * stride + 16) + 4 * rows
         if resident := min(by_registers, n_shared // (n_bytes + RESERVED_BYTES)):
             shapes.append(Shape(rows, stride, compared, together, pairs, own, n_bytes, resident))
     return (
@@ -177,7 +175,7 @@ class LloydOnGpu:
         self.given = (
             *(X, np.intp(0) if sample_weight is None else sample_weight, self.centres),
             *(np.int64(n_rows), np.int32(n_columns), np.int32(n_clusters), np.int32(shape.stride)),
-            *(np.bool_(X.flags.c_contiguous), np.bool_(X.data.ptr % 16 == 0), np.bool_(origin.any())),
+            *(np.int32(_chunk(X)), np.bool_(X.flags.c_contiguous), np.bool_(origin.any())),
         )
         self.results = (cupy.empty((n_blocks, n_values)), self.sums, self.labels, self.state)
 
@@ -193,6 +191,12 @@ class LloydOnGpu:
 
 def _shape(X: Any, n_clusters: int) -> Shape | None:
     return shape_of(X.shape[1], n_clusters, X.dtype.itemsize, shared_bytes(X.device.id))
+
+
+def _chunk(X: Any) -> int:
+    """Return how many bytes of a row may be copied at once, by where rows begin."""
+    row_bytes = X.shape[1] * X.dtype.itemsize
+    return next(n for n in (16, 8, 4) if row_bytes % n == 0 and X.data.ptr % n == 0)
 
 
 @cache
