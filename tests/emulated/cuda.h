@@ -71,6 +71,15 @@ inline void mma(double (&sums)[4], const double* a, const double* b, int depth) 
     }
     warp_sync();
 }
+inline void mma(double (&sums)[2], double a, double b) {
+    const int w = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
+    mma_a[w][lane][0] = a; mma_b[w][lane][0] = b;
+    warp_sync();
+    for (int c = 0; c < 2; ++c)
+        for (int k = 0; k < 4; ++k) sums[c] += mma_a[w][g * 4 + k][0] * mma_b[w][(2 * t + c) * 4 + k][0];
+    warp_sync();
+}
+inline double rsqrt(double value) { return 1 / std::sqrt(value); }
 inline void run_fiber() { kernel(); current->done = true; }
 template <class F> void launch(int grid, int threads, F f, int grid_y = 1, bool at_once = false) {
     gridDim = {grid, grid_y}; blockDim = {threads, 1}; kernel = f;

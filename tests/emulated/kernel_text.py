@@ -17,4 +17,10 @@ def for_the_processor(text):
         text,
         flags=re.DOTALL,
     )
+    text = re.sub(
+        r"(void multiply_add\(double \(&sums\)\[2\], double a, double b\) )\{.*?\n\}\n",
+        r"\1{ mma(sums, a, b); }\n",
+        text,
+        flags=re.DOTALL,
+    )
     return re.sub(r'asm volatile\("[^"]*"[^;]*\);', ";", text)

@@ -22,6 +22,7 @@ from sklearn.svm import LinearSVC, LinearSVR
 
 from skdist_gpu import autoscale
 from skdist_gpu.engines.executors import gpu as gpu_executor
+from skdist_gpu.engines.executors.solve_kernels import OnDevice
 from skdist_gpu.testing import assert_ran_on
 
 pytestmark = pytest.mark.gpu
@@ -87,6 +88,41 @@ def test_answer_is_scikit_learns(estimator, target, precise, weighted, place):
         assert_array_equal(model.coef_ == 0, reference.coef_ == 0)
     if isinstance(estimator, HuberRegressor):
         assert np.mean(model.outliers_ != reference.outliers_) < 1e-3
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        LogisticRegression(),
+        LogisticRegression(C=0.01, class_weight="balanced", fit_intercept=False),
+        LinearSVC(intercept_scaling=3.0),
+        LinearSVR(loss="squared_epsilon_insensitive"),
+        LogisticRegression(l1_ratio=0.5, C=0.01, solver="saga"),
+    ],
+    ids=str,
+)
+def test_many_columns_from_all_rows_and_from_a_sample(estimator, weighted, monkeypatch):
+    wide = generator.normal(size=(20_000, 150)) @ (np.eye(150) + 0.05)
+    y = (wide @ generator.normal(size=150) + 5 * generator.normal(size=len(wide)) > 0).astype(int)
+    sample_weight = weights[: len(wide)] if weighted else None
+    precise = {"tol": 1e-10, "max_iter": 10_000}
+    precise |= {"dual": False} if hasattr(estimator, "dual") and "SV" in type(estimator).__name__ else {}
+    if isinstance(estimator, LogisticRegression) and not estimator.l1_ratio:
+        precise["solver"] = "newton-cholesky"
+    reference = clone(estimator).set_params(**precise).fit(wide, y, sample_weight=sample_weight)
+    if not getattr(estimator, "l1_ratio", 0):
+        # only penalties with kinks ask for the matrix itself
+        monkeypatch.delattr(OnDevice, "matrix")
+    for n_sampled in (20_000, 5_000):
+        monkeypatch.setattr(gpu_executor, "SAMPLED_ROWS", n_sampled)
+        monkeypatch.setattr(gpu_executor, "RESIDENT_SAMPLE", 1)
+        given = (None if part is None else cupy.asarray(part) for part in (wide, y, sample_weight))
+        model = autoscale(estimator, backend="reductions:gpu").fit(*given)
+        assert_ran_on(model, "reductions:gpu")
+        scale = np.abs(reference.coef_).max()
+        assert_allclose(model.coef_, reference.coef_, rtol=0, atol=1e-6 * scale)
+        assert_allclose(model.intercept_, reference.intercept_, rtol=0, atol=1e-6 * max(1, scale))
 
 
 @pytest.mark.parametrize(("estimator", "target"), [(LogisticRegression(), "binary"), (PoissonRegressor(), "counts")])

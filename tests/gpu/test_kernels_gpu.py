@@ -3,7 +3,7 @@
 import cupy
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.cluster import kmeans_plusplus
 from sklearn.datasets import make_blobs
 
@@ -11,6 +11,7 @@ from skdist_gpu.data.labels import encode
 from skdist_gpu.engines.executors import column_kernels, gram_kernels, lloyd_kernels
 from skdist_gpu.engines.executors.cluster_kernels import ClustersOnGpu
 from skdist_gpu.engines.executors.kernels import map_block
+from skdist_gpu.engines.executors.solve_kernels import OnDevice, Solver
 from skdist_gpu.engines.reductions.clusters.steps import AssignReduction, LloydReduction
 from skdist_gpu.engines.reductions.columns.columns import ColumnReduction
 from skdist_gpu.engines.reductions.core.moments import MomentsReduction
@@ -111,6 +112,37 @@ def test_wider_rows_are_left_to_products():
     assert not gram_kernels.has_kernel(cupy.empty((10, 256)), None)
     assert not gram_kernels.has_kernel(cupy.empty((10, 254)), cupy.empty((10, 2)))
     assert gram_kernels.has_kernel(cupy.empty((10, 254)), cupy.empty(10))
+
+
+@pytest.mark.parametrize("n", [1, 7, 8, 9, 64, 100, 200, 201, 232])
+def test_matrices_that_stay_on_the_device(n):
+    generator = np.random.default_rng(n)
+    rows, sizes = generator.normal(size=(3 * n, n)), np.logspace(-6, 6, n)
+    products, penalty, solver = sizes[:, None] * (rows.T @ rows) * sizes, generator.uniform(size=n), Solver(n)
+    matrix = products / 7 + np.diag(penalty)
+    scale = 1 / np.sqrt(np.diag(matrix))
+    kept = OnDevice(solver, cupy.asarray(products)).penalised(7.0, penalty)
+    for vector in generator.normal(size=(3, n)):
+        expected = scale * np.linalg.solve(scale[:, None] * matrix * scale, scale * vector)
+        assert_allclose(kept.solve(vector), expected, rtol=0, atol=1e-11 * np.abs(expected).max())
+    assert kept.is_clear
+    assert_allclose(kept.diagonal, np.diag(matrix), rtol=1e-14)
+    assert_allclose(kept.matrix, matrix, rtol=1e-14)
+    # again, with the same result to the last digit
+    again = OnDevice(solver, cupy.asarray(products)).penalised(7.0, penalty)
+    assert_array_equal(again.solve(vector), kept.solve(vector))
+
+
+@pytest.mark.parametrize("n", [8, 65, 200])
+@pytest.mark.parametrize("difference", [0.0, 1e-9])
+def test_columns_that_are_nearly_equal_are_told(n, difference):
+    generator = np.random.default_rng(n)
+    rows = generator.normal(size=(3 * n, n))
+    rows[:, -1] = rows[:, 0] + difference * rows[:, 1]
+    kept, vector = OnDevice(Solver(n), cupy.asarray(rows.T @ rows)), generator.normal(size=n)
+    assert kept.solve(vector) is None
+    assert not kept.is_clear
+    assert kept.solve(vector) is None
 
 
 @pytest.mark.parametrize("weighted", [False, True])

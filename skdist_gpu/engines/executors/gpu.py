@@ -33,8 +33,9 @@ from skdist_gpu.progress import Progress
 MOST_THREADS, FILE_THREADS = 12, 6
 # batches of files that Arrow's own threads decode meanwhile
 MOST_AHEAD = 32
-# values of a sample that the device reads in less time than its kernels take to start
-RESIDENT_SAMPLE = 2**25
+# values of a sample that the device reads in less time than its kernels take to start, and by how many columns it
+# multiplies each meanwhile
+RESIDENT_SAMPLE, QUICK_COLUMNS = 2**25, 32
 
 
 class OnGpus(ABC):
@@ -179,7 +180,9 @@ class GpuExecutor(OnGpus):
         held = self._held()
         if held is None:
             return self.reduce_sent(X, y, weight)
-        every = max(1, self.n_rows // max(SAMPLED_ROWS, RESIDENT_SAMPLE // held[0].shape[1]))
+        n_columns = held[0].shape[1]
+        quick = RESIDENT_SAMPLE // (n_columns * max(1, n_columns // QUICK_COLUMNS))
+        every = max(1, self.n_rows // max(SAMPLED_ROWS, quick))
         if every == 1:
             return self.reduce, self.n_rows
         X, y, weight = self._arguments([cupy.ascontiguousarray(part[::every]) for part in held])

@@ -105,7 +105,7 @@ def _prepared(part: Part, X: Any, y: Any, weight: Any, shift: Any, sums: Any, pi
     stage_bytes, y_at, weight_at = part.layout(n_features, n_targets, itemsize, **options)
     shared = part.fixed_bytes + N_STAGES * stage_bytes
     at_once = max(1, min(part.blocks_per_processor, shared_bytes(device) // (shared + RESERVED_BYTES)))
-    n_blocks = min(at_once * _processors(device), -(-n_rows // part.step))
+    n_blocks = min(at_once * processors(device), -(-n_rows // part.step))
     partials = cupy.empty((n_blocks * part.groups, part.slot))
     kernels = _kernels(device, X.dtype.name, part)
     places = (np.int32(part.first), np.int32(part.second))
@@ -146,7 +146,8 @@ def shared_bytes(device: int) -> int:
 
 
 @cache
-def _processors(device: int) -> int:
+def processors(device: int) -> int:
+    """Return the number of processors, which CuPy finds by asking for all that a device can tell."""
     return cupy.cuda.Device(device).attributes["MultiProcessorCount"]
 
 

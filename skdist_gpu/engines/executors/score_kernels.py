@@ -7,6 +7,7 @@ registers, and does both from there, in float64.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ import cupy
 import cupyx
 import numpy as np
 
-from skdist_gpu.engines.executors import gram_kernels
+from skdist_gpu.engines.executors import gram_kernels, solve_kernels
+from skdist_gpu.engines.executors.solve_kernels import OnDevice, Solver
 from skdist_gpu.engines.executors.sums import add_up
 from skdist_gpu.engines.reductions.core.newton import Sums
 from skdist_gpu.engines.reductions.linear.linear import ScoreReduction, some_rows
@@ -52,6 +54,8 @@ _NUMBERS: dict[str, Callable[[Any], float]] = {
     "SquaredHinge": lambda loss: loss.positive,
     "SquaredEpsilonInsensitive": lambda loss: loss.epsilon,
 }
+
+Launches = tuple[list[Callable[[], Any]], list[Callable[[], Any]], float]
 
 
 def has_kernel(reduction: Any, X: Any, y: Any) -> bool:
@@ -108,7 +112,7 @@ class Scores:
         # derivatives and the loss, and second derivatives behind them, so that one copy takes all
         self.n_first, self.side = n_columns + 2, n_columns + 1
         self.found = cupy.empty(self.n_first + self.side**2)
-        self.prepared: dict[int, tuple[list[Callable[[], Any]], float]] = {}
+        self._known: dict[int, Launches] = {}
 
     def is_for(self, reduction: Any) -> bool:
         """Whether a reduction has the same loss and the same design."""
@@ -117,66 +121,81 @@ class Scores:
     def on_device(self, coef: np.ndarray, every: int) -> Sums:
         """Return the sums on the device, with second derivatives of every so-many-th row; with none for 0."""
         self.coef.set(coef)
-        return self._sums(self.found, self._launch(every))
+        first, second, share = self._prepared(every)
+        _start(first + second)
+        return self._sums(self.found, share)
 
     def on_host(self, coef: np.ndarray, every: int) -> Sums:
-        """Return the sums on the host, with a copy each way and waiting once."""
-        stream, n_found = cupy.cuda.get_current_stream(), len(self.found) if every else self.n_first
+        """Return the sums on the host, but many second derivatives on the device, which solves with them."""
+        stream, memcpy, address = cupy.cuda.get_current_stream(), cupy.cuda.runtime.memcpyAsync, self.pinned.ctypes.data
         self.pinned[: len(coef)] = coef
-        memcpy, address = cupy.cuda.runtime.memcpyAsync, self.pinned.ctypes.data
         memcpy(self.coef.data.ptr, address, coef.nbytes, cupy.cuda.runtime.memcpyHostToDevice, stream.ptr)
-        share = self._launch(every)
+        first, second, share = self._prepared(every)
+        solver = self.solver if share else None
+        _start(first if solver else first + second)
+        n_found = self.n_first if solver or not share else len(self.found)
         memcpy(address, self.found.data.ptr, 8 * n_found, cupy.cuda.runtime.memcpyDeviceToHost, stream.ptr)
-        stream.synchronize()
-        return self._sums(self.pinned[:n_found].copy(), share)
+        arrived, kept = stream.record(), None
+        if solver:
+            # the host goes on with the others while the device sums these
+            _start(second)
+            kept = OnDevice(solver, self._squares(self.found, share).copy())
+        arrived.synchronize()
+        sums = self._sums(self.pinned[:n_found].copy(), 0 if solver else share)
+        return sums if kept is None else replace(sums, hessian=kept)
 
     @cached_property
     def pinned(self) -> np.ndarray:
         """Memory that the device reads and writes directly."""
         return cupyx.empty_pinned(len(self.found))
 
-    def _launch(self, every: int) -> float:
-        """Start the kernels; return how many rows each one with second derivatives stands for, 0 without any."""
-        if every not in self.prepared:
-            self.prepared[every] = self._prepare(every)
-        launches, share = self.prepared[every]
-        for launch in launches:
-            launch()
-        return share
+    @cached_property
+    def solver(self) -> Solver | None:
+        """What solves with second derivatives on the device; None where the host does."""
+        return Solver(len(self.coef)) if solve_kernels.takes(len(self.coef)) else None
 
     def _sums(self, found: Any, share: float) -> Sums:
-        # the intercept's derivatives stand behind those of the columns
-        n_unknowns, constant = len(self.coef), self.design.constant
-        sums = Sums(found[self.n_first - 1], found[:n_unknowns])
+        sums = Sums(found[self.n_first - 1], found[: len(self.coef)])
         if share:
-            sums.hessian = found[self.n_first :].reshape(self.side, self.side)[:n_unknowns, :n_unknowns]
-            if constant not in (0, 1):
-                sums.hessian[-1] *= constant
-                sums.hessian[:, -1] *= constant
-            if share != 1:
-                sums.hessian *= share
+            sums.hessian = self._squares(found, share)
         return sums
 
-    def _prepare(self, every: int) -> tuple[list[Callable[[], Any]], float]:
-        first, products = self.found[: self.n_first], self.found[self.n_first :].reshape(self.side, self.side)
+    def _squares(self, found: Any, share: float) -> Any:
+        # the intercept's derivatives stand behind those of the columns
+        n_unknowns, constant = len(self.coef), self.design.constant
+        squares = found[self.n_first :].reshape(self.side, self.side)[:n_unknowns, :n_unknowns]
+        if constant not in (0, 1):
+            squares[-1] *= constant
+            squares[:, -1] *= constant
+        if share != 1:
+            squares *= share
+        return squares
+
+    def _prepared(self, every: int) -> Launches:
+        """Return what sums first derivatives, what sums second ones, and how many rows each of theirs stands for."""
+        if every not in self._known:
+            self._known[every] = self._prepare(every)
+        return self._known[every]
+
+    def _prepare(self, every: int) -> Launches:
+        sums, products = self.found[: self.n_first], self.found[self.n_first :].reshape(self.side, self.side)
         if every == 0:
-            return self._pass(self.rows, None, first), 0.0
+            return self._pass(self.rows, None, sums), [], 0.0
         some, share = some_rows(every, *self.rows)
         some[1:] = [None if part is None else cupy.ascontiguousarray(part) for part in some[1:]]
         curvature = cupy.empty(len(some[0]))
+        second = gram_kernels.weighted_products(some[0], curvature, products)
         if every == 1:
-            launches = self._pass(some, curvature, first)
-        else:
-            launches = self._pass(self.rows, None, first) + self._pass(some, curvature, cupy.empty(self.n_first))
-        return launches + gram_kernels.weighted_products(some[0], curvature, products), share
+            return self._pass(some, curvature, sums), second, share
+        return self._pass(self.rows, None, sums), self._pass(some, curvature, cupy.empty(self.n_first)) + second, share
 
     def _pass(self, rows: Sequence[Any], curvature: Any, sums: Any) -> list[Callable[[], Any]]:
         """Return what writes the sums of slope times row and of the losses, and the curvature of each row."""
         X, y, weight = rows
         n_rows, n_columns = X.shape
-        device, name = cupy.cuda.Device(), type(self.loss).__name__
-        kernel = _kernel(device.id, name, X.dtype.name, y.dtype.name, n_columns)
-        n_blocks = BLOCKS_PER_PROCESSOR * device.attributes["MultiProcessorCount"]
+        device, name = cupy.cuda.Device().id, type(self.loss).__name__
+        kernel = _kernel(device, name, X.dtype.name, y.dtype.name, n_columns)
+        n_blocks = BLOCKS_PER_PROCESSOR * gram_kernels.processors(device)
         partials, nothing = cupy.empty((n_blocks * THREADS // 32, self.n_first)), np.intp(0)
         number = _NUMBERS.get(name, lambda loss: 0.0)(self.loss)
         arguments = (
@@ -185,6 +204,11 @@ class Scores:
             *(nothing if curvature is None else curvature, partials),
         )
         return [partial(kernel, (n_blocks,), (THREADS,), arguments), partial(add_up, partials, sums)]
+
+
+def _start(launches: list[Callable[[], Any]]) -> None:
+    for launch in launches:
+        launch()
 
 
 @cache

@@ -42,13 +42,15 @@ FEW_COLUMNS = 1000
 
 def fit(job: FitJob) -> Fitted:
     """Fit the job's estimator from sums over row blocks."""
-    try:
+    if job.device != "gpu":
         return _fit(job)
-    finally:
-        if job.device == "gpu":
-            from skdist_gpu.engines.executors.pool import release_memory
+    from skdist_gpu.engines.executors.pool import from_pool, release_memory
 
-            release_memory(n_gpus(job.info, job.resources))
+    try:
+        fitted: Fitted = from_pool(_fit)(job)
+        return fitted
+    finally:
+        release_memory(n_gpus(job.info, job.resources))
 
 
 def _fit(job: FitJob) -> Fitted:

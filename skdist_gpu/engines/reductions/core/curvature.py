@@ -8,7 +8,7 @@ another one needs no new decomposition.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 from scipy import linalg
@@ -16,8 +16,29 @@ from scipy.linalg import lapack
 
 # eigenvalues of the scaled second derivatives below this share, for each unknown, are rounding
 LOST_SHARE = 1e-15
+# a factor of the scaled second derivatives with less than this on its diagonal has lost its digits
+LEAST_DIAGONAL = 1e-7
 # a change of the gradient that tells less than this share of what was expected is rounding
 LEAST_CHANGE = 1e-8
+
+
+class Factored(Protocol):
+    """A symmetric matrix, scaled to a diagonal of ones, and its Cholesky factor, on the host or on a device."""
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """The matrix itself, on the host."""
+
+    @property
+    def diagonal(self) -> np.ndarray:
+        """The diagonal of the matrix, on the host."""
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the factor keeps its digits."""
+
+    def solve(self, vector: np.ndarray) -> np.ndarray | None:
+        """Return the matrix's inverse times a vector; None where the factor has lost its digits."""
 
 
 class Curvature:
@@ -25,25 +46,25 @@ class Curvature:
 
     Parameters
     ----------
-    matrix : ndarray of shape (n_unknowns, n_unknowns)
-        As they were summed.
+    matrix : ndarray of shape (n_unknowns, n_unknowns) or Factored
+        As they were summed; `Factored` where a device keeps them.
     """
 
-    def __init__(self, matrix: np.ndarray) -> None:
-        self.matrix = matrix
+    def __init__(self, matrix: np.ndarray | Factored) -> None:
+        self.summed: Factored = OnHost(matrix) if isinstance(matrix, np.ndarray) else matrix
         # steps, and by what they changed the gradient
         self.learned: list[tuple[np.ndarray, np.ndarray]] = []
-        self._dense, self._n_in_dense = matrix, 0
+        self._n_in_dense = 0
 
     @property
     def diagonal(self) -> np.ndarray:
         """The second derivative of each unknown, as they were summed."""
-        return np.diag(self.matrix)
+        return self.summed.diagonal
 
     @property
     def is_clear(self) -> bool:
         """Whether all directions keep their digits."""
-        return self._factor is not None
+        return self.summed.is_clear
 
     @property
     def is_singular(self) -> bool:
@@ -87,38 +108,78 @@ class Curvature:
         lost = 2 * LOST_SHARE * len(values) * max(values[-1], np.finfo(float).tiny)
         return float(slopes @ slopes) / lost
 
+    @cached_property
+    def _dense(self) -> np.ndarray:
+        return self.summed.matrix
+
     def _solved(self, gradient: np.ndarray, shortest: bool) -> np.ndarray | None:
-        scale = self._scale
-        if self._factor is not None:
-            solved: np.ndarray = scale * lapack.dpotrs(self._factor, scale * gradient, lower=1)[0]
+        solved = self.summed.solve(gradient)
+        if solved is not None or not shortest:
             return solved
-        if not shortest:
-            return None
+        scale = self._scale
         values, vectors, kept = self._directions
         inverse = np.where(kept, 1 / np.where(kept, values, 1.0), 0.0)
         return scale * (vectors @ (inverse * (vectors.T @ (scale * gradient))))
 
-    @cached_property
+    @property
     def _scale(self) -> np.ndarray:
-        """What makes the diagonal one, multiplied on both sides."""
-        return 1 / np.sqrt(np.where(self.diagonal > 0, self.diagonal, 1.0))
-
-    def _scaled(self) -> np.ndarray:
-        """Return the matrix with a diagonal of ones."""
-        # in one new array: to ask for more takes longer than to fill them
-        scaled = self.matrix * self._scale[:, None]
-        scaled *= self._scale
-        return scaled
-
-    @cached_property
-    def _factor(self) -> Any:
-        """The Cholesky factor, None where it has lost its digits."""
-        # by LAPACK itself: SciPy's own function takes longer to check so few values
-        factor, order = lapack.dpotrf(self._scaled().T, lower=1, clean=False, overwrite_a=1)
-        return factor if order == 0 and factor.diagonal().min() > 1e-7 else None
+        return _scale_of(self.diagonal)
 
     @cached_property
     def _directions(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Eigenvalues, eigenvectors and which of them are more than rounding."""
-        values, vectors = linalg.eigh(self._scaled())
+        values, vectors = linalg.eigh(_scaled(self.summed.matrix, self._scale))
         return values, vectors, values > max(values[-1], 0) * len(values) * LOST_SHARE
+
+
+class OnHost:
+    """A symmetric matrix on the host, factored when it is asked for.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n_unknowns, n_unknowns)
+        The matrix.
+    """
+
+    def __init__(self, matrix: np.ndarray) -> None:
+        self.matrix = matrix
+
+    @property
+    def diagonal(self) -> np.ndarray:
+        """The diagonal of the matrix."""
+        return np.diag(self.matrix)
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the factor keeps its digits."""
+        return self._factor is not None
+
+    def solve(self, vector: np.ndarray) -> np.ndarray | None:
+        """Return the matrix's inverse times a vector; None where the factor has lost its digits."""
+        if self._factor is None:
+            return None
+        solved: np.ndarray = self._scale * lapack.dpotrs(self._factor, self._scale * vector, lower=1)[0]
+        return solved
+
+    @cached_property
+    def _scale(self) -> np.ndarray:
+        return _scale_of(self.diagonal)
+
+    @cached_property
+    def _factor(self) -> np.ndarray | None:
+        # by LAPACK itself: SciPy's own function takes longer to check so few values
+        factor, order = lapack.dpotrf(_scaled(self.matrix, self._scale).T, lower=1, clean=False, overwrite_a=1)
+        return factor if order == 0 and factor.diagonal().min() > LEAST_DIAGONAL else None
+
+
+def _scale_of(diagonal: np.ndarray) -> np.ndarray:
+    """Return what makes the diagonal one, multiplied on both sides."""
+    return 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+
+
+def _scaled(matrix: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Return a matrix with a diagonal of ones."""
+    # in one new array: to ask for more takes longer than to fill them
+    scaled = matrix * scale[:, None]
+    scaled *= scale
+    return scaled

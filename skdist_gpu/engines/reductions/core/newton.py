@@ -124,7 +124,7 @@ def minimise(
     max_iter: int,
     tol: float,
     scale: float | None = None,
-    curvature: np.ndarray | None = None,
+    known: Curvature | None = None,
     every: int = 0,
     kinks: Kinks | None = None,
     slack: float = 1.0,
@@ -143,8 +143,8 @@ def minimise(
         Largest derivative that counts as converged; Newton's method goes below it as the objective asks.
     scale : float, default=None
         Size of the objective before the fit; that at `start` by default.
-    curvature : ndarray, default=None
-        Second derivatives near `start`, less exact than those of every so-many-th row.
+    known : Curvature, default=None
+        Second derivatives near `start`, which the search adds to, less exact than those of every so-many-th row.
     every : int, default=0
         The so-many-th row; 0 if no sample of the rows has better ones.
     kinks : Kinks, default=None
@@ -154,9 +154,7 @@ def minimise(
     """
     if start.size > MOST_UNKNOWNS and kinks is None:
         return by_gradients(objective, start, max_iter, tol, ftol=64 * np.finfo(float).eps)
-    steps = search(
-        start, max_iter=max_iter, scale=scale, curvature=curvature, every=every, kinks=kinks, tol=tol, slack=slack
-    )
+    steps = search(start, max_iter=max_iter, scale=scale, known=known, every=every, kinks=kinks, tol=tol, slack=slack)
     wanted = next(steps)
     while True:
         try:
@@ -186,7 +184,7 @@ def search(
     *,
     max_iter: int,
     scale: float | None = None,
-    curvature: np.ndarray | None = None,
+    known: Curvature | None = None,
     every: int = 0,
     kinks: Kinks | None = None,
     tol: float = np.inf,
@@ -199,8 +197,7 @@ def search(
     Second derivatives are taken from some rows only, at first, and used as long as each step shrinks
     the error well; what gradients tell keeps them in line.
     """
-    slow = curvature is None
-    known = None if curvature is None else Curvature(curvature)
+    slow = known is None
     coef, previous, rows, followed = start, np.inf, 1 if slow else 0, 0
     at = yield start, rows
     scale = scale or max(float(at.value), np.finfo(np.float64).tiny)

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from skdist_gpu.engines.reductions.core.curvature import Curvature
 from skdist_gpu.engines.reductions.core.newton import MOST_UNKNOWNS, Minimum, Objective, Sums, minimise
 from skdist_gpu.engines.reductions.core.protocol import (
     SAMPLED_ROWS,
@@ -253,6 +254,9 @@ class Model:
         gradient = sums.gradient / self.total + self.penalty * coef
         if sums.hessian is None:
             return Sums(value, gradient)
+        if not isinstance(sums.hessian, np.ndarray):
+            # a GPU keeps them, and decomposes them there
+            return Sums(value, gradient, sums.hessian.penalised(self.total, self.penalty))
         hessian = sums.hessian / self.total
         hessian[np.diag_indices_from(hessian)] += self.penalty
         return Sums(value, gradient, hessian if self.make_definite is None else self.make_definite(hessian))
@@ -290,7 +294,7 @@ class Model:
                 # worth it where these rows are many more than the sample
                 every = every if sample.n_rows > MANY_MORE * every * n_sampled else 0
                 start = self.inside(warm.coef)
-                found = self.minimise(on_all, start, max_iter, tol, warm.scale, warm.curvature, every)
+                found = self.minimise(on_all, start, max_iter, tol, warm.scale, warm.known, every)
         if data.starts:
             data.starts.end(self.penalty, found)
         warn_if_hidden(found)
@@ -304,14 +308,14 @@ class Model:
         max_iter: int,
         tol: float,
         scale: float | None = None,
-        curvature: np.ndarray | None = None,
+        known: Curvature | None = None,
         every: int = 0,
         slack: float = 1.0,
     ) -> Minimum:
         """Minimise an objective of the model; parameters as in ``core.newton.minimise``."""
         if self.absolute and len(start) > MOST_UNKNOWNS:
             return by_split_gradients(objective, start, self.absolute, max_iter, tol)
-        options: Any = {"max_iter": max_iter, "tol": tol, "scale": scale, "curvature": curvature, "every": every}
+        options: Any = {"max_iter": max_iter, "tol": tol, "scale": scale, "known": known, "every": every}
         options |= {"slack": slack, "kinks": self.absolute}
         return minimise(objective, start, **options)
 

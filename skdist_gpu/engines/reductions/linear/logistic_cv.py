@@ -215,7 +215,7 @@ def _begin(model: Model, rows: tuple[Any, ...], start: Minimum | None, estimator
     scale = max(on_sample(model.start, 0).value, np.finfo(np.float64).tiny)
     first = model.start if start is None else start.coef
     warm = model.minimise(on_sample, first, estimator.max_iter, estimator.tol, scale)
-    steps = search(warm.coef, max_iter=estimator.max_iter, scale=scale, curvature=warm.curvature, kinks=model.absolute)
+    steps = search(warm.coef, max_iter=estimator.max_iter, scale=scale, known=warm.known, kinks=model.absolute)
     return warm, steps
 
 

@@ -1,0 +1,148 @@
+"""Second derivatives that stay on a GPU: one block of threads decomposes them, and solves with them, in shared memory.
+
+To bring a matrix to the host and to decompose it there takes longer than to sum it. Its lower triangle is divided into
+tiles, whose products are those of tensor cores. Source: Golub & Van Loan, "Matrix Computations", 4th ed., Johns Hopkins
+2013, section 4.2.9 (Cholesky's factor by blocks).
+"""
+
+from __future__ import annotations
+
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import cupy
+import cupyx
+import numpy as np
+
+from skdist_gpu.engines.executors import gram_kernels
+from skdist_gpu.engines.reductions.core.curvature import LEAST_DIAGONAL
+
+THREADS, LINE = 512, 8
+
+_SOURCE = Path(__file__).with_suffix(".cu")
+
+
+def takes(n_unknowns: int) -> bool:
+    """Whether a block of threads of the current GPU has room for so many unknowns."""
+    return _shared_bytes(n_unknowns) <= gram_kernels.shared_bytes(cupy.cuda.Device().id)
+
+
+class Solver:
+    """Decomposes matrices on the current GPU, and solves with them; what all of them need is made once.
+
+    Parameters
+    ----------
+    n_unknowns : int
+        Rows of a matrix.
+    """
+
+    def __init__(self, n_unknowns: int) -> None:
+        self.n_unknowns, self.shared_bytes = n_unknowns, _shared_bytes(n_unknowns)
+        self.kernel = _kernel(cupy.cuda.Device().id)
+        # a vector and penalties; the solution, the diagonal, and whether the factor keeps its digits
+        self.given, self.found = cupy.empty(2 * n_unknowns), cupy.empty(2 * n_unknowns + 1)
+        self.pinned = cupyx.empty_pinned(2 * n_unknowns + 1)
+
+    def solve(self, matrix: OnDevice, factor: Any, is_new: bool, vector: np.ndarray) -> np.ndarray:
+        """Return the solution and, of a new factor, which is filled, the diagonal and whether it keeps its digits."""
+        n, runtime, stream = self.n_unknowns, cupy.cuda.runtime, cupy.cuda.get_current_stream()
+        self.pinned[:n], self.pinned[n:-1], address = vector, matrix.penalty, self.pinned.ctypes.data
+        runtime.memcpyAsync(self.given.data.ptr, address, 16 * n, runtime.memcpyHostToDevice, stream.ptr)
+        arguments = (
+            *(matrix.products, np.float64(matrix.share), np.int32(n), np.float64(LEAST_DIAGONAL**2)),
+            *(np.bool_(is_new), self.given, factor, self.found),
+        )
+        self.kernel((1,), (THREADS,), arguments, shared_mem=self.shared_bytes)
+        n_bytes = 16 * n + 8 if is_new else 8 * n
+        runtime.memcpyAsync(address, self.found.data.ptr, n_bytes, runtime.memcpyDeviceToHost, stream.ptr)
+        stream.synchronize()
+        return self.pinned[: n_bytes // 8].copy()
+
+
+class OnDevice:
+    """A symmetric matrix that stays on the device, factored there when that is asked for.
+
+    Parameters
+    ----------
+    solver : Solver
+        Solves with matrices of this size.
+    products : cupy.ndarray of shape (n_unknowns, n_unknowns)
+        Sums over rows, contiguous, which nobody changes.
+    share : float, default=1.0
+        By what they are multiplied.
+    penalty : ndarray of shape (n_unknowns,) or float, default=0.0
+        What is added to the diagonal then.
+    """
+
+    def __init__(self, solver: Solver, products: Any, share: float = 1.0, penalty: np.ndarray | float = 0.0) -> None:
+        self.solver, self.products, self.share, self.penalty = solver, products, share, penalty
+        self._factor: Any = None
+
+    def penalised(self, total: float, penalty: np.ndarray) -> OnDevice:
+        """Return the sums over a total, with penalties on the diagonal."""
+        return OnDevice(self.solver, self.products, self.share / total, penalty)
+
+    @cached_property
+    def matrix(self) -> np.ndarray:
+        """The matrix, on the host."""
+        matrix: np.ndarray = self.products.get()
+        matrix *= self.share
+        matrix[np.diag_indices_from(matrix)] += self.penalty
+        return matrix
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Return the matrix, on the host."""
+        return np.array(self.matrix, dtype)
+
+    def __add__(self, other: Any) -> np.ndarray:
+        """Return the sum with the matrix of another GPU, on the host."""
+        return self.matrix + np.asarray(other)
+
+    @property
+    def diagonal(self) -> np.ndarray:
+        """The diagonal of the matrix, on the host."""
+        return self._found_once[0]
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the factor keeps its digits."""
+        return self._found_once[1]
+
+    def solve(self, vector: np.ndarray) -> np.ndarray | None:
+        """Return the matrix's inverse times a vector; None where the factor has lost its digits."""
+        is_new, n = self._factor is None, self.solver.n_unknowns
+        if is_new:
+            self._factor = cupy.empty(_factor_values(n))
+        elif not self.is_clear:
+            return None
+        found = self.solver.solve(self, self._factor, is_new, vector)
+        if is_new:
+            self._found_once = found[n:-1], bool(found[-1])
+        return found[:n] if self.is_clear else None
+
+    @cached_property
+    def _found_once(self) -> tuple[np.ndarray, bool]:
+        """The diagonal, and whether the factor keeps its digits."""
+        self.solve(np.zeros(self.solver.n_unknowns))
+        return self._found_once
+
+
+def _factor_values(n_unknowns: int) -> int:
+    """Return the values of the factor's tiles, and of the scales behind them."""
+    n_lines = -(-n_unknowns // LINE)
+    return LINE**2 * n_lines * (n_lines + 1) // 2 + LINE * n_lines
+
+
+def _shared_bytes(n_unknowns: int) -> int:
+    """Return the shared memory of the block of threads: the factor's, and two lines that it exchanges."""
+    return 8 * (_factor_values(n_unknowns) + 2 * LINE)
+
+
+@cache
+def _kernel(device: int) -> Any:
+    """Return the compiled kernel, from CuPy's cache on disk where it is in it."""
+    kernel = cupy.RawModule(code=_SOURCE.read_text(), options=("-std=c++17", f"-DTHREADS={THREADS}"))
+    kernel = kernel.get_function("solve")
+    kernel.max_dynamic_shared_size_bytes = gram_kernels.shared_bytes(device)
+    return kernel
