@@ -117,6 +117,7 @@ def products(X, y, weight, folder):
         (5, 50, np.float32, "F", False),
         (77, 100, np.float32, "C", True),
         (40, 150, np.float64, "F", True),
+        (70, 200, np.float32, "C", True),
     ],
 )
 def test_products_of_rows(n_rows, n_columns, dtype, order, weighted, tmp_path):

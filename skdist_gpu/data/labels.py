@@ -49,6 +49,9 @@ def _encode_range(values: Any, xp: Any) -> tuple[np.ndarray, Any] | None:
         return None
     offsets = values.astype(np.intp, copy=False)
     offsets = offsets - low if low else offsets
+    if high - low < 2:
+        # both ends are there
+        return np.array(sorted({low, high}), values.dtype), offsets
     present = xp.zeros(high - low + 1, dtype=bool)
     present[offsets] = True
     present = to_host(present)

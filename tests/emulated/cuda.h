@@ -72,7 +72,7 @@ inline void mma(double (&sums)[4], const double* a, const double* b, int depth) 
     warp_sync();
 }
 inline void mma(double (&sums)[2], double a, double b) {
-    const int w = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
+    const int w = warp_number(), lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
     mma_a[w][lane][0] = a; mma_b[w][lane][0] = b;
     warp_sync();
     for (int c = 0; c < 2; ++c)

@@ -34,6 +34,12 @@ __device__ __forceinline__ void multiply_add(double (&sums)[4], const double* a,
 #endif
 }
 
+// sums of 8 x 8 values += a x b of 4 values each, one of each in every thread of a warp
+__device__ __forceinline__ void multiply_add(double (&sums)[2], double a, double b) {
+    asm("mma.sync.aligned.m8n8k4.row.col.f64.f64.f64.f64 {%0,%1}, {%2}, {%3}, {%0,%1};"
+        : "+d"(sums[0]), "+d"(sums[1]) : "d"(a), "d"(b));
+}
+
 // wait until all blocks of a cooperative launch have come so far; `arrived` counts them, from zero on
 __device__ __forceinline__ void meet(int* arrived, int expected) {
     __syncthreads();

@@ -151,6 +151,7 @@ def processors(device: int) -> int:
     return cupy.cuda.Device(device).attributes["MultiProcessorCount"]
 
 
+@cache
 def _kernels(device: int, dtype: str, part: Part) -> Any:
     """Return the compiled kernels, from CuPy's cache on disk where they are in it."""
     return _compiled(device, tuple(words_of(part, _C_TYPES[dtype]).items()))

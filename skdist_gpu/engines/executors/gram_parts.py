@@ -9,7 +9,7 @@ from skdist_gpu.engines.reductions.core.moments import PILOT_ROWS
 # columns of [X y] and of a column of ones behind them
 MOST_COLUMNS = 256
 # columns of a triangle, and lines of 16 columns of an oblong beside it
-WIDEST, MOST_LINES = 128, 4
+WIDEST, MOST_LINES = 128, 5
 # times that a block of threads holds rows as they come, so that further ones are on their way
 N_STAGES = 2
 
@@ -31,8 +31,8 @@ class Part:
 
     @property
     def step(self) -> int:
-        """Rows that are brought at a time."""
-        return 32 if self.lines > 4 else 64
+        """Rows that are brought at a time: of many columns few, so that several blocks of threads have room."""
+        return 16 if self.oblong else 32 if self.lines > 4 else 64
 
     @property
     def roles(self) -> int:
@@ -58,6 +58,8 @@ class Part:
     @property
     def blocks_per_processor(self) -> int:
         """Blocks of threads for which a processor has registers."""
+        if self.oblong:
+            return max(2, 512 // self.threads)
         return {1: 6, 2: 6, 3: 4, 4: 3, 5: 4, 6: 4, 7: 3}.get(self.lines, 2)
 
     @property
@@ -86,10 +88,12 @@ def parts_of(n_columns: int) -> list[Part]:
     for first in range(0, n_columns + 1, WIDEST):
         lines = -(-(min(n_columns + 1 - first, WIDEST)) // 16)
         found.append(Part(lines, first))
+        # all oblongs of a triangle's lines have as many of them, or nearly so
+        at_once = -(-lines // -(-lines // MOST_LINES))
         for second in range(0, first, WIDEST):
-            for line in range(0, lines, MOST_LINES):
-                oblong = min(MOST_LINES, lines - line)
-                found.append(Part(oblong + WIDEST // 16, first + 16 * line, oblong, second))
+            for line in range(0, lines, at_once):
+                oblong = min(at_once, lines - line)
+                found.append(Part(oblong + WIDEST // 16, first + 16 * line, oblong, second, split=2))
     return found
 
 

@@ -1,16 +1,10 @@
-// the kernel of solve_kernels.py, which gives the words in capitals
+// the kernel of solve_kernels.py, which gives the words in capitals and what several kernels use
 // the lower triangle lies in shared memory in tiles of 8 x 8, of which each thread of a warp has a pair of neighbours in a
 // row; the order of the pairs changes with the row, so that those of a column lie in different banks, too
 constexpr int N_WARPS = THREADS / 32, TILE = 64, TOGETHER = 4;
 
 __device__ __forceinline__ int tile_at(int i, int j) { return TILE * (i * (i + 1) / 2 + j); }
 __device__ __forceinline__ int place(int row, int pair) { return 8 * row + 2 * (pair ^ (row >> 1)); }
-
-// adds the product of 8 x 4 and 4 x 8 values, one of each in every thread of a warp
-__device__ __forceinline__ void multiply_add(double (&sums)[2], double a, double b) {
-    asm("mma.sync.aligned.m8n8k4.row.col.f64.f64.f64.f64 {%0,%1}, {%2}, {%3}, {%0,%1};"
-        : "+d"(sums[0]), "+d"(sums[1]) : "d"(a), "d"(b));
-}
 
 // a warp's tile less the product of two, the second one transposed
 __device__ __forceinline__ double2 subtract(double2 own, double2 a, double2 b) {

@@ -20,7 +20,7 @@ from skdist_gpu.engines.reductions.core.curvature import LEAST_DIAGONAL
 
 THREADS, LINE = 512, 8
 
-_SOURCE = Path(__file__).with_suffix(".cu")
+_SOURCES = (Path(__file__).with_name("common.cu"), Path(__file__).with_suffix(".cu"))
 
 
 def takes(n_unknowns: int) -> bool:
@@ -142,7 +142,8 @@ def _shared_bytes(n_unknowns: int) -> int:
 @cache
 def _kernel(device: int) -> Any:
     """Return the compiled kernel, from CuPy's cache on disk where it is in it."""
-    kernel = cupy.RawModule(code=_SOURCE.read_text(), options=("-std=c++17", f"-DTHREADS={THREADS}"))
-    kernel = kernel.get_function("solve")
+    text = "".join(source.read_text() for source in _SOURCES)
+    options = ("-std=c++17", f"-DTHREADS={THREADS}", "-DDEPTH=8")
+    kernel = cupy.RawModule(code=text, options=options).get_function("solve")
     kernel.max_dynamic_shared_size_bytes = gram_kernels.shared_bytes(device)
     return kernel

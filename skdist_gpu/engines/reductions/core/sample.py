@@ -75,7 +75,8 @@ class Overview:
 
     def sample(self) -> Rows:
         """Return the sampled rows."""
-        X = np.concatenate([p.X for p in self.pieces])
+        # of all rows on a GPU there is one piece, which need not be copied
+        X = np.concatenate([p.X for p in self.pieces]) if len(self.pieces) > 1 else self.pieces[0].X
         y = None if self.pieces[0].y is None else np.concatenate([p.y for p in self.pieces])
         weights = [(np.ones(len(p.X)) if p.weight is None else p.weight) * (p.n_rows / len(p.X)) for p in self.pieces]
         return Rows(X, y, np.concatenate(weights), self.n_rows)
