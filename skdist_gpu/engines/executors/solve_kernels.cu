@@ -1,4 +1,4 @@
-// the kernel of solve_kernels.py, which gives the words in capitals and what several kernels use
+// the kernel of solve_kernels.py, which gives the words in capitals; common.cu stands before it
 // the lower triangle lies in shared memory in tiles of 8 x 8, of which each thread of a warp has a pair of neighbours in a
 // row; the order of the pairs changes with the row, so that those of a column lie in different banks, too
 constexpr int N_WARPS = THREADS / 32, TILE = 64, TOGETHER = 4;
