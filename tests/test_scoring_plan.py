@@ -12,6 +12,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from sklearn.svm import SVC, SVR
+from xgboost import XGBClassifier
 
 from skdist_gpu import autoscale
 from skdist_gpu.engines import registry
@@ -106,6 +107,14 @@ def test_rows_are_divided_among_gpus_where_one_would_take_long():
     assert str(Report(four, 0.2, method="predict")).startswith("predict ran on cuml:gpu, 4 GPUs, in 0.2 s")
     few = model.plan(shape=(20_000, 20), method="predict", resources=make_resources(gpus=4))
     assert (few.device, few.chosen.n_gpus) == ("gpu", 1)
+
+
+def test_boosted_trees_score_many_rows_on_every_gpu():
+    model = autoscale(XGBClassifier(n_estimators=50), backend="xgboost:cpu").fit(X, CODES)
+    many = {"shape": (50_000_000, 20), "method": "predict_proba"}
+    one, four = (model.plan(**many, resources=make_resources(gpus=n)).chosen for n in (1, 4))
+    assert (one.name, one.n_gpus, four.name, four.n_gpus) == ("xgboost:gpu", 1, "xgboost:gpu", 4)
+    assert four.seconds < one.seconds
 
 
 class NotLoaded(Packages):

@@ -102,7 +102,7 @@ class EngineInfo:
         Device -> packages whose fitted estimators its ``score.py`` scores there, `ANY_PACKAGE` for all those that no
         engine names. On the CPU the last by rank is the plain estimator itself.
     scores_in_turns : bool
-        Whether it scores rows in main memory on several GPUs, and in turns where their memory does not hold all.
+        Whether on GPUs it scores rows in main memory on several, and in turns where their memory does not hold all.
     takes_fit_arguments, continues, calls_callbacks : bool
         Whether it takes further arguments of `fit`, goes on from an earlier fit with ``warm_start=True``, and
         calls the callbacks that an estimator was given with `set_callbacks`.

@@ -41,6 +41,8 @@ CALLS_FORESEEN = 10
 # numbers of threads that were measured beside all of them, and the share of the time with fewer, and the seconds, that
 # more must save: threads that wait for each other are many times slower on cores that are busy with something else
 LIMITS, MORE_THREADS, LEAST_SAVED = (1, 4), 0.75, 0.02
+# estimators that were not measured, and the one whose trees are walked alike
+_SCORED_LIKE = dict.fromkeys(("XGBClassifier", "XGBRanker", "XGBRFClassifier", "XGBRFRegressor"), "XGBRegressor")
 # a form whose rates are a guess for an engine in which a form was not measured
 _LIKE = {"cubes": "pairs", "trees": "boosting"}
 
@@ -268,14 +270,15 @@ def predict_scoring(
             serial = tuple(work) if on_one_core else SERIAL
             seconds = max(_sum(each, work, machine, resources.n_cores, serial) for each in rates)
             starting = machine.first.get(start, 0.0) / CALLS_FORESEEN
-            guess = method not in known or machine is not machines[0]
+            guess = method not in known or machine is not machines[0] or type(model).__name__ in _SCORED_LIKE
             return Prediction(starting + seconds, guess, starting=starting)
     return None
 
 
 def scoring_rates(machine: Machine, estimator: str, way: str, sparse: bool = False) -> dict[str, dict[str, float]]:
-    """Return the rates of an estimator's methods in one way of calling them, by method."""
-    keys = {method: rate_key(estimator, way, sparse, method) for method in SCORING}
+    """Return the rates of an estimator's methods, or of one like it, in one way of calling them, by method."""
+    measured = _SCORED_LIKE.get(estimator, estimator)
+    keys = {method: rate_key(measured, way, sparse, method) for method in SCORING}
     return {method: machine.rates[key] for method, key in keys.items() if key in machine.rates}
 
 

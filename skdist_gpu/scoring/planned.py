@@ -151,7 +151,8 @@ def by_copy(function: BlockMethod, candidate: Candidate, X: Any) -> Any:
         example = function.copies.get(name, FittedState(estimator), lambda: _agreed(function, copy, candidate, X))
         if example is None:
             raise EngineRefusal(f"its answer for {COMPARED} rows is not that of the plain estimator")
-        options = {"n_gpus": candidate.n_gpus} if engine.scores_in_turns else {}
+        in_turns = candidate.device == "gpu" and engine.scores_in_turns
+        options = {"n_gpus": candidate.n_gpus} if in_turns else {}
         return _like(copy.of_host_rows(X, **options), example)
 
 

@@ -10,10 +10,12 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
 from sklearn.svm import SVC
+from xgboost import XGBClassifier, XGBModel, XGBRegressor
 
 from skdist_gpu import autoscale, config_context
 from skdist_gpu.engines.cuml.score import CuMLMethod
 from skdist_gpu.engines.executors import gpu_turns
+from skdist_gpu.engines.xgboost.score import XGBoostOnGPU
 from skdist_gpu.planning import scoring
 
 generator = np.random.default_rng(0)
@@ -31,8 +33,14 @@ CASES = [
     (KMeans(5, random_state=0), None, "predict"),
     (PCA(3), None, "transform"),
     (LinearRegression(), NUMBERS, "predict"),
+    (XGBRegressor(n_estimators=20), NUMBERS, "predict"),
+    (XGBClassifier(n_estimators=20), (NUMBERS > 0).astype(int), "predict_proba"),
 ]
 NEIGHBOURS = [case for case in CASES if hasattr(case[0], "kneighbors")]
+
+
+def class_of(estimator):
+    return XGBoostOnGPU if isinstance(estimator, XGBModel) else CuMLMethod
 
 
 def assert_same(found, expected):
@@ -46,7 +54,8 @@ def assert_same(found, expected):
 @pytest.mark.parametrize(("estimator", "y", "method"), CASES, ids=repr)
 def test_every_gpu_scores_its_share(estimator, y, method, monkeypatch):
     fitted, worked = estimator.fit(X, y), set()
-    of_rows = CuMLMethod._of_rows_that_fit
+    cls = class_of(estimator)
+    of_rows = cls._of_rows_that_fit
 
     def noted(self, rows, n_threads):
         import cupy
@@ -54,8 +63,8 @@ def test_every_gpu_scores_its_share(estimator, y, method, monkeypatch):
         worked.add(cupy.cuda.runtime.getDevice())
         return of_rows(self, rows, n_threads)
 
-    monkeypatch.setattr(CuMLMethod, "_of_rows_that_fit", noted)
-    assert_same(CuMLMethod(fitted, method).of_host_rows(MANY, n_gpus=2), getattr(fitted, method)(MANY))
+    monkeypatch.setattr(cls, "_of_rows_that_fit", noted)
+    assert_same(cls(fitted, method).of_host_rows(MANY, n_gpus=2), getattr(fitted, method)(MANY))
     assert worked == {0, 1}
 
 
@@ -80,11 +89,12 @@ def test_rows_that_a_gpu_does_not_hold_take_turns(estimator, y, method, containe
     rows = container(MANY)
     fitted, turns = estimator.fit(container(X), y), []
     expected = getattr(fitted, method)(rows)
-    of_rows = CuMLMethod._of_rows_that_fit
+    cls = class_of(estimator)
+    of_rows = cls._of_rows_that_fit
     monkeypatch.setattr(gpu_turns, "FEW_BYTES", X.nbytes)
     monkeypatch.setattr(gpu_turns, "_free_bytes", lambda number: MANY.nbytes)
-    monkeypatch.setattr(CuMLMethod, "_of_rows_that_fit", lambda *given: turns.append(1) or of_rows(*given))
-    assert_same(CuMLMethod(fitted, method).of_host_rows(rows), expected)
+    monkeypatch.setattr(cls, "_of_rows_that_fit", lambda *given: turns.append(1) or of_rows(*given))
+    assert_same(cls(fitted, method).of_host_rows(rows), expected)
     assert len(turns) >= 6
 
 

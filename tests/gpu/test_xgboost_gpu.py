@@ -129,7 +129,7 @@ def test_nvforest_gives_what_xgboost_does(cupy, data, case, monkeypatch):
     expected = score(rows)
     monkeypatch.setattr(xgboost_nvforest, "NVFOREST_ROWS", 1000)
     found = score(rows)
-    assert "nvforest" in model._copies
+    assert "nvforest on GPU 0" in model._copies
     assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
     np.testing.assert_allclose(found.get(), expected.get(), **ROUNDING)
 

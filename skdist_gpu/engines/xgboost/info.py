@@ -28,6 +28,7 @@ class XGBoost(EngineInfo):
     extras = {"gpu": "gpu", "cpu": "cpu"}
     reads = {"gpu": ("host", "gpu", "dask", "disk"), "cpu": ("host", "gpu", "dask", "disk")}
     scores = {"cpu": ("xgboost",), "gpu": ("xgboost",)}
+    scores_in_turns = True
     takes_fit_arguments = True
 
     def entries(self) -> Iterable[Entry]:

@@ -117,14 +117,25 @@ class XGBoostOnGPU(XGBoostMethod):
             return to_gpu(result) if result.dtype.kind in "fiub" else result
         if container_of(X) == "cudf":
             X = _with_seen_categories(self.estimator, X)
-        if not self.params and nvforest.serves(self.estimator, X):
-            return _answer(self, _forest_of(self)(X))
-        return predict_in_place(self, X, _copy_of(self, self.copies.get, device="cuda"))
+        import cupy
 
-    def of_host_rows(self, X: Any) -> Any:
+        number = cupy.cuda.Device().id
+        if not self.params and nvforest.serves(self.estimator, X):
+            return _answer(self, _forest_of(self, number)(X))
+        return predict_in_place(self, X, _copy_of(self, self.copies.get, device=f"cuda:{number}"))
+
+    def of_host_rows(self, X: Any, n_gpus: int = 1) -> Any:
+        from skdist_gpu.engines.executors.gpu_turns import in_turns
+
         if not _works_in_place(self):
             raise EngineRefusal(f"XGBoost computes {self.method} of such a model on the host")
-        values = to_gpu(X)
+        return in_turns(self._of_rows_that_fit, X, n_gpus)
+
+    def _of_rows_that_fit(self, X: Any, n_threads: int) -> Any:
+        """Return the method's result for rows in main memory that the current GPU holds, copied by so many threads."""
+        from skdist_gpu.engines.executors.gpu_copies import to_device
+
+        values = to_device(X, n_threads)
         if bool((abs(values) == np.inf).any()):
             raise EngineRefusal("X has infinite values, which the checks of the plain estimator judge")
         return to_host(self(values))
@@ -145,11 +156,13 @@ def _copy_of(function: BlockMethod, get: Callable[..., Any], **param: Any) -> An
     return get(f"booster {param}", _state_of(function.estimator, booster), make)
 
 
-def _forest_of(function: BlockMethod) -> Any:
-    """Return nvForest's copy of an estimator's trees."""
+def _forest_of(function: BlockMethod, number: int) -> Any:
+    """Return nvForest's copy of an estimator's trees on the current GPU, whose number this is."""
     estimator = function.estimator
     state = (_state_of(estimator, estimator.get_booster()), _best_iterations(estimator))
-    return function.copies.get("nvforest", state, lambda: nvforest.load_forest(_best_booster(estimator)))
+    return function.copies.get(
+        f"nvforest on GPU {number}", state, lambda: nvforest.load_forest(_best_booster(estimator))
+    )
 
 
 def _state_of(estimator: Any, booster: Any) -> tuple[Any, ...]:
