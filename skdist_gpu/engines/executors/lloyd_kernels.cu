@@ -170,13 +170,14 @@ struct Tiles {
     }
 };
 
-// sums over rows by cluster: a warp has OWN products of 16 columns and 8 clusters, or shares one with others
+// sums over rows by cluster: a warp has OWN products of a line of 16 columns and 8 clusters, or shares one with others
 struct Sums {
     static constexpr int SHARING = OWN > 1 ? WARPS : PAIRS, GROUPS = WARPS / SHARING;
     double total[OWN][4];
-    int group, first_pair, n_lines;
+    int group, first_pair, n_lines, n_tiles;    // of columns, and of clusters
 
-    __device__ __forceinline__ Sums(int width) : n_lines((width + 15) / 16) {
+    __device__ __forceinline__ Sums(int width, int n_clusters)
+        : n_lines((width + 15) / 16), n_tiles((n_clusters + 7) / 8) {
         const int warp = threadIdx.x / 32;
         group = warp / SHARING;
         first_pair = warp % SHARING * OWN;
@@ -194,19 +195,25 @@ struct Sums {
             const int row = 8 * set + lane % 4 * HOP, its[2] = {tiles.label[row], tiles.label[row + NEXT]};
             const double weights[2] = {tiles.weight(which, row), tiles.weight(which, row + NEXT)};
             const VALUE* own = tiles.rows(which) + row * stride + lane / 4;
-            int cluster = first_pair / n_lines * 8 + lane / 4, line = first_pair % n_lines;
+            int cluster = first_pair % n_tiles * 8 + lane / 4, line = first_pair / n_tiles;
+            double a[4];
             #pragma unroll
             for (int i = 0; i < OWN; ++i) {
-                const bool is_its[2] = {its[0] == cluster, its[1] == cluster};
-                if (__any_sync(0xffffffff, is_its[0] || is_its[1])) {
+                if (line < n_lines && (i == 0 || cluster < 8)) {
                     const VALUE* here = own + 16 * line;
                     const double shifts[2] = {tiles.shift(16 * line + lane / 4), tiles.shift(16 * line + lane / 4 + 8)};
-                    const double a[4] = {here[0] - shifts[0], here[8] - shifts[1],
-                                         here[NEXT * stride] - shifts[0], here[NEXT * stride + 8] - shifts[1]};
+                    a[0] = here[0] - shifts[0];
+                    a[1] = here[8] - shifts[1];
+                    a[2] = here[NEXT * stride] - shifts[0];
+                    a[3] = here[NEXT * stride + 8] - shifts[1];
+                }
+                const bool is_its[2] = {its[0] == cluster, its[1] == cluster};
+                if (line < n_lines && __any_sync(0xffffffff, is_its[0] || is_its[1])) {
                     const double b[2] = {is_its[0] ? weights[0] : 0.0, is_its[1] ? weights[1] : 0.0};
                     multiply_add(total[i], a, b);
                 }
-                if (++line == n_lines) { line = 0; cluster += 8; }
+                cluster += 8;
+                if (cluster >= 8 * n_tiles) { cluster -= 8 * n_tiles; ++line; }
             }
         }
     }
@@ -229,8 +236,8 @@ struct Sums {
         for (int i = 0; i < OWN; ++i)
             #pragma unroll
             for (int c = 0; c < 4; ++c) {
-                const int pair = first_pair + i, column = pair % n_lines * 16 + lane / 4 + c / 2 * 8;
-                const int cluster = pair / n_lines * 8 + lane % 4 * 2 + c % 2;
+                const int pair = first_pair + i, column = pair / n_tiles * 16 + lane / 4 + c / 2 * 8;
+                const int cluster = pair % n_tiles * 8 + lane % 4 * 2 + c % 2;
                 if (column < width && cluster < n_clusters) out[cluster * width + column] = total[i][c];
             }
     }
@@ -314,7 +321,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) lloyd(
         if (begin < n_rows) tiles.bring(0, begin);
         asm volatile("cp.async.commit_group;");
         tiles.measure_centres();
-        Sums own(width);
+        Sums own(width, n_clusters);
         double inertia = 0.0;
         int which = 0;
         for (long long start = begin; start < n_rows; start += hop, which ^= 1) {
