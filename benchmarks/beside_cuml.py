@@ -29,7 +29,10 @@ from sklearn.svm import LinearSVC
 from skdist_gpu import autoscale
 
 PLACES: dict[str, Callable[[Any], Any]] = {"CuPy": cupy.asarray, "NumPy": np.asarray}
-KMEANS = ((100_000, 20, 8), (100_000, 20, 100), (500_000, 20, 50), (5_000_000, 20, 8))
+KMEANS = (
+    *((100_000, 20, 8), (100_000, 20, 100), (500_000, 20, 50), (5_000_000, 20, 8)),
+    *((1_000_000, 50, 8), (100_000, 100, 20)),
+)
 CLASSIFIERS = ((100_000, 20), (100_000, 200), (1_000_000, 20))
 FORESTS = ((100_000, 20), (500_000, 20))
 REPEATS = 4
