@@ -58,9 +58,8 @@ for estimator in (LogisticRegression(tol=1e-8), LinearSVC(tol=1e-9, intercept_sc
             assert_allclose(found.intercept_, expected.intercept_, rtol=1e-4, atol=1e-5)
             n_passes, n_solved = cupy.started.count("score_sums"), cupy.started.count("solve")
             assert n_passes >= n_solved > 3
-            # coefficients there and sums back, a gradient there and a step back; the rest is a first look at the rows
-            n_copies = 2 * (n_passes + n_solved)
-            assert n_copies <= len(cupy.copied) <= n_copies + 12, cupy.copied
+            # coefficients there and sums back; the rest is a first look at the rows
+            assert 2 * n_passes <= len(cupy.copied) <= 2 * n_passes + 12, cupy.copied
             # no matrix
             assert 8 * 5 * 5 not in cupy.copied and 8 * 6 * 6 not in cupy.copied
 """
@@ -155,8 +154,8 @@ for n in (1, 2, 7, 8, 9, 64, 130, 232):
         step = Curvature(kept).step(gradient, shortest=False)
         expected = -scale * np.linalg.solve(scale[:, None] * matrix * scale, scale * gradient)
         assert_allclose(step, expected, rtol=1e-9, atol=1e-12 * abs(expected).max())
-    # vectors are copied, matrices are not
-    assert cupy.copied == [16 * n, 8 * n] * 2, cupy.copied
+    # the kernel itself reads the gradient and writes the step
+    assert not cupy.copied
     for other in (kept, matrix):
         assert_allclose(kept + other, 2 * matrix, rtol=1e-14)
         assert_allclose(np.asarray(other) + kept, 2 * matrix, rtol=1e-14)

@@ -144,11 +144,12 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) solve(
     double* tiles = shared;                      // [n_values]
     double* scales = tiles + n_values;           // [8 n_lines]
     double* exchange = scales + 8 * n_lines;     // [16]
-    const double *vector = given, *penalty = given + n;
+    double own = thread < n ? given[thread] : 0.0;
     if (is_new) {
         if (thread < 8 * n_lines) {
-            const double diagonal = thread < n ? products[thread * (n + 1)] * share + penalty[thread] : 0.0;
-            scales[thread] = factor[n_values + thread] = diagonal > 0.0 ? 1.0 / sqrt(diagonal) : 1.0;
+            const double diagonal = thread < n ? products[thread * (n + 1)] * share + given[n + thread] : 1.0;
+            // without a scale the factor loses its digits
+            scales[thread] = factor[n_values + thread] = diagonal > 0.0 ? 1.0 / sqrt(diagonal) : 0.0;
             if (thread < n) found[n + thread] = diagonal;
         }
         __syncthreads();
@@ -157,15 +158,14 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) solve(
         for (int tile = thread / 32; tile < n_values / TILE; tile += N_WARPS) {
             const int line = (int)((sqrtf(8.0f * tile + 1.0f) - 1.0f) / 2.0f);
             const int i = 8 * line + row, first = 8 * (tile - line * (line + 1) / 2) + 2 * pair;
-            double own[2];
+            double scaled[2];
             #pragma unroll
             for (int k = 0; k < 2; ++k) {
                 const int j = first + k;
-                own[k] = i < n && j < n ? products[i * n + j] * share : 0.0;
-                if (i == j) own[k] += i < n ? penalty[i] : 1.0;
-                own[k] *= scales[i] * scales[j];
+                scaled[k] = i < n && j < n ? products[i * n + j] * share * scales[i] * scales[j] : 0.0;
+                if (i == j) scaled[k] = scales[i] > 0.0;
             }
-            *(double2*)(tiles + TILE * tile + place(row, pair)) = {own[0], own[1]};
+            *(double2*)(tiles + TILE * tile + place(row, pair)) = {scaled[0], scaled[1]};
         }
         __syncthreads();
         const bool is_clear = decompose_all(tiles, n_lines, least);
@@ -177,7 +177,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) solve(
         for (int at = thread; at < n_values / 2; at += THREADS) ((double2*)tiles)[at] = ((double2*)factor)[at];
         __syncthreads();
     }
-    double own = thread < n ? scales[thread] * vector[thread] : 0.0;
+    if (thread < n) own *= scales[thread];
     own = solve_all<false>(tiles, n_lines, own, exchange);
     own = solve_all<true>(tiles, n_lines, own, exchange);
     if (thread < n) found[thread] = scales[thread] * own;

@@ -40,24 +40,21 @@ class Solver:
     def __init__(self, n_unknowns: int) -> None:
         self.n_unknowns, self.shared_bytes = n_unknowns, _shared_bytes(n_unknowns)
         self.kernel = _kernel(cupy.cuda.Device().id)
-        # a vector and penalties; the solution, the diagonal, and whether the factor keeps its digits
-        self.given, self.found = cupy.empty(2 * n_unknowns), cupy.empty(2 * n_unknowns + 1)
-        self.pinned = cupyx.empty_pinned(2 * n_unknowns + 1)
+        # a vector and penalties; the solution, the diagonal, and whether the factor keeps its digits: the kernel reads
+        # and writes main memory itself, since so few values take less time than copies
+        self.given, self.found = cupyx.empty_pinned(2 * n_unknowns), cupyx.empty_pinned(2 * n_unknowns + 1)
 
     def solve(self, matrix: OnDevice, factor: Any, is_new: bool, vector: np.ndarray) -> np.ndarray:
         """Return the solution and, of a new factor, which is filled, the diagonal and whether it keeps its digits."""
-        n, runtime, stream = self.n_unknowns, cupy.cuda.runtime, cupy.cuda.get_current_stream()
-        self.pinned[:n], self.pinned[n:-1], address = vector, matrix.penalty, self.pinned.ctypes.data
-        runtime.memcpyAsync(self.given.data.ptr, address, 16 * n, runtime.memcpyHostToDevice, stream.ptr)
+        n = self.n_unknowns
+        self.given[:n], self.given[n:] = vector, matrix.penalty
         arguments = (
             *(matrix.products, np.float64(matrix.share), np.int32(n), np.float64(LEAST_DIAGONAL**2)),
-            *(np.bool_(is_new), self.given, factor, self.found),
+            *(np.bool_(is_new), np.intp(self.given.ctypes.data), factor, np.intp(self.found.ctypes.data)),
         )
         self.kernel((1,), (THREADS,), arguments, shared_mem=self.shared_bytes)
-        n_bytes = 16 * n + 8 if is_new else 8 * n
-        runtime.memcpyAsync(address, self.found.data.ptr, n_bytes, runtime.memcpyDeviceToHost, stream.ptr)
-        stream.synchronize()
-        return self.pinned[: n_bytes // 8].copy()
+        cupy.cuda.get_current_stream().synchronize()
+        return self.found.copy()
 
 
 class OnDevice:
