@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import cupy
-import cupyx
 import numpy as np
 
 from skdist_gpu.data.convert import to_gpu
 from skdist_gpu.engines.executors.gpu_streams import HostStream
+from skdist_gpu.engines.executors.pool import empty_pinned
 
 # what one thread has copied before others have started
 LEAST_BYTES = 16 * 2**20
@@ -46,7 +46,7 @@ def from_device(array: Any, n_threads: int) -> np.ndarray:
     def fetch(_: int) -> None:
         with device, cupy.cuda.Stream(non_blocking=True) as stream:
             stream.wait_event(computed)
-            pinned = cupyx.empty_pinned(PIECE_BYTES, np.uint8)
+            pinned = empty_pinned(PIECE_BYTES)
             for start in starts:
                 piece = to[start : start + PIECE_BYTES]
                 address, kind = source.data.ptr + start, cupy.cuda.runtime.memcpyDeviceToHost

@@ -12,12 +12,11 @@ from queue import SimpleQueue
 from typing import Any
 
 import cupy
-import cupyx
 import numpy as np
 
 from skdist_gpu.data.dataset import READ_AHEAD, DatasetTable, cut, in_threads, together
 from skdist_gpu.data.labels import codes_of
-from skdist_gpu.engines.executors.pool import POOL
+from skdist_gpu.engines.executors.pool import POOL, empty_pinned
 
 # blocks of rows that are on the device at a time
 N_BUFFERS = 3
@@ -35,7 +34,7 @@ class _Carrier:
     """A piece of pinned memory, the stream on which it sends rows to the device, and where columns of rows arrive."""
 
     def __init__(self, n_bytes: int, *, by_columns: bool) -> None:
-        self.pinned = cupyx.empty_pinned(n_bytes, np.uint8)
+        self.pinned = empty_pinned(n_bytes)
         self.address = self.pinned.ctypes.data
         self.arrival = cupy.empty(n_bytes if by_columns else 0, cupy.uint8)
         self.stream = cupy.cuda.Stream(non_blocking=True)

@@ -189,6 +189,25 @@ class MemoryPool:
         return 0
 
 
+class PinnedMemory:
+    def __init__(self, size, flags=0):
+        self.size, self.ptr = size, 0
+        if size:
+            self.memory = np.empty(size, np.uint8)
+            self.ptr = self.memory.ctypes.data
+
+
+def _pinned_pointer(memory, offset):
+    pointer = type("PinnedMemoryPointer", (ctypes.c_uint8 * memory.size,), {}).from_address(memory.ptr + offset)
+    pointer.mem = memory
+    return pointer
+
+
+class PinnedMemoryPool:
+    def __init__(self, allocator):
+        self.malloc = allocator
+
+
 def _memcpy(to, source, n_bytes, kind, stream):
     copied.append(n_bytes)
     if stream:
@@ -198,6 +217,9 @@ def _memcpy(to, source, n_bytes, kind, stream):
 
 
 runtime = SimpleNamespace(
+    CUDARuntimeError=RuntimeError,
+    hostRegister=lambda address, size, flags: None,
+    hostUnregister=lambda address: None,
     memcpyAsync=_memcpy,
     memcpyHostToDevice=1,
     memcpyDeviceToHost=2,
@@ -210,6 +232,9 @@ cuda = SimpleNamespace(
     Stream=Stream,
     Event=Event,
     MemoryPool=MemoryPool,
+    PinnedMemory=PinnedMemory,
+    PinnedMemoryPointer=_pinned_pointer,
+    PinnedMemoryPool=PinnedMemoryPool,
     runtime=runtime,
     get_current_stream=lambda: _default,
     using_allocator=lambda allocator: nullcontext(),
