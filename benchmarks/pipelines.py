@@ -58,10 +58,10 @@ def copies(n_rows):
     X, y = rows_of(n_rows)
     send, sent, lock = gpu_streams._Carrier.send, [], threading.Lock()
 
-    def counted(carrier, rows, address, free):
+    def counted(carrier, rows, target):
         with lock:
             sent.append(rows.nbytes)
-        send(carrier, rows, address, free)
+        send(carrier, rows, target)
 
     rows = []
     for name, (pipe, target) in pipelines(y).items():
