@@ -65,7 +65,7 @@ for estimator in (LogisticRegression(tol=1e-8), LinearSVC(tol=1e-9, intercept_sc
 """
 QUANTILES = """
 # several blocks, and more values than are sorted on the host
-gpu.STEP_BYTES, gpu_streams.CARRIED_BYTES, quantiles.MOST_VALUES = 8 * 6 * 1024, 2**13, 1000
+gpu.STEP_BYTES, gpu_streams.SENT_BYTES, quantiles.MOST_VALUES = 8 * 6 * 1024, 2**13, 1000
 X = generator.normal(size=(5_000, 5))
 X[::7, 0] = np.nan
 for put in (np.asarray, cupy.asarray):

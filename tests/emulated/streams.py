@@ -55,6 +55,7 @@ def n_copies_waiting():
 def _many_small_blocks(monkeypatch):
     monkeypatch.setattr(gpu, "STEP_BYTES", 8 * 6 * 1024)
     monkeypatch.setattr(gpu_streams, "CARRIED_BYTES", 2**12)
+    monkeypatch.setattr(gpu_streams, "SENT_BYTES", 2**12)
     monkeypatch.setattr(gpu_streams, "FILE_BLOCK_BYTES", 2**16)
     monkeypatch.setattr(gpu_streams, "MOST_FILE_BATCH_ROWS", 500)
 

@@ -6,13 +6,14 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import chain
 from queue import SimpleQueue
 from typing import Any
 
 import cupy
 import numpy as np
+import pyarrow
 
 from skdist_gpu.data.dataset import READ_AHEAD, DatasetTable, cut, in_threads, together
 from skdist_gpu.data.labels import codes_of
@@ -20,9 +21,12 @@ from skdist_gpu.engines.executors.pool import POOL, empty_pinned
 
 # blocks of rows that are on the device at a time
 N_BUFFERS = 3
-# what a thread copies at once, and of so many bytes in all twice as much: with less, threads wait for the interpreter's
-# lock, about 0.1 ms for each piece; with more, the pieces leave the processor's cache before the device has read them
-CARRIED_BYTES, MANY_BYTES = 4 * 2**20, 2**30
+# what a thread sends at once: with less, threads wait for the interpreter's lock, about 0.1 ms for each piece; with
+# more, the pieces leave the processor's cache before the device has read them
+CARRIED_BYTES = 2**23
+# threads that send rows which lie together, bytes of each at once, and Arrow's threads that copy these without the lock
+N_SENDERS, SENT_BYTES, N_COPYING = 3, 2**24, 8
+BY_ARROW = True
 FILE_BATCH_BYTES = 2**25
 MOST_FILE_BATCH_ROWS = 65_536
 # a block of several batches, since each block costs the computing thread a millisecond
@@ -31,12 +35,11 @@ TO_DEVICE = cupy.cuda.runtime.memcpyHostToDevice
 
 
 class _Carrier:
-    """A piece of pinned memory, the stream on which it sends rows to the device, and where columns of rows arrive."""
+    """A piece of pinned memory, and the stream on which it sends rows to the device."""
 
-    def __init__(self, n_bytes: int, *, by_columns: bool) -> None:
+    def __init__(self, n_bytes: int) -> None:
         self.pinned = empty_pinned(n_bytes)
         self.address = self.pinned.ctypes.data
-        self.arrival = cupy.empty(n_bytes if by_columns else 0, cupy.uint8)
         self.stream = cupy.cuda.Stream(non_blocking=True)
         self.sent = cupy.cuda.Event(disable_timing=True)
 
@@ -45,25 +48,16 @@ class _Carrier:
         self.sent.synchronize()
         return self.pinned
 
-    def send(self, rows: np.ndarray, target: Any) -> None:
-        """Copy rows to where they belong on the device.
-
-        The interpreter, which all threads share, is asked for as little as can be.
-        """
-        carried = self.memory()[: rows.nbytes].view(rows.dtype).reshape(rows.shape)
-        np.copyto(carried, rows)
-        self.deliver(self.address, target.data.ptr, rows.nbytes)
-
-    def send_columns(self, rows: np.ndarray, target: Any) -> None:
-        """Copy rows column by column, as they lie; the device, which is quicker at it, puts them in rows."""
-        columns = rows.T
-        carried = self.memory()[: rows.nbytes].view(rows.dtype).reshape(columns.shape)
-        np.copyto(carried, columns)
-        arrived = self.arrival[: rows.nbytes].view(rows.dtype).reshape(columns.shape)
-        self.deliver(self.address, arrived.data.ptr, rows.nbytes)
-        with self.stream:
-            target[...] = arrived.T
-        self.sent.record(self.stream)
+    def send(self, rows: np.ndarray, target: int, n_copying: int) -> None:
+        """Copy rows to an address on the device, by so many threads of Arrow's into pinned memory; 0 for NumPy."""
+        memory = self.memory()
+        if n_copying:
+            writer = pyarrow.FixedSizeBufferWriter(pyarrow.py_buffer(memory))
+            writer.set_memcopy_threads(n_copying)
+            writer.write(rows)
+        else:
+            np.copyto(memory[: rows.nbytes].view(rows.dtype).reshape(rows.shape), rows)
+        self.deliver(self.address, target, rows.nbytes)
 
     def deliver(self, source: int, target: int, n_bytes: int) -> None:
         """Send what lies at an address of the pinned memory."""
@@ -106,13 +100,14 @@ class HostStream:
         self.cache: dict[int, list[Any]] = {}
         self.n_passes = int(several_passes)
         all_bytes = row_bytes * self.n_rows
-        self.carried_bytes = CARRIED_BYTES if all_bytes < MANY_BYTES else 2 * CARRIED_BYTES
+        by_arrow = BY_ARROW and all(part.flags.c_contiguous for part in parts) and pyarrow.cpu_count() >= n_threads
+        self.n_copying = min(N_COPYING, n_threads) if by_arrow else 0
+        self.carried_bytes = SENT_BYTES if by_arrow else CARRIED_BYTES
         # no more threads than there are pieces to carry
-        self.n_threads = min(n_threads, -(-all_bytes // self.carried_bytes))
+        self.n_threads = min(N_SENDERS if by_arrow else n_threads, -(-all_bytes // self.carried_bytes))
         n_bytes = max(self.carried_bytes, *(part[:1].nbytes for part in parts))
         # a thread fills one of two while the device fetches the other
-        makes = partial(_Carrier, n_bytes, by_columns=any(map(_by_columns, parts)))
-        self.carriers = [(makes(), makes()) for _ in range(self.n_threads)]
+        self.carriers = [(_Carrier(n_bytes), _Carrier(n_bytes)) for _ in range(self.n_threads)]
         self.idle = SimpleQueue[tuple[_Carrier, _Carrier]]()
         for carriers in self.carriers:
             self.idle.put(carriers)
@@ -194,8 +189,8 @@ class HostStream:
             # a strip for each thread, since to hand each piece to a thread takes the interpreter longer than to send it
             n_strip = -(-(stop - start) // (self.n_threads * n_carried)) * n_carried
             for a in range(start, stop, n_strip):
-                b = min(stop, a + n_strip)
-                strips.append(pool.submit(self._send, part[a:b], target[a - start : b - start], n_carried, free))
+                rows, address = part[a : min(stop, a + n_strip)], target.data.ptr + (a - start) * row_bytes
+                strips.append(pool.submit(self._send, rows, address, row_bytes, n_carried, free))
         return block, strips
 
     def _place(self, index: int, n_rows: int) -> tuple[list[Any], Any]:
@@ -211,24 +206,18 @@ class HostStream:
             self.cache[index] = block
         return block, self.computed[index % n_buffers]
 
-    def _send(self, rows: np.ndarray, target: Any, n_carried: int, free: Any) -> list[Any]:
+    def _send(self, rows: np.ndarray, address: int, row_bytes: int, n_carried: int, free: Any) -> list[Any]:
         """Send rows with two carriers in turn, once the event `free` has come; return the events of their arrival."""
         carriers = self.idle.get()
-        send = _Carrier.send_columns if _by_columns(rows) else _Carrier.send
         try:
             for carrier in carriers:
                 carrier.stream.wait_event(free)
             for i, start in enumerate(range(0, len(rows), n_carried)):
-                piece = slice(start, start + n_carried)
-                send(carriers[i % 2], rows[piece], target[piece])
+                piece, target = rows[start : start + n_carried], address + start * row_bytes
+                carriers[i % 2].send(piece, target, self.n_copying)
             return [carrier.sent for carrier in carriers]
         finally:
             self.idle.put(carriers)
-
-
-def _by_columns(rows: np.ndarray) -> bool:
-    """Whether the values of a column lie closer together than those of a row."""
-    return rows.ndim == 2 and rows.shape[1] > 1 and abs(rows.strides[0]) < abs(rows.strides[1])
 
 
 class FileStream:
@@ -287,8 +276,8 @@ class _Place(_Carrier):
     """A carrier, and the memory on the device where it puts the batches of a block side by side."""
 
     def __init__(self, n_bytes: int, block_bytes: int) -> None:
-        super().__init__(n_bytes, by_columns=True)
-        self.room = cupy.empty(block_bytes, cupy.uint8)
+        super().__init__(n_bytes)
+        self.arrival, self.room = (cupy.empty(n, cupy.uint8) for n in (n_bytes, block_bytes))
         # the pool may hand out memory in which work before is not done
         self.computed = cupy.cuda.get_current_stream().record()
 
