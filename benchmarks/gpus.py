@@ -4,8 +4,8 @@ python benchmarks/gpus.py resident [--rows 25000000] [--output FILE]
 python benchmarks/gpus.py host     [--rows 25000000] [--output FILE]
 python benchmarks/gpus.py threads  [--rows 25000000] [--output FILE]
 
-The last one compares numbers of threads that bring rows from main memory to one GPU, and the bytes that each copies at
-once, in turns, since such times vary.
+The last one compares ways to bring rows from main memory to one GPU, in turns, since such times vary: threads that send
+what Arrow's threads have copied, or that copy by NumPy themselves, and the bytes that each sends at once.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from unittest import mock
 import cupy
 import cupyx
 import numpy as np
+import pyarrow
 from measure import report, timed
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression, Ridge
@@ -142,16 +143,22 @@ def host(n_rows):
 def threads(n_rows):
     X, y = make_on_host(n_rows)
     model, bandwidth = autoscale(LinearRegression(), backend="reductions:gpu"), pinned_bandwidth()
-    seconds = {(n, megabytes): [] for n in (8, 12) for megabytes in (4, 8)}
+    kinds = {("Arrow", n, megabytes): [] for n in (2, 3, 4) for megabytes in (8, 16)}
+    kinds |= {("NumPy", n, 8): [] for n in (8, 12)}
+    most, all_threads = gpu.MOST_THREADS, pyarrow.cpu_count()
     for _ in range(TURNS):
-        for (n, megabytes), found in seconds.items():
-            carried = mock.patch.multiple(gpu_streams, CARRIED_BYTES=megabytes * 2**20, MANY_BYTES=np.inf)
-            with config_context(max_gpus=1), mock.patch.object(gpu, "MOST_THREADS", n), carried:
+        for (by, n, megabytes), found in kinds.items():
+            n_bytes = megabytes * 2**20
+            patches = {"N_SENDERS": n, "SENT_BYTES": n_bytes, "CARRIED_BYTES": n_bytes}
+            pyarrow.set_cpu_count(all_threads if by == "Arrow" else 1)
+            own = mock.patch.object(gpu, "MOST_THREADS", most if by == "Arrow" else n)
+            with config_context(max_gpus=1), own, mock.patch.multiple(gpu_streams, **patches):
                 found.append(timed(lambda: model.fit(X, y))[0])
     return [
-        {"threads": n, "megabytes": megabytes, "seconds": float(np.median(found[1:])), "least": min(found)}
+        {"copied_by": by, "threads": n, "megabytes": megabytes}
+        | {"seconds": float(np.median(found[1:])), "least": min(found)}
         | {"share_of_pinned_bandwidth": (X.nbytes + y.nbytes) / float(np.median(found[1:])) / bandwidth}
-        for (n, megabytes), found in seconds.items()
+        for (by, n, megabytes), found in kinds.items()
     ]
 
 

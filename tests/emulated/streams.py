@@ -17,6 +17,7 @@ from skdist_gpu.data.containers import registry
 from skdist_gpu.data.dataset import table_of
 from skdist_gpu.engines.executors import gpu, gpu_copies, gpu_streams
 from skdist_gpu.engines.executors.gpus import GpusExecutor
+from skdist_gpu.engines.executors.pool import HUGE_PAGE, empty_pinned
 from skdist_gpu.progress import Progress
 
 # these arrays are NumPy's as well, which would hold them otherwise
@@ -56,6 +57,7 @@ def _many_small_blocks(monkeypatch):
     monkeypatch.setattr(gpu, "STEP_BYTES", 8 * 6 * 1024)
     monkeypatch.setattr(gpu_streams, "CARRIED_BYTES", 2**12)
     monkeypatch.setattr(gpu_streams, "SENT_BYTES", 2**12)
+    pyarrow.set_cpu_count(4)
     monkeypatch.setattr(gpu_streams, "FILE_BLOCK_BYTES", 2**16)
     monkeypatch.setattr(gpu_streams, "MOST_FILE_BATCH_ROWS", 500)
 
@@ -177,3 +179,26 @@ def test_arrays_are_copied_by_threads_in_either_order(shape, order, monkeypatch)
     assert isinstance(on_device, cupy.ndarray)
     assert max(cupy.copied) <= gpu_streams.CARRIED_BYTES, "one thread has copied all"
     assert_array_equal(on_device.get(), values)
+
+
+def test_pinned_memory_lies_in_huge_pages(monkeypatch):
+    registered = {}
+    monkeypatch.setattr(cupy.cuda.runtime, "hostRegister", lambda start, size, flags: registered.update({start: size}))
+    monkeypatch.setattr(cupy.cuda.runtime, "hostUnregister", registered.pop)
+    memory = empty_pinned(2**20)
+    assert registered == {memory.ctypes.data: 2**20}
+    assert memory.ctypes.data % HUGE_PAGE == 0
+    memory[:] = 1
+    del memory
+    assert not registered
+
+
+def test_memory_is_pinned_where_none_can_be_registered(monkeypatch):
+    def refuse(*arguments):
+        raise cupy.cuda.runtime.CUDARuntimeError
+
+    monkeypatch.setattr(cupy.cuda.runtime, "hostRegister", refuse)
+    monkeypatch.setattr(cupy.cuda.runtime, "hostUnregister", refuse)
+    memory = empty_pinned(2**20)
+    memory[:] = 1
+    assert len(memory) == 2**20

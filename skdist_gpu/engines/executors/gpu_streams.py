@@ -21,12 +21,11 @@ from skdist_gpu.engines.executors.pool import POOL, empty_pinned
 
 # blocks of rows that are on the device at a time
 N_BUFFERS = 3
-# what a thread sends at once: with less, threads wait for the interpreter's lock, about 0.1 ms for each piece; with
-# more, the pieces leave the processor's cache before the device has read them
-CARRIED_BYTES = 2**23
-# threads that send rows which lie together, bytes of each at once, and Arrow's threads that copy these without the lock
+# threads that send rows which lie together, bytes of each at once, and Arrow's threads that copy these before:
+# they need no lock of the interpreter's, for which threads that copy by NumPy wait about 0.1 ms a piece
 N_SENDERS, SENT_BYTES, N_COPYING = 3, 2**24, 8
-BY_ARROW = True
+# what a thread copies at once by NumPy; more would leave the processor's cache before the device has read it
+CARRIED_BYTES = 2**23
 FILE_BATCH_BYTES = 2**25
 MOST_FILE_BATCH_ROWS = 65_536
 # a block of several batches, since each block costs the computing thread a millisecond
@@ -49,7 +48,7 @@ class _Carrier:
         return self.pinned
 
     def send(self, rows: np.ndarray, target: int, n_copying: int) -> None:
-        """Copy rows to an address on the device, by so many threads of Arrow's into pinned memory; 0 for NumPy."""
+        """Copy rows to an address on the device, by so many threads of Arrow's, or by NumPy for 0."""
         memory = self.memory()
         if n_copying:
             writer = pyarrow.FixedSizeBufferWriter(pyarrow.py_buffer(memory))
@@ -68,7 +67,7 @@ class _Carrier:
 class HostStream:
     """Bring host arrays to the device, and keep them there for the next pass as far as memory allows.
 
-    Each thread copies rows into small pieces of pinned memory, from which the device fetches them.
+    Rows are copied into small pieces of pinned memory, from which the device fetches them.
 
     Parameters
     ----------
@@ -100,11 +99,12 @@ class HostStream:
         self.cache: dict[int, list[Any]] = {}
         self.n_passes = int(several_passes)
         all_bytes = row_bytes * self.n_rows
-        by_arrow = BY_ARROW and all(part.flags.c_contiguous for part in parts) and pyarrow.cpu_count() >= n_threads
+        by_arrow = all(part.flags.c_contiguous for part in parts) and pyarrow.cpu_count() >= n_threads
         self.n_copying = min(N_COPYING, n_threads) if by_arrow else 0
         self.carried_bytes = SENT_BYTES if by_arrow else CARRIED_BYTES
         # no more threads than there are pieces to carry
-        self.n_threads = min(N_SENDERS if by_arrow else n_threads, -(-all_bytes // self.carried_bytes))
+        most = min(N_SENDERS, n_threads) if by_arrow else n_threads
+        self.n_threads = min(most, -(-all_bytes // self.carried_bytes))
         n_bytes = max(self.carried_bytes, *(part[:1].nbytes for part in parts))
         # a thread fills one of two while the device fetches the other
         self.carriers = [(_Carrier(n_bytes), _Carrier(n_bytes)) for _ in range(self.n_threads)]
