@@ -185,8 +185,9 @@ def test_pinned_memory_lies_in_huge_pages(monkeypatch):
     registered = {}
     monkeypatch.setattr(cupy.cuda.runtime, "hostRegister", lambda start, size, flags: registered.update({start: size}))
     monkeypatch.setattr(cupy.cuda.runtime, "hostUnregister", registered.pop)
-    memory = empty_pinned(2**20)
-    assert registered == {memory.ctypes.data: 2**20}
+    memory = empty_pinned(HUGE_PAGE + 1)
+    assert registered == {memory.ctypes.data: 2 * HUGE_PAGE}
+    assert len(memory) == HUGE_PAGE + 1
     assert memory.ctypes.data % HUGE_PAGE == 0
     memory[:] = 1
     del memory

@@ -50,7 +50,8 @@ PINNED = cupy.cuda.PinnedMemoryPool(_pin)
 
 def empty_pinned(n_bytes: int) -> np.ndarray:
     """Return bytes in main memory from which devices copy, and to which they do."""
-    return np.frombuffer(PINNED.malloc(n_bytes), np.uint8, n_bytes)
+    # the pool gives again what has the same size
+    return np.frombuffer(PINNED.malloc(-(-n_bytes // HUGE_PAGE) * HUGE_PAGE), np.uint8, n_bytes)
 
 
 def from_pool(function: Callable[..., Any]) -> Callable[..., Any]:
