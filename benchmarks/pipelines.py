@@ -58,10 +58,10 @@ def copies(n_rows):
     X, y = rows_of(n_rows)
     send, sent, lock = gpu_streams._Carrier.send, [], threading.Lock()
 
-    def counted(carrier, rows, target):
+    def counted(carrier, rows, target, n_copying):
         with lock:
             sent.append(rows.nbytes)
-        send(carrier, rows, target)
+        send(carrier, rows, target, n_copying)
 
     rows = []
     for name, (pipe, target) in pipelines(y).items():
