@@ -18,6 +18,7 @@ import numpy as np
 from skdist_gpu.engines.executors import gram_kernels
 from skdist_gpu.engines.reductions.core.curvature import LEAST_DIAGONAL
 
+# columns of a tile
 THREADS, LINE = 512, 8
 
 _SOURCES = (Path(__file__).with_name("common.cu"), Path(__file__).with_suffix(".cu"))
