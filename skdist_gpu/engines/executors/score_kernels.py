@@ -126,7 +126,7 @@ class Scores:
         return self._sums(self.found, share)
 
     def on_host(self, coef: np.ndarray, every: int) -> Sums:
-        """Return the sums on the host; second derivatives stay on the device, which solves with them, if it has room."""
+        """Return the sums on the host; second derivatives stay on the device, which solves with them, where it can."""
         stream, memcpy, address = cupy.cuda.get_current_stream(), cupy.cuda.runtime.memcpyAsync, self.pinned.ctypes.data
         self.pinned[: len(coef)] = coef
         memcpy(self.coef.data.ptr, address, coef.nbytes, cupy.cuda.runtime.memcpyHostToDevice, stream.ptr)
