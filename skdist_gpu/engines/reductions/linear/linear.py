@@ -43,7 +43,7 @@ FEW_UNKNOWNS = 500
 # how many times the sample those rows must be
 MANY_MORE = 2
 # rows that tell whether columns are far from zero
-SHIFT_ROWS = 500
+SHIFT_ROWS = 100
 # the minimum over a sample is not that over all rows, and need not be found as precisely
 SAMPLE_SLACK = 1e6
 # a search over all rows from far away must come this much nearer to the minimum, since no second search confirms it
