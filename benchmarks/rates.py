@@ -26,9 +26,9 @@ from workloads import FAMILIES
 
 # how much the rates of all estimators of a form weigh beside the measurements of one
 PRIOR, LEAST_PRIOR = 0.02, 0.1
-# seconds per byte from main memory to the GPU, by engine: 10 GB in 0.28 s by `least_squares.py gpu`, for cuML 1 s more
+# seconds per byte from main memory to the GPU, by engine: 10 GB in 0.22 s by `gpus.py threads`, for cuML 1 s more
 # than from the GPU by `few_pass.py gpu`; a shared machine's copies of little are too uneven to be fitted
-COPY = {"reductions:gpu": 2.8e-11, "cuml:gpu": 1e-10, "xgboost:gpu": 1e-10, "device": 1e-10}
+COPY = {"reductions:gpu": 2.2e-11, "cuml:gpu": 1e-10, "xgboost:gpu": 1e-10, "device": 1e-10}
 # seconds for a value of a frame that becomes an array, by StandardScaler on frames beside arrays: few fits are of
 # frames, too few to tell it from their noise
 GATHER = 2e-9
@@ -93,7 +93,7 @@ def mark_one_k(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         k = FAMILIES[row["estimator"]].params.get("n_clusters")
         if k is not None and len(known[row["engine"]] - {None}) == 1:
-            row["without"] = ("cells", "iterated_cells")
+            row["without"] = ("cells", "iterated_cells", "samples", "seeds")
 
 
 def info_of(row: dict[str, Any]) -> Any:

@@ -44,6 +44,8 @@ def cluster_amounts(estimator: Estimator, n: int, d: int, stored: float, *, on_g
     sampled = n_sampled / max(1, n) * sampled_scans * (starts if all_sampled and not batch else max(starts, again))
     full = 1.0 if all_sampled else 1.0 + further
     return {
+        "samples": float(n),
+        "seeds": k * starts,
         "rows": n * k * full,
         "values": stored * k * full,
         "cells": float(n) * d * (full + sampled),
