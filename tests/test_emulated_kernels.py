@@ -5,7 +5,6 @@ take turns, and a product of tensor cores is the sum that NVIDIA's manual says i
 """
 
 import ctypes
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -26,14 +25,13 @@ pytestmark = [
 KERNELS = Path(gram_parts.__file__).parent
 HEADER = Path(__file__).parent / "emulated" / "cuda.h"
 RUN_GRAM = """
-extern "C" void run_gram(
+extern "C" const char* run_gram(
     int grid, const T* X, long long row_step, long long column_step, const void* y, long long y_row_step,
     long long y_column_step, const double* weight, long long n_rows, int n_features, int n_targets, int first,
     int second, bool wide_y, bool by_rows, bool flat, int stage_bytes, int y_at, int weight_at, double* partials,
     double* pilot
 ) {
-    std::memset(shared, 0x7f, sizeof(shared));
-    launch(grid, THREADS, [=] {
+    return launch(grid, THREADS, [=] {
         gram(X, row_step, column_step, y, y_row_step, y_column_step, weight, nullptr, n_rows, n_features, n_targets,
              first, second, wide_y, by_rows, flat, stage_bytes, y_at, weight_at, partials, pilot);
     });
@@ -67,10 +65,8 @@ extern "C" void run_some_rows(const unsigned* from, long long n_words, long long
 def emulated(names, words, folder, run):
     """Compile the kernels of files for the processor."""
     text = for_the_processor("".join((KERNELS / name).read_text() for name in names))
-    text = re.sub(r"extern __shared__ double (\w+)\[\];", r"double* \1 = reinterpret_cast<double*>(shared);", text)
-    text = text.replace("extern __shared__ __align__(16) char shared[];", "").replace("__shared__", "static")
     source, library = folder / "kernels.cpp", folder / "kernels.so"
-    source.write_text(f'#include "{HEADER}"\nalignas(16) char shared[400000];\n{text}\n{run}')
+    source.write_text(f'#include "{HEADER}"\n{text}\n{run}')
     options = ["-O1", "-std=c++20", "-shared", "-fPIC", "-pthread", "-w"]
     defined = [f"-D{word}={value}" for word, value in words.items()]
     subprocess.run(["g++", *options, *defined, str(source), "-o", str(library)], check=True)
@@ -98,12 +94,14 @@ def products(X, y, weight, folder):
         grid = min(2, -(-n_rows // part.step))
         partials = np.full((grid * part.groups, part.slot), np.nan)
         integer, long, flag = ctypes.c_int, ctypes.c_longlong, ctypes.c_bool
-        library.run_gram(
+        library.run_gram.restype = ctypes.c_char_p
+        fault = library.run_gram(
             *(integer(grid), address(X), long(row_step), long(column_step), address(y), long(1), long(1)),
             *(address(weight), long(n_rows), integer(n_features), integer(n_targets)),
             *(integer(part.first), integer(part.second), flag(True), flag(by_rows), flag(flat), *map(integer, layout)),
             *(address(partials), address(pilot)),
         )
+        assert fault is None, fault
         places = (integer(n_columns + 1), integer(part.first), integer(part.second))
         library.run_add_up(address(partials), integer(len(partials)), *places, address(sums))
     return sums, pilot

@@ -1,9 +1,14 @@
-// what kernels take from CUDA, done by the processor; blocks run one after another, and the threads of a block take
-// turns, each until it waits for others
+// What kernels take from CUDA, done by the processor; blocks run one after another, or all at once, and their threads
+// take turns, each until it waits for others. Which one is next, and whether a copy comes at once or only when it is
+// waited for, is by chance, the same in each run: what a kernel leaves to chance shows in what it computes.
 #include <ucontext.h>
 #include <functional>
+#include <numeric>
+#include <random>
 #include <vector>
+#include <deque>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <algorithm>
 using std::min; using std::max; using std::isfinite; using std::isnan;
@@ -15,24 +20,54 @@ using std::min; using std::max; using std::isfinite; using std::isnan;
 struct double2 { double x, y; };
 struct Dim { int x, y = 0; };
 inline Dim threadIdx, blockIdx, blockDim, gridDim;
-struct Fiber { ucontext_t context; std::vector<char> stack; bool done = false; int block = 0, thread = 0; };
+struct Copy { void* to; const void* from; size_t n_bytes; };
+struct Fiber {
+    ucontext_t context;
+    std::vector<char> stack;
+    std::deque<std::vector<Copy>> copies;      // in groups, of which the last one is open
+    const int* barrier_turn;                   // which changes when it may go on
+    int waits_in_turn;
+    bool done;
+    int block, thread;
+    bool waits() const { return barrier_turn && *barrier_turn == waits_in_turn; }
+};
 inline std::vector<Fiber> fibers;
 inline ucontext_t scheduler;
 inline std::function<void()> kernel;
 inline Fiber* current;
+inline std::minstd_rand chance;
+inline bool by_chance() { return chance() / 65536 % 2; }
+// what a kernel did wrong, if anything
+inline const char* fault;
 inline void give_way() { swapcontext(&current->context, &scheduler); }
 struct Barrier {
     int n, arrived = 0, turn = 0;
     void arrive_and_wait() {
-        const int own = turn;
+        current->barrier_turn = &turn;
+        current->waits_in_turn = turn;
         if (++arrived == n) { arrived = 0; ++turn; }
-        while (turn == own) give_way();
+        else give_way();
     }
 };
 // of the blocks that run at once: one, or all of a cooperative launch
 struct Block { Barrier barrier; std::vector<Barrier> warps; int or_flag; };
 inline std::vector<Block> blocks;
 inline Block& own_block() { return blocks[current->block]; }
+// shared memory; where nobody wrote, numbers are NaN, and integers too large for an index
+constexpr int SHARED_WORDS = 100'000;
+constexpr unsigned UNWRITTEN = 0x7fffffff;
+alignas(16) inline unsigned all_shared[8][SHARED_WORDS];
+inline void* own_shared() { return all_shared[current->block]; }
+inline void copy_async(void* to, const void* from, size_t n_bytes) {
+    if ((uintptr_t)to % n_bytes || (uintptr_t)from % n_bytes) fault = "copied to or from an address that is not aligned";
+    if (by_chance()) std::memcpy(to, from, n_bytes);
+    else current->copies.back().push_back({to, from, n_bytes});
+}
+inline void commit_group() { current->copies.emplace_back(); }
+inline void wait_group(size_t n_left) {
+    for (auto& copies = current->copies; copies.size() - 1 > n_left; copies.pop_front())
+        for (const Copy& copy : copies.front()) std::memcpy(copy.to, copy.from, copy.n_bytes);
+}
 inline void __syncthreads() { own_block().barrier.arrive_and_wait(); }
 inline void warp_sync() { own_block().warps[threadIdx.x / 32].arrive_and_wait(); }
 inline int warp_number() { return current->block * (blockDim.x + 31) / 32 + threadIdx.x / 32; }
@@ -81,8 +116,27 @@ inline void mma(double (&sums)[2], double a, double b) {
 }
 inline double rsqrt(double value) { return 1 / std::sqrt(value); }
 inline void run_fiber() { kernel(); current->done = true; }
-template <class F> void launch(int grid, int threads, F f, int grid_y = 1, bool at_once = false) {
-    gridDim = {grid, grid_y}; blockDim = {threads, 1}; kernel = f;
+// let each thread that need not wait run on, warps in any order and some of them later; false if there is none
+inline bool run_on(std::vector<int>& order, int first_block, int n_across) {
+    bool some = false;
+    std::shuffle(order.begin(), order.end(), chance);
+    const unsigned late = chance();
+    for (int i : order) {
+        Fiber& fiber = fibers[i];
+        if (fiber.done || fiber.waits()) continue;
+        some = true;
+        if (late >> i / 32 % 29 & 1) continue;
+        current = &fiber; threadIdx.x = fiber.thread;
+        blockIdx = {(first_block + fiber.block) % n_across, (first_block + fiber.block) / n_across};
+        swapcontext(&scheduler, &fiber.context);
+    }
+    return some;
+}
+// say what went wrong; null if nothing did
+template <class F> const char* launch(
+    int grid, int threads, F f, int grid_y = 1, bool at_once = false, int n_shared = 4 * SHARED_WORDS
+) {
+    gridDim = {grid, grid_y}; blockDim = {threads, 1}; kernel = f; fault = nullptr;
     const int n_blocks = at_once ? grid * grid_y : 1;
     for (int first = 0; first < grid * grid_y; first += n_blocks) {
         blocks.assign(n_blocks, Block{{threads}, std::vector<Barrier>((threads + 31) / 32, Barrier{32})});
@@ -91,20 +145,22 @@ template <class F> void launch(int grid, int threads, F f, int grid_y = 1, bool 
         for (int i = 0; i < threads * n_blocks; ++i) {
             Fiber& fiber = fibers[i];
             fiber.done = false; fiber.block = i / threads; fiber.thread = i % threads; fiber.stack.resize(1 << 16);
+            fiber.copies.assign(1, {}); fiber.barrier_turn = nullptr;
             getcontext(&fiber.context);
             fiber.context.uc_stack = {fiber.stack.data(), 0, fiber.stack.size()};
             fiber.context.uc_link = &scheduler;
             makecontext(&fiber.context, run_fiber, 0);
         }
-        for (bool some = true; some;) {
-            some = false;
-            for (auto& fiber : fibers) {
-                if (fiber.done) continue;
-                some = true; current = &fiber; threadIdx.x = fiber.thread;
-                const int b = first + fiber.block;
-                blockIdx = {b % grid, b / grid};
-                swapcontext(&scheduler, &fiber.context);
-            }
-        }
+        for (int b = 0; b < n_blocks; ++b) std::fill_n(all_shared[b], SHARED_WORDS, UNWRITTEN);
+        std::vector<int> order(fibers.size());
+        std::iota(order.begin(), order.end(), 0);
+        while (run_on(order, first, grid)) {}
+        if (!std::all_of(fibers.begin(), fibers.end(), [](auto& fiber) { return fiber.done; }))
+            return "has threads that wait for others, which have ended";
+        for (int b = 0; b < n_blocks; ++b)
+            if (!std::all_of(all_shared[b] + n_shared / 4, all_shared[b] + SHARED_WORDS,
+                             [](unsigned word) { return word == UNWRITTEN; }))
+                return "wrote to shared memory that it had not asked for";
     }
+    return fault;
 }

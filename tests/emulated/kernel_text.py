@@ -4,10 +4,12 @@ import re
 
 
 def for_the_processor(text):
-    """Return the text with copies and tensor cores as functions, and without instructions that only order them."""
+    """Return the text with shared memory, copies and tensor cores as those of the header."""
+    extern = r"extern __shared__ (?:__align__\(16\) )?(\w+) (\w+)\[\];"
+    text = re.sub(extern, r"\1* \2 = (\1*)own_shared();", text).replace("__shared__", "static")
     text = re.sub(
         r"(template <int BYTES> .*?void copy\(void\* to, const void\* from\) )\{.*?\n\}\n",
-        r"\1{ std::memcpy(to, from, BYTES); }\n",
+        r"\1{ copy_async(to, from, BYTES); }\n",
         text,
         flags=re.DOTALL,
     )
@@ -23,4 +25,6 @@ def for_the_processor(text):
         text,
         flags=re.DOTALL,
     )
-    return re.sub(r'asm volatile\("[^"]*"[^;]*\);', ";", text)
+    text = text.replace('asm volatile("cp.async.commit_group;");', "commit_group();")
+    text = re.sub(r'asm volatile\("cp.async.wait_group (\d+);"\);', r"wait_group(\1);", text)
+    return re.sub(r'asm volatile\("cp.async.wait_group %0;" :: "n"(\(.*\))\);', r"wait_group\1;", text)
