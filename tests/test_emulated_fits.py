@@ -115,6 +115,7 @@ for n_rows, n_columns, n_clusters, dtype, order in shapes:
     some = generator.uniform(size=n_rows) * (generator.uniform(size=n_rows) > 0.1)
     centres, mean = 0.5 * generator.standard_normal((n_clusters, n_columns)), X.mean(axis=0, dtype=np.float64)
     centres[-1] = centres[0]  # of two as near the first one has the row
+    centres = np.asarray(centres, order=order)
     for weight in (None, some):
         on_device = cupy.asarray(X).view(cupy.ndarray), None if weight is None else cupy.asarray(weight)
         reduction = LloydReduction(centres, mean)
@@ -134,6 +135,8 @@ found = rows.steps(X[[0, 1, 2]], np.zeros(2), 300, 0.0)
 assert found.stay and found.n_iter == expected.n_iter_, (found.n_iter, expected.n_iter_)
 assert_allclose(found.centres, expected.cluster_centers_, rtol=1e-12)
 assert_allclose(rows.inertia(found.centres, np.zeros(2)), expected.inertia_, rtol=1e-12)
+few = ClustersOnGpu.of(X[::100], np.ones(6)).steps(X[[0, 200]], np.zeros(2), 10**10, 0.0)
+assert_allclose(few.centres, KMeans(2, init=X[[0, 200]], n_init=1).fit(X[::100]).cluster_centers_, rtol=1e-12)
 """
 # second derivatives that stay on the device
 DECOMPOSED = """

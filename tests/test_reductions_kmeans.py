@@ -299,6 +299,17 @@ def test_mini_batches_of_too_few_rows_are_scikit_learns_error():
         AutoScaleClusterer(MiniBatchKMeans(), backend="reductions:cpu").fit(np.eye(3))
 
 
+@pytest.mark.parametrize("backend", PLACES)
+@pytest.mark.parametrize("kind", [KMeans, MiniBatchKMeans])
+def test_rows_of_a_sample_may_all_be_without_weight(kind, backend, monkeypatch):
+    monkeypatch.setattr(kmeans, "SAMPLED_FOR_CLUSTERS", 2000)
+    X, weights = make_data(n_rows=8000, n_columns=3, n_blobs=4, spread=10.0)
+    weights[::2] = 0
+    reference = KMeans(4, n_init=3, random_state=0).fit(X, sample_weight=weights)
+    model = AutoScaleClusterer(kind(4, random_state=0), backend=backend).fit(X, sample_weight=weights)
+    assert model.inertia_ <= 1.01 * reference.inertia_
+
+
 def test_a_start_on_a_sample_that_is_unlucky_is_followed_by_another(monkeypatch):
     monkeypatch.setattr(kmeans, "SAMPLED_FOR_CLUSTERS", 2000)
     X, _, centres = make_blobs(6000, 4, centers=20, cluster_std=0.3, random_state=0, return_centers=True)

@@ -3,10 +3,7 @@
 // waited for, is by chance, the same in each run: what a kernel leaves to chance shows in what it computes.
 #include <ucontext.h>
 #include <functional>
-#include <numeric>
-#include <random>
 #include <vector>
-#include <deque>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -20,23 +17,26 @@ using std::min; using std::max; using std::isfinite; using std::isnan;
 struct double2 { double x, y; };
 struct Dim { int x, y = 0; };
 inline Dim threadIdx, blockIdx, blockDim, gridDim;
-struct Copy { void* to; const void* from; size_t n_bytes; };
+struct Copy { void* to; const void* from; int n_bytes, group; };
 struct Fiber {
     ucontext_t context;
     std::vector<char> stack;
-    std::deque<std::vector<Copy>> copies;      // in groups, of which the last one is open
-    const int* barrier_turn;                   // which changes when it may go on
-    int waits_in_turn;
+    std::vector<Copy> copies;         // on their way, with the number of their group
+    int group;                        // that is open
+    const int* barrier_turn;          // which changes when it may go on
+    int waits_in_turn, block, thread;
     bool done;
-    int block, thread;
     bool waits() const { return barrier_turn && *barrier_turn == waits_in_turn; }
 };
 inline std::vector<Fiber> fibers;
 inline ucontext_t scheduler;
 inline std::function<void()> kernel;
 inline Fiber* current;
-inline std::minstd_rand chance;
-inline bool by_chance() { return chance() / 65536 % 2; }
+inline unsigned last_number = 1;
+inline unsigned chance(unsigned n) {
+    last_number ^= last_number << 13; last_number ^= last_number >> 17; last_number ^= last_number << 5;
+    return last_number % n;
+}
 // what a kernel did wrong, if anything
 inline const char* fault;
 inline void give_way() { swapcontext(&current->context, &scheduler); }
@@ -58,15 +58,18 @@ constexpr int SHARED_WORDS = 100'000;
 constexpr unsigned UNWRITTEN = 0x7fffffff;
 alignas(16) inline unsigned all_shared[8][SHARED_WORDS];
 inline void* own_shared() { return all_shared[current->block]; }
-inline void copy_async(void* to, const void* from, size_t n_bytes) {
+inline void copy_async(void* to, const void* from, int n_bytes) {
     if ((uintptr_t)to % n_bytes || (uintptr_t)from % n_bytes) fault = "copied to or from an address that is not aligned";
-    if (by_chance()) std::memcpy(to, from, n_bytes);
-    else current->copies.back().push_back({to, from, n_bytes});
+    if (chance(2)) std::memcpy(to, from, n_bytes);
+    else current->copies.push_back({to, from, n_bytes, current->group});
 }
-inline void commit_group() { current->copies.emplace_back(); }
-inline void wait_group(size_t n_left) {
-    for (auto& copies = current->copies; copies.size() - 1 > n_left; copies.pop_front())
-        for (const Copy& copy : copies.front()) std::memcpy(copy.to, copy.from, copy.n_bytes);
+inline void commit_group() { ++current->group; }
+inline void wait_group(int n_left) {
+    std::erase_if(current->copies, [=](const Copy& copy) {
+        const bool comes = copy.group < current->group - n_left;
+        if (comes) std::memcpy(copy.to, copy.from, copy.n_bytes);
+        return comes;
+    });
 }
 inline void __syncthreads() { own_block().barrier.arrive_and_wait(); }
 inline void warp_sync() { own_block().warps[threadIdx.x / 32].arrive_and_wait(); }
@@ -119,13 +122,13 @@ inline void run_fiber() { kernel(); current->done = true; }
 // let each thread that need not wait run on, warps in any order and some of them later; false if there is none
 inline bool run_on(std::vector<int>& order, int first_block, int n_across) {
     bool some = false;
-    std::shuffle(order.begin(), order.end(), chance);
-    const unsigned late = chance();
+    for (size_t i = order.size() - 1; i > 0; --i) std::swap(order[i], order[chance(i + 1)]);
+    const unsigned late = chance(1 << 24);
     for (int i : order) {
         Fiber& fiber = fibers[i];
         if (fiber.done || fiber.waits()) continue;
         some = true;
-        if (late >> i / 32 % 29 & 1) continue;
+        if (late >> i / 32 % 24 & 1) continue;
         current = &fiber; threadIdx.x = fiber.thread;
         blockIdx = {(first_block + fiber.block) % n_across, (first_block + fiber.block) / n_across};
         swapcontext(&scheduler, &fiber.context);
@@ -145,7 +148,7 @@ template <class F> const char* launch(
         for (int i = 0; i < threads * n_blocks; ++i) {
             Fiber& fiber = fibers[i];
             fiber.done = false; fiber.block = i / threads; fiber.thread = i % threads; fiber.stack.resize(1 << 16);
-            fiber.copies.assign(1, {}); fiber.barrier_turn = nullptr;
+            fiber.copies.clear(); fiber.group = 0; fiber.barrier_turn = nullptr;
             getcontext(&fiber.context);
             fiber.context.uc_stack = {fiber.stack.data(), 0, fiber.stack.size()};
             fiber.context.uc_link = &scheduler;
@@ -153,7 +156,7 @@ template <class F> const char* launch(
         }
         for (int b = 0; b < n_blocks; ++b) std::fill_n(all_shared[b], SHARED_WORDS, UNWRITTEN);
         std::vector<int> order(fibers.size());
-        std::iota(order.begin(), order.end(), 0);
+        for (size_t i = 0; i < order.size(); ++i) order[i] = i;
         while (run_on(order, first, grid)) {}
         if (!std::all_of(fibers.begin(), fibers.end(), [](auto& fiber) { return fiber.done; }))
             return "has threads that wait for others, which have ended";

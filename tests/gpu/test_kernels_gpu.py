@@ -166,6 +166,7 @@ def test_steps_of_kmeans(n_rows, n_columns, n_clusters, dtype, order, weighted):
     generator = np.random.default_rng(n_rows + n_columns)
     X = np.asarray(5 + generator.standard_normal((n_rows, n_columns)), dtype, order=order)
     centres, mean = 0.5 * generator.standard_normal((n_clusters, n_columns)), X.mean(axis=0, dtype=np.float64)
+    centres = np.asarray(centres, order=order)
     weight = generator.uniform(size=n_rows) * (generator.uniform(size=n_rows) > 0.1) if weighted else None
     on_gpu = [None if part is None else cupy.asarray(part) for part in (X, None, weight)]
     reduction = LloydReduction(centres, mean)

@@ -168,7 +168,8 @@ class LloydOnGpu:
         if sample_weight is not None:
             sample_weight = cupy.ascontiguousarray(sample_weight, dtype=cupy.float64)
         n_values = n_clusters + 1 if assigns else n_clusters * (n_columns + 1)
-        self.centres = cupy.asarray(np.vstack([centres, origin]))
+        # vstack keeps columns together where they were
+        self.centres = cupy.asarray(np.ascontiguousarray(np.vstack([centres, origin])))
         self.sums = cupy.empty(n_values)
         self.labels = cupy.empty(n_rows if assigns else 0, cupy.int32)
         self.state = cupy.empty(3, cupy.int32)

@@ -114,6 +114,8 @@ def _look(estimator: Any, data: Passes) -> tuple[Overview, Rows, np.ndarray]:
     view, sample = look(data, FEW_ROWS if data.resident else n_sampled, columns=True)
     if data.resident:
         sample = data.clusters().some(n_sampled)
+    if not sample.weight.any():
+        sample.weight = np.ones(len(sample.X))  # only rows between have weight, and they may be near these
     check_clusters(estimator, view.n_rows, len(view.columns.mean), _tolerance(estimator, view))
     origin = view.columns.mean
     if data.dtype == np.float32:
