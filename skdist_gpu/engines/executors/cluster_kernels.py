@@ -18,8 +18,8 @@ from skdist_gpu.engines.reductions.core.sample import Rows
 THREADS = 256
 # 2 + log(k) candidates, as scikit-learn takes them, of no more clusters than the kernel of Lloyd's steps takes
 MOST_CANDIDATES = 12
-# values that the steps of one launch read, and steps, of which the shortest take microseconds: some tenths of a second
-MOST_VALUES, MOST_STEPS = 2**36, 2**14
+# products of the steps of one launch, and steps, of which the shortest take microseconds: some tenths of a second
+MOST_PRODUCTS, MOST_STEPS = 2**39, 2**14
 
 _C_TYPES = {"float32": "float", "float64": "double"}
 _SOURCE = Path(__file__).with_suffix(".cu")
@@ -87,7 +87,8 @@ class ClustersOnGpu:
     def steps(self, centres: np.ndarray, origin: np.ndarray, max_iter: int, tolerance: float) -> Steps:
         """Move the centres until they stay or one has no rows, in launches that end soon enough to be interrupted."""
         work = LloydOnGpu(self.X, self.sample_weight, centres, origin, assigns=False)
-        how_it_stands, n_iter, at_once = GOES_ON, 0, min(MOST_STEPS, max(1, MOST_VALUES // self.X.size))
+        at_once = min(MOST_STEPS, max(1, MOST_PRODUCTS // (self.X.size * len(centres))))
+        how_it_stands, n_iter = GOES_ON, 0
         while how_it_stands == GOES_ON and n_iter < max_iter:
             work.run(min(at_once, max_iter - n_iter), tolerance)
             how_it_stands, n_more, _ = (int(value) for value in work.state.get())
