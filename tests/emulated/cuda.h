@@ -120,8 +120,9 @@ inline void mma(double (&sums)[2], double a, double b) {
 }
 inline double rsqrt(double value) { return 1 / std::sqrt(value); }
 inline void run_fiber() { kernel(); current->done = true; }
-// let each thread that need not wait run on, in any order, some warps much later; false if there is none
+// of warps, a bit each: those that come much later
 inline unsigned late;
+// let each thread that need not wait run on, in any order; false if there is none
 inline bool run_on(std::vector<int>& order, int first_block, int n_across) {
     bool some = false;
     for (size_t i = order.size() - 1; i > 0; --i) std::swap(order[i], order[chance(i + 1)]);
