@@ -162,7 +162,7 @@ def test_other_parameters(estimator):
         PolynomialFeatures(),
         TfidfTransformer(),
         TfidfTransformer(norm="l1", use_idf=False, sublinear_tf=True),
-        TfidfTransformer(norm=None, smooth_idf=False),
+        TfidfTransformer(norm=None),
     ],
     ids=str,
 )
