@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from html import escape
+from threading import Lock
 from typing import Any
 
 # seconds between two pictures of a notebook's bar
@@ -124,6 +125,8 @@ class NotebookBar:
         self._begin = self._shown = time.perf_counter()
         self._text, self._done = "", 0.0
         self._total: float | None = None
+        # several GPUs move the bar, each from a thread of its own
+        self._lock = Lock()
 
     def stage(self, description: str, total: float | None) -> None:
         self._begin = time.perf_counter()
@@ -131,9 +134,10 @@ class NotebookBar:
         self._show()
 
     def advance(self, amount: float) -> None:
-        self._done += amount
-        if time.perf_counter() - self._shown >= _OFTEN:
-            self._show()
+        with self._lock:
+            self._done += amount
+            if time.perf_counter() - self._shown >= _OFTEN:
+                self._show()
 
     def describe(self, text: str) -> None:
         self._text = text

@@ -2,6 +2,8 @@
 
 import io
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -32,15 +34,36 @@ def test_a_terminal_shows_stage_and_time_left(monkeypatch):
     assert "left" in out.getvalue()
 
 
-def test_a_notebook_shows_a_bar_of_html_without_widgets(monkeypatch):
+@pytest.fixture
+def shown(monkeypatch):
+    """What a notebook shows, one picture after another."""
     pytest.importorskip("IPython")
     from IPython import display
 
-    shown = []
-    handle = SimpleNamespace(update=lambda html: shown.append(html.data))
+    pictures = []
+    handle = SimpleNamespace(update=lambda html: pictures.append(html.data))
     monkeypatch.setattr(display, "display", lambda html, display_id: handle)
     monkeypatch.setattr(sys.modules["IPython"], "get_ipython", lambda: SimpleNamespace(kernel=object()))
+    return pictures
+
+
+def test_a_notebook_shows_a_bar_of_html_without_widgets(shown):
     AutoScaleRegressor(backend="reductions", progress=True).fit(X, X[:, 0])
     assert "<progress" in shown[-1]
     assert " s" in shown[-1]
     assert "ipywidgets" not in sys.modules
+
+
+class Slow(float):
+    """A number that takes a while to be added."""
+
+    def __radd__(self, other):
+        time.sleep(0.002)
+        return other + float(self)
+
+
+def test_a_notebook_counts_what_several_threads_have_done(shown):
+    with Progress(visible=True) as progress, ThreadPoolExecutor(4) as pool:
+        progress.start("fit", total=40)
+        list(pool.map(progress.advance, [Slow(1)] * 40))
+    assert "value=40 max=40" in shown[-1]

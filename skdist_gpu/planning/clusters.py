@@ -11,8 +11,8 @@ from skdist_gpu.protocols import Estimator
 _SAMPLE, _SAMPLE_OF_A_CLUSTER, _SAMPLE_STARTS, _BATCHES_STARTS = 50_000, 200, 2, 5
 # steps on all rows that are left after the sample: few where few clusters were found there, most of them where many are
 _LEAST_FURTHER, _LEFT, _MANY_STEPS = 2.0, 0.8, 100.0
-# rows that a processor of a GPU holds at once, with the centres, and how many numbers that may be
-_ROWS_HELD, _NUMBERS_HELD = 64, 28_500
+# rows that a processor of a GPU holds at once, with the centres, how many numbers that may be, and how many sums
+_ROWS_HELD, _NUMBERS_HELD, _SUMS_HELD = 64, 28_500, 2**14
 # batches that are taken at least
 _LEAST_BATCHES = 20.0
 # steps of Lloyd's algorithm grow with the clusters, fewer where they are far apart and more in one cloud, and with the
@@ -43,6 +43,7 @@ def cluster_amounts(estimator: Estimator, n: int, d: int, stored: float, *, on_g
     all_sampled = n_sampled == n
     sampled = n_sampled / max(1, n) * sampled_scans * (starts if all_sampled and not batch else max(starts, again))
     full = 1.0 if all_sampled else 1.0 + further
+    is_held = d * (_ROWS_HELD + k) <= _NUMBERS_HELD and d * k <= _SUMS_HELD
     return {
         "samples": float(n),
         "seeds": k * starts,
@@ -52,7 +53,7 @@ def cluster_amounts(estimator: Estimator, n: int, d: int, stored: float, *, on_g
         "iterated_cells": float(n) * d * own,
         "sampled_rows": n * k * sampled,
         "sampled_values": stored * k * sampled,
-        "unheld_values": stored * k * sampled * (on_gpu and d * (_ROWS_HELD + k) > _NUMBERS_HELD),
+        "unheld_values": stored * k * sampled * (on_gpu and not is_held),
         "iterated_rows": n * k * own,
         "iterated_values": stored * k * own,
         "batches": batches,
