@@ -107,10 +107,6 @@ class ClustersOnGpu:
 @cache
 def _kernels(device: int, dtype: str) -> Any:
     """Return the compiled kernels, from CuPy's cache on disk where they are in it."""
-    numbers = {
-        "VALUE": _C_TYPES[dtype],
-        "THREADS": THREADS,
-        "MOST_CANDIDATES": MOST_CANDIDATES,
-    }
+    numbers = {"VALUE": _C_TYPES[dtype], "THREADS": THREADS, "MOST_CANDIDATES": MOST_CANDIDATES}
     options = ("-std=c++17", *(f"-D{name}={value}" for name, value in numbers.items()))
     return cupy.RawModule(code=_SOURCE.read_text(), options=options)

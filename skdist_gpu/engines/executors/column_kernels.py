@@ -13,6 +13,7 @@ from typing import Any
 import cupy
 import numpy as np
 
+from skdist_gpu.engines.executors.compiled import processors
 from skdist_gpu.engines.executors.sums import add_up
 from skdist_gpu.engines.reductions.columns.columns import ColumnMoments, ColumnReduction
 from skdist_gpu.engines.reductions.core.moments import PILOT_ROWS
@@ -102,7 +103,7 @@ def _some_rows(part: Any, every: int) -> Any:
 
 
 def _blocks(array: Any) -> int:
-    return BLOCKS_PER_PROCESSOR * cupy.cuda.Device(array.device.id).attributes["MultiProcessorCount"]
+    return BLOCKS_PER_PROCESSOR * processors(array.device.id)
 
 
 @cache

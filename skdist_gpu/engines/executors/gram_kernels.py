@@ -10,24 +10,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import cupy
 import numpy as np
 
+from skdist_gpu.engines.executors.compiled import (
+    FIRST_CAPABILITY,
+    RESERVED_BYTES,
+    capability,
+    processors,
+    shared_bytes,
+    text_of,
+)
 from skdist_gpu.engines.executors.gram_parts import MOST_COLUMNS, N_STAGES, Part, parts_of, words_of
 from skdist_gpu.engines.reductions.core.moments import Moments
 
-# the first chips with tensor cores for float64; those of their generations that have few have less shared memory, too
-FIRST_CAPABILITY, LEAST_SHARED_BYTES = 80, 160 * 1024
-# what the driver takes of each block's shared memory
-RESERVED_BYTES = 1024
+# chips that have few tensor cores for float64 have less shared memory, too
+LEAST_SHARED_BYTES = 160 * 1024
 ADD_UP_THREADS = 256
 
 _C_TYPES = {"float32": "float", "float64": "double"}
-
-_SOURCES = (Path(__file__).with_name("common.cu"), Path(__file__).with_suffix(".cu"))
 
 
 def has_kernel(X: Any, y: Any) -> bool:
@@ -133,25 +136,6 @@ def _n_targets(y: Any) -> int:
     return 0 if y is None else 1 if y.ndim == 1 else y.shape[1]
 
 
-@cache
-def capability(device: int) -> int:
-    """Return the compute capability of a GPU, 90 for 9.0."""
-    return int(cupy.cuda.Device(device).compute_capability)
-
-
-@cache
-def shared_bytes(device: int) -> int:
-    """Return the shared memory that a block of threads may have."""
-    return cupy.cuda.Device(device).attributes["MaxSharedMemoryPerBlockOptin"]
-
-
-@cache
-def processors(device: int) -> int:
-    """Return the number of processors, which CuPy finds by asking for all that a device can tell."""
-    return cupy.cuda.Device(device).attributes["MultiProcessorCount"]
-
-
-@cache
 def _kernels(device: int, dtype: str, part: Part) -> Any:
     """Return the compiled kernels, from CuPy's cache on disk where they are in it."""
     return _compiled(device, tuple(words_of(part, _C_TYPES[dtype]).items()))
@@ -160,4 +144,4 @@ def _kernels(device: int, dtype: str, part: Part) -> Any:
 @cache
 def _compiled(device: int, words: tuple[tuple[str, Any], ...]) -> Any:
     options = ("-std=c++17", *(f"-D{name}={word}" for name, word in words))
-    return cupy.RawModule(code="".join(source.read_text() for source in _SOURCES), options=options)
+    return cupy.RawModule(code=text_of(__file__), options=options)

@@ -11,13 +11,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import cupy
 import numpy as np
 
-from skdist_gpu.engines.executors.gram_kernels import FIRST_CAPABILITY, RESERVED_BYTES, capability, shared_bytes
+from skdist_gpu.engines.executors.compiled import (
+    FIRST_CAPABILITY,
+    RESERVED_BYTES,
+    capability,
+    processors,
+    shared_bytes,
+    text_of,
+)
 from skdist_gpu.engines.reductions.clusters.steps import Assignment, AssignReduction, ClusterSums, LloydReduction
 
 THREADS, WARPS = 256, 8
@@ -33,7 +39,6 @@ HELD_BY = {3: 3, 2: 12}
 GOES_ON, STAYS, EMPTY = 0, 1, 2
 
 _C_TYPES = {"float32": "float", "float64": "double"}
-_SOURCES = (Path(__file__).with_name("common.cu"), Path(__file__).with_suffix(".cu"))
 
 
 @dataclass(frozen=True)
@@ -97,11 +102,9 @@ def shape_of(n_columns: int, n_clusters: int, itemsize: int, n_shared: int) -> S
         n_bytes = 8 * n_doubles + itemsize * (2 * rows * stride + 16) + 4 * rows
         if resident := min(by_registers, n_shared // (n_bytes + RESERVED_BYTES)):
             shapes.append(Shape(rows, stride, compared, together, pairs, own, n_bytes, resident))
-    return (
-        max(shapes, key=lambda shape: (shape.resident * shape.rows, shape.resident))
-        if shapes and own <= MOST_OWN
-        else None
-    )
+    if not shapes or own > MOST_OWN:
+        return None
+    return max(shapes, key=lambda shape: (shape.resident * shape.rows, shape.resident))
 
 
 def has_kernel(reduction: Any, X: Any) -> bool:
@@ -205,11 +208,10 @@ def _kernel(device: int, dtype: str, assigns: bool, shape: Shape) -> tuple[Any, 
     """Return the kernel, from CuPy's cache on disk where it is in it, and how many of its blocks run at once."""
     numbers = {"VALUE": _C_TYPES[dtype], "ASSIGN": int(assigns), "THREADS": THREADS, "DEPTH": 8, **shape.words}
     options = ("-std=c++17", *(f"-D{name}={word}" for name, word in numbers.items()))
-    text = "".join(source.read_text() for source in _SOURCES)
     # blocks wait for each other, so that all of them must run at once
-    module = cupy.RawModule(code=text, options=options, enable_cooperative_groups=True)
+    module = cupy.RawModule(code=text_of(__file__), options=options, enable_cooperative_groups=True)
     kernel = module.get_function("lloyd")
     kernel.max_dynamic_shared_size_bytes = shared_bytes(device)
     registers = cupy.cuda.Device(device).attributes["MaxRegistersPerMultiprocessor"]
     at_once = min(shape.resident, registers // (THREADS * kernel.num_regs))
-    return kernel, at_once * cupy.cuda.Device(device).attributes["MultiProcessorCount"]
+    return kernel, at_once * processors(device)

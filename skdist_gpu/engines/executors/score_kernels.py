@@ -17,6 +17,7 @@ import cupyx
 import numpy as np
 
 from skdist_gpu.engines.executors import gram_kernels, solve_kernels
+from skdist_gpu.engines.executors.compiled import processors
 from skdist_gpu.engines.executors.solve_kernels import OnDevice, Solver
 from skdist_gpu.engines.executors.sums import add_up
 from skdist_gpu.engines.reductions.core.newton import Sums
@@ -195,7 +196,7 @@ class Scores:
         n_rows, n_columns = X.shape
         device, name = cupy.cuda.Device().id, type(self.loss).__name__
         kernel = _kernel(device, name, X.dtype.name, y.dtype.name, n_columns)
-        n_blocks = BLOCKS_PER_PROCESSOR * gram_kernels.processors(device)
+        n_blocks = BLOCKS_PER_PROCESSOR * processors(device)
         partials, nothing = cupy.empty((n_blocks * THREADS // 32, self.n_first)), np.intp(0)
         number = _NUMBERS.get(name, lambda loss: 0.0)(self.loss)
         arguments = (

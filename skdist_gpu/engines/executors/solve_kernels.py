@@ -8,25 +8,22 @@ tiles, whose products are those of tensor cores. Source: Golub & Van Loan, "Matr
 from __future__ import annotations
 
 from functools import cache, cached_property
-from pathlib import Path
 from typing import Any
 
 import cupy
 import cupyx
 import numpy as np
 
-from skdist_gpu.engines.executors import gram_kernels
+from skdist_gpu.engines.executors.compiled import shared_bytes, text_of
 from skdist_gpu.engines.reductions.core.curvature import LEAST_DIAGONAL
 
 # columns of a tile
 THREADS, LINE = 512, 8
 
-_SOURCES = (Path(__file__).with_name("common.cu"), Path(__file__).with_suffix(".cu"))
-
 
 def takes(n_unknowns: int) -> bool:
     """Whether a block of threads of the current GPU has room for so many unknowns."""
-    return _shared_bytes(n_unknowns) <= gram_kernels.shared_bytes(cupy.cuda.Device().id)
+    return _shared_bytes(n_unknowns) <= shared_bytes(cupy.cuda.Device().id)
 
 
 class Solver:
@@ -140,8 +137,7 @@ def _shared_bytes(n_unknowns: int) -> int:
 @cache
 def _kernel(device: int) -> Any:
     """Return the compiled kernel, from CuPy's cache on disk where it is in it."""
-    text = "".join(source.read_text() for source in _SOURCES)
     options = ("-std=c++17", f"-DTHREADS={THREADS}", "-DDEPTH=8")
-    kernel = cupy.RawModule(code=text, options=options).get_function("solve")
-    kernel.max_dynamic_shared_size_bytes = gram_kernels.shared_bytes(device)
+    kernel = cupy.RawModule(code=text_of(__file__), options=options).get_function("solve")
+    kernel.max_dynamic_shared_size_bytes = shared_bytes(device)
     return kernel
