@@ -1,19 +1,15 @@
 """Fits as a GPU runs them, by kernels that the processor emulates: answers, and copies between host and device."""
 
-import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from emulated.process import run_emulated
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler"),
 ]
 
-TESTS = Path(__file__).parent
 FITTED = """
 import cupy
 import numpy as np
@@ -359,6 +355,4 @@ PARTS = {
 
 @pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
 def test_fits_with_emulated_kernels(part):
-    paths = os.pathsep.join(map(str, [TESTS.parent, TESTS, TESTS / "emulated" / "packages"]))
-    environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, "-W", "ignore", "-c", FITTED + part], check=True, env=environment)
+    run_emulated("-W", "ignore", "-c", FITTED + part)
