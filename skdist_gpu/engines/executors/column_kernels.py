@@ -13,7 +13,7 @@ from typing import Any
 import cupy
 import numpy as np
 
-from skdist_gpu.engines.executors.compiled import processors
+from skdist_gpu.engines.executors.common_kernels import processors
 from skdist_gpu.engines.executors.sums import add_up
 from skdist_gpu.engines.reductions.columns.columns import ColumnMoments, ColumnReduction
 from skdist_gpu.engines.reductions.core.moments import PILOT_ROWS

@@ -16,7 +16,7 @@ from typing import Any
 import cupy
 import numpy as np
 
-from skdist_gpu.engines.executors.compiled import (
+from skdist_gpu.engines.executors.common_kernels import (
     FIRST_CAPABILITY,
     RESERVED_BYTES,
     capability,

@@ -17,7 +17,7 @@ import cupyx
 import numpy as np
 
 from skdist_gpu.engines.executors import gram_kernels, solve_kernels
-from skdist_gpu.engines.executors.compiled import processors
+from skdist_gpu.engines.executors.common_kernels import processors
 from skdist_gpu.engines.executors.solve_kernels import OnDevice, Solver
 from skdist_gpu.engines.executors.sums import add_up
 from skdist_gpu.engines.reductions.core.newton import Sums

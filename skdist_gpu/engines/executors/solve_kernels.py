@@ -14,7 +14,7 @@ import cupy
 import cupyx
 import numpy as np
 
-from skdist_gpu.engines.executors.compiled import shared_bytes, text_of
+from skdist_gpu.engines.executors.common_kernels import shared_bytes, text_of
 from skdist_gpu.engines.reductions.core.curvature import LEAST_DIAGONAL
 
 # columns of a tile

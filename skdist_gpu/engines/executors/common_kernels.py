@@ -1,4 +1,4 @@
-"""What compiled kernels share: their text, and what the processors of a GPU have."""
+"""What the kernels of several modules share: their text, and what the processors of a GPU have."""
 
 from __future__ import annotations
 
