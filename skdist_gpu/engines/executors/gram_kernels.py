@@ -124,8 +124,6 @@ def _prepared(part: Part, X: Any, y: Any, weight: Any, shift: Any, sums: Any, pi
     added = (partials, np.int32(len(partials)), np.int32(len(sums)), *places, sums)
 
     def launch() -> None:
-        # the kernel's own, so that other rows have changed it maybe
-        gram.max_dynamic_shared_size_bytes = shared
         gram((n_blocks,), (part.threads,), arguments, shared_mem=shared)
         add_up((part.slot // 32,), (ADD_UP_THREADS,), added)
 
@@ -144,4 +142,6 @@ def _kernels(device: int, dtype: str, part: Part) -> Any:
 @cache
 def _compiled(device: int, words: tuple[tuple[str, Any], ...]) -> Any:
     options = ("-std=c++17", *(f"-D{name}={word}" for name, word in words))
-    return cupy.RawModule(code=text_of(__file__), options=options)
+    kernels = cupy.RawModule(code=text_of(__file__), options=options)
+    kernels.get_function("gram").max_dynamic_shared_size_bytes = shared_bytes(device)
+    return kernels

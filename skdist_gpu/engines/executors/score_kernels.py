@@ -18,6 +18,7 @@ import numpy as np
 
 from skdist_gpu.engines.executors import gram_kernels, solve_kernels
 from skdist_gpu.engines.executors.common_kernels import processors
+from skdist_gpu.engines.executors.queues import Queue
 from skdist_gpu.engines.executors.solve_kernels import OnDevice, Solver
 from skdist_gpu.engines.executors.sums import add_up
 from skdist_gpu.engines.reductions.core.newton import Sums
@@ -113,7 +114,7 @@ class Scores:
         # derivatives and the loss, and second derivatives behind them, so that one copy takes all
         self.n_first, self.side = n_columns + 2, n_columns + 1
         self.found = cupy.empty(self.n_first + self.side**2)
-        self._known: dict[int, Launches] = {}
+        self._queues: dict[int, tuple[list[Callable[[], Any]], Queue | None, float, int]] = {}
 
     def is_for(self, reduction: Any) -> bool:
         """Whether a reduction has the same loss and the same design."""
@@ -122,28 +123,40 @@ class Scores:
     def on_device(self, coef: np.ndarray, every: int) -> Sums:
         """Return the sums on the device, with second derivatives of every so-many-th row; with none for 0."""
         self.coef.set(coef)
-        first, second, share = self._prepared(every)
-        _start(first + second)
+        first, second, share = self._prepare(every)
+        for launch in first + second:
+            launch()
         return self._sums(self.found, share)
 
     def on_host(self, coef: np.ndarray, every: int) -> Sums:
         """Return the sums on the host; second derivatives stay on the device, which solves with them, where it can."""
-        stream, memcpy, address = cupy.cuda.get_current_stream(), cupy.cuda.runtime.memcpyAsync, self.pinned.ctypes.data
+        if every not in self._queues:
+            self._queues[every] = self._queue(every)
+        first, second, share, n_found = self._queues[every]
         self.pinned[: len(coef)] = coef
-        memcpy(self.coef.data.ptr, address, coef.nbytes, cupy.cuda.runtime.memcpyHostToDevice, stream.ptr)
-        first, second, share = self._prepared(every)
-        solver = self.solver if share else None
-        _start(first if solver else first + second)
-        n_found = self.n_first if solver or not share else len(self.found)
-        memcpy(address, self.found.data.ptr, 8 * n_found, cupy.cuda.runtime.memcpyDeviceToHost, stream.ptr)
-        arrived, kept = stream.record(), None
-        if solver:
+        for launch in first:
+            launch()
+        arrived, kept = cupy.cuda.get_current_stream().record(), None
+        if second is not None:
             # the host goes on with the others while the device sums these
-            _start(second)
-            kept = OnDevice(solver, self._squares(self.found, share).copy())
+            second.start()
+            assert self.solver is not None
+            kept = OnDevice(self.solver, self._squares(self.found, share).copy())
         arrived.synchronize()
-        sums = self._sums(self.pinned[:n_found].copy(), 0 if solver else share)
-        return sums if kept is None else replace(sums, hessian=kept)
+        sums = self._sums(self.pinned[:n_found].copy(), 0 if kept else share)
+        return replace(sums, hessian=kept) if kept else sums
+
+    def _queue(self, every: int) -> tuple[list[Callable[[], Any]], Queue | None, float, int]:
+        """Return what brings coefficients, sums, and brings sums back; what follows; its share; and how many sums."""
+        first, second, share = self._prepare(every)
+        stays = share != 0 and self.solver is not None
+        n_found = self.n_first if stays or not share else len(self.found)
+        runtime, here, n_coef = cupy.cuda.runtime, self.pinned.ctypes.data, len(self.coef)
+        bring = partial(_copy, self.coef.data.ptr, here, 8 * n_coef, runtime.memcpyHostToDevice)
+        bring_back = partial(_copy, here, self.found.data.ptr, 8 * n_found, runtime.memcpyDeviceToHost)
+        if stays:
+            return [bring, *first, bring_back], Queue(second), share, n_found
+        return [bring, *first, *second, bring_back], None, share, n_found
 
     @cached_property
     def pinned(self) -> np.ndarray:
@@ -172,13 +185,8 @@ class Scores:
             squares *= share
         return squares
 
-    def _prepared(self, every: int) -> Launches:
-        """Return what sums first derivatives, what sums second ones, and how many rows each of theirs stands for."""
-        if every not in self._known:
-            self._known[every] = self._prepare(every)
-        return self._known[every]
-
     def _prepare(self, every: int) -> Launches:
+        """Return what sums first derivatives, what sums second ones, and how many rows each of theirs stands for."""
         sums, products = self.found[: self.n_first], self.found[self.n_first :].reshape(self.side, self.side)
         if every == 0:
             return self._pass(self.rows, None, sums), [], 0.0
@@ -207,9 +215,8 @@ class Scores:
         return [partial(kernel, (n_blocks,), (THREADS,), arguments), partial(add_up, partials, sums)]
 
 
-def _start(launches: list[Callable[[], Any]]) -> None:
-    for launch in launches:
-        launch()
+def _copy(to: int, source: int, n_bytes: int, kind: int) -> None:
+    cupy.cuda.runtime.memcpyAsync(to, source, n_bytes, kind, cupy.cuda.get_current_stream().ptr)
 
 
 @cache

@@ -11,7 +11,7 @@ from collections import deque
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from threading import Lock, RLock
+from threading import Lock, RLock, local
 from types import MappingProxyType, SimpleNamespace
 
 import numpy as np
@@ -157,6 +157,24 @@ class Stream:
     def __exit__(self, *exc_info):
         pass
 
+    def begin_capture(self):
+        capture.works = []
+
+    def end_capture(self):
+        works, capture.works = capture.works, None
+        return Graph(works)
+
+
+class Graph:
+    """Kernels and copies that were captured in place of running."""
+
+    def __init__(self, works):
+        self.works = works
+
+    def launch(self):
+        for work in self.works:
+            work()
+
 
 class Event:
     given = ()
@@ -177,6 +195,8 @@ class Event:
             stream.run(n)
 
 
+# the works of the graph that a thread captures, if it does
+capture = local()
 # the first one is that of kernels, which compute at once
 streams = []
 _default = Stream()
@@ -209,6 +229,9 @@ class PinnedMemoryPool:
 
 
 def _memcpy(to, source, n_bytes, kind, stream):
+    if getattr(capture, "works", None) is not None:
+        capture.works.append(partial(_memcpy, to, source, n_bytes, kind, 0))
+        return
     copied.append(n_bytes)
     if stream:
         streams[stream].give(partial(ctypes.memmove, to, source, n_bytes))
@@ -275,6 +298,9 @@ class _Kernel:
         run.restype = ctypes.c_char_p
 
     def __call__(self, grid, block, args, shared_mem=0):
+        if getattr(capture, "works", None) is not None:
+            capture.works.append(partial(self, grid, block, args, shared_mem))
+            return
         started.append(self.name)
         cells = [np.asarray(a.ctypes.data if isinstance(a, ndarray) else a) for a in args]
         pointers = (ctypes.c_void_p * len(cells))(*(cell.ctypes.data for cell in cells))
