@@ -20,9 +20,9 @@ from skdist_gpu._compat.sklearn_parameters import parameter_names, validate_para
 from skdist_gpu._compat.sklearnex import without_patch
 from skdist_gpu.callbacks import CallsCallbacks, PassTasks, fit_task
 from skdist_gpu.config import DEFAULTS, check_option, option, parse_bytes
-from skdist_gpu.data.convert import column_told_of
 from skdist_gpu.data.inspect import InputInfo, described_input, inspect_input
 from skdist_gpu.data.row_sets import RowSet
+from skdist_gpu.data.targets import column_told_of
 from skdist_gpu.delegation import FitMethod, ParameterNames
 from skdist_gpu.engines.block_method import FittedState, ModelCopies
 from skdist_gpu.engines.entry import Entry

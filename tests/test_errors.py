@@ -9,11 +9,13 @@ import pandas as pd
 import pytest
 import scipy.sparse
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import SelectKBest, f_classif, f_regression
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.preprocessing import Normalizer, StandardScaler
+from sklearn.utils import all_estimators
 
 from skdist_gpu import (
     AutoScaleClassifier,
@@ -24,6 +26,7 @@ from skdist_gpu import (
     config_context,
     set_config,
 )
+from skdist_gpu.engines.reductions.kinds import REGRESSORS
 from skdist_gpu.exceptions import BackendError, MisalignedBlocksError
 
 X = np.random.default_rng(0).normal(size=(60, 3))
@@ -91,6 +94,17 @@ def test_a_bad_value_among_many_targets(value):
         LinearRegression().fit(rows, target)
     with pytest.raises(ValueError, match=re.escape(str(expected.value))):
         autoscale(LinearRegression(), backend="reductions").fit(rows, target)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", REGRESSORS)
+def test_a_bad_target_of_each_regressor_of_one_pass(name, value):
+    estimator, target = dict(all_estimators("regressor"))[name](), y.copy()
+    target[7] = value
+    with pytest.raises(ValueError, match="Input y contains") as plain:
+        clone(estimator).fit(X, target)
+    with pytest.raises(ValueError, match=re.escape(str(plain.value))):
+        autoscale(estimator, backend="reductions:cpu").fit(X, target)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

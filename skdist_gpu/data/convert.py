@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-import joblib
 import numpy as np
 from sklearn import config_context
-from sklearn.base import is_classifier, is_regressor
-from sklearn.exceptions import DataConversionWarning
+from sklearn.base import is_regressor
 from sklearn.utils import check_array, get_tags
 from sklearn.utils.validation import validate_data
 
 from skdist_gpu.data.containers import DASK, container_of, find
 from skdist_gpu.data.containers.dtypes import check_numbers, numpy_name
+from skdist_gpu.data.targets import all_finite, dense, is_of_floats, one_target
 from skdist_gpu.data.weights import (
     check_lazy_weights,
     check_shape,
@@ -30,9 +27,6 @@ from skdist_gpu.data.weights import (
 )
 from skdist_gpu.exceptions import MisalignedBlocksError
 from skdist_gpu.protocols import DaskClient, Estimator
-
-# what a thread adds up in a fraction of a millisecond
-MANY_NUMBERS = 2**20
 
 
 def to_host(data: Any) -> Any:
@@ -59,12 +53,14 @@ def validate(
     sparse: bool,
     multi_target: bool,
     finite: bool | str | None = None,
+    finite_target: bool = True,
 ) -> tuple[Any, Any, Any]:
     """Return `X`, `y` and weights on the host as arrays, checked by scikit-learn with its errors.
 
     The estimator learns ``n_features_in_`` and ``feature_names_in_``. Integers become float64,
     float32 and float64 stay. `finite` is scikit-learn's ``ensure_all_finite``; None takes it from
     the estimator's tags, False leaves it to the engine, where a pass over X would cost too much.
+    False for `finite_target`, beside False for `finite`, leaves floats of `y` to the engine likewise.
     """
     if finite is None:
         finite = "allow-nan" if get_tags(estimator).input_tags.allow_nan else True
@@ -75,25 +71,13 @@ def validate(
     else:
         options |= {"multi_output": multi_target, "y_numeric": is_regressor(estimator)}
         y = to_host(y)
-        with config_context(assume_finite=True) if finite is False and _many_finite(y) else nullcontext():
+        known = finite is False and (all_finite(y) if finite_target else is_of_floats(y))
+        with config_context(assume_finite=True) if known else nullcontext():
             X, y = validate_data(estimator, X, y, **options)
-        y = _floating(_dense(y)) if is_regressor(estimator) else one_target(estimator, y)
+        y = _floating(dense(y)) if is_regressor(estimator) else one_target(estimator, y)
     if sample_weight is not None:
         sample_weight = checked_weights(estimator, to_host(sample_weight), X)
     return _floating(X), y, sample_weight
-
-
-def _many_finite(y: Any) -> bool:
-    """Whether a target is so many finite numbers that threads know sooner than scikit-learn, which asks one."""
-    if not isinstance(y, np.ndarray) or y.dtype.kind != "f" or y.size < MANY_NUMBERS:
-        return False
-    with ThreadPoolExecutor(joblib.effective_n_jobs(-1)) as pool, np.errstate(all="ignore"):
-        return bool(np.isfinite(list(pool.map(np.sum, np.array_split(y, -(-y.size // MANY_NUMBERS))))).all())
-
-
-def _dense(y: Any) -> Any:
-    """Return a target as it is; raise scikit-learn's own error for a sparse one, which its check of X and y lets by."""
-    return check_array(y, ensure_2d=False, ensure_all_finite=False)
 
 
 def check_table(estimator: Estimator, X: Any) -> Any:
@@ -283,29 +267,6 @@ def check_lazy_input(
     if parts[2] is not None:
         check_lazy_weights(estimator, parts[2], client)
     return parts[0], parts[1], parts[2]
-
-
-def one_target(estimator: Estimator, y: Any) -> Any:
-    """Return `y`; of a column its values, with scikit-learn's warning, where the estimator takes one target."""
-    if y is None:
-        return None
-    container = find(y)
-    shape = container.shape(y)
-    several = get_tags(estimator).target_tags.multi_output and not is_classifier(estimator)
-    if several or len(shape) != 2 or shape[1] != 1:
-        return y
-    warnings.warn(
-        "A column-vector y was passed when a 1d array was expected. Please change the shape of y to (n_samples,), for "
-        "example using ravel().",
-        DataConversionWarning,
-        stacklevel=2,
-    )
-    return container.first_column(y)
-
-
-def column_told_of(estimator: Estimator, y: Any) -> Any:
-    """Return :func:`one_target` of a regressor's `y`: an engine asked for by name may take fewer targets than it."""
-    return one_target(estimator, y) if getattr(y, "ndim", 1) == 2 and is_regressor(estimator) else y
 
 
 def count_rows(X: Any) -> int:

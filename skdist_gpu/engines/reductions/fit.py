@@ -30,7 +30,7 @@ from skdist_gpu.engines.reductions.behind import fit_before
 from skdist_gpu.engines.reductions.core.protocol import Passes, Reduction, sums_of_any_values, too_few_rows
 from skdist_gpu.engines.reductions.gpus import n_gpus
 from skdist_gpu.engines.reductions.info import INFO
-from skdist_gpu.engines.reductions.kinds import ONE_PASS, needs_target, takes_labels
+from skdist_gpu.engines.reductions.kinds import ONE_PASS, REGRESSORS, needs_target, takes_labels
 from skdist_gpu.engines.registry import entries_for
 from skdist_gpu.exceptions import NotFiniteError
 from skdist_gpu.hardware.threads import at_most
@@ -174,12 +174,13 @@ def _checked(job: FitJob) -> tuple[Any, Any, Any]:
         return to_dask(X) if job.device == "dask" else X, None, None
     if container in GPU:
         return check_gpu_input(*data, labels=takes_labels(job.estimator))
-    # the sums tell whether all values are finite
+    # the sums tell whether all values are finite, and those of one pass over X and y whether y's are
     tags = get_tags(job.estimator)
     # scikit-learn's ridge has an error of its own for solvers that do not take sparse rows
     sparse = tags.input_tags.sparse or type(job.estimator).__name__ in ("Ridge", "RidgeClassifier")
     sparse, several = sparse and job.device != "gpu", tags.target_tags.multi_output
-    X, y, sample_weight = validate(*data, sparse=sparse, multi_target=several, finite=False)
+    ask = type(job.estimator).__name__ not in REGRESSORS
+    X, y, sample_weight = validate(*data, sparse=sparse, multi_target=several, finite=False, finite_target=ask)
     if y is not None and y.dtype == object and not takes_labels(job.estimator):
         y = y.astype(np.float64)
     if job.device == "dask":
