@@ -104,6 +104,7 @@ shapes = (
     (333, 17, 45, np.float64, "C"),
     (500, 100, 8, np.float32, "C"),
     (300, 64, 130, np.float32, "C"),
+    (333, 100, 20, np.float64, "C"),
     (200, 310, 5, np.float64, "F"),
 )
 for n_rows, n_columns, n_clusters, dtype, order in shapes:

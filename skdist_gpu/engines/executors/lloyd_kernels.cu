@@ -1,6 +1,9 @@
 // the kernel of lloyd_kernels.py, which gives the words in capitals; common.cu stands before it
 constexpr double FAR = 1.7976931348623157e308;
 constexpr int WARPS = THREADS / 32;
+// warps that share 16 rows
+constexpr int MOST_BESIDE = 16 * WARPS / ROWS, PARTS = CLUSTER_TILES / TOGETHER;
+constexpr int BESIDE = MOST_BESIDE < PARTS ? MOST_BESIDE : PARTS;
 enum { GOES_ON, STAYS, EMPTY };
 
 struct Table {
@@ -11,6 +14,11 @@ struct Table {
     bool by_rows, shifted;
 };
 
+// of centres as near as each other the first one is kept
+__device__ __forceinline__ void keep_nearer(double distance, int which, double& nearest, int& best) {
+    if (distance < nearest || (distance == nearest && which < best)) { nearest = distance; best = which; }
+}
+
 // Two tiles of rows in shared memory, of which one comes while the other is computed, and what is known of the centres.
 struct Tiles {
     const Table& table;
@@ -18,10 +26,10 @@ struct Tiles {
     double* slope;                  // [CLUSTER_TILES][n_steps][32][2]: -2 x centre, a thread's two values side by side
     double* norm;                   // [CLUSTER_TILES][8]
     double* origin;                 // [n_columns], and 16 values
-    double* room;                   // [2][WARPS][8]
+    double* room;                   // [WARPS][16]
     double* weights;                // [2][ROWS]
     VALUE* values;                  // [2][ROWS][stride], and 16 values
-    int* label;                     // [ROWS]
+    int* label;                     // [ROWS], and room for [WARPS][16]
 
     __device__ __forceinline__ Tiles(const Table& table, int stride, double* shared)
         : table(table), stride(stride), n_steps((table.n_columns + 7) / 8) {
@@ -31,7 +39,7 @@ struct Tiles {
         weights = room + 16 * WARPS;
         values = (VALUE*)(weights + 2 * ROWS);
         label = (int*)(values + 2 * ROWS * stride + 16);
-        origin = (double*)(label + ROWS);
+        origin = (double*)(label + 16 * WARPS);
     }
 
     __device__ __forceinline__ const VALUE* rows(int which) const { return values + which * ROWS * stride; }
@@ -106,15 +114,27 @@ struct Tiles {
                 copy<8>(weights + which * ROWS + i, table.weight + start + i);
     }
 
-    // a warp finds the centres next to 16 rows: a thread has two of the rows, and two of each 8 centres
+    // find the centres next to the rows: of those that warps have found who share rows the nearest
     __device__ void compare(int which_tile, int n_here) {
+        if (threadIdx.x < 2 * ROWS * BESIDE) compare_own(which_tile, n_here);
+        if (BESIDE == 1) return;
+        __syncthreads();
+        if (threadIdx.x < ROWS) {
+            const int row = threadIdx.x;
+            for (int other = 1; other < BESIDE; ++other)
+                keep_nearer(room[other * ROWS + row], label[other * ROWS + row], room[row], label[row]);
+            if (row >= n_here) label[row] = -1;
+        }
+    }
+
+    // a warp finds which of its centres are next to 16 rows: a thread has two of the rows, and two of each 8 centres
+    __device__ void compare_own(int which_tile, int n_here) {
         const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-        if (warp >= ROWS / 16) return;
-        const VALUE* own = rows(which_tile) + (16 * warp + lane / 4) * stride + lane % 4;
+        const VALUE* own = rows(which_tile) + (16 * warp % ROWS + lane / 4) * stride + lane % 4;
         double nearest[2] = {FAR, FAR};
         int best[2] = {0, 0};
         #pragma unroll 1
-        for (int at = 0; at < CLUSTER_TILES; at += TOGETHER) {
+        for (int at = 16 * warp / ROWS * TOGETHER; at < CLUSTER_TILES; at += BESIDE * TOGETHER) {
             double distance[TOGETHER][4];
             #pragma unroll
             for (int k = 0; k < TOGETHER; ++k)
@@ -148,14 +168,13 @@ struct Tiles {
             for (int offset = 1; offset < 4; offset *= 2) {
                 const double other = __shfl_xor_sync(0xffffffff, nearest[half], offset);
                 const int which = __shfl_xor_sync(0xffffffff, best[half], offset);
-                // of centres as near as each other the first one
-                if (other < nearest[half] || (other == nearest[half] && which < best[half])) {
-                    nearest[half] = other;
-                    best[half] = which;
-                }
+                keep_nearer(other, which, nearest[half], best[half]);
             }
             const int row = 16 * warp + lane / 4 + 8 * half;
-            if (lane % 4 == 0) label[row] = row < n_here ? best[half] : -1;
+            if (lane % 4 == 0) {
+                label[row] = BESIDE > 1 || row < n_here ? best[half] : -1;
+                if (BESIDE > 1) room[row] = nearest[half];
+            }
         }
     }
 

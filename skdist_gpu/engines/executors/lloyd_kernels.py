@@ -27,7 +27,7 @@ from skdist_gpu.engines.executors.common_kernels import (
 from skdist_gpu.engines.reductions.clusters.steps import Assignment, AssignReduction, ClusterSums, LloydReduction
 
 THREADS, WARPS = 256, 8
-# rows of a tile, of which each warp compares 16
+# rows of a tile, of which each warp compares 16; in smaller tiles several share them
 ROWS = (128, 64, 32)
 # what a product takes of columns and clusters, and how many products a warp may sum
 LINE, CLUSTER_TILE, MOST_OWN = 16, 8, 16
@@ -89,17 +89,16 @@ def shape_of(n_columns: int, n_clusters: int, itemsize: int, n_shared: int) -> S
     cluster_tiles = -(-n_clusters // CLUSTER_TILE)
     pairs = cluster_tiles * -(-(n_columns + 1) // LINE)
     own = -(-pairs // WARPS)
-    together = min(cluster_tiles, MOST_TOGETHER)
-    if own + together > HELD_BY[2]:
-        together = min(cluster_tiles, FEW_TOGETHER)
-    compared = -(-cluster_tiles // together) * together
+    most_together = MOST_TOGETHER if own + min(cluster_tiles, MOST_TOGETHER) <= HELD_BY[2] else FEW_TOGETHER
     # a multiple of 4 but not of 8, and room for the sums of all warps where a tile is narrow
     stride = max(12, (n_columns + 1 + 3) // 8 * 8 + 4)
-    by_registers = next((n for n, held in HELD_BY.items() if own + together <= held), 1)
     shapes = []
     for rows in ROWS:
+        together = min(most_together, -(-cluster_tiles * rows // (LINE * WARPS)))
+        compared = -(-cluster_tiles // together) * together
+        by_registers = next((n for n, held in HELD_BY.items() if own + together <= held), 1)
         n_doubles = compared * -(-n_columns // 8) * 64 + 8 * compared + n_columns + 16 + 16 * WARPS + 2 * rows
-        n_bytes = 8 * n_doubles + itemsize * (2 * rows * stride + 16) + 4 * rows
+        n_bytes = 8 * n_doubles + itemsize * (2 * rows * stride + 16) + 4 * LINE * WARPS
         if resident := min(by_registers, n_shared // (n_bytes + RESERVED_BYTES)):
             shapes.append(Shape(rows, stride, compared, together, pairs, own, n_bytes, resident))
     if not shapes or own > MOST_OWN:
