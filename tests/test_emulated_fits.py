@@ -15,7 +15,7 @@ import cupy
 import numpy as np
 from numpy.testing import assert_allclose
 from dataclasses import replace
-from sklearn.cluster import KMeans
+from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import RobustScaler
@@ -106,6 +106,13 @@ shapes = (
     (300, 64, 130, np.float32, "C"),
     (333, 100, 20, np.float64, "C"),
     (200, 310, 5, np.float64, "F"),
+    # which shared memory does not hold, or registers
+    (300, 900, 5, np.float64, "C"),
+    (1, 700, 2, np.float64, "C"),
+    (77, 1_000, 4, np.float32, "F"),
+    (500, 300, 50, np.float64, "F"),
+    (300, 37, 400, np.float32, "C"),
+    (150, 271, 130, np.float64, "C"),
 )
 for n_rows, n_columns, n_clusters, dtype, order in shapes:
     X = np.asarray(5 + generator.standard_normal((n_rows, n_columns)), dtype, order=order)
@@ -124,7 +131,29 @@ for n_rows, n_columns, n_clusters, dtype, order in shapes:
         np.testing.assert_array_equal(found.labels[0].get(), expected.labels[0])
         np.testing.assert_array_equal(found.found.get(), expected.found)
         assert_allclose(float(found.inertia), expected.inertia, rtol=1e-12)
-assert not lloyd_kernels.takes(cupy.empty((10, 900)), 8)
+assert cupy.started.count("wide_lloyd") == 24, cupy.started
+
+for n_rows, n_columns, n_clusters, order in ((300, 3, 2, "C"), (500, 600, 20, "F"), (200, 257, 5, "C")):
+    X = np.asarray(generator.standard_normal((n_rows, n_columns)), order=order)
+    weight = generator.uniform(size=n_rows) * (generator.uniform(size=n_rows) > 0.1)
+    random_state = np.random.RandomState(0)
+    first = random_state.choice(n_rows, p=weight / weight.sum())
+    uniform = random_state.uniform(size=(n_clusters - 1, 2 + int(np.log(n_clusters))))
+    found = ClustersOnGpu.of(X, weight).seed(first, uniform)
+    assert_allclose(found, kmeans_plusplus(X, n_clusters, sample_weight=weight, random_state=0)[0])
+
+places = generator.standard_normal((3, 700))
+X = np.concatenate([place + generator.standard_normal((40, 700)) for place in places])
+rows, expected = ClustersOnGpu.of(X, np.ones(120)), KMeans(3, init=X[[0, 1, 50]], n_init=1, tol=0).fit(X)
+found = rows.steps(X[[0, 1, 50]], np.zeros(700), 300, 0.0)
+assert found.stay and found.n_iter == expected.n_iter_ > 1, (found.n_iter, expected.n_iter_)
+assert_allclose(found.centres, expected.cluster_centers_, rtol=0, atol=1e-12)
+assert_allclose(rows.inertia(found.centres, np.zeros(700)), expected.inertia_, rtol=1e-12)
+few, start = rows.steps(X[[0, 1, 50]], np.zeros(700), 1, 0.0), np.vstack([X[:2], np.full((1, 700), 1e6)])
+assert (few.stay, few.n_iter) == (False, 1)
+none = rows.steps(start, np.zeros(700), 300, 0.0)
+assert (none.stay, none.n_iter, none.weight[2]) == (False, 0, 0)
+assert_allclose(none.centres, start)
 
 X = np.concatenate([generator.normal(place, 0.3, size=(200, 2)) for place in ((0, 0), (4, 0), (0, 4))])
 rows, expected = ClustersOnGpu.of(X, np.ones(600)), KMeans(3, init=X[[0, 1, 2]], n_init=1, tol=0).fit(X)

@@ -7,50 +7,63 @@ __device__ __forceinline__ T value_of(
     return by_rows ? X[row * n_columns + column] : X[column * n_rows + row];
 }
 
-// the sum over a block of THREADS threads, known to the first one; the order is always the same
+// the sum over a block of ROWS x LANES threads, known to the first one; the order is always the same
 __device__ __forceinline__ double sum_of_block(double value, double* room) {
     for (int offset = 16; offset > 0; offset /= 2) value += __shfl_xor_sync(0xffffffff, value, offset);
     __syncthreads();
     if (threadIdx.x % 32 == 0) room[threadIdx.x / 32] = value;
     __syncthreads();
     double sum = 0.0;
-    for (int k = 0; k < THREADS / 32; ++k) sum += room[k];
+    for (int k = 0; k < ROWS * LANES / 32; ++k) sum += room[k];
     return sum;
 }
 
-// for each candidate, the squared distance of each row to the nearest of it and the centres before, and weighted sums
-extern "C" __global__ void __launch_bounds__(THREADS) measure(
+// For ROWS rows, LANES threads each, and each candidate, the squared distance of each row to the nearest of it and
+// the centres before, and weighted sums. The candidates come by panels of columns.
+extern "C" __global__ void __launch_bounds__(ROWS * LANES) measure(
     const T* __restrict__ X, const double* __restrict__ weight, long long n_rows, int n_columns, bool by_rows,
     const int* __restrict__ candidates, int n_candidates, const double* __restrict__ before,
     const int* __restrict__ best, double* __restrict__ after, double* __restrict__ potentials
 ) {
-    extern __shared__ double shared[];
-    double* room = shared;                     // [THREADS / 32]
-    double* rows = room + THREADS / 32;        // [n_candidates][n_columns]
-    for (int i = threadIdx.x; i < n_candidates * n_columns; i += THREADS)
-        rows[i] = value_of(X, candidates[i / n_columns], i % n_columns, n_rows, n_columns, by_rows);
-    __syncthreads();
-    const long long row = (long long)blockIdx.x * THREADS + threadIdx.x;
+    __shared__ double room[ROWS * LANES / 32], panel[MOST_CANDIDATES * PANEL];
+    const long long row = (long long)blockIdx.x * ROWS + threadIdx.x / LANES;
+    const int lane = threadIdx.x % LANES;
     double distance[MOST_CANDIDATES];
     #pragma unroll
     for (int k = 0; k < MOST_CANDIDATES; ++k) distance[k] = 0.0;
-    if (row < n_rows) {
-        for (int j = 0; j < n_columns; ++j) {
-            const double value = value_of(X, row, j, n_rows, n_columns, by_rows);
-            #pragma unroll
-            for (int k = 0; k < MOST_CANDIDATES; ++k)
-                if (k < n_candidates) {
-                    const double apart = value - rows[k * n_columns + j];
-                    distance[k] += apart * apart;
-                }
+    for (int first = 0; first < n_columns; first += PANEL) {
+        const int n_here = min(PANEL, n_columns - first);
+        __syncthreads();
+        for (int i = threadIdx.x; i < n_candidates * n_here; i += ROWS * LANES) {
+            const int k = i / n_here, j = i % n_here;
+            panel[k * PANEL + j] = value_of(X, candidates[k], first + j, n_rows, n_columns, by_rows);
         }
+        __syncthreads();
+        if (row < n_rows)
+            #pragma unroll 2
+            for (int j = lane; j < n_here; j += LANES) {
+                const double value = value_of(X, row, first + j, n_rows, n_columns, by_rows);
+                #pragma unroll
+                for (int k = 0; k < MOST_CANDIDATES; ++k)
+                    if (k < n_candidates) {
+                        const double apart = value - panel[k * PANEL + j];
+                        distance[k] += apart * apart;
+                    }
+            }
+    }
+    #pragma unroll
+    for (int k = 0; k < MOST_CANDIDATES; ++k)
+        if (k < n_candidates)
+            for (int offset = 1; offset < LANES; offset *= 2)
+                distance[k] += __shfl_xor_sync(0xffffffff, distance[k], offset);
+    if (row < n_rows) {
         const double nearest = before ? before[*best * n_rows + row] : 1.7976931348623157e308;
         #pragma unroll
         for (int k = 0; k < MOST_CANDIDATES; ++k)
             if (k < n_candidates) {
                 distance[k] = fmin(distance[k], nearest);
-                after[k * n_rows + row] = distance[k];
-                distance[k] *= weight[row];
+                if (lane == 0) after[k * n_rows + row] = distance[k];
+                distance[k] *= lane == 0 ? weight[row] : 0.0;
             }
     }
     #pragma unroll
@@ -111,9 +124,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) choose(
         double target = uniform[k] * totals[kept];
         const double* sums = potentials + (long long)kept * n_blocks;
         const int block = reach([&](int i) { return sums[i]; }, n_blocks, target);
-        const long long start = (long long)block * THREADS;
+        const long long start = (long long)block * ROWS;
         const double* distance = after + kept * n_rows + start;
-        const int n_here = (int)min((long long)THREADS, n_rows - start);
+        const int n_here = (int)min((long long)ROWS, n_rows - start);
         const int row = reach([&](int i) { return distance[i] * weight[start + i]; }, n_here, target);
         if (lane == 0) candidates[k] = (int)(start + row);
     }

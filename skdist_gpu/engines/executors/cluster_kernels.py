@@ -15,7 +15,8 @@ from skdist_gpu.engines.executors.pool import from_pool
 from skdist_gpu.engines.reductions.clusters.on_device import Steps
 from skdist_gpu.engines.reductions.core.sample import Rows
 
-THREADS = 256
+# of a block that measures: rows, threads for each, and columns that it takes at once; threads of one that chooses
+ROWS, LANES, PANEL, THREADS = 128, 4, 256, 256
 # 2 + log(k) candidates, as scikit-learn takes them, of no more clusters than the kernel of Lloyd's steps takes
 MOST_CANDIDATES = 12
 # products of the steps of one launch, and steps, of which the shortest take microseconds: some tenths of a second
@@ -64,7 +65,7 @@ class ClustersOnGpu:
         X, (n_rows, n_columns) = self.X, self.X.shape
         n_more, n_candidates = uniform.shape
         assert n_candidates <= MOST_CANDIDATES
-        by_rows, n_blocks = np.bool_(X.flags.c_contiguous), -(-n_rows // THREADS)
+        by_rows, n_blocks = np.bool_(X.flags.c_contiguous), -(-n_rows // ROWS)
         weight = cupy.ones(n_rows) if self.sample_weight is None else self.sample_weight
         numbers = cupy.asarray(uniform)
         candidates, best = cupy.asarray(np.full(n_candidates, first, np.int32)), cupy.zeros(1, cupy.int32)
@@ -72,12 +73,11 @@ class ClustersOnGpu:
         after, before = cupy.empty((2, n_candidates, n_rows))
         kernels = _kernels(X.device.id, X.dtype.name)
         measure, choose = kernels.get_function("measure"), kernels.get_function("choose")
-        rows, n_bytes = (X, weight, np.int64(n_rows), np.int32(n_columns), by_rows), 8 * THREADS // 32
+        rows = (X, weight, np.int64(n_rows), np.int32(n_columns), by_rows)
         for k in range(n_more + 1):
             n_here, n_next = np.int32(n_candidates if k else 1), np.int32(n_candidates if k < n_more else 0)
             known = (before if k else np.intp(0), best)
-            shared = n_bytes + 8 * int(n_here) * n_columns
-            measure((n_blocks,), (THREADS,), (*rows, candidates, n_here, *known, after, potentials), shared_mem=shared)
+            measure((n_blocks,), (ROWS * LANES,), (*rows, candidates, n_here, *known, after, potentials))
             sums = (potentials, after, weight, np.int64(n_rows), np.int32(n_blocks), n_here)
             choose((1,), (THREADS,), (*sums, numbers[k : k + 1], n_next, candidates, best, chosen[k : k + 1]))
             before, after = after, before
@@ -107,6 +107,7 @@ class ClustersOnGpu:
 @cache
 def _kernels(device: int, dtype: str) -> Any:
     """Return the compiled kernels, from CuPy's cache on disk where they are in it."""
-    numbers = {"VALUE": _C_TYPES[dtype], "THREADS": THREADS, "MOST_CANDIDATES": MOST_CANDIDATES}
-    options = ("-std=c++17", *(f"-D{name}={value}" for name, value in numbers.items()))
+    numbers = {"ROWS": ROWS, "LANES": LANES, "PANEL": PANEL, "THREADS": THREADS, "MOST_CANDIDATES": MOST_CANDIDATES}
+    words = numbers | {"VALUE": _C_TYPES[dtype]}
+    options = ("-std=c++17", *(f"-D{name}={word}" for name, word in words.items()))
     return cupy.RawModule(code=_SOURCE.read_text(), options=options)

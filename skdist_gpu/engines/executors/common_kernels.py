@@ -13,10 +13,10 @@ FIRST_CAPABILITY = 80
 RESERVED_BYTES = 1024
 
 
-def text_of(module: str) -> str:
-    """Return the text of the kernels of a module, given by its file, behind what those of several modules use."""
+def text_of(module: str, *names: str) -> str:
+    """Return the text of kernels, behind what those of several modules use: of files beside a module, or of its own."""
     own = Path(module).with_suffix(".cu")
-    return own.with_name("common.cu").read_text() + own.read_text()
+    return "".join(own.with_name(name).read_text() for name in ("common.cu", *(names or [own.name])))
 
 
 @cache

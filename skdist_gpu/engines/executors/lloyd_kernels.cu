@@ -1,10 +1,7 @@
-// the kernel of lloyd_kernels.py, which gives the words in capitals; common.cu stands before it
-constexpr double FAR = 1.7976931348623157e308;
-constexpr int WARPS = THREADS / 32;
+// the kernel of lloyd_kernels.py, which gives the words in capitals; common.cu and lloyd_common.cu stand before it
 // warps that share 16 rows
 constexpr int MOST_BESIDE = 16 * WARPS / ROWS, PARTS = CLUSTER_TILES / TOGETHER;
 constexpr int BESIDE = MOST_BESIDE < PARTS ? MOST_BESIDE : PARTS;
-enum { GOES_ON, STAYS, EMPTY };
 
 struct Table {
     const VALUE* X;
@@ -13,11 +10,6 @@ struct Table {
     int n_columns, n_clusters, chunk;      // bytes that are copied at once
     bool by_rows, shifted;
 };
-
-// of centres as near as each other the first one is kept
-__device__ __forceinline__ void keep_nearer(double distance, int which, double& nearest, int& best) {
-    if (distance < nearest || (distance == nearest && which < best)) { nearest = distance; best = which; }
-}
 
 // Two tiles of rows in shared memory, of which one comes while the other is computed, and what is known of the centres.
 struct Tiles {
@@ -262,41 +254,6 @@ struct Sums {
     }
 };
 
-// the sum over a block of threads, known to all of them; the order is always the same
-__device__ __forceinline__ double sum_of_block(double value, double* room) {
-    #pragma unroll
-    for (int offset = 16; offset > 0; offset /= 2) value += __shfl_xor_sync(0xffffffff, value, offset);
-    if (threadIdx.x % 32 == 0) room[threadIdx.x / 32] = value;
-    __syncthreads();
-    double sum = 0.0;
-    for (int k = 0; k < WARPS; ++k) sum += room[k];
-    return sum;
-}
-
-// add up what the blocks have written, 8 values a block at a time: a thread has every 32nd of the blocks
-__device__ __forceinline__ void add_up(const double* partials, int n_values, double* sums, double* room) {
-    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-    for (int first = 8 * blockIdx.x; first < n_values; first += 8 * gridDim.x) {
-        const int at = first + lane % 8;
-        double sum = 0.0;
-        if (at < n_values) {
-            #pragma unroll 8
-            for (int block = threadIdx.x / 8; block < gridDim.x; block += THREADS / 8)
-                sum += __ldcg(partials + (long long)block * n_values + at);
-        }
-        sum += __shfl_xor_sync(0xffffffff, sum, 8);
-        sum += __shfl_xor_sync(0xffffffff, sum, 16);
-        if (lane < 8) room[8 * warp + lane] = sum;
-        __syncthreads();
-        if (threadIdx.x < 8 && at < n_values) {
-            sum = 0.0;
-            for (int k = 0; k < WARPS; ++k) sum += room[8 * k + lane];
-            sums[at] = sum;
-        }
-        __syncthreads();
-    }
-}
-
 // Move centres to the means of their rows, in each block alike; say whether to go on, they stay, or one has no rows.
 __device__ __forceinline__ int move(Tiles& tiles, const double* sums, double tolerance) {
     const int d = tiles.table.n_columns, width = d + 1, n_clusters = tiles.table.n_clusters;
@@ -321,8 +278,8 @@ __device__ __forceinline__ int move(Tiles& tiles, const double* sums, double tol
 // ASSIGN, labels, whether a cluster has a row, and the inertia. All blocks run at once, and `state` has how it ended,
 // how many moves there were, and a zero to count blocks with.
 extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) lloyd(
-    const VALUE* X, const double* weight, double* centres, long long n_rows, int n_columns, int n_clusters, int stride,
-    int chunk, bool by_rows, bool shifted, int most_steps, double tolerance,
+    const VALUE* X, const double* weight, double* centres, long long n_rows, int n_columns, int n_clusters, bool shifted,
+    int stride, int chunk, bool by_rows, int most_steps, double tolerance,
     double* partials, double* sums, int* labels, int* state
 ) {
     extern __shared__ __align__(16) double shared[];
@@ -364,7 +321,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) lloyd(
             if (thread == 0) own_partials[n_clusters] = inertia;
         } else own.write(own_partials, width, n_clusters, (double*)tiles.values);
         meet(state + 2, gridDim.x * ++n_met);
-        add_up(partials, n_values, sums, tiles.room);
+        add_up(partials, gridDim.x, n_values, sums, tiles.room);
         if (most_steps == 0) return;
         meet(state + 2, gridDim.x * ++n_met);
         how = move(tiles, sums, tolerance);

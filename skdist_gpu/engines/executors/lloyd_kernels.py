@@ -5,6 +5,9 @@ tile, as float64 less the origin, and the centres, which tells the centre next t
 table that has a one where a row is next to a centre, which sums its rows. Each warp holds sums of its own, which are
 added in order: the answer does not depend on timing. Blocks that all run at once wait for each other, add up, and move
 their copies of the centres alike, so that many steps are one launch.
+
+Where shared memory does not hold the centres and two tiles, or registers the sums, another kernel takes both by parts:
+blocks label all rows, by panels of columns, and then sum them, each warp a few columns of some of the rows.
 """
 
 from __future__ import annotations
@@ -35,6 +38,10 @@ LINE, CLUSTER_TILE, MOST_OWN = 16, 8, 16
 MOST_TOGETHER, FEW_TOGETHER = 4, 2
 # products for which threads have registers where three blocks share a processor, and where two do
 HELD_BY = {3: 3, 2: 12}
+# of wide rows: tiles of clusters of a warp, blocks that share a processor, and rows that a warp sums at least
+MOST_TILES, RESIDENT, LEAST_ROWS = 8, 2, 64
+# centres, of which k-means++ draws few enough candidates at once, and values of their sums that indices reach
+MOST_CLUSTERS, MOST_SUMS = 2**14, 2**27
 # how it stands after steps: as in the kernel
 GOES_ON, STAYS, EMPTY = 0, 1, 2
 
@@ -83,9 +90,50 @@ class Shape:
         }
 
 
+@dataclass(frozen=True)
+class WideShape:
+    """How warps divide rows and centres that shared memory and registers do not hold.
+
+    Attributes
+    ----------
+    tiles, n_groups : int
+        Tiles of clusters that a warp takes at once, and how often it does.
+    """
+
+    tiles: int
+    n_groups: int
+    resident: int = RESIDENT
+
+    @staticmethod
+    def of(n_clusters: int) -> WideShape:
+        """Return how so many clusters are divided."""
+        cluster_tiles = -(-n_clusters // CLUSTER_TILE)
+        n_groups = -(-cluster_tiles // MOST_TILES)
+        return WideShape(-(-cluster_tiles // n_groups), n_groups)
+
+    @property
+    def words(self) -> dict[str, int]:
+        """What the compiler is told."""
+        return {"TILES": self.tiles, "RESIDENT": self.resident}
+
+    @property
+    def n_bytes(self) -> int:
+        """Shared memory: two panels of the centres, and some room."""
+        return 8 * (8 * WARPS + 2 * (32 // self.tiles // 2 * 2) * self.tiles * 64)
+
+    def n_known(self, n_columns: int) -> int:
+        """Return how many values tell the centres, twice."""
+        return 2 * self.n_groups * self.tiles * (64 * 2 * -(-n_columns // 16) + 16)
+
+    def n_chunks(self, n_rows: int, n_columns: int, n_blocks: int) -> int:
+        """Return in how many parts rows are summed, so that all warps have something to sum."""
+        n_lines = -(-(n_columns + 1) // LINE)
+        return max(1, min(n_blocks * WARPS // (n_lines * self.n_groups), -(-n_rows // LEAST_ROWS)))
+
+
 @cache
-def shape_of(n_columns: int, n_clusters: int, itemsize: int, n_shared: int) -> Shape | None:
-    """Return how a block works with so much shared memory; None where that or registers are too few."""
+def shape_of(n_columns: int, n_clusters: int, itemsize: int, n_shared: int) -> Shape | WideShape:
+    """Return how a block works with so much shared memory."""
     cluster_tiles = -(-n_clusters // CLUSTER_TILE)
     pairs = cluster_tiles * -(-(n_columns + 1) // LINE)
     own = -(-pairs // WARPS)
@@ -102,7 +150,7 @@ def shape_of(n_columns: int, n_clusters: int, itemsize: int, n_shared: int) -> S
         if resident := min(by_registers, n_shared // (n_bytes + RESERVED_BYTES)):
             shapes.append(Shape(rows, stride, compared, together, pairs, own, n_bytes, resident))
     if not shapes or own > MOST_OWN:
-        return None
+        return WideShape.of(n_clusters)
     return max(shapes, key=lambda shape: (shape.resident * shape.rows, shape.resident))
 
 
@@ -117,7 +165,8 @@ def takes(X: Any, n_clusters: int) -> bool:
         X.dtype.name in _C_TYPES
         and (X.flags.c_contiguous or X.flags.f_contiguous)
         and capability(X.device.id) >= FIRST_CAPABILITY
-        and _shape(X, n_clusters) is not None
+        and n_clusters <= MOST_CLUSTERS
+        and n_clusters * (X.shape[1] + 1) <= MOST_SUMS
     )
 
 
@@ -155,32 +204,39 @@ class LloydOnGpu:
     sums : cupy.ndarray
         For each cluster the sums of its columns and its weight; of labels, whether it has a row, and then the inertia.
     labels : cupy.ndarray of shape (n_rows,), dtype int32
-        The labels; empty without.
+        The labels; empty where there are none.
     state : cupy.ndarray of shape (3,), dtype int32
         How it stands, how often the centres were moved, and what the kernel counts with.
     """
 
     def __init__(self, X: Any, sample_weight: Any, centres: np.ndarray, origin: np.ndarray, assigns: bool) -> None:
         (n_rows, n_columns), n_clusters = X.shape, len(centres)
-        shape = _shape(X, n_clusters)
-        assert shape is not None
-        self.kernel, at_once = _kernel(X.device.id, X.dtype.name, assigns, shape)
-        n_blocks = min(at_once, -(-n_rows // shape.rows))
-        self.launched = {"grid": (n_blocks,), "block": (THREADS,), "shared_mem": shape.n_bytes}
+        shape = shape_of(n_columns, n_clusters, X.dtype.itemsize, shared_bytes(X.device.id))
+        self.kernel, n_blocks = _kernel(X.device.id, X.dtype.name, assigns, shape)
         if sample_weight is not None:
             sample_weight = cupy.ascontiguousarray(sample_weight, dtype=cupy.float64)
         n_values = n_clusters + 1 if assigns else n_clusters * (n_columns + 1)
         # vstack keeps columns together where they were
         self.centres = cupy.asarray(np.ascontiguousarray(np.vstack([centres, origin])))
         self.sums = cupy.empty(n_values)
-        self.labels = cupy.empty(n_rows if assigns else 0, cupy.int32)
         self.state = cupy.empty(3, cupy.int32)
+        room: tuple[Any, ...]
+        if isinstance(shape, Shape):
+            n_blocks = n_partials = min(n_blocks, -(-n_rows // shape.rows))
+            layout = (np.int32(shape.stride), np.int32(_chunk(X)), np.bool_(X.flags.c_contiguous))
+            self.labels, room = cupy.empty(n_rows if assigns else 0, cupy.int32), ()
+        else:
+            n_chunks = shape.n_chunks(n_rows, n_columns, n_blocks)
+            n_partials = n_blocks if assigns else n_chunks
+            steps = (np.int64(step // X.itemsize) for step in X.strides)
+            layout = (*steps, np.int32(n_chunks))
+            self.labels, room = cupy.empty(n_rows, cupy.int32), (cupy.empty(shape.n_known(n_columns)),)
+        self.launched = {"grid": (n_blocks,), "block": (THREADS,), "shared_mem": shape.n_bytes}
         self.given = (
             *(X, np.intp(0) if sample_weight is None else sample_weight, self.centres),
-            *(np.int64(n_rows), np.int32(n_columns), np.int32(n_clusters), np.int32(shape.stride)),
-            *(np.int32(_chunk(X)), np.bool_(X.flags.c_contiguous), np.bool_(origin.any())),
+            *(np.int64(n_rows), np.int32(n_columns), np.int32(n_clusters), np.bool_(origin.any()), *layout),
         )
-        self.results = (cupy.empty((n_blocks, n_values)), self.sums, self.labels, self.state)
+        self.results = (*room, cupy.empty((n_partials, n_values)), self.sums, self.labels, self.state)
 
     def run(self, most_steps: int = 0, tolerance: float = 0.0) -> None:
         """Sum or label the rows; move the centres, and go on, until they stay, one has no rows, or after so many moves.
@@ -192,10 +248,6 @@ class LloydOnGpu:
         self.kernel(**self.launched, args=(*self.given, *steps, *self.results))
 
 
-def _shape(X: Any, n_clusters: int) -> Shape | None:
-    return shape_of(X.shape[1], n_clusters, X.dtype.itemsize, shared_bytes(X.device.id))
-
-
 def _chunk(X: Any) -> int:
     """Return how many bytes of a row may be copied at once, by where rows begin."""
     row_bytes = X.shape[1] * X.dtype.itemsize
@@ -203,13 +255,14 @@ def _chunk(X: Any) -> int:
 
 
 @cache
-def _kernel(device: int, dtype: str, assigns: bool, shape: Shape) -> tuple[Any, int]:
+def _kernel(device: int, dtype: str, assigns: bool, shape: Shape | WideShape) -> tuple[Any, int]:
     """Return the kernel, from CuPy's cache on disk where it is in it, and how many of its blocks run at once."""
     numbers = {"VALUE": _C_TYPES[dtype], "ASSIGN": int(assigns), "THREADS": THREADS, "DEPTH": 8, **shape.words}
     options = ("-std=c++17", *(f"-D{name}={word}" for name, word in numbers.items()))
+    name = "lloyd" if isinstance(shape, Shape) else "wide_lloyd"
+    text = text_of(__file__, "lloyd_common.cu", f"{name}_kernels.cu")
     # blocks wait for each other, so that all of them must run at once
-    module = cupy.RawModule(code=text_of(__file__), options=options, enable_cooperative_groups=True)
-    kernel = module.get_function("lloyd")
+    kernel = cupy.RawModule(code=text, options=options, enable_cooperative_groups=True).get_function(name)
     kernel.max_dynamic_shared_size_bytes = shared_bytes(device)
     registers = cupy.cuda.Device(device).attributes["MaxRegistersPerMultiprocessor"]
     at_once = min(shape.resident, registers // (THREADS * kernel.num_regs))
