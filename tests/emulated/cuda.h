@@ -91,6 +91,10 @@ inline unsigned __ballot_sync(unsigned, bool p) {
     unsigned out = 0; const int w = warp_number(); exchange[w][threadIdx.x % 32] = p; warp_sync();
     for (int l = 0; l < 32; ++l) out |= (exchange[w][l] != 0.0) << l; warp_sync(); return out;
 }
+inline unsigned __reduce_or_sync(unsigned mask, unsigned v) {
+    for (int o = 16; o > 0; o /= 2) v |= __shfl_xor_sync(mask, v, o);
+    return v;
+}
 inline int __any_sync(unsigned mask, bool p) { return __ballot_sync(mask, p) != 0; }
 inline int __ffs(unsigned v) { return __builtin_ffs(v); }
 inline int __syncthreads_or(int v) {

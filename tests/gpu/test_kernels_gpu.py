@@ -162,6 +162,10 @@ def test_columns_that_are_nearly_equal_are_told(n, difference):
         (4_321, 300, 5),
         (40_000, 40, 200),
         (4_321, 900, 5),
+        (4_321, 200, 50),
+        (4_321, 37, 400),
+        (333, 3_000, 40),
+        (20_001, 501, 10),
     ],
 )
 def test_steps_of_kmeans(n_rows, n_columns, n_clusters, dtype, order, weighted):
@@ -172,8 +176,7 @@ def test_steps_of_kmeans(n_rows, n_columns, n_clusters, dtype, order, weighted):
     weight = generator.uniform(size=n_rows) * (generator.uniform(size=n_rows) > 0.1) if weighted else None
     on_gpu = [None if part is None else cupy.asarray(part) for part in (X, None, weight)]
     reduction = LloydReduction(centres, mean)
-    # there is one for all shapes but the widest
-    assert lloyd_kernels.has_kernel(reduction, on_gpu[0]) is (n_columns < 900)
+    assert lloyd_kernels.has_kernel(reduction, on_gpu[0])
     expected, found = reduction.map(X, None, weight), map_block(reduction, *on_gpu)
     assert_allclose(found.weight.get(), expected.weight, rtol=1e-12)
     assert_allclose(found.row.get(), expected.row, rtol=0, atol=1e-12 * n_rows)
@@ -185,7 +188,7 @@ def test_steps_of_kmeans(n_rows, n_columns, n_clusters, dtype, order, weighted):
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-@pytest.mark.parametrize(("n_columns", "n_clusters"), [(1, 2), (20, 8), (20, 100), (50, 33)])
+@pytest.mark.parametrize(("n_columns", "n_clusters"), [(1, 2), (20, 8), (20, 100), (50, 33), (257, 5), (900, 20)])
 def test_seeds_are_those_of_scikit_learn(n_columns, n_clusters, order):
     generator = np.random.default_rng(n_clusters)
     X = np.asarray(5 + generator.standard_normal((4_321, n_columns)), order=order)
@@ -200,11 +203,12 @@ def test_seeds_are_those_of_scikit_learn(n_columns, n_clusters, order):
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_queued_steps_of_kmeans_end_where_single_ones_do(dtype, weighted):
-    X, _ = make_blobs(20_000, 7, centers=12, cluster_std=2.5, random_state=0)
+@pytest.mark.parametrize(("n_columns", "spread"), [(7, 2.5), (700, 30.0)])
+def test_queued_steps_of_kmeans_end_where_single_ones_do(n_columns, spread, dtype, weighted):
+    X, _ = make_blobs(20_000, n_columns, centers=12, cluster_std=spread, random_state=0)
     X = X.astype(dtype)
     weight = np.random.default_rng(0).uniform(size=len(X)) if weighted else None
-    start, origin, tolerance = X[:12].astype(np.float64), np.zeros(7), 1e-6
+    start, origin, tolerance = X[:12].astype(np.float64), np.zeros(n_columns), 1e-6
     centres, n_iter = start, 0
     while True:
         sums = LloydReduction(centres, origin).map(X.astype(np.float64), None, weight)
@@ -219,7 +223,7 @@ def test_queued_steps_of_kmeans_end_where_single_ones_do(dtype, weighted):
     assert found.n_iter == n_iter
     assert_allclose(found.centres, centres, rtol=1e-9)
     assert_allclose(found.weight, sums.weight, rtol=1e-12)
-    distances = ((X[:, None].astype(np.float64) - centres) ** 2).sum(axis=2).min(axis=1)
+    distances = np.square([np.linalg.norm(X.astype(np.float64) - centre, axis=1) for centre in centres]).min(axis=0)
     assert_allclose(rows.inertia(centres, origin), np.average(distances, weights=weight) * sums.weight.sum(), rtol=1e-9)
     few = rows.steps(start, origin, 3, tolerance)
     assert (few.n_iter, few.stay) == (3, False)

@@ -39,9 +39,13 @@ MOST_TOGETHER, FEW_TOGETHER = 4, 2
 # products for which threads have registers where three blocks share a processor, and where two do
 HELD_BY = {3: 3, 2: 12}
 # of wide rows: tiles of clusters of a warp, blocks that share a processor, and rows that a warp sums at least
-MOST_TILES, RESIDENT, LEAST_ROWS = 8, 2, 64
-# centres, of which k-means++ draws few enough candidates at once, and values of their sums that indices reach
-MOST_CLUSTERS, MOST_SUMS = 2**14, 2**27
+MOST_TILES, RESIDENT, LEAST_ROWS = 7, 2, 64
+# steps of 8 columns that are fetched ahead, and up to how many tiles so many, by the bytes of a value
+AHEAD, FAR_AHEAD, FAR_AHEAD_TILES = 2, 4, {4: 4, 8: 3}
+# tiles of all steps whose centres are in shared memory at once
+PANEL_TILES = 32
+# centres, of which k-means++ draws few enough candidates at once, and values of sums and wide rows that indices reach
+MOST_CLUSTERS, MOST_SUMS, MOST_ROWS = 2**14, 2**27, 2**31 - 2**10
 # how it stands after steps: as in the kernel
 GOES_ON, STAYS, EMPTY = 0, 1, 2
 
@@ -98,32 +102,42 @@ class WideShape:
     ----------
     tiles, n_groups : int
         Tiles of clusters that a warp takes at once, and how often it does.
+    ahead : int
+        Steps of 8 columns, or of 8 rows, that it fetches ahead.
     """
 
     tiles: int
     n_groups: int
+    ahead: int
     resident: int = RESIDENT
 
     @staticmethod
-    def of(n_clusters: int) -> WideShape:
+    def of(n_clusters: int, itemsize: int) -> WideShape:
         """Return how so many clusters are divided."""
         cluster_tiles = -(-n_clusters // CLUSTER_TILE)
         n_groups = -(-cluster_tiles // MOST_TILES)
-        return WideShape(-(-cluster_tiles // n_groups), n_groups)
+        tiles = -(-cluster_tiles // n_groups)
+        return WideShape(tiles, n_groups, FAR_AHEAD if tiles <= FAR_AHEAD_TILES[itemsize] else AHEAD)
 
     @property
     def words(self) -> dict[str, int]:
         """What the compiler is told."""
-        return {"TILES": self.tiles, "RESIDENT": self.resident}
+        return {"TILES": self.tiles, "AHEAD": self.ahead, "PANEL": self.panel, "RESIDENT": self.resident}
+
+    @property
+    def panel(self) -> int:
+        """Steps of 8 columns whose centres are in shared memory at once."""
+        return PANEL_TILES // self.tiles // self.ahead * self.ahead
 
     @property
     def n_bytes(self) -> int:
         """Shared memory: two panels of the centres, and some room."""
-        return 8 * (8 * WARPS + 2 * (32 // self.tiles // 2 * 2) * self.tiles * 64)
+        return 8 * (8 * WARPS + 2 * self.panel * self.tiles * 64)
 
     def n_known(self, n_columns: int) -> int:
         """Return how many values tell the centres, twice."""
-        return 2 * self.n_groups * self.tiles * (64 * 2 * -(-n_columns // 16) + 16)
+        n_steps = -(-n_columns // (8 * self.ahead)) * self.ahead
+        return 2 * self.n_groups * self.tiles * (64 * n_steps + 16)
 
     def n_chunks(self, n_rows: int, n_columns: int, n_blocks: int) -> int:
         """Return in how many parts rows are summed, so that all warps have something to sum."""
@@ -150,7 +164,7 @@ def shape_of(n_columns: int, n_clusters: int, itemsize: int, n_shared: int) -> S
         if resident := min(by_registers, n_shared // (n_bytes + RESERVED_BYTES)):
             shapes.append(Shape(rows, stride, compared, together, pairs, own, n_bytes, resident))
     if not shapes or own > MOST_OWN:
-        return WideShape.of(n_clusters)
+        return WideShape.of(n_clusters, itemsize)
     return max(shapes, key=lambda shape: (shape.resident * shape.rows, shape.resident))
 
 
@@ -167,6 +181,7 @@ def takes(X: Any, n_clusters: int) -> bool:
         and capability(X.device.id) >= FIRST_CAPABILITY
         and n_clusters <= MOST_CLUSTERS
         and n_clusters * (X.shape[1] + 1) <= MOST_SUMS
+        and (len(X) <= MOST_ROWS or isinstance(_shape(X, n_clusters), Shape))
     )
 
 
@@ -211,7 +226,7 @@ class LloydOnGpu:
 
     def __init__(self, X: Any, sample_weight: Any, centres: np.ndarray, origin: np.ndarray, assigns: bool) -> None:
         (n_rows, n_columns), n_clusters = X.shape, len(centres)
-        shape = shape_of(n_columns, n_clusters, X.dtype.itemsize, shared_bytes(X.device.id))
+        shape = _shape(X, n_clusters)
         self.kernel, n_blocks = _kernel(X.device.id, X.dtype.name, assigns, shape)
         if sample_weight is not None:
             sample_weight = cupy.ascontiguousarray(sample_weight, dtype=cupy.float64)
@@ -220,6 +235,7 @@ class LloydOnGpu:
         self.centres = cupy.asarray(np.ascontiguousarray(np.vstack([centres, origin])))
         self.sums = cupy.empty(n_values)
         self.state = cupy.empty(3, cupy.int32)
+        layout: tuple[Any, ...]
         room: tuple[Any, ...]
         if isinstance(shape, Shape):
             n_blocks = n_partials = min(n_blocks, -(-n_rows // shape.rows))
@@ -246,6 +262,10 @@ class LloydOnGpu:
         self.state.fill(0)
         steps = (np.int32(most_steps), np.float64(tolerance))
         self.kernel(**self.launched, args=(*self.given, *steps, *self.results))
+
+
+def _shape(X: Any, n_clusters: int) -> Shape | WideShape:
+    return shape_of(X.shape[1], n_clusters, X.dtype.itemsize, shared_bytes(X.device.id))
 
 
 def _chunk(X: Any) -> int:

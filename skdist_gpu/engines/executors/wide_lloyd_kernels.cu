@@ -1,7 +1,4 @@
-// the kernel of lloyd_kernels.py for wide rows, which gives the words in capitals; common.cu and lloyd_common.cu stand before it
-constexpr int AT_ONCE = 2;                            // steps of 8 columns, and sets of 8 rows, that are fetched ahead
-constexpr int PANEL = 32 / TILES / AT_ONCE * AT_ONCE; // steps whose slopes are in shared memory at once
-
+// the kernel for wide rows of lloyd_kernels.py, which gives the words in capitals; common.cu and lloyd_common.cu come first
 struct Table {
     const VALUE* X;
     const double* weight;
@@ -24,7 +21,7 @@ struct Centres {
 
     __device__ __forceinline__ Centres(double* known, int which, const Table& table)
         : n_groups((table.n_clusters + 8 * TILES - 1) / (8 * TILES)),
-          n_steps((table.n_columns + 8 * AT_ONCE - 1) / (8 * AT_ONCE) * AT_ONCE) {
+          n_steps((table.n_columns + 8 * AHEAD - 1) / (8 * AHEAD) * AHEAD) {
         slope = known + (long long)which * n_groups * TILES * (64 * n_steps + 16);
         norm = slope + (long long)n_groups * TILES * 64 * n_steps;
         moved = norm + n_groups * TILES * 8;
@@ -108,9 +105,9 @@ __device__ __forceinline__ double label_rows(
             #pragma unroll
             for (int k = 0; k < TILES; ++k) distance[k][0] = distance[k][1] = distance[k][2] = distance[k][3] = 0.0;
             bring(group, 0);
-            VALUE next[AT_ONCE][4];
+            VALUE next[AHEAD][4];
             #pragma unroll
-            for (int step = 0; step < AT_ONCE; ++step) rows.fetch(step, next[step]);
+            for (int step = 0; step < AHEAD; ++step) rows.fetch(step, next[step]);
             #pragma unroll 1
             for (int first = 0; first < n_steps; first += PANEL) {
                 asm volatile("cp.async.wait_group 0;");
@@ -119,14 +116,14 @@ __device__ __forceinline__ double label_rows(
                 stage ^= 1;
                 if (first + PANEL < n_steps) bring(group, first + PANEL);
                 #pragma unroll 1
-                for (int at = first; at < min(first + PANEL, n_steps); at += AT_ONCE) {
+                for (int at = first; at < min(first + PANEL, n_steps); at += AHEAD) {
                     #pragma unroll
-                    for (int step = 0; step < AT_ONCE; ++step) {
+                    for (int step = 0; step < AHEAD; ++step) {
                         double a[4];
                         #pragma unroll
                         for (int c = 0; c < 4; ++c)
                             a[c] = next[step][c] - table.shift(rows.column(at + step, c / 2));
-                        rows.fetch(at + step + AT_ONCE, next[step]);
+                        rows.fetch(at + step + AHEAD, next[step]);
                         #pragma unroll
                         for (int k = 0; k < TILES; ++k) {
                             const double2 pair = slopes[((at - first + step) * TILES + k) * 32];
@@ -158,9 +155,8 @@ __device__ __forceinline__ double label_rows(
             if (lane % 4 == 0) labels[row] = best[half];
             if (ASSIGN) {
                 double square = 0.0;
-                for (int i = 0; i < 2 * n_steps; ++i) {
-                    const int j = rows.column(i / 2, i % 2);
-                    if (j >= table.n_columns) break;
+                #pragma unroll 4
+                for (int j = lane % 4; j < table.n_columns; j += 4) {
                     const double centre = -0.5 * __ldcg(centres.slope + centres.place(best[half], j));
                     const double apart = rows.own[half][j * table.column_step] - table.shift(j) - centre;
                     square += apart * apart;
@@ -180,52 +176,61 @@ __device__ __forceinline__ void sum_rows(const Table& table, int n_groups, int n
     #pragma unroll 1
     for (int unit = WARPS * blockIdx.x + threadIdx.x / 32; unit < n_units; unit += WARPS * gridDim.x) {
         const int group = unit % n_groups, line = unit / n_groups % n_lines, chunk = unit / n_groups / n_lines;
-        const long long begin = table.n_rows * chunk / n_chunks, end = table.n_rows * (chunk + 1) / n_chunks;
-        const int columns[2] = {16 * line + lane / 4, 16 * line + lane / 4 + 8};
-        const int first_cluster = 8 * TILES * group + lane / 4;
-        const double shifts[2] = {table.shift(columns[0]), table.shift(columns[1])};
-        VALUE next[AT_ONCE][4];
-        int label[AT_ONCE][2];
-        // the column behind the others counts
-        const auto fetch = [&](long long first, int set) {
+        const int begin = (int)(table.n_rows * chunk / n_chunks), end = (int)(table.n_rows * (chunk + 1) / n_chunks);
+        const int columns[2] = {16 * line + lane / 4, 16 * line + lane / 4 + 8}, first_cluster = 8 * TILES * group;
+        // the column behind the others counts: zero, and less minus one
+        const double shifts[2] = {columns[0] == d ? -1.0 : table.shift(columns[0]),
+                                  columns[1] == d ? -1.0 : table.shift(columns[1])};
+        VALUE next[AHEAD][4];
+        int label[AHEAD][2], row = begin + lane % 4;
+        const VALUE* from = table.X + row * table.row_step + columns[0] * table.column_step;
+        // let 8 rows come, of which a thread has two
+        const auto fetch = [&](int set) {
             #pragma unroll
-            for (int c = 0; c < 4; ++c) {
-                const long long row = first + 8 * set + lane % 4 + c / 2 * 4;
-                const int j = columns[c % 2];
-                next[set][c] = j == d;
-                if (row < end && j < d) next[set][c] = table.X[row * table.row_step + j * table.column_step];
-                if (c % 2 == 0) label[set][c / 2] = row < end ? __ldcg(labels + row) : -1;
+            for (int half = 0; half < 2; ++half) {
+                const bool is_there = row + 4 * half < end;
+                #pragma unroll
+                for (int c = 0; c < 2; ++c) {
+                    const VALUE* value = from + 4 * half * table.row_step + 8 * c * table.column_step;
+                    next[set][2 * half + c] = is_there && columns[c] < d ? *value : VALUE(0);
+                }
+                label[set][half] = is_there ? __ldcg(labels + row + 4 * half) : -1;
             }
+            from += 8 * table.row_step;
+            row += 8;
         };
         double total[TILES][4];
         #pragma unroll
         for (int k = 0; k < TILES; ++k) total[k][0] = total[k][1] = total[k][2] = total[k][3] = 0.0;
         #pragma unroll
-        for (int set = 0; set < AT_ONCE; ++set) fetch(begin, set);
+        for (int set = 0; set < AHEAD; ++set) fetch(set);
         #pragma unroll 1
-        for (long long first = begin; first < end; first += 8 * AT_ONCE)
+        for (int first = begin; first < end; first += 8 * AHEAD) {
             #pragma unroll
-            for (int set = 0; set < AT_ONCE; ++set) {
+            for (int set = 0; set < AHEAD; ++set) {
                 double a[4], weights[2] = {1.0, 1.0};
                 #pragma unroll
                 for (int c = 0; c < 4; ++c) a[c] = next[set][c] - shifts[c % 2];
                 const int its[2] = {label[set][0] - first_cluster, label[set][1] - first_cluster};
                 if (table.weight)
                     #pragma unroll
-                    for (int half = 0; half < 2; ++half) {
-                        const long long row = first + 8 * set + lane % 4 + 4 * half;
-                        if (row < end) weights[half] = table.weight[row];
-                    }
-                fetch(first + 8 * AT_ONCE, set);
+                    for (int half = 0; half < 2; ++half)
+                        if (label[set][half] >= 0) weights[half] = table.weight[row - 8 * AHEAD + 4 * half];
+                fetch(set);
+                unsigned has_rows = 0;
                 #pragma unroll
-                for (int k = 0; k < TILES; ++k) {
-                    const bool is_its[2] = {its[0] == 8 * k, its[1] == 8 * k};
-                    if (__any_sync(0xffffffff, is_its[0] || is_its[1])) {
-                        const double b[2] = {is_its[0] ? weights[0] : 0.0, is_its[1] ? weights[1] : 0.0};
+                for (int half = 0; half < 2; ++half)
+                    if (its[half] >= 0 && its[half] < 8 * TILES) has_rows |= 1u << its[half] / 8;
+                has_rows = __reduce_or_sync(0xffffffff, has_rows);
+                #pragma unroll
+                for (int k = 0; k < TILES; ++k)
+                    if (has_rows >> k & 1) {
+                        const int cluster = 8 * k + lane / 4;
+                        const double b[2] = {its[0] == cluster ? weights[0] : 0.0, its[1] == cluster ? weights[1] : 0.0};
                         multiply_add(total[k], a, b);
                     }
-                }
             }
+        }
         double* own = out + (long long)chunk * table.n_clusters * width;
         #pragma unroll
         for (int k = 0; k < TILES; ++k)
@@ -264,9 +269,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) wide_lloyd(
     extern __shared__ __align__(16) double shared[];
     double* room = shared;                  // [WARPS][8]
     double* panels = room + 8 * WARPS;      // [2][PANEL][TILES][32][2]
-    const Table table{X,       weight,      centres + (long long)n_clusters * n_columns,
-                      n_rows,  row_step,    column_step,
-                      n_columns, n_clusters, shifted};
+    const double* origin = centres + (long long)n_clusters * n_columns;
+    const Table table{X, weight, origin, n_rows, row_step, column_step, n_columns, n_clusters, shifted};
     const int width = n_columns + 1, n_values = ASSIGN ? n_clusters + 1 : n_clusters * width;
     const int n_partials = ASSIGN ? gridDim.x : n_chunks;
     double* own_partials = partials + (long long)blockIdx.x * n_values;
