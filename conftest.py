@@ -23,7 +23,9 @@ os.environ["SKDIST_GPU_CALIBRATION"] = os.devnull
 pytest_plugins = ["pytester"]
 collect_ignore = ["docs/conf.py"]
 GPU_TESTS_ASKED_FOR = re.compile(r"(?<!not )\b(multi_)?gpu\b")
-IMPORTS_GPU_LIBRARIES = re.compile(r"/tests/gpu/|/skdist_gpu/engines/.*(cuml|gpu|kernels|executors/(pool|sums))")
+IMPORTS_GPU_LIBRARIES = re.compile(
+    r"/tests/gpu/|/skdist_gpu/engines/.*(cuml|gpu|kernels|executors/(ahead|once|pool|sums))"
+)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

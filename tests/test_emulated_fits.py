@@ -11,6 +11,8 @@ pytestmark = [
 ]
 
 FITTED = """
+import re
+import time
 import cupy
 import numpy as np
 from numpy.testing import assert_allclose
@@ -164,6 +166,47 @@ assert_allclose(rows.inertia(found.centres, np.zeros(2)), expected.inertia_, rto
 few = ClustersOnGpu.of(X[::100], np.ones(6)).steps(X[[0, 200]], np.zeros(2), 10**10, 0.0)
 assert_allclose(few.centres, KMeans(2, init=X[[0, 200]], n_init=1).fit(X[::100]).cluster_centers_, rtol=1e-12)
 """
+# kernels are compiled on threads while a fit begins, each of them once
+AHEAD = """
+from concurrent.futures import ThreadPoolExecutor
+from threading import enumerate as running, main_thread
+from sklearn.linear_model import LinearRegression
+from skdist_gpu.engines.executors import ahead
+from skdist_gpu.engines.executors.once import Once
+
+calls = []
+
+@Once
+def made(device, number):
+    calls.append(number)
+    time.sleep(0.1)
+    if calls.count(2) == 1:
+        raise ValueError("the first 2")
+    return object()
+
+def wait():
+    for thread in running():
+        if thread is not main_thread():
+            thread.join()
+
+made.begin(0, 1)
+with ThreadPoolExecutor(4) as pool:
+    assert len(set(pool.map(made, [0] * 4, [1] * 4))) == 1
+assert calls == [1]
+made.begin(0, 2)
+wait()
+assert made(0, 2) is made(0, 2) and calls == [1, 2, 2]
+
+X = generator.normal(size=(600, 5))
+y = (X[:, 0] > 0).astype(np.int64)
+for estimator in (KMeans(2, random_state=0), LogisticRegression(), LinearSVC(), LinearRegression()):
+    ahead.begin(estimator, X, y, 1)
+    wait()
+    cupy.compiled.clear()
+    fitted(estimator, X, y)
+    others = [re.findall(r"__global__ void .*?(\\w+)\\(\\n", text)[-1] for text, _ in cupy.compiled]
+    assert others in ([], ["add_up"]), (estimator, others, cupy.compiled[0][1])
+"""
 # second derivatives that stay on the device
 DECOMPOSED = """
 from skdist_gpu.engines.executors.solve_kernels import OnDevice, Solver, takes
@@ -277,7 +320,6 @@ with Client(processes=False, n_workers=2, threads_per_worker=1, dashboard_addres
 
 
 TURNS = """
-import time
 from threading import Barrier, current_thread
 from skdist_gpu.engines.executors import gpu_turns
 
@@ -374,6 +416,7 @@ PARTS = {
     "neighbours": NEIGHBOURS,
     "turns": TURNS,
     "classifiers": CLASSIFIERS,
+    "ahead": AHEAD,
     "clusters": CLUSTERS,
     "quantiles": QUANTILES,
     "scores": WEIGHTED_ROWS,

@@ -14,6 +14,7 @@ using std::min; using std::max; using std::isfinite; using std::isnan;
 #define __forceinline__ inline
 #define __launch_bounds__(...)
 #define __restrict__
+inline double __dmul_rn(double a, double b) { return a * b; }
 struct double2 { double x, y; };
 struct Dim { int x, y = 0; };
 inline Dim threadIdx, blockIdx, blockDim, gridDim;

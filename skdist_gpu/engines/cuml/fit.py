@@ -228,13 +228,14 @@ def _check_finite(values: Any, estimator: Any) -> None:
     EngineRefusal
         Where scikit-learn would take the missing values.
     """
-    if not np.isfinite(float(values.sum(dtype=np.float64))):
+    from skdist_gpu.engines.executors.gpu_copies import are_finite
+
+    if not are_finite(values):
         if type(estimator).__name__ == "HDBSCAN":  # which tells outliers by them
             raise EngineRefusal("X has values that are not finite, which cuML does not take")
         allowed = get_tags(estimator).input_tags.allow_nan
         assert_all_finite(to_host(values), allow_nan=allowed, estimator_name=type(estimator).__name__, input_name="X")
-        if np.isnan(float(values.sum(dtype=np.float64))):
-            raise EngineRefusal("X has missing values, which cuML does not take")
+        raise EngineRefusal("X has missing values, which cuML does not take")
 
 
 def _check_categories(estimator: Any, X: Any, y: Any, error: Exception) -> NoReturn:

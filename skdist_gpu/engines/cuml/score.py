@@ -49,10 +49,10 @@ class CuMLMethod(BlockMethod):
 
     def _of_rows_that_fit(self, X: Any, n_threads: int) -> Any:
         """Return the method's result for rows in main memory that the current GPU holds, copied by so many threads."""
-        from skdist_gpu.engines.executors.gpu_copies import from_device, to_device
+        from skdist_gpu.engines.executors.gpu_copies import are_finite, from_device, to_device
 
         values = to_device(X, n_threads)
-        if not np.isfinite(float(values.sum(dtype=np.float64))):
+        if not are_finite(values):
             raise EngineRefusal("X has values that are not finite, which scikit-learn judges")
         function = self._on_device(values)
         if function is None:

@@ -137,7 +137,9 @@ def _as_arrays(client: DaskClient, X: list[Any], y: list[Any] | None, *dtypes: n
 
 
 def _shape_if_finite(block: Any) -> tuple[int, ...] | None:
-    return block.shape if block.dtype.kind != "f" or np.isfinite(float(block.sum(dtype=np.float64))) else None
+    from skdist_gpu.engines.executors.gpu_copies import are_finite
+
+    return block.shape if block.dtype.kind != "f" or are_finite(block) else None
 
 
 def _concatenate(blocks: list[Any], shapes: list[tuple[int, ...]], dtype: np.dtype) -> Any:

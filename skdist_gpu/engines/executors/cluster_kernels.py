@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from skdist_gpu.engines.executors import lloyd_kernels
 from skdist_gpu.engines.executors.lloyd_kernels import GOES_ON, STAYS, LloydOnGpu
+from skdist_gpu.engines.executors.once import Once
 from skdist_gpu.engines.executors.pool import from_pool
 from skdist_gpu.engines.reductions.clusters.on_device import Steps
 from skdist_gpu.engines.reductions.core.sample import Rows
@@ -71,7 +71,7 @@ class ClustersOnGpu:
         candidates, best = cupy.asarray(np.full(n_candidates, first, np.int32)), cupy.zeros(1, cupy.int32)
         chosen, potentials = cupy.empty(n_more + 1, cupy.int32), cupy.empty(n_candidates * n_blocks)
         after, before = cupy.empty((2, n_candidates, n_rows))
-        kernels = _kernels(X.device.id, X.dtype.name)
+        kernels = kernels_for(X.device.id, X.dtype.name)
         measure, choose = kernels.get_function("measure"), kernels.get_function("choose")
         rows = (X, weight, np.int64(n_rows), np.int32(n_columns), by_rows)
         for k in range(n_more + 1):
@@ -104,10 +104,12 @@ class ClustersOnGpu:
         return float(work.sums[-1])
 
 
-@cache
-def _kernels(device: int, dtype: str) -> Any:
+@Once
+def kernels_for(device: int, dtype: str) -> Any:
     """Return the compiled kernels, from CuPy's cache on disk where they are in it."""
     numbers = {"ROWS": ROWS, "LANES": LANES, "PANEL": PANEL, "THREADS": THREADS, "MOST_CANDIDATES": MOST_CANDIDATES}
     words = numbers | {"VALUE": _C_TYPES[dtype]}
     options = ("-std=c++17", *(f"-D{name}={word}" for name, word in words.items()))
-    return cupy.RawModule(code=_SOURCE.read_text(), options=options)
+    kernels = cupy.RawModule(code=_SOURCE.read_text(), options=options)
+    kernels.compile()
+    return kernels

@@ -88,3 +88,29 @@ extern "C" __global__ void some_rows(
          i += (long long)gridDim.x * blockDim.x)
         to[i] = from[i / n_words * every * n_words + i % n_words];
 }
+
+// Of a sorted column whose NaN are last, the values before each quantile, those after it, the share of the way, and both
+// ends of what is no NaN. Each thread looks for the first NaN by halves.
+extern "C" __global__ void at_shares(
+    const T* __restrict__ column, long long n_rows, const double* __restrict__ shares, int n_shares,
+    double* __restrict__ found
+) {
+    long long n_numbers = 0;
+    for (long long end = n_rows; n_numbers < end;) {
+        const long long middle = (n_numbers + end) / 2;
+        if (isnan(column[middle])) end = middle;
+        else n_numbers = middle + 1;
+    }
+    const long long last = n_numbers > 0 ? n_numbers - 1 : 0;
+    for (int k = threadIdx.x; k < n_shares; k += blockDim.x) {
+        // rounded as the host rounds it
+        const double position = __dmul_rn(shares[k], (double)last);
+        const long long before = (long long)floor(position);
+        found[k] = column[before];
+        found[n_shares + k] = column[before < last ? before + 1 : last];
+        found[2 * n_shares + k] = position - (double)before;
+    }
+    if (threadIdx.x > 0) return;
+    found[3 * n_shares] = column[0];
+    found[3 * n_shares + 1] = column[last];
+}

@@ -6,7 +6,6 @@ out as float64. Sums are in float64, and in the same order each time.
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import cupy
 import numpy as np
 
 from skdist_gpu.engines.executors.common_kernels import processors
+from skdist_gpu.engines.executors.once import Once
 from skdist_gpu.engines.executors.sums import add_up
 from skdist_gpu.engines.reductions.columns.columns import ColumnMoments, ColumnReduction
 from skdist_gpu.engines.reductions.core.moments import PILOT_ROWS
@@ -57,10 +57,34 @@ def map_rows(reduction: Any, X: Any, y: Any, sample_weight: Any) -> Overview | C
     return view
 
 
+def sorted_at(X: Any, shares: Any) -> Any:
+    """Return what each column has at shares of it once it is sorted, a row for each column.
+
+    Parameters
+    ----------
+    X : cupy.ndarray of shape (n_rows, n_columns)
+        Of float32 or float64.
+    shares : array-like of shape (n_shares,)
+        From 0 to 1.
+
+    Returns
+    -------
+    cupy.ndarray of shape (n_columns, 3 * n_shares + 2), dtype float64
+        The values before each share, those after it, the share of the way between, and both ends, without NaN.
+    """
+    at_shares = kernels_for(X.device.id, X.dtype.name, "int64").get_function("at_shares")
+    shares = cupy.asarray(np.asarray(shares, dtype=np.float64))
+    found = cupy.empty((X.shape[1], 3 * len(shares) + 2))
+    for column, its in zip(X.T, found, strict=True):
+        ordered = cupy.sort(column)
+        at_shares((1,), (THREADS,), (ordered, np.int64(len(ordered)), shares, np.int32(len(shares)), its))
+    return found
+
+
 def _column_moments(X: Any, weight: Any, skip_nan: bool) -> ColumnMoments:
     n_rows, n_columns = X.shape
     row_step, column_step = (np.int64(stride // X.itemsize) for stride in X.strides)
-    kernels = _kernels(X.device.id, X.dtype.name, "int64")
+    kernels = kernels_for(X.device.id, X.dtype.name, "int64")
     pilot, shape = cupy.empty(n_columns), (np.int64(n_rows), np.int32(n_columns))
     few = (-(-n_columns // THREADS),)
     kernels.get_function("pilot_of")(few, (THREADS,), (X, row_step, column_step, *shape, pilot))
@@ -84,7 +108,7 @@ def _class_totals(y: Any, weight: Any, n_classes: int) -> Any:
     n_blocks = min(_blocks(y), -(-len(y) // CLASS_THREADS))
     partials = cupy.empty((n_blocks, n_classes))
     arguments = (y, np.intp(0) if weight is None else weight, np.int64(len(y)), np.int32(n_classes), partials)
-    kernel = _kernels(y.device.id, "float32", y.dtype.name).get_function("class_totals")
+    kernel = kernels_for(y.device.id, "float32", y.dtype.name).get_function("class_totals")
     kernel((n_blocks,), (CLASS_THREADS,), arguments, shared_mem=8 * n_classes * CLASS_THREADS)
     return add_up(partials)
 
@@ -98,7 +122,7 @@ def _some_rows(part: Any, every: int) -> Any:
     n_words = row_bytes // WORD_BYTES
     n_blocks = min(_blocks(part), -(-len(some) * n_words // THREADS))
     arguments = (part, *map(np.int64, (n_words, every, len(some))), some)
-    _kernels(part.device.id, "float32", "int64").get_function("some_rows")((n_blocks,), (THREADS,), arguments)
+    kernels_for(part.device.id, "float32", "int64").get_function("some_rows")((n_blocks,), (THREADS,), arguments)
     return some
 
 
@@ -106,9 +130,11 @@ def _blocks(array: Any) -> int:
     return BLOCKS_PER_PROCESSOR * processors(array.device.id)
 
 
-@cache
-def _kernels(device: int, value: str, target: str) -> Any:
+@Once
+def kernels_for(device: int, value: str, target: str) -> Any:
     """Return the compiled kernels, from CuPy's cache on disk where they are in it."""
     words = {"VALUE": _C_TYPES[value], "TARGET": _C_TYPES[target], "THREADS": THREADS, "PILOT_ROWS": PILOT_ROWS}
     options = ("-std=c++17", *(f"-D{name}={word}" for name, word in words.items()))
-    return cupy.RawModule(code=_SOURCE.read_text(), options=options)
+    kernels = cupy.RawModule(code=_SOURCE.read_text(), options=options)
+    kernels.compile()
+    return kernels

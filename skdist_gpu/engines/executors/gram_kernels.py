@@ -9,7 +9,6 @@ timing. NVIDIA, "Parallel Thread Execution ISA", section on mma.m16n8k8 with .f6
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import cupy
@@ -24,6 +23,7 @@ from skdist_gpu.engines.executors.common_kernels import (
     text_of,
 )
 from skdist_gpu.engines.executors.gram_parts import MOST_COLUMNS, N_STAGES, Part, parts_of, words_of
+from skdist_gpu.engines.executors.once import Once
 from skdist_gpu.engines.reductions.core.moments import Moments
 
 # chips that have few tensor cores for float64 have less shared memory, too
@@ -42,6 +42,13 @@ def has_kernel(X: Any, y: Any) -> bool:
         and capability(X.device.id) >= FIRST_CAPABILITY
         and shared_bytes(X.device.id) >= max(LEAST_SHARED_BYTES, _most_bytes(X, _n_targets(y)))
     )
+
+
+def begin(device: int, dtype: str, n_columns: int) -> None:
+    """Let threads compile what multiplies rows of so many columns, targets among them."""
+    if n_columns < MOST_COLUMNS and capability(device) >= FIRST_CAPABILITY:
+        for part in parts_of(n_columns):
+            _compiled.begin(device, _words(part, dtype))
 
 
 def _most_bytes(X: Any, n_targets: int) -> int:
@@ -136,10 +143,14 @@ def _n_targets(y: Any) -> int:
 
 def _kernels(device: int, dtype: str, part: Part) -> Any:
     """Return the compiled kernels, from CuPy's cache on disk where they are in it."""
-    return _compiled(device, tuple(words_of(part, _C_TYPES[dtype]).items()))
+    return _compiled(device, _words(part, dtype))
 
 
-@cache
+def _words(part: Part, dtype: str) -> tuple[tuple[str, Any], ...]:
+    return tuple(words_of(part, _C_TYPES[dtype]).items())
+
+
+@Once
 def _compiled(device: int, words: tuple[tuple[str, Any], ...]) -> Any:
     options = ("-std=c++17", *(f"-D{name}={word}" for name, word in words))
     kernels = cupy.RawModule(code=text_of(__file__), options=options)

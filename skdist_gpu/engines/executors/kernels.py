@@ -27,6 +27,8 @@ def map_block(reduction: Any, X: Any, y: Any, sample_weight: Any) -> Any:
         view = replace(reduction, columns=False).map(X, y, sample_weight)
         view.columns = map_block(reduction.of_columns, X, None, None)
         return view
+    if type(reduction) is SortReduction:
+        return column_kernels.sorted_at(X, reduction.shares)
     if type(reduction) is Together:
         return tuple(map_block(each, X, y, sample_weight) for each in reduction.reductions)
     if column_kernels.has_kernel(reduction, X, y):

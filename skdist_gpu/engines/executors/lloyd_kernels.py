@@ -27,6 +27,7 @@ from skdist_gpu.engines.executors.common_kernels import (
     shared_bytes,
     text_of,
 )
+from skdist_gpu.engines.executors.once import Once
 from skdist_gpu.engines.reductions.clusters.steps import Assignment, AssignReduction, ClusterSums, LloydReduction
 
 THREADS, WARPS = 256, 8
@@ -185,6 +186,14 @@ def takes(X: Any, n_clusters: int) -> bool:
     )
 
 
+def begin(device: int, dtype: str, n_columns: int, n_clusters: int) -> None:
+    """Let threads compile what sums rows by cluster, and what labels them."""
+    shape = shape_of(n_columns, n_clusters, np.dtype(dtype).itemsize, shared_bytes(device))
+    if n_clusters <= MOST_CLUSTERS and capability(device) >= FIRST_CAPABILITY:
+        for assigns in (False, True):
+            _kernel.begin(device, dtype, assigns, shape)
+
+
 def map_rows(reduction: Any, X: Any, sample_weight: Any) -> ClusterSums | Assignment:
     """Return what the reduction's own map would, computed in float64 throughout."""
     assigns = type(reduction) is AssignReduction
@@ -274,7 +283,7 @@ def _chunk(X: Any) -> int:
     return next(n for n in (16, 8, 4) if row_bytes % n == 0 and X.data.ptr % n == 0)
 
 
-@cache
+@Once
 def _kernel(device: int, dtype: str, assigns: bool, shape: Shape | WideShape) -> tuple[Any, int]:
     """Return the kernel, from CuPy's cache on disk where it is in it, and how many of its blocks run at once."""
     numbers = {"VALUE": _C_TYPES[dtype], "ASSIGN": int(assigns), "THREADS": THREADS, "DEPTH": 8, **shape.words}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 
 from skdist_gpu.engines.executors import gram_kernels, solve_kernels
 from skdist_gpu.engines.executors.common_kernels import processors
+from skdist_gpu.engines.executors.once import Once
 from skdist_gpu.engines.executors.queues import Queue
 from skdist_gpu.engines.executors.solve_kernels import OnDevice, Solver
 from skdist_gpu.engines.executors.sums import add_up
@@ -203,7 +204,7 @@ class Scores:
         X, y, weight = rows
         n_rows, n_columns = X.shape
         device, name = cupy.cuda.Device().id, type(self.loss).__name__
-        kernel = _kernel(device, name, X.dtype.name, y.dtype.name, n_columns)
+        kernel = kernel_for(device, name, X.dtype.name, y.dtype.name, n_columns)
         n_blocks = BLOCKS_PER_PROCESSOR * processors(device)
         partials, nothing = cupy.empty((n_blocks * THREADS // 32, self.n_first)), np.intp(0)
         number = _NUMBERS.get(name, lambda loss: 0.0)(self.loss)
@@ -219,8 +220,8 @@ def _copy(to: int, source: int, n_bytes: int, kind: int) -> None:
     cupy.cuda.runtime.memcpyAsync(to, source, n_bytes, kind, cupy.cuda.get_current_stream().ptr)
 
 
-@cache
-def _kernel(device: int, loss: str, X_type: str, y_type: str, n_columns: int) -> Any:
+@Once
+def kernel_for(device: int, loss: str, X_type: str, y_type: str, n_columns: int) -> Any:
     """Return the compiled kernel for a device, a loss, types, and a number of columns rounded up."""
     columns = 1
     while 32 * columns < n_columns:

@@ -7,7 +7,7 @@ tiles, whose products are those of tensor cores. Source: Golub & Van Loan, "Matr
 
 from __future__ import annotations
 
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import cupy
@@ -15,6 +15,7 @@ import cupyx
 import numpy as np
 
 from skdist_gpu.engines.executors.common_kernels import shared_bytes, text_of
+from skdist_gpu.engines.executors.once import Once
 from skdist_gpu.engines.reductions.core.curvature import LEAST_DIAGONAL
 
 # columns of a tile
@@ -37,7 +38,7 @@ class Solver:
 
     def __init__(self, n_unknowns: int) -> None:
         self.n_unknowns, self.shared_bytes = n_unknowns, _shared_bytes(n_unknowns)
-        self.kernel = _kernel(cupy.cuda.Device().id)
+        self.kernel = kernel(cupy.cuda.Device().id)
         # a vector and penalties; the solution, the diagonal, and whether the factor keeps its digits: the kernel reads
         # and writes main memory itself, since so few values take less time than copies
         self.given, self.found = cupyx.empty_pinned(2 * n_unknowns), cupyx.empty_pinned(2 * n_unknowns + 1)
@@ -134,10 +135,10 @@ def _shared_bytes(n_unknowns: int) -> int:
     return 8 * (_factor_values(n_unknowns) + 2 * LINE)
 
 
-@cache
-def _kernel(device: int) -> Any:
+@Once
+def kernel(device: int) -> Any:
     """Return the compiled kernel, from CuPy's cache on disk where it is in it."""
     options = ("-std=c++17", f"-DTHREADS={THREADS}", "-DDEPTH=8")
-    kernel = cupy.RawModule(code=text_of(__file__), options=options).get_function("solve")
-    kernel.max_dynamic_shared_size_bytes = shared_bytes(device)
-    return kernel
+    solve = cupy.RawModule(code=text_of(__file__), options=options).get_function("solve")
+    solve.max_dynamic_shared_size_bytes = shared_bytes(device)
+    return solve

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import cupy
 import numpy as np
+
+from skdist_gpu.engines.executors.once import Once
 
 # of the rows of a table, each of which a warp adds up
 SLICES = 32
@@ -22,7 +23,7 @@ def add_up(partials: Any, sums: Any = None) -> Any:
     return sums
 
 
-@cache
+@Once
 def _kernel(device: int) -> Any:
     source = Path(__file__).with_suffix(".cu").read_text()
     return cupy.RawModule(code=source, options=(f"-DSLICES={SLICES}",)).get_function("add_up")

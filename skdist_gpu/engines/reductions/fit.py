@@ -90,6 +90,10 @@ def _open(job: FitJob) -> Passes:
         else:
             classes, y = encode(y)
             y = place_like(y, X)
+    if job.device == "gpu" and not job.before:
+        from skdist_gpu.engines.executors import ahead
+
+        ahead.begin(job.estimator, X, y, job.info.n_targets)
     return _passes(job, X, y, sample_weight, classes)
 
 

@@ -19,8 +19,8 @@ from emulated.kernel_text import for_the_processor
 
 HEADER = Path(__file__).parents[1] / "cuda.h"
 FOLDER = Path(tempfile.mkdtemp())
-# the names of the kernels that were started, and the bytes of copies each way
-started, copied = [], []
+# the names of the kernels that were started, the bytes of copies each way, and texts with what the compiler was told
+started, copied, compiled = [], [], []
 _one_at_a_time = Lock()
 
 
@@ -268,6 +268,7 @@ class RawModule:
     """Kernels of a text, whose shared memory and tensor cores are those of ``cuda.h``."""
 
     def __init__(self, code, options=(), enable_cooperative_groups=False):
+        compiled.append((code, tuple(options)))
         text = for_the_processor(code)
         launches = ""
         for name, parameters in re.findall(r"__global__ void (?:__launch_bounds__\([^)]*\) )?(\w+)\(([^)]*)\)", code):
@@ -285,6 +286,9 @@ class RawModule:
         command = ["g++", "-O1", "-std=c++20", "-shared", "-fPIC", "-w", *defined, str(source), "-o", str(library)]
         subprocess.run(command, check=True)
         self.library = ctypes.CDLL(str(library))
+
+    def compile(self):
+        pass
 
     def get_function(self, name):
         return _Kernel(name, getattr(self.library, f"run_{name}"))

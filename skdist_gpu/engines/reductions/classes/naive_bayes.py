@@ -101,14 +101,14 @@ class ClassCounts:
         Sum of the weights.
     counts : ndarray of shape (n_classes, n_columns)
         Weighted sum of the columns.
-    whole, smallest : float
-        Sum of all values, not finite if one of them is not, and the smallest value.
+    smallest, largest : float
+        Of all values; one of them is not finite if a value is not.
     """
 
     weight: Any
     counts: Any
-    whole: Any
     smallest: Any
+    largest: Any
 
 
 class ClassCountReduction:
@@ -123,13 +123,13 @@ class ClassCountReduction:
         table = (X if self.threshold is None else self.threshold < X).astype(np.float64)
         weight = class_sums(xp.ones((X.shape[0], 1)), y, self.n_classes, sample_weight)[:, 0]
         counts = class_sums(table, y, self.n_classes, sample_weight)
-        return ClassCounts(weight, counts, X.sum(dtype=np.float64), X.min())
+        return ClassCounts(weight, counts, X.min(), X.max())
 
     def combine(self, a: ClassCounts, b: ClassCounts) -> ClassCounts:
         """Add the sums."""
         xp = namespace(a.counts)
-        smallest = xp.minimum(a.smallest, b.smallest)
-        return ClassCounts(a.weight + b.weight, a.counts + b.counts, a.whole + b.whole, smallest)
+        ends = xp.minimum(a.smallest, b.smallest), xp.maximum(a.largest, b.largest)
+        return ClassCounts(a.weight + b.weight, a.counts + b.counts, *ends)
 
 
 def fit_multinomial_nb(estimator: Any, data: Passes) -> None:
@@ -179,15 +179,15 @@ class CategoryReduction:
         """Return the counts of a block."""
         xp = namespace(X)
         weight = class_sums(xp.ones((X.shape[0], 1)), y, self.n_classes, sample_weight)[:, 0]
-        whole, smallest = X.sum(dtype=np.float64), X.min()
-        if not (smallest > -1 and xp.isfinite(whole)):
-            return ClassCounts(weight, None, whole, smallest)
+        smallest, largest = X.min(), X.max()
+        if not (smallest > -1 and xp.isfinite(largest)):
+            return ClassCounts(weight, None, smallest, largest)
         counts = []
         for column, highest in zip(X.T, over_rows(partial(xp.max, axis=0), X).tolist(), strict=True):
             width = int(highest) + 1
             pairs = xp.bincount(y * width + column.astype(np.intp), sample_weight, minlength=self.n_classes * width)
             counts.append(pairs.reshape(self.n_classes, width).astype(np.float64))
-        return ClassCounts(weight, counts, whole, smallest)
+        return ClassCounts(weight, counts, smallest, largest)
 
     def combine(self, a: ClassCounts, b: ClassCounts) -> ClassCounts:
         """Add the counts."""
@@ -195,14 +195,15 @@ class CategoryReduction:
         counts = None
         if a.counts is not None and b.counts is not None:
             counts = [_add_columns(left, right) for left, right in zip(a.counts, b.counts, strict=True)]
-        return ClassCounts(a.weight + b.weight, counts, a.whole + b.whole, xp.minimum(a.smallest, b.smallest))
+        ends = xp.minimum(a.smallest, b.smallest), xp.maximum(a.largest, b.largest)
+        return ClassCounts(a.weight + b.weight, counts, *ends)
 
 
 def fit_categorical_nb(estimator: Any, data: Passes) -> None:
     """Fit a scikit-learn ``CategoricalNB`` in place; parameters as in :func:`fit_multinomial_nb`."""
     assert data.classes is not None
     sums = total(data, CategoryReduction(len(data.classes)))
-    check_finite(sums.whole, data)
+    check_finite(sums.smallest + sums.largest, data)
     check_weight(sums.weight.sum())
     _check_not_negative(estimator, np.trunc(sums.smallest))
     highest = np.array([counts.shape[1] - 1 for counts in sums.counts])
@@ -217,7 +218,7 @@ def _count(estimator: Any, data: Passes, threshold: float | None = None) -> Clas
     """Set classes and counts."""
     assert data.classes is not None
     sums = total(data, ClassCountReduction(len(data.classes), threshold))
-    check_finite(sums.whole, data)
+    check_finite(sums.smallest + sums.largest, data)
     check_weight(sums.weight.sum())
     estimator.classes_ = unique_labels(data.classes)
     estimator.class_count_, estimator.feature_count_ = sums.weight, sums.counts

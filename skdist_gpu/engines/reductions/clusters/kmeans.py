@@ -180,7 +180,7 @@ def _with_outliers(found: Any, data: Passes, view: Overview, sample: Rows) -> Ro
     mean = view.columns.mean
     xp = namespace(sample.X)
     apart = sample.X - xp.asarray(mean)
-    squares = xp.einsum("ij,ij->i", apart, apart)
+    squares = result_to_host(xp.einsum("ij,ij->i", apart, apart))
     lacking = float(np.sum(view.columns.scatter)) / view.n_rows - float(squares.mean())
     by_chance = BEYOND_CHANCE * float(squares.std()) / len(squares) ** 0.5
     if lacking <= max(by_chance, UNSEEN * found.inertia_ / view.weight):

@@ -144,10 +144,9 @@ class SortReduction:
     def __init__(self, shares: Any) -> None:
         self.shares = shares
 
-    def map(self, X: Any, y: Any, sample_weight: Any) -> list[tuple[Any, ...]]:
-        """Return what :func:`_at_shares` finds in each column."""
-        xp = namespace(X)
-        return [_at_shares(xp.sort(column), self.shares) for column in X.T]
+    def map(self, X: Any, y: Any, sample_weight: Any) -> Any:
+        """Raise: a GPU has a kernel that returns what :func:`_at_shares` does, a row for each column."""
+        raise NotImplementedError
 
     def combine(self, a: Any, b: Any) -> Any:
         """Raise: one block is all rows."""
@@ -202,14 +201,14 @@ def fits_in_one_pass(data: Passes, n_rows: int) -> bool:
 def sorted_quantiles(data: Passes, n_rows: int, shares: Any) -> np.ndarray:
     """Return what :func:`column_quantiles` does, sorting whole columns: on the GPU, or as many as may be collected."""
     quantiles = np.empty((len(shares), data.n_features))
-    for which, (a, b, share, ends) in enumerate(_sorted_columns(data, n_rows, shares)):
-        if np.isinf(ends).any():
+    for which, found in enumerate(_sorted_columns(data, n_rows, shares)):
+        if np.isinf(found[-2:]).any():
             raise_not_finite(data, allow_nan=True)
-        quantiles[:, which] = _between(a.astype(np.float64), b.astype(np.float64), share)
+        quantiles[:, which] = _between(*found[:-2].reshape(3, -1))
     return quantiles
 
 
-def _sorted_columns(data: Passes, n_rows: int, shares: Any) -> Iterator[tuple[Any, ...]]:
+def _sorted_columns(data: Passes, n_rows: int, shares: Any) -> Iterator[np.ndarray]:
     """Yield what :func:`_at_shares` finds in each column."""
     if data.resident:
         yield from total(data, SortReduction(shares))
@@ -221,16 +220,15 @@ def _sorted_columns(data: Passes, n_rows: int, shares: Any) -> Iterator[tuple[An
             yield _at_shares(column, shares)
 
 
-def _at_shares(column: Any, shares: Any) -> tuple[Any, ...]:
-    """Return the values before and after each quantile of a sorted column, the share of the way, and both ends.
+def _at_shares(column: np.ndarray, shares: Any) -> np.ndarray:
+    """Return of a sorted column the values before each quantile, those after it, the share of the way, and both ends.
 
     NaN are last, and left out.
     """
-    xp = namespace(column)
-    last = xp.maximum((~xp.isnan(column)).sum() - 1, 0)
-    positions = xp.asarray(shares, dtype=np.float64) * last
-    lower = xp.floor(positions).astype(np.int64)
-    return column[lower], column[xp.minimum(lower + 1, last)], positions - lower, column[xp.stack([0 * last, last])]
+    last = max(int(np.count_nonzero(~np.isnan(column))) - 1, 0)
+    positions = np.asarray(shares, dtype=np.float64) * last
+    lower = np.floor(positions).astype(np.int64)
+    return np.concatenate([column[lower], column[np.minimum(lower + 1, last)], positions - lower, column[[0, last]]])
 
 
 def fit_robust_scaler(estimator: Any, data: Passes) -> None:
