@@ -32,7 +32,7 @@ def fit_row_set(wrapper: Any, rows: RowSet, y: Any, sample_weight: Any, fit_para
     if given or not (belongs(y, rows) and belongs(sample_weight, rows)):
         what = ", ".join(given) or "a target or weights of its own"
         rows.table.refusals[f"fit gets {what}, which sums do not know"] += 1
-        wrapper.fit(rows.to_host(), plain_values(y), plain_values(sample_weight), **fit_params)
+        wrapper.fit(rows.to_host(wrapper), plain_values(y, wrapper), plain_values(sample_weight), **fit_params)
         return
     if not hasattr(wrapper, "transform"):
         _fit(wrapper, rows, y, sample_weight)
@@ -64,14 +64,14 @@ def _fit(wrapper: Any, rows: RowSet, y: Any, sample_weight: Any) -> None:
         reason = _faster_elsewhere(wrapper, estimator, rows, sample_weight is not None)
     if reason is not None:
         rows.table.refusals[reason] += 1
-        wrapper.fit(rows.to_host(), plain_values(y), plain_values(sample_weight))
+        wrapper.fit(rows.to_host(wrapper), plain_values(y, wrapper), plain_values(sample_weight))
         return
     assert entry is not None
     try:
         fit_shared(estimator, entry, rows, sample_weight)
     except (EngineRefusal, NotFiniteError) as error:
         rows.table.refusals[str(error)] += 1
-        wrapper.fit(rows.to_host(), plain_values(y), plain_values(sample_weight))
+        wrapper.fit(rows.to_host(wrapper), plain_values(y, wrapper), plain_values(sample_weight))
         return
     way = _BEGUN if iterated else _SHARED
     candidate = Candidate(entry.backend, entry.device, "chosen", (way,))
@@ -141,10 +141,10 @@ def fit_holder(holder: Any, name: str, fit: Any, rows: RowSet, y: Any = None, *a
         What it was given.
     """
     if args or params or not belongs(y, rows) or not hasattr(holder, "transform"):
-        return fit(rows.to_host(), plain_values(y), *args, **params)
+        return fit(rows.to_host(holder), plain_values(y, holder), *args, **params)
 
     def fit_once() -> dict[str, Any]:
-        holder.fit(rows.to_host(), plain_values(y))
+        holder.fit(rows.to_host(holder), plain_values(y, holder))
         parameters = holder.get_params(deep=False)
         return {name: value for name, value in vars(holder).items() if name not in parameters}
 

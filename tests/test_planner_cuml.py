@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.cluster import DBSCAN, HDBSCAN, AgglomerativeClustering, KMeans, SpectralClustering
 from sklearn.decomposition import PCA
-from sklearn.ensemble import IsolationForest, RandomForestClassifier
+from sklearn.ensemble import IsolationForest, RandomForestClassifier, RandomForestRegressor
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.kernel_ridge import KernelRidge
@@ -347,3 +347,28 @@ def test_the_tag_for_sparse_rows_follows_the_parameters():
         tags = get_tags(autoscale(estimator, backend="cuml"))
         assert tags.input_tags.sparse is sparse, estimator
     assert get_tags(autoscale(TSNE())).input_tags.sparse
+
+
+@pytest.mark.parametrize(
+    ("estimator", "n_rows", "request_"),
+    [
+        (LogisticRegression(solver="liblinear"), 10**6, Request()),
+        (LogisticRegression(dual=True), 10**6, Request()),
+        (LogisticRegression(max_iter=3), 10**6, Request(same_answer=True)),
+        (KMeans(max_iter=1), 10**6, Request(same_answer=True)),
+        (KMeans(tol=0.0), 10**6, Request()),
+        (RandomForestClassifier(), 10**6, Request(same_answer=True)),
+        (RandomForestRegressor(oob_score=True), 10**6, Request()),
+        (DBSCAN(metric_params={"p": 3}), 10**6, Request()),
+        (PCA(svd_solver="randomized"), 10**6, Request()),
+        (PCA(), 10**8, Request()),
+    ],
+    ids=lambda value: str(value) if hasattr(value, "fit") else "",
+)
+def test_cuml_over_dask_refuses_what_cuml_refuses(estimator, n_rows, request_):
+    info = InputInfo("dask.array", n_rows, 10, location="dask", dtype="float32")
+    machine = make_resources(gpus=4, gpu_memory="80GB", workers=4)
+    plan = make_plan(estimator, info, machine, request_)
+    one, over_dask = (next(c for c in plan.candidates if c.name == name) for name in ("cuml:gpu", "cuml.dask:dask"))
+    assert one.verdict == over_dask.verdict == "refused"
+    assert [reason.replace("cuml.dask", "cuml") for reason in over_dask.reasons] == list(one.reasons)

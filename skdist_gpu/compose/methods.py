@@ -70,7 +70,7 @@ def _score_rows(cls: Any, name: str) -> Any:
         if isinstance(X, RowSet) and not scores_itself(self, X):
             if name == "transform":
                 return X.through(self)
-            X = X.to_host()
+            X = X.to_host(self)
         if scores_itself(self, X):
             return getattr(super(cls, self), name)(X, *args, **kwargs)
         return apply_to(block_method(unwrap(self), name, None, kwargs), X)
@@ -81,7 +81,7 @@ def _score_rows(cls: Any, name: str) -> Any:
 def _score(cls: Any, name: str) -> Any:
     def score(self: Any, X: Any, y: Any = None, *args: Any, **params: Any) -> float:
         if isinstance(X, RowSet) and not scores_itself(self, X):
-            X, y = X.to_host(), plain_values(y)
+            X, y = X.to_host(self), plain_values(y)
         if scores_itself(self, X):
             return getattr(super(cls, self), name)(X, y, *args, **params)
         from skdist_gpu.scoring.score import own_score  # takes scikit-learn's metrics, which take time to import

@@ -158,7 +158,7 @@ class SharedScorer:
             if found is not None:
                 return self.errors(found)  # type: ignore[misc]
             target = X.original_target() if isinstance(y, Column) and belongs(y, X) else plain_values(y)
-            X, y = X.to_host(), target
+            X, y = X.to_host(estimator), target
             params = {name: plain_values(value) for name, value in params.items()}
         return self.scorer(estimator, X, **params) if y is None else self.scorer(estimator, X, y, **params)
 

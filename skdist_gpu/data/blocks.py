@@ -6,11 +6,12 @@ A block holds the same rows of several columns by their names, such as ``"X"``, 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,23 @@ def take_rows(data: Any, rows: slice | np.ndarray) -> Any:
 def with_quick_rows(data: Any) -> Any:
     """Return data in memory in a form that gives some rows without a look at the others."""
     return find(data).with_quick_rows(data)
+
+
+def own_rows(estimator: Any, X: Any, params: Mapping[str, Any] = MappingProxyType({})) -> Any:
+    """Return rows that an estimator may write into: a copy, where ``copy=False`` of it or of a part lets it.
+
+    Blocks of Dask may be held by a collection, or computed with again.
+
+    Examples
+    --------
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> X = np.array([[1.0], [2.0]])
+    >>> own_rows(StandardScaler(), X) is X, own_rows(StandardScaler(copy=False), X) is X
+    (True, False)
+    """
+    options = [*estimator.get_params().items(), *params.items()] if hasattr(estimator, "get_params") else []
+    writes = any(name.rpartition("__")[2].startswith("copy") and value is not True for name, value in options)
+    return X.copy() if writes else X
 
 
 def part_bounds(n_rows: int, n_parts: int) -> list[int]:

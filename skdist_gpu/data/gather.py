@@ -80,7 +80,8 @@ def gather(X: Any, y: Any, groups: Any, free_bytes: int) -> Gathered:
         import dask
 
         # one graph, so that what X and y have in common is read once
-        return Gathered(*(part if part is None else block_to_host(part) for part in dask.compute(X, y, groups)))
+        parts = (part if container_of(part) not in DASK else find(part).whole(part) for part in (X, y, groups))
+        return Gathered(*(part if part is None else block_to_host(part) for part in dask.compute(*parts)))
     if container_of(X) == "dask.dataframe":
         X = X.to_dask_array(lengths=True)
     elif any(np.isnan(n) for n in X.chunks[0]):

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from skdist_gpu.data.blocks import own_rows
 from skdist_gpu.data.containers import container_of
 
 # copies of sets of rows that are kept, as a multiple of the bytes of all rows, or as a share of the free memory
@@ -205,13 +206,18 @@ class RowSet:
         taken: np.ndarray = self._taken(self.table.matrix)
         return taken
 
-    def to_host(self) -> Any:
-        """Return the rows as scikit-learn takes them, in the container that the table came in or the last step gave."""
+    def to_host(self, estimator: Any = None) -> Any:
+        """Return the rows as scikit-learn takes them, in the container that the table came in or the last step gave.
+
+        Others see the same rows, of which an estimator that may write into them gets a copy.
+        """
+        if estimator is not None:
+            return own_rows(estimator, self.to_host())
         before = self.before
         if before is None:
             return self._taken(self.table.original)
         transform = self.transform or self.step.transform
-        return self.table.keep(self, lambda: transform(before.to_host()))
+        return self.table.keep(self, lambda: transform(before.to_host(self.step)))
 
     def target(self) -> np.ndarray | None:
         """Return the target as numbers, or the codes of the classes."""
@@ -273,9 +279,11 @@ def belongs(values: Any, rows: RowSet) -> bool:
     return isinstance(values, Column) and values.rows is not None and values.rows.raw() is rows.raw()
 
 
-def plain_values(values: Any) -> Any:
-    """Return a column as a plain array."""
-    return np.asarray(values) if isinstance(values, Column) else values
+def plain_values(values: Any, estimator: Any = None) -> Any:
+    """Return a column as a plain array; a copy for an estimator that may write into it."""
+    if not isinstance(values, Column):
+        return values
+    return np.asarray(values) if estimator is None else own_rows(estimator, np.asarray(values))
 
 
 def is_table_of_numbers(X: Any) -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 import warnings
-from copy import copy
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,12 +11,12 @@ import dask
 import numpy as np
 
 from skdist_gpu._compat.dask import example_rows, meta_of
-from skdist_gpu.data.blocks import take_rows
+from skdist_gpu.data.blocks import own_rows, take_rows
 from skdist_gpu.data.containers import FRAMES, GPU, container_of, find
 from skdist_gpu.data.convert import aligned, place_like, to_host
 from skdist_gpu.data.examples import with_categories_of
 from skdist_gpu.data.text import with_nan_in_text
-from skdist_gpu.engines.block_method import BlockMethod, ModelCopies
+from skdist_gpu.engines.block_method import BlockMethod
 from skdist_gpu.scoring.methods import apply_to_block, column_names
 
 # the empty result of a method of which no more is known
@@ -32,10 +30,6 @@ def map_rows(function: BlockMethod, X: Any) -> Any:
     key of the graph, whatever the number of blocks, so that each worker receives it once. XGBoost's
     margins are cut into the blocks of `X`.
     """
-    if not getattr(function.estimator, "copy", True):
-        # Dask may compute with a block again, so that nothing is written into it
-        keeping = copy(function.estimator).set_params(copy=True)
-        function = replace(function, estimator=keeping, copies=ModelCopies())
     margin = function.params.get("base_margin")
     if margin is not None:
         function, margin = function.with_margin(None), aligned(margin, X, "base_margin")
@@ -86,10 +80,15 @@ def _score(block: Any, margin: Any = None, *, model: BlockMethod, empty: Any) ->
     """Score one block of an array."""
     if not block.shape[0]:
         return empty  # scikit-learn raises on a block without rows
-    result = apply_to_block(model if margin is None else model.with_margin(margin), block)
+    result = _applied(model if margin is None else model.with_margin(margin), block)
     if isinstance(result, (list, tuple)):
         return type(result)(_as(part, like) for part, like in zip(result, empty, strict=True))
     return _as(result, empty)
+
+
+def _applied(model: BlockMethod, block: Any) -> Any:
+    """Return the method's result for a block, which stays as it is."""
+    return apply_to_block(model, own_rows(model.estimator, block, model.params))
 
 
 def _as(result: Any, empty: Any) -> Any:
@@ -152,7 +151,7 @@ def as_named_frame(result: Any, estimator: Any) -> Any:
 
 def _score_frame(block: Any, margin: Any = None, *, model: BlockMethod, frame: Any, empty: Any) -> Any:
     model = model if margin is None else model.with_margin(margin.values)
-    return frame(apply_to_block(model, _as_it_learned(model, block)), block) if len(block) else empty
+    return frame(_applied(model, _as_it_learned(model, block)), block) if len(block) else empty
 
 
 def _as_it_learned(model: BlockMethod, block: Any) -> Any:

@@ -77,7 +77,7 @@ class ScoringMixin:
         if isinstance(X, RowSet):
             if method == "transform":
                 return X.through(self._fitted(), partial(apply_to, self._block_method(method, **params)))
-            X = X.to_host()
+            X = X.to_host(self)
         function = self._block_method(method, **params)
         few = type(X) is np.ndarray and X.size < SMALL
         small = few and (X.shape[0] <= FEW or X.size * kept_size(function.estimator) < SMALL)
@@ -195,7 +195,7 @@ class ScoringMixin:
             errors = squared_errors(self, X, y, params.get("sample_weight")) if known else None
             if errors is not None:
                 return errors.r2
-            X, y = X.to_host(), plain_values(y)
+            X, y = X.to_host(self), plain_values(y)
             params = {name: plain_values(value) for name, value in params.items()}
         from skdist_gpu.scoring.score import own_score  # takes scikit-learn's metrics, which take time to import
 

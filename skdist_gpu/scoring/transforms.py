@@ -60,7 +60,7 @@ class TransformingMixin(TransformerMixin, ScoringMixin):
             return transformed[0] if only_x else transformed
         encodes_apart = type(self.estimator_).__name__ == "TargetEncoder"
         if isinstance(X, RowSet) and (encodes_apart or hasattr(self.estimator_, "embedding_")):
-            return self.fit_transform(X.to_host(), plain_values(y), **fit_params)
+            return self.fit_transform(X.to_host(self), plain_values(y, self), **fit_params)
         if encodes_apart:
             # it encodes the rows of a fit by others than themselves
             return clone(self.estimator_).fit_transform(to_host(X), to_host(y), **fit_params)

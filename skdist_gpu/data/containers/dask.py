@@ -31,7 +31,11 @@ class DaskArray(Container):
         return tuple(None if math.isnan(n) else int(n) for n in data.chunks[0])
 
     def to_host(self, data: Any) -> Any:
-        return block_to_host(data.compute())
+        return block_to_host(self.whole(data).compute())
+
+    def whole(self, data: Any) -> Any:
+        """Return what computes to all rows in memory of their own, of which Dask takes care."""
+        return data
 
     def select(self, data: Any, names: Any) -> Any:
         """Return some columns by their positions."""
@@ -89,7 +93,13 @@ class DaskFrame(Container):
         return (None,) * int(data.npartitions)
 
     def to_host(self, data: Any) -> Any:
-        return block_to_host(data.compute())
+        return block_to_host(self.whole(data).compute())
+
+    def whole(self, data: Any) -> Any:
+        """Return a delayed frame of all rows; Dask would hand out the only partition that has rows itself."""
+        from dask import delayed
+
+        return delayed(_own_frame)(data.to_delayed())
 
     def first_rows(self, data: Any, n: int) -> Any:
         return block_to_host(data.head(n, npartitions=-1))
@@ -137,6 +147,13 @@ class DaskSeries(DaskFrame):
 
     def dtypes(self, data: Any) -> list[str]:
         return [numpy_name(data.dtype)]
+
+
+def _own_frame(partitions: list[Any]) -> Any:
+    """Return partitions as one frame in memory of its own, into which ``copy=False`` may let an estimator write."""
+    from dask.dataframe.dispatch import concat
+
+    return concat(partitions) if sum(len(part) > 0 for part in partitions) > 1 else concat(partitions).copy()
 
 
 def _with_whole_rows(data: Any) -> Any:

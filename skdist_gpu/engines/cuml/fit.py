@@ -48,7 +48,7 @@ def fit(job: FitJob) -> Fitted:
         X, y, sample_weight = _checked(job)
     except ValueError as error:
         raise in_words_of(estimator, error, job.X) from None
-    _check_shape(estimator, X.shape)
+    check_shape(estimator, X.shape)
     job.progress.start(f"{name} with cuML")
     from skdist_gpu.engines.executors.gpu_copies import to_device
 
@@ -74,8 +74,7 @@ def fit(job: FitJob) -> Fitted:
         if broken := assertion_of(error):
             raise EngineRefusal(f"cuML gave up: {broken}") from error
         raise
-    if name in _SEARCHES:
-        _check_converged(job)
+    conclude(job)
     if rows_fitted_to(estimator) is not None:
         keep_rows(estimator, to_host(X))  # in their own precision, of which cuML keeps float32
     job.progress.finish()
@@ -104,6 +103,17 @@ def _convert(estimator: Any, values: Any, y: Any, sample_weight: Any, **changed:
     return model
 
 
+def conclude(job: FitJob) -> None:
+    """Say of a fit that has ended what scikit-learn says, and by which of its solvers it is known."""
+    estimator, name = job.estimator, type(job.estimator).__name__
+    if name in _SEARCHES:
+        _check_converged(job)
+    elif name == "KMeans":
+        warn_of_few_clusters(int(np.count_nonzero(np.bincount(estimator.labels_))), estimator.n_clusters)
+    elif name == "PCA":
+        remember_solver(estimator, "covariance_eigh")
+
+
 def _check_converged(job: FitJob) -> None:
     """Warn where the steps of a search ran out before the minimum.
 
@@ -124,22 +134,6 @@ def _check_converged(job: FitJob) -> None:
         ConvergenceWarning,
         stacklevel=2,
     )
-
-
-def _fit_kmeans(estimator: Any, values: Any, y: Any, sample_weight: Any, **changed: Any) -> Any:
-    """Fit a KMeans, and say of parameters and clusters what scikit-learn says; when to stop is cuML's own."""
-    n_rows, n_features = values.shape
-    check_clusters(estimator, n_rows, n_features, estimator.tol)
-    model = _convert(estimator, values, y, sample_weight, **changed)
-    warn_of_few_clusters(int(np.count_nonzero(np.bincount(estimator.labels_))), estimator.n_clusters)
-    return model
-
-
-def _fit_pca(estimator: Any, values: Any, y: Any, sample_weight: Any, **changed: Any) -> Any:
-    """Fit a PCA, which knows by which of scikit-learn's solvers."""
-    model = _convert(estimator, values, y, sample_weight, **changed)
-    remember_solver(estimator, "covariance_eigh")
-    return model
 
 
 def over_all_gpus(job: FitJob) -> dict[str, Any]:
@@ -190,15 +184,19 @@ def _checked(job: FitJob) -> tuple[Any, Any, Any]:
     return validate(estimator, job.X, y, job.sample_weight, **options)
 
 
-def _check_shape(estimator: Any, shape: tuple[int, ...]) -> None:
+def check_shape(estimator: Any, shape: tuple[int, int]) -> None:
     """Leave to scikit-learn's own fit what it says of too few rows or columns, and cuML does not.
 
     Raises
     ------
+    ValueError
+        scikit-learn's own, of a KMeans.
     EngineRefusal
         If there are fewer than a parameter asks for.
     """
     name = type(estimator).__name__
+    if name == "KMeans":
+        check_clusters(estimator, *shape, estimator.tol)  # when to stop is cuML's own
     if name == "HDBSCAN" and (estimator.min_samples or estimator.min_cluster_size) > shape[0]:
         raise EngineRefusal(f"X has {shape[0]} rows, fewer than the neighbours that are asked for")
     if name == "PCA" and (estimator.n_components or 0) > min(shape):
@@ -283,4 +281,4 @@ def _scorer(model: Any, estimator: Any) -> Any:
     return model
 
 
-_FITS = REBUILT | PREPROCESSING | ENCODERS | _RANDOM_FORESTS | {"KMeans": _fit_kmeans, "PCA": _fit_pca}
+_FITS = REBUILT | PREPROCESSING | ENCODERS | _RANDOM_FORESTS

@@ -22,7 +22,7 @@ from skdist_gpu._compat.sklearn_learned import smooth_counts
 from skdist_gpu.data.containers import DASK, container_of
 from skdist_gpu.data.convert import check_lazy_input, to_dask, to_gpu, to_host, validate
 from skdist_gpu.data.labels import codes_of
-from skdist_gpu.engines.cuml.fit import FORESTS, carry_over, forest_answers
+from skdist_gpu.engines.cuml.fit import FORESTS, carry_over, check_shape, conclude, forest_answers
 from skdist_gpu.engines.executors.dask import DaskExecutor, delayed_blocks
 from skdist_gpu.engines.parameters import check_as_scikit_learn
 from skdist_gpu.engines.protocol import FitJob, Fitted
@@ -38,6 +38,7 @@ def fit(job: FitJob) -> Fitted:
     estimator, client = job.estimator, job.client
     check_as_scikit_learn(job)
     X, y, classes = _checked(job)
+    check_shape(estimator, X.shape)
     job.progress.start(f"{type(estimator).__name__} with cuml.dask")
     with client.as_current():  # cuml.dask asks for the current client, even where it was given one
         try:
@@ -53,6 +54,7 @@ def fit(job: FitJob) -> Fitted:
                 raise MemoryError(str(error)) from error
             raise
         _learn(estimator, learned, model, classes)
+        conclude(job)
     job.progress.finish()
     return Fitted(estimator, answers=answers)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from skdist_gpu.engines.cuml import entries_supervised, entries_unsupervised
@@ -13,8 +14,7 @@ from skdist_gpu.engines.reason import LACKS_HARDWARE, Reason
 if TYPE_CHECKING:
     from skdist_gpu.hardware.detect import Resources
 
-_ON_ONE_GPU = (*entries_supervised.ENTRIES, *entries_unsupervised.ENTRIES)
-_ACCEPTS = {entry.estimator: entry.accepts for entry in _ON_ONE_GPU}
+_ON_ONE_GPU = {e.estimator: e for e in (*entries_supervised.ENTRIES, *entries_unsupervised.ENTRIES)}
 _NEIGHBOURS = "its index stays on the workers, and no model comes home; the plain one's lazy predict asks every GPU"
 _CATEGORIES = "our own counts over the blocks find the same categories, of text, too"
 _LEFT_OUT = {
@@ -33,15 +33,11 @@ _OWN_SUMS = "our own sums over the blocks took 0.043 s against 1.34 s on two H20
 
 
 def _over_gpus(estimator: str, slower: str = _OWN_SUMS, **options: Any) -> Entry:
-    accepts = {**_ACCEPTS.get(estimator, {}), **options.pop("accepts", {})}
-    return Entry(
-        estimator,
-        "cuml.dask",
-        "dask",
-        accepts=accepts,
-        slower=slower,
-        **options,
-    )
+    """Return an entry that knows what cuML's own does of parameters and answers: on each GPU the same code runs."""
+    one_gpu = _ON_ONE_GPU[estimator]
+    options["accepts"] = {**one_gpu.accepts, **options.get("accepts", {})}
+    less: dict[str, Any] = {"sparse": False, "sparse_accepts": {}, "weights": False, "multi_target": False}
+    return replace(one_gpu, backend="cuml.dask", device="dask", slower=slower, **less, **options)
 
 
 _ENTRIES: tuple[Entry, ...] = (
@@ -71,7 +67,7 @@ _ENTRIES: tuple[Entry, ...] = (
         spread_from=3e6,
         tolerance=0.0,
     ),
-    *(_over_gpus(name, refusal=f"cuml.dask is not used: {why}") for name, why in _LEFT_OUT.items()),
+    *(Entry(name, "cuml.dask", "dask", refusal=f"cuml.dask is not used: {why}") for name, why in _LEFT_OUT.items()),
 )
 
 

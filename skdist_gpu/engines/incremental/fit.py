@@ -20,7 +20,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from skdist_gpu.data.blocks import Block, DaskBlocks, FileBlocks, MemoryBlocks, given_columns
+from skdist_gpu.data.blocks import Block, DaskBlocks, FileBlocks, MemoryBlocks, given_columns, own_rows
 from skdist_gpu.data.containers import DASK, container_of
 from skdist_gpu.data.convert import check_lazy_input, remember_features, to_host, validate
 from skdist_gpu.data.dataset import DatasetTable, table_of
@@ -176,4 +176,5 @@ def _chain(estimator: Any, given: dict[str, Any], blocks: Sequence[Block]) -> An
 
 def _copied_step(estimator: Any, given: dict[str, Any], **block: Any) -> Any:
     """Return a copy that has seen one more block: Dask may run a task again if a worker is lost."""
-    return step(deepcopy(estimator), given, **{name: to_host(column) for name, column in block.items()})
+    columns = {name: to_host(column) for name, column in block.items()}
+    return step(deepcopy(estimator), given, **columns | {"X": own_rows(estimator, columns["X"])})
