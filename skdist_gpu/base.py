@@ -19,7 +19,7 @@ from skdist_gpu._compat.sklearn import continued, diagram_box, goes_on, unfitted
 from skdist_gpu._compat.sklearn_parameters import parameter_names, validate_params
 from skdist_gpu._compat.sklearnex import without_patch
 from skdist_gpu.callbacks import CallsCallbacks, PassTasks, fit_task
-from skdist_gpu.config import DEFAULTS, check_option, option, parse_bytes
+from skdist_gpu.config import DEFAULTS, check_option, configured_budget, option, parse_bytes
 from skdist_gpu.data.inspect import InputInfo, described_input, inspect_input
 from skdist_gpu.data.row_sets import RowSet
 from skdist_gpu.data.targets import column_told_of
@@ -268,8 +268,7 @@ class AutoScaleBase(ParameterNames, PartialFit, CallsCallbacks, ScoringMixin, Ba
         return option(name) if value == DEFAULTS[name] else value
 
     def _budget(self) -> int | None:
-        budget = self._option("memory_budget")
-        return None if budget is None else parse_bytes(budget)
+        return configured_budget() if self.memory_budget is None else parse_bytes(self.memory_budget)
 
     def _request(self, fit_params: dict[str, Any]) -> Request:
         return Request(
@@ -332,7 +331,7 @@ class AutoScaleBase(ParameterNames, PartialFit, CallsCallbacks, ScoringMixin, Ba
         if (X is None) == (shape is None):
             raise ValueError("plan() takes either X or shape=(n_samples, n_features).")
         if method != "fit":
-            call = Call(self._fitted(), method)
+            call = Call(self._fitted(), method, memory_budget=self._budget())
             rows = inspect_input(X) if shape is None else described_input(shape, dtype)
             return make_scoring_plan(call, rows, resources or detect_resources())
         info = inspect_input(X, y, sample_weight) if shape is None else described_input(shape, dtype)

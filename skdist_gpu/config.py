@@ -159,6 +159,19 @@ def check_option(name: str, value: Any) -> None:
         )
 
 
+def configured_budget() -> int | None:
+    """Return the bytes that ``memory_budget`` allows; None for what is free.
+
+    Examples
+    --------
+    >>> with config_context(memory_budget="2GB"):
+    ...     configured_budget()
+    2000000000
+    """
+    budget = option("memory_budget")
+    return None if budget is None else parse_bytes(budget)
+
+
 def parse_bytes(text: str | int | float, name: str = "") -> int:
     """Return the number of bytes in a text such as ``"80GB"`` or ``"4 GiB"``; errors name the option `name`.
 

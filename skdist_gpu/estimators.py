@@ -33,7 +33,7 @@ _COMMON = """\
         ``"auto"`` keeps to engines whose answer is scikit-learn's in float64; ``"float32"`` also accepts
         those whose float32 sums are known to drift with the number of rows, by how much says `plan`.
     memory_budget : int or str, default=None
-        Bytes that a fit may take on its device, such as ``"4GB"``; None for what is free.
+        Bytes that a fit, or a call of a fitted model, may take on its device, such as ``"4GB"``; None for what is free.
     progress : bool, default=False
         Show a progress bar during `fit`.
 

@@ -47,6 +47,7 @@ from sklearn.model_selection import (
 
 from skdist_gpu.compose.autoscale import autoscale
 from skdist_gpu.compose.searches import call_sharing, fit_search
+from skdist_gpu.config import configured_budget
 from skdist_gpu.data.containers import DASK, container_of
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.gather import FILES, column_of, gather, n_rows, take
@@ -85,12 +86,16 @@ _MORE = """
     """
 
 
+def _free_bytes() -> int:
+    return configured_budget() or detect_resources().available_bytes
+
+
 def _for_any_rows(plain: Any) -> Callable[..., Any]:
     """Return one of scikit-learn's functions, for rows in any container."""
 
     @wraps(plain)
     def function(estimator: Any, X: Any, y: Any = None, *, groups: Any = None, **options: Any) -> Any:
-        with gather(X, y, groups, detect_resources().available_bytes) as rows:
+        with gather(X, y, groups, _free_bytes()) as rows:
             if rows.groups is not None:
                 options["groups"] = rows.groups
             found = call_sharing(plain, autoscale(estimator), rows.X, rows.y, **options)
@@ -134,7 +139,7 @@ class _OfAnyRows:
         given, plain_fit = self.estimator, super().fit  # type: ignore[misc]
         self.estimator = autoscale(given)
         try:
-            with gather(X, y, params.pop("groups", None), detect_resources().available_bytes) as rows:
+            with gather(X, y, params.pop("groups", None), _free_bytes()) as rows:
                 if rows.groups is not None:
                     params["groups"] = rows.groups
                 return fit_search(self, plain_fit, rows.X, rows.y, **params)

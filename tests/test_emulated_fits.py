@@ -347,6 +347,9 @@ for n_gpus in (1, 2):
     assert_allclose(sums, X.sum(axis=1))
     np.testing.assert_array_equal(signs, X[:, :2] > 0)
     assert sorted(seen) == [20, *[70] * 14], seen
+    seen.clear()
+    gpu_turns.in_turns(two_results, X, n_gpus, memory_budget=6 * 8 * 5 * 50)
+    assert sorted(seen) == [50] * 20, seen
     one = gpu_turns.in_turns(lambda rows, n_threads: rows[:, 0] + 1, X, n_gpus)
     assert_allclose(one, X[:, 0] + 1)
     seen.clear()

@@ -19,6 +19,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.linear_model import BayesianRidge, LinearRegression, LogisticRegression
 from sklearn.mixture import GaussianMixture
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
@@ -304,3 +305,9 @@ def test_threads_that_score_have_the_settings_of_the_caller(monkeypatch):
     )
     with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
         model.decision_function(rows[:-1])
+
+
+def test_a_gaussian_process_that_came_fitted_predicts_what_it_has_learned():
+    process = GaussianProcessRegressor(alpha=0.1).fit(X, X[:, 0])
+    assert_allclose(autoscale(process).predict(X), process.predict(X))
+    assert_array_equal(autoscale(GaussianProcessRegressor()).predict(X), np.zeros(len(X)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from skdist_gpu.config import format_bytes
+from skdist_gpu.config import configured_budget, format_bytes
 from skdist_gpu.data.containers import DASK, HOST, container_of
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.dataset import is_read_from_files, read_all, table_of
@@ -93,11 +93,13 @@ def _is_taken(value: Any) -> bool:
 
 def _check_size(obj: Any, X: Any) -> None:
     """Raise where rows that would have to be gathered are known not to fit."""
-    info, free = inspect_input(X), detect_resources().available_bytes
+    info, budget = inspect_input(X), configured_budget()
+    free = detect_resources().available_bytes if budget is None else budget
     needed = 2 * (info.n_bytes or 0)
+    limit = f"{format_bytes(free)} are free" if budget is None else f"memory_budget= allows {format_bytes(free)}"
     if info.location in ("dask", "disk") and needed > free:
         raise BackendError(
             f"{obj.plain_class.__name__} reads its rows in main memory: to gather {info} and work on it takes about "
-            f"{format_bytes(needed)}, {format_bytes(free)} are free. Nothing was computed. "
+            f"{format_bytes(needed)}, {limit}. Nothing was computed. "
             "Give fewer rows, or put what is inside it into a Pipeline, which hands rows on block by block."
         )

@@ -14,6 +14,7 @@ from skdist_gpu.compose.plain import unwrap
 from skdist_gpu.compose.plan import CompositePlan, StepPlan, joined_name, side_by_side
 from skdist_gpu.compose.report import fitted_parts
 from skdist_gpu.compose.rows import scores_in
+from skdist_gpu.config import configured_budget
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.hardware.detect import Resources, detect_resources
 from skdist_gpu.planning.scoring import Call, make_scoring_plan
@@ -70,7 +71,8 @@ class _Walk:
         result = _given(plain, info, method)
         plan = None
         if isinstance(obj, AutoScaleBase) or not scores_in(obj, info.container):
-            plan = make_scoring_plan(Call(plain, method), info, self.resources)
+            budget = obj._budget() if isinstance(obj, AutoScaleBase) else configured_budget()
+            plan = make_scoring_plan(Call(plain, method, memory_budget=budget), info, self.resources)
             known = info.location == "host" and info.n_bytes is not None and result.n_bytes is not None
             n_bytes = info.n_bytes + result.n_bytes if known else None  # type: ignore[operator]
             plan = replace(plan, candidates=tuple(replace(c, n_bytes=n_bytes) for c in plan.candidates))

@@ -19,6 +19,7 @@ from sklearn.pipeline import Pipeline
 from skdist_gpu._compat.sklearn import is_scorer, replace_splitter
 from skdist_gpu.base import AutoScaleBase
 from skdist_gpu.compose.folding import sets_output
+from skdist_gpu.config import configured_budget
 from skdist_gpu.data.containers import container_of
 from skdist_gpu.data.row_sets import Column, RowSet, RowTable, belongs, is_table_of_numbers, plain_values
 from skdist_gpu.data.weights import weights_in_memory
@@ -273,7 +274,7 @@ def call_sharing(
 
 def _table_of(X: Any, y: Any, estimator: Any) -> RowTable:
     resources = detect_resources()
-    return RowTable(X, y, is_classifier(estimator), resources.n_cores, resources.available_bytes)
+    return RowTable(X, y, is_classifier(estimator), resources.n_cores, configured_budget() or resources.available_bytes)
 
 
 def columns_of(table: RowTable, params: dict[str, Any]) -> dict[str, Any]:

@@ -80,6 +80,8 @@ class BlockMethod:
         Further arguments of the method.
     copies : ModelCopies
         Those of the object that asks, or its own.
+    memory_budget : int or None
+        Bytes that a call may take on its device; None for what is free.
     """
 
     estimator: Any
@@ -87,6 +89,7 @@ class BlockMethod:
     labels: np.ndarray | None = None
     params: dict[str, Any] = field(default_factory=dict)
     copies: ModelCopies = field(default_factory=ModelCopies, compare=False, repr=False)
+    memory_budget: int | None = None
 
     def __call__(self, block: Any) -> Any:
         return self.decode(getattr(self.estimator, self.method)(block, **self.params))
@@ -116,7 +119,7 @@ class BlockMethod:
 
     def as_class(self, cls: type[BlockMethod]) -> BlockMethod:
         """Return the same method as an engine computes it, with the same copies."""
-        return cls(self.estimator, self.method, self.labels, self.params, self.copies)
+        return cls(self.estimator, self.method, self.labels, self.params, self.copies, self.memory_budget)
 
 
 class FittedState:

@@ -35,6 +35,8 @@ class Candidate:
         Peak of memory at most, where it depends on the values of the rows; None where it does not.
     n_gpus : int
         GPUs of the machine that score rows side by side.
+    n_rows : int or None
+        Rows that a call scores at a time, where a budget of memory says so.
     """
 
     backend: str
@@ -47,6 +49,7 @@ class Candidate:
     threads: int | None = None
     most_bytes: int | None = None
     n_gpus: int = 1
+    n_rows: int | None = None
 
     @property
     def name(self) -> str:
@@ -118,7 +121,7 @@ class Plan:
         dict
             ``estimator``, ``data`` and ``machine`` in words; ``chosen``, engine and device as one word, or None;
             ``candidates``, a list of dicts with ``backend``, ``device``, ``verdict``, ``reasons``, ``n_bytes`` (bytes),
-            ``seconds``, ``guess``, ``threads``, ``most_bytes`` and ``n_gpus``.
+            ``seconds``, ``guess``, ``threads``, ``most_bytes``, ``n_gpus`` and ``n_rows``.
 
         Examples
         --------

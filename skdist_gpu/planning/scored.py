@@ -54,6 +54,21 @@ def _levels(kept: Any) -> float:
     return 0.0 if tree is None else len(kept) * math.log2(1 + tree.node_count)
 
 
+def scored_row_bytes(model: Estimator, info: InputInfo) -> float:
+    """Return the bytes that a row takes while it is scored: as an array, if it is none yet, and compared with all kept.
+
+    Examples
+    --------
+    >>> from sklearn.kernel_ridge import KernelRidge
+    >>> from skdist_gpu.data.inspect import described_input
+    >>> scored_row_bytes(KernelRidge().fit([[0.0], [1.0]], [0.0, 1.0]), described_input((100, 1), "float64"))
+    24.0
+    """
+    as_array = gathered_values(info) / (info.n_samples or 1) if info.exists else 0.0
+    compared = kept_size(model) if form_of(type(model).__name__) == "cubes" else 0
+    return 8.0 * (as_array + compared + max(1, number_of_classes(model)))
+
+
 def number_of_classes(model: Estimator) -> int:
     """Return the number of classes that a fitted model tells apart; 0 for one that tells none."""
     return len(getattr(model, "classes_", ()))

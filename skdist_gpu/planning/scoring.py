@@ -15,6 +15,7 @@ from skdist_gpu.planning.choice import GUESS, TIE, beside, why_chosen
 from skdist_gpu.planning.cost import SCORING, Prediction, predict_scoring
 from skdist_gpu.planning.plan import Candidate, Plan
 from skdist_gpu.planning.planner import describe, machine_refusals, parameter_refusals
+from skdist_gpu.planning.scored import scored_row_bytes
 from skdist_gpu.protocols import Estimator
 
 # the way that cuts rows into blocks and calls the plain estimator on each, and how many rows a block has
@@ -41,11 +42,14 @@ class Call:
         Name of the method.
     params : tuple of str
         Names of its further arguments.
+    memory_budget : int or None
+        Bytes that it may take on its device; None for what is free.
     """
 
     model: Estimator
     method: str
     params: tuple[str, ...] = ()
+    memory_budget: int | None = None
 
 
 def make_scoring_plan(call: Call, info: InputInfo, resources: Resources) -> Plan:
@@ -78,9 +82,11 @@ def _ways(call: Call, info: InputInfo, resources: Resources) -> Iterator[Candida
     if not getattr(call.model, "copy", True):
         yield Candidate(plain.name, "cpu", "possible", ("copy=False lets it write its result into the rows",))
         return
-    yield _priced(plain.name, "cpu", [], predict_scoring(call.model, call.method, "plain", info, resources))
+    at_once, n_rows = _rows_within_budget(call, info, resources)
+    yield _priced(plain.name, "cpu", at_once, predict_scoring(call.model, call.method, "plain", info, resources))
     on_threads = predict_scoring(call.model, call.method, THREADS, info, resources)
-    yield _priced(THREADS, "cpu", _thread_refusals(call, info, resources), on_threads)
+    refusals = _thread_refusals(call) + ([] if at_once else _few_threads(info, resources))
+    yield replace(_priced(THREADS, "cpu", refusals, on_threads), n_rows=n_rows)
     for device, engines in (("cpu", others), ("gpu", scoring_engines(call.model, "gpu"))):
         for engine in engines:
             rates = "device" if device == "gpu" else f"{engine.name}:{device}"
@@ -108,12 +114,31 @@ def _divided(candidate: Candidate, predicted: Prediction, resources: Resources) 
     return replace(candidate, seconds=predicted.starting + work / n_gpus, n_gpus=n_gpus)
 
 
-def _thread_refusals(call: Call, info: InputInfo, resources: Resources) -> list[str]:
+def _rows_within_budget(call: Call, info: InputInfo, resources: Resources) -> tuple[list[str], int | None]:
+    """Say that all rows at once take more than the budget, and how many each thread may score instead."""
+    budget, of_row, n_samples = call.memory_budget, scored_row_bytes(call.model, info), info.n_samples or 0
+    if budget is None or of_row * n_samples <= budget or _thread_refusals(call):
+        return [], None
+    needed = f"all rows at once need about {format_bytes(int(of_row * n_samples))} in memory"
+    n_rows = max(1, min(BLOCK_ROWS, int(budget / of_row / resources.n_cores)))
+    return [f"{needed}, {_allowed(budget)}"], n_rows
+
+
+def _allowed(budget: int) -> str:
+    return f"memory_budget= allows {format_bytes(budget)}"
+
+
+def _few_threads(info: InputInfo, resources: Resources) -> list[str]:
     refusals = []
     if resources.n_cores < 2:
         refusals.append("there is one core")
     if (info.n_samples or 0) < 4 * BLOCK_ROWS:
         refusals.append(f"fewer than {4 * BLOCK_ROWS} rows make too few blocks")
+    return refusals
+
+
+def _thread_refusals(call: Call) -> list[str]:
+    refusals = []
     if call.params:
         refusals.append(f"the arguments {', '.join(call.params)} may belong to single rows")
     n_jobs = getattr(call.model, "n_jobs", None)
@@ -137,9 +162,11 @@ def _refusals(engine: EngineInfo, device: str, call: Call, info: InputInfo, reso
         refusals.append(f"takes floating-point numbers, and the rows are {info.dtype}")
     if device == "gpu" and resources.gpus and info.n_bytes is not None and not engine.scores_in_turns:
         # rows as they come, as the copy takes them, and the result
-        n_bytes, free = 3 * info.n_bytes, resources.gpus[0].free_bytes
+        n_bytes, budget = 3 * info.n_bytes, call.memory_budget
+        free = resources.gpus[0].free_bytes if budget is None else budget
+        limit = f"{format_bytes(free)} are free on GPU 0" if budget is None else _allowed(budget)
         if n_bytes > free:
-            refusals.append(f"the rows need {format_bytes(n_bytes)}, {format_bytes(free)} are free on GPU 0")
+            refusals.append(f"the rows need {format_bytes(n_bytes)}, {limit}")
     return [*refusals, *engine.scoring_refusals(call.model, call.method, info, device)]
 
 
@@ -153,25 +180,28 @@ def _choose(candidates: list[Candidate], favourite: str) -> list[Candidate]:
     The `favourite` is taken where nothing was measured.
     """
     runnable = [c for c in candidates if c.verdict == "possible"]
-    plain = runnable[0]
+    plain, first = candidates[0], runnable[0]  # the same, unless all rows at once are beyond the budget
 
     def price(candidate: Candidate) -> float:
         if candidate.seconds is None:
-            return 0.0 if candidate is plain else -1.0 if candidate.backend == favourite else float("inf")
+            return 0.0 if candidate is first else -1.0 if candidate.backend == favourite else float("inf")
         # threads do the plain call's work, so that where both are a guess, one is as sure as the other
         alike = candidate is plain or (candidate.backend == THREADS and plain.guess)
         return candidate.seconds * (GUESS if candidate.guess and not alike else 1.0)
 
     cheapest = min(runnable, key=price)
-    in_place = (plain, *(c for c in runnable if c.backend == THREADS))
+    in_place = (first, *(c for c in runnable if c.backend == THREADS))
     chosen = next((c for c in in_place if 0 <= price(c) <= TIE * price(cheapest)), cheapest)
     others = sorted((beside(c, chosen, price) for c in runnable if c is not chosen), key=price)
-    copies = f"a copy of the model in {chosen.backend}"
-    if chosen.n_gpus > 1:
-        copies += f" on each of {chosen.n_gpus} GPUs, which take the rows in turns"
-    why = ("the plain estimator itself",) if chosen is plain else (_WHY.get(chosen.backend, copies),)
+    why = "the plain estimator itself" if chosen is plain else _WHY.get(chosen.backend)
+    if why is None:
+        why = f"a copy of the model in {chosen.backend}"
+        if chosen.n_gpus > 1:
+            why += f" on each of {chosen.n_gpus} GPUs, which take the rows in turns"
+    if chosen.n_rows is not None:
+        why += f", {chosen.n_rows} rows at a time, as many as memory_budget= allows"
     return [
-        replace(chosen, verdict="chosen", reasons=chosen.reasons or (*why, *why_chosen(chosen, runnable, price))),
+        replace(chosen, verdict="chosen", reasons=chosen.reasons or (why, *why_chosen(chosen, runnable, price))),
         *others,
         *(c for c in candidates if c.verdict == "refused"),
     ]

@@ -13,7 +13,7 @@ import numpy as np
 
 from skdist_gpu._compat.sklearn import shallow_copy
 from skdist_gpu._compat.sklearn_parameters import parameter_names, validate_params
-from skdist_gpu.config import get_config, option, parse_bytes
+from skdist_gpu.config import configured_budget, get_config
 from skdist_gpu.data.inspect import InputInfo, inspect_input
 from skdist_gpu.engines.block_method import FittedState, ModelCopies
 from skdist_gpu.engines.protocol import FitJob
@@ -150,7 +150,7 @@ def fit_elsewhere(
         info=info,
         resources=resources,
         client=client,
-        memory_budget=_budget(),
+        memory_budget=configured_budget(),
         fit_params=given.others,
         same_answer=own_method_fits,
     )
@@ -196,7 +196,7 @@ def _choose(estimator: Any, info: InputInfo, given: Given, backend: str, own_met
     options = get_config()
     request = Request(
         backend=backend,
-        memory_budget=_budget(),
+        memory_budget=configured_budget(),
         fit_params=tuple(sorted(given.others)),
         precision=options["precision"],
         allow_ignored=options["allow_ignored_parameters"],
@@ -207,11 +207,6 @@ def _choose(estimator: Any, info: InputInfo, given: Given, backend: str, own_met
     if chosen[0].chosen is None and not own_method_fits and backend != "auto":
         return _choose(estimator, info, given, "auto", own_method_fits)
     return chosen
-
-
-def _budget() -> int | None:
-    budget = option("memory_budget")
-    return None if budget is None else parse_bytes(budget)
 
 
 def _learn(estimator: Any, fitted: Any) -> None:

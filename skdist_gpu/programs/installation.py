@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 import sklearn
 
+from skdist_gpu.config import configured_budget
 from skdist_gpu.data.containers import DASK, DISK, GPU, Container, find
 from skdist_gpu.data.inspect import InputInfo, inspect_input
 from skdist_gpu.engines.block_method import BlockMethod, ModelCopies
@@ -204,7 +205,8 @@ class Installation:
                 info, resources = inspect_input(X), detect_resources()
                 why_own = _why_too_quick(estimator, name, info, resources)
             if not why_own:
-                function = _Unplanned(estimator, name, copies=self._copies_of(estimator), within=self._within)
+                copies, budget = self._copies_of(estimator), configured_budget()
+                function = _Unplanned(estimator, name, copies=copies, memory_budget=budget, within=self._within)
                 result, done = call_planned(function, X, info, resources), function.copies.last_call
                 return result, done.candidate.name, "; ".join([*done.candidate.reasons[:1], *done.failures])
         except Exception as error:  # scikit-learn's own method decides what is an error, and how it reads

@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 
 from skdist_gpu._compat.sklearn import check_feature_names
+from skdist_gpu.config import configured_budget
 from skdist_gpu.data.containers import GPU, container_of
 from skdist_gpu.data.convert import to_host, to_pandas
 from skdist_gpu.data.dataset import features_schema, in_threads, read_batches, schema_of
@@ -24,11 +25,16 @@ _OF_NO_ROWS = ("partial_fit", "score")
 
 
 def block_method(
-    estimator: Any, method: str, labels: Any = None, params: Any = None, copies: ModelCopies | None = None
+    estimator: Any,
+    method: str,
+    labels: Any = None,
+    params: Any = None,
+    copies: ModelCopies | None = None,
+    memory_budget: int | None = None,
 ) -> BlockMethod:
     """Return a method of a plain fitted estimator as a function of a block of rows in main memory."""
-    cls = method_class(estimator, "cpu")
-    return cls(estimator, method, labels, params or {}, copies or ModelCopies())
+    cls, budget = method_class(estimator, "cpu"), memory_budget or configured_budget()
+    return cls(estimator, method, labels, params or {}, copies or ModelCopies(), budget)
 
 
 def method_of(estimator: Any, name: str) -> BlockMethod:

@@ -28,8 +28,10 @@ FEW = 32
 
 def came_fitted(estimator: Any) -> bool:
     """Whether an estimator has learned from rows, as scikit-learn's `check_is_fitted` tells."""
-    if isinstance(estimator, type) or not hasattr(estimator, "fit") or not get_tags(estimator).requires_fit:
+    if isinstance(estimator, type) or not hasattr(estimator, "fit"):
         return False
+    if not get_tags(estimator).requires_fit:  # such as a Gaussian process, which predicts without a fit, too
+        return any(name.endswith("_") and not name.startswith("_") for name in vars(estimator))
     try:
         check_is_fitted(estimator)
     except NotFittedError:
@@ -70,7 +72,8 @@ class ScoringMixin:
     def _block_method(self, method: str, **params: Any) -> BlockMethod:
         """Return a method of the plain fitted estimator as a function of a block of rows."""
         copies = self.__dict__.setdefault("_copies", ModelCopies())
-        return block_method(self._fitted(), method, self.__dict__.get("_labels"), params, copies)
+        known = self.__dict__.get("_labels"), params, copies, self._budget()  # type: ignore[attr-defined]
+        return block_method(self._fitted(), method, *known)
 
     def _call(self, method: str, X: Any, **params: Any) -> Any:
         """Call a method of the plain estimator on data in any container."""

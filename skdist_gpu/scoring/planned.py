@@ -46,7 +46,9 @@ def call_planned(
     plan = _plan(function, info or inspect_input(X), resources or detect_resources())
     plain = scoring_engines(estimator, "cpu")[-1].name
     failures: list[str] = []
-    for candidate in plan.ladder:
+    # the plain estimator scores what nobody else can, beyond a budget, too
+    last = (c for c in plan.candidates if c.backend == plain and c not in plan.ladder)
+    for candidate in (*plan.ladder, *last):
         start = time.perf_counter()
         try:
             result = function(X) if candidate.backend == plain else _run(candidate, function, X)
@@ -63,10 +65,10 @@ def call_planned(
 
 def _plan(function: BlockMethod, info: InputInfo, resources: Resources) -> Plan:
     """Return the plan of a call, the last one where nothing has changed that it depends on."""
-    call = Call(function.estimator, function.method, tuple(function.params))
+    call = Call(function.estimator, function.method, tuple(function.params), function.memory_budget)
     packages = {name for engine in engines().values() for names in engine.packages.values() for name in names}
     loaded = frozenset(filter(resources.packages.is_loaded, packages))
-    depends_on = FittedState(function.estimator), call.params, info, resources, loaded
+    depends_on = FittedState(function.estimator), call.params, call.memory_budget, info, resources, loaded
     return function.copies.get(f"plan {call.method}", depends_on, lambda: make_scoring_plan(call, info, resources))
 
 
@@ -74,14 +76,14 @@ def _run(candidate: Candidate, function: BlockMethod, X: Any) -> Any:
     if candidate.backend != THREADS:
         return by_copy(function, candidate, X)
     try:
-        return in_threads(function, X)
+        return in_threads(function, X, candidate.n_rows or BLOCK_ROWS)
     except (EngineRefusal, MemoryError):
         raise
     except Exception as error:  # which tells of the rows of one block; the plain estimator tells of all
         raise EngineRefusal(f"a block of rows raised {error!r:.200}") from error
 
 
-def in_threads(function: BlockMethod, X: Any) -> Any:
+def in_threads(function: BlockMethod, X: Any, n_block_rows: int = BLOCK_ROWS) -> Any:
     """Return the method's result, written by all cores block by block into the arrays that a few rows foretell."""
     n_rows, n_threads = X.shape[0], joblib.effective_n_jobs(-1)
     X = with_quick_rows(X)
@@ -93,7 +95,7 @@ def in_threads(function: BlockMethod, X: Any) -> Any:
         if not _are_arrays(example):
             raise EngineRefusal("results that are no arrays are not put together from blocks")
         whole = [_empty_like(part, n_rows) for part in _parts(example)]
-        starts = iter(range(0, n_rows, BLOCK_ROWS))  # whose next one goes to the thread that asks first
+        starts = iter(range(0, n_rows, n_block_rows))  # whose next one goes to the thread that asks first
         configuration = get_config()  # which each thread has for itself
 
         def work(context: Context) -> None:
@@ -102,7 +104,7 @@ def in_threads(function: BlockMethod, X: Any) -> Any:
 
         def score_blocks() -> None:
             for start in starts:
-                rows = slice(start, start + BLOCK_ROWS)
+                rows = slice(start, start + n_block_rows)
                 for result, part in zip(whole, _parts(function(take_rows(X, rows))), strict=True):
                     if part.dtype != result.dtype or part.shape[1:] != result.shape[1:]:
                         raise EngineRefusal("its results have another form for some rows than for others")

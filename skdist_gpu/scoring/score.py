@@ -11,7 +11,7 @@ from sklearn import metrics
 from sklearn.base import ClassifierMixin, RegressorMixin
 
 from skdist_gpu._compat.sklearn import response_method
-from skdist_gpu.config import format_bytes, option, parse_bytes
+from skdist_gpu.config import configured_budget, format_bytes, option, parse_bytes
 from skdist_gpu.data.containers import DASK, container_of
 from skdist_gpu.data.convert import to_host
 from skdist_gpu.data.dataset import schema_of
@@ -102,11 +102,12 @@ def _scored_files(metric: Metric, function: BlockMethod, source: Any, y: Any, we
 def collected(X: Any) -> Any:
     """Return a Dask collection in main memory, if it is known to be small enough."""
     limit, n_bytes = parse_bytes(option("collect_limit")), inspect_input(X).n_bytes
+    limit, name = min((limit, "collect_limit"), (configured_budget() or limit, "memory_budget"))
     if n_bytes is None or n_bytes > limit or container_of(X) in FILES:
         size = "of unknown size" if n_bytes is None else f"of {format_bytes(n_bytes)}"
         raise CollectLimitError(
             f"This score is no sum over rows, and X {size} would have to be collected; the limit is "
-            f"{format_bytes(limit)}. Nothing was computed. skdist_gpu.set_config(collect_limit='8GB') raises it, "
+            f"{format_bytes(limit)}. Nothing was computed. skdist_gpu.set_config({name}='8GB') raises it, "
             "X.compute_chunk_sizes() finds an unknown size, and X.compute() collects it."
         )
     return to_host(X)

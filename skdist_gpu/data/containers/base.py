@@ -126,6 +126,10 @@ class Container:
         """Return one of Dask's delayed objects for each block of rows, with all columns."""
         raise TypeError(f"{type(data).__name__} has no lazy blocks.")
 
+    def whole(self, data: Any) -> Any:
+        """Return what Dask computes to all rows, in memory that nothing else holds."""
+        raise TypeError(f"{type(data).__name__} has no lazy blocks.")
+
     def map_lazily(self, data: Any, function: Any, like: Any, beside: Any = None, **options: Any) -> Any:
         """Return a lazy collection of what a function gives for each block of rows.
 

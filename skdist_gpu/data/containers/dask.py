@@ -34,7 +34,7 @@ class DaskArray(Container):
         return block_to_host(self.whole(data).compute())
 
     def whole(self, data: Any) -> Any:
-        """Return what computes to all rows in memory of their own, of which Dask takes care."""
+        """Return the array itself, of which Dask copies a single block."""
         return data
 
     def select(self, data: Any, names: Any) -> Any:

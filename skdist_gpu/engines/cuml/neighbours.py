@@ -12,21 +12,23 @@ from skdist_gpu._compat.sklearn import rows_fitted_to, with_neighbours
 from skdist_gpu.data.blocks import take_rows
 
 
-def are_many(estimator: Any, n_gpus: int) -> bool:
+def are_many(estimator: Any, n_gpus: int, memory_budget: int | None = None) -> bool:
     """Whether a fitted model keeps more rows than each of so many GPUs holds at once."""
     from skdist_gpu.engines.executors.gpu_turns import rows_at_once
 
     fitted = rows_fitted_to(estimator)
-    return hasattr(estimator, "kneighbors") and fitted is not None and rows_at_once(fitted, n_gpus) < fitted.shape[0]
+    if fitted is None or not hasattr(estimator, "kneighbors"):
+        return False
+    return rows_at_once(fitted, n_gpus, memory_budget) < fitted.shape[0]
 
 
-def among_many(estimator: Any, method: str, X: Any, n_gpus: int) -> Any:
+def among_many(estimator: Any, method: str, X: Any, n_gpus: int, memory_budget: int | None = None) -> Any:
     """Return what a method of the fitted model says of rows in main memory, by the neighbours that GPUs find."""
     X = validate_data(estimator, X, reset=False, accept_sparse="csr")
-    return getattr(with_neighbours(estimator, *nearest(estimator, X, n_gpus)), method)(X)
+    return getattr(with_neighbours(estimator, *nearest(estimator, X, n_gpus, memory_budget)), method)(X)
 
 
-def nearest(estimator: Any, X: Any, n_gpus: int) -> tuple[np.ndarray, np.ndarray]:
+def nearest(estimator: Any, X: Any, n_gpus: int, memory_budget: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return distances and numbers of the nearest fitted rows, nearest first, each of shape (n_rows, n_neighbors).
 
     Parameters
@@ -37,15 +39,17 @@ def nearest(estimator: Any, X: Any, n_gpus: int) -> tuple[np.ndarray, np.ndarray
         Rows in main memory.
     n_gpus : int
         Among how many GPUs to divide the rows; each takes all shares.
+    memory_budget : int or None
+        Bytes that a share, and so many rows, may take on each GPU; None for what is free.
     """
     from skdist_gpu.engines.executors.gpu_turns import in_turns, rows_at_once
 
     fitted, n_neighbors = rows_fitted_to(estimator), estimator.n_neighbors
-    n_fitted, step = fitted.shape[0], rows_at_once(fitted, n_gpus)
+    n_fitted, step = fitted.shape[0], rows_at_once(fitted, n_gpus, memory_budget)
     found: list[np.ndarray] = []
     for start in range(0, n_fitted, step):
         share = _Share(estimator, take_rows(fitted, slice(start, start + step)), n_neighbors)
-        distances, numbers = in_turns(share.nearest, X, n_gpus)
+        distances, numbers = in_turns(share.nearest, X, n_gpus, memory_budget)
         numbers = numbers + start
         if found:
             distances, numbers = (np.hstack(pair) for pair in zip(found, (distances, numbers), strict=True))

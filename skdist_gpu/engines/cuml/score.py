@@ -39,9 +39,9 @@ class CuMLMethod(BlockMethod):
         from skdist_gpu.engines.executors.gpu_turns import in_turns
 
         try:
-            if are_many(self.estimator, n_gpus):
-                return among_many(self.estimator, self.method, X, n_gpus)
-            return in_turns(self._of_rows_that_fit, X, n_gpus)
+            if are_many(self.estimator, n_gpus, self.memory_budget):
+                return among_many(self.estimator, self.method, X, n_gpus, self.memory_budget)
+            return in_turns(self._of_rows_that_fit, X, n_gpus, self.memory_budget)
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise MemoryError(str(error)) from error

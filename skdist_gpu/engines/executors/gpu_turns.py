@@ -24,7 +24,7 @@ MOST_OF_FREE = 0.5
 FEW_BYTES = 2**26
 
 
-def in_turns(function: Callable[[Any, int], Any], X: Any, n_gpus: int = 1) -> Any:
+def in_turns(function: Callable[[Any, int], Any], X: Any, n_gpus: int = 1, memory_budget: int | None = None) -> Any:
     """Return the function's result for rows in main memory, an array or several with a row for each of `X`.
 
     Parameters
@@ -35,10 +35,12 @@ def in_turns(function: Callable[[Any, int], Any], X: Any, n_gpus: int = 1) -> An
         Rows in main memory.
     n_gpus : int, default=1
         Among how many GPUs to divide the rows; the current one is the first.
+    memory_budget : int or None
+        Bytes that rows and work may take on each GPU; None for what is free.
     """
     numbers = devices(n_gpus)
     n_rows, n_threads = X.shape[0], max(1, joblib.effective_n_jobs(-1) // len(numbers))
-    step = min(-(-n_rows // len(numbers)), rows_at_once(X, n_gpus))
+    step = min(-(-n_rows // len(numbers)), rows_at_once(X, n_gpus, memory_budget))
     if step >= n_rows:
         return function(X, n_threads)
     X, starts = with_quick_rows(X), iter(range(0, n_rows, step))  # whose next one goes to the GPU that asks first
@@ -64,12 +66,12 @@ def in_turns(function: Callable[[Any, int], Any], X: Any, n_gpus: int = 1) -> An
     return kinds[0](whole) if kinds[0] in (tuple, list) else whole[0]
 
 
-def rows_at_once(X: Any, n_gpus: int = 1) -> int:
+def rows_at_once(X: Any, n_gpus: int = 1, memory_budget: int | None = None) -> int:
     """Return how many rows of those in main memory each of so many GPUs can hold and work on."""
     n_rows, n_bytes = X.shape[0], inspect_input(X).n_bytes or 0
-    if n_bytes <= FEW_BYTES:
+    if n_bytes <= FEW_BYTES and memory_budget is None:
         return n_rows
-    free = min(map(_free_bytes, devices(n_gpus)))
+    free = min([*map(_free_bytes, devices(n_gpus)), *([] if memory_budget is None else [memory_budget])])
     return max(1, min(n_rows, int(n_rows * MOST_OF_FREE * free / (TIMES_ROWS * n_bytes))))
 
 

@@ -129,7 +129,7 @@ class XGBoostOnGPU(XGBoostMethod):
 
         if not _works_in_place(self):
             raise EngineRefusal(f"XGBoost computes {self.method} of such a model on the host")
-        return in_turns(self._of_rows_that_fit, X, n_gpus)
+        return in_turns(self._of_rows_that_fit, X, n_gpus, self.memory_budget)
 
     def _of_rows_that_fit(self, X: Any, n_threads: int) -> Any:
         """Return the method's result for rows in main memory that the current GPU holds, copied by so many threads."""
