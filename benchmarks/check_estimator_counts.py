@@ -39,9 +39,9 @@ def main() -> None:
         skipped = {r["check_name"]: str(r["exception"])[:200] for r in results if r["status"] == "skipped"}
         name = " ".join(repr(estimator).split())
         rows.append({"estimator": name, **counts, "failures": failed, "skips": skipped})
-        print(name, dict(counts), *(f"\n    {k}: {v}" for k, v in {**failed}.items()), flush=True)
         if arguments.output:
             arguments.output.write_text(json.dumps(rows, indent=1))
+        print(name, dict(counts), *(f"\n    {k}: {v}" for k, v in {**failed}.items()), flush=True)
 
 
 if __name__ == "__main__":

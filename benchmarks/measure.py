@@ -84,10 +84,10 @@ def blocks_on_workers(client: Any, make: Callable[..., Any], n_rows: int, n_colu
 
 
 def report(rows: list[dict[str, Any]], output: pathlib.Path | None, **facts: Any) -> None:
-    """Print the rows, and write them with date, versions and machine."""
+    """Write the rows with date, versions and machine, and print them: a pipe that closes loses no results."""
+    save(rows, output, **facts)
     for row in rows:
         print(row, flush=True)
-    save(rows, output, **facts)
 
 
 def save(rows: list[dict[str, Any]], output: pathlib.Path | None, **facts: Any) -> None:

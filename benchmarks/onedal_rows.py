@@ -314,10 +314,10 @@ def main() -> None:
     about = {"script": "benchmarks/onedal_rows.py", "date": time.strftime("%Y-%m-%d"), "commit": commit()}
 
     def keep(job: str, row: dict[str, Any]) -> None:
-        print(job, row, flush=True)
         rows[job] = rows.get(job, {}) | row if arguments.part == "table" else row
         if output:
             output.write_text(json.dumps(written | about | describe_system(), indent=1))
+        print(job, row, flush=True)
 
     parts: dict[str, Callable[..., None]] = {"agreement": agreement, "leak": leak, "shapes": shapes}
     if arguments.part == "table":

@@ -253,7 +253,7 @@ def rows_in(path: pathlib.Path) -> list[dict[str, Any]]:
 
 
 def fit(options: argparse.Namespace) -> None:
-    """Fit the numbers of each engine, print how near they are, and write them."""
+    """Fit the numbers of each engine, write them, and print how near they are."""
     rows = [row for row in rows_in(options.file) if row["bytes"] > 0]
     groups, forms = defaultdict(list), defaultdict(list)
     for row in rows:
@@ -264,6 +264,11 @@ def fit(options: argparse.Namespace) -> None:
         alike = [row for row in forms[key_of(rows[0], f"*{form_of(rows[0]['estimator'])}")] if known(row)]
         return fit_numbers([row for row in rows if known(row)], fit_numbers(alike), alike)
 
+    if options.output:
+        found = {key: numbers(measured, lambda row: True) for key, measured in groups.items() if len(measured) > 2}
+        found |= {key: fit_numbers(alike) for key, alike in forms.items() if "*pairs" not in key}
+        described = {"name": "2 cores", "date": time.strftime("%Y-%m-%d"), "versions": versions()}
+        options.output.write_text(json.dumps(described | {"held": dict(sorted(found.items()))}, indent=1) + "\n")
     near: dict[str, list[float]] = defaultdict(list)
     for key, measured in groups.items():
         used = [row for row in measured if not is_kept_out(row)]
@@ -281,11 +286,6 @@ def fit(options: argparse.Namespace) -> None:
     for what, ratios in near.items():
         within = np.mean(np.abs(np.array(ratios) - 1) <= 0.25)
         print(f"{what}: {len(ratios)} fits, {within:.1%} within 25 %")
-    if options.output:
-        found = {key: numbers(measured, lambda row: True) for key, measured in groups.items() if len(measured) > 2}
-        found |= {key: fit_numbers(alike) for key, alike in forms.items() if "*pairs" not in key}
-        described = {"name": "2 cores", "date": time.strftime("%Y-%m-%d"), "versions": versions()}
-        options.output.write_text(json.dumps(described | {"held": dict(sorted(found.items()))}, indent=1) + "\n")
 
 
 def versions() -> dict[str, str]:

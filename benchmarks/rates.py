@@ -202,7 +202,7 @@ def predicted(rates: dict[str, float], row: dict[str, Any]) -> float:
 
 
 def fit(options: argparse.Namespace) -> None:
-    """Fit the rates, print how well they predict, and write them."""
+    """Fit the rates, write them, and print how well they predict."""
     from skdist_gpu.planning.cost import rate_key
 
     rows = [row for path in options.files for row in read(path)]
@@ -242,13 +242,6 @@ def fit(options: argparse.Namespace) -> None:
         whole = rates.get(key.replace(":dask", ":cpu"), prior) if in_memory else prior
         trials[key], rates[key] = trial, fit_rates(members, whole, same=bool(in_memory)) if options.all else trial
     rates |= {key: fit_rates(members) for key, members in pools.items() if len(members) >= 3 and key.endswith("fit")}
-    for what, found in errors.items():
-        ratios = np.array([ratio for ratio, _, _ in found])
-        within = np.mean((ratios > 0.5) & (ratios < 2)) if len(ratios) else np.nan
-        print(f"{what}: {len(ratios)} predictions, {within:.1%} within a factor of 2")
-    worst = sorted(errors["kept out"], key=lambda e: -abs(np.log(e[0])))[:20]
-    for ratio, key, row in worst:
-        print(f"  {ratio:8.2f} {key} {row['rows']}x{row['columns']} {row['seconds']:.4f}")
     # of the first fits that a process made, the longest is the one that loaded the library
     first: dict[str, dict[str, float]] = defaultdict(dict)
     for row in rows:
@@ -262,6 +255,14 @@ def fit(options: argparse.Namespace) -> None:
     described |= {"gpu": options.gpu, "probes": probes, "first": started, "rates": dict(sorted(rates.items()))}
     if options.output:
         options.output.write_text(json.dumps(described, indent=1) + "\n")
+    # last: a pipe that closes ends the script
+    for what, found in errors.items():
+        ratios = np.array([ratio for ratio, _, _ in found])
+        within = np.mean((ratios > 0.5) & (ratios < 2)) if len(ratios) else np.nan
+        print(f"{what}: {len(ratios)} predictions, {within:.1%} within a factor of 2")
+    worst = sorted(errors["kept out"], key=lambda e: -abs(np.log(e[0])))[:20]
+    for ratio, key, row in worst:
+        print(f"  {ratio:8.2f} {key} {row['rows']}x{row['columns']} {row['seconds']:.4f}")
 
 
 def keep(files: list[pathlib.Path], table: pathlib.Path) -> None:
@@ -297,7 +298,7 @@ def keep(files: list[pathlib.Path], table: pathlib.Path) -> None:
 
 
 def main() -> None:
-    """Fit, print and write."""
+    """Fit, write and print."""
     warnings.simplefilter("ignore")
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("files", nargs="+", type=pathlib.Path)

@@ -99,9 +99,9 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     start, cores = time.time(), sorted(os.sched_getaffinity(0))
     probed = subprocess.run([sys.executable, "-c", PROBES], capture_output=True, text=True)
-    print(probed.stdout, probed.stderr[-300:], flush=True)
     machine = {"cores": len(cores), "gpus": []} | (json.loads(probed.stdout) if not probed.returncode else {})
     (options.folder / "machine.json").write_text(json.dumps(machine))
+    print(probed.stdout, probed.stderr[-300:], flush=True)
     left, shares = options.seconds - (time.time() - start), sum(PHASES[phase][-1] for phase in options.phases)
 
     def work(place: Place) -> None:

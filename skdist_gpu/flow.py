@@ -8,6 +8,7 @@ from functools import partial
 from traceback import clear_frames
 from typing import Any
 
+from skdist_gpu._compat.sklearn_indices import check_indices
 from skdist_gpu.data.inspect import InputInfo
 from skdist_gpu.engines.protocol import FitJob, Fitted
 from skdist_gpu.engines.registry import engines, runs_on_workers
@@ -48,6 +49,7 @@ def run(
     `fresh` makes another unfitted estimator, since the next engine must not see what the one before has left;
     `tasks` hear of each pass, for callbacks; `on_failure` is told of each failure after which another engine is tried.
     """
+    check_indices(job.estimator, job.X)
     failures: list[str] = []
     for candidate in ladder:
         job.device = candidate.device
