@@ -98,7 +98,7 @@ extern "C" __global__ void at_shares(
     long long n_numbers = 0;
     for (long long end = n_rows; n_numbers < end;) {
         const long long middle = (n_numbers + end) / 2;
-        if (isnan(column[middle])) end = middle;
+        if (isnan((double)column[middle])) end = middle;
         else n_numbers = middle + 1;
     }
     const long long last = n_numbers > 0 ? n_numbers - 1 : 0;

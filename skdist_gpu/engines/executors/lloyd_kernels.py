@@ -33,8 +33,10 @@ from skdist_gpu.engines.reductions.clusters.steps import Assignment, AssignReduc
 THREADS, WARPS = 256, 8
 # rows of a tile, of which each warp compares 16; in smaller tiles several share them
 ROWS = (128, 64, 32)
-# what a product takes of columns and clusters, and how many products a warp may sum
-LINE, CLUSTER_TILE, MOST_OWN = 16, 8, 16
+# what a product takes of columns and clusters
+LINE, CLUSTER_TILE = 16, 8
+# products that a warp sums where one block has a processor for itself; with more the kernel for wide rows is faster
+MOST_ALONE = 7
 # tiles of clusters that a warp compares at once, so that rows are fetched for several; beside many sums fewer
 MOST_TOGETHER, FEW_TOGETHER = 4, 2
 # products for which threads have registers where three blocks share a processor, and where two do
@@ -164,9 +166,10 @@ def shape_of(n_columns: int, n_clusters: int, itemsize: int, n_shared: int) -> S
         n_bytes = 8 * n_doubles + itemsize * (2 * rows * stride + 16) + 4 * LINE * WARPS
         if resident := min(by_registers, n_shared // (n_bytes + RESERVED_BYTES)):
             shapes.append(Shape(rows, stride, compared, together, pairs, own, n_bytes, resident))
-    if not shapes or own > MOST_OWN:
+    best = max(shapes, key=lambda shape: (shape.resident * shape.rows, shape.resident), default=None)
+    if best is None or (best.resident == 1 and own > MOST_ALONE):
         return WideShape.of(n_clusters, itemsize)
-    return max(shapes, key=lambda shape: (shape.resident * shape.rows, shape.resident))
+    return best
 
 
 def has_kernel(reduction: Any, X: Any) -> bool:

@@ -110,6 +110,11 @@ class ClassCounts:
     smallest: Any
     largest: Any
 
+    @property
+    def farthest(self) -> Any:
+        """The largest absolute value."""
+        return np.maximum(-self.smallest, self.largest)
+
 
 class ClassCountReduction:
     """Reduce rows to :class:`ClassCounts`, of the values or of whether they exceed a threshold."""
@@ -203,7 +208,7 @@ def fit_categorical_nb(estimator: Any, data: Passes) -> None:
     """Fit a scikit-learn ``CategoricalNB`` in place; parameters as in :func:`fit_multinomial_nb`."""
     assert data.classes is not None
     sums = total(data, CategoryReduction(len(data.classes)))
-    check_finite(sums.smallest + sums.largest, data)
+    check_finite(sums.farthest, data)
     check_weight(sums.weight.sum())
     _check_not_negative(estimator, np.trunc(sums.smallest))
     highest = np.array([counts.shape[1] - 1 for counts in sums.counts])
@@ -218,7 +223,7 @@ def _count(estimator: Any, data: Passes, threshold: float | None = None) -> Clas
     """Set classes and counts."""
     assert data.classes is not None
     sums = total(data, ClassCountReduction(len(data.classes), threshold))
-    check_finite(sums.smallest + sums.largest, data)
+    check_finite(sums.farthest, data)
     check_weight(sums.weight.sum())
     estimator.classes_ = unique_labels(data.classes)
     estimator.class_count_, estimator.feature_count_ = sums.weight, sums.counts

@@ -119,7 +119,7 @@ def _f_classif(data: Passes) -> tuple[np.ndarray, np.ndarray]:
 def _chi2(data: Passes) -> tuple[np.ndarray, np.ndarray]:
     assert data.classes is not None
     sums = total(data, ClassCountReduction(len(data.classes)))
-    check_finite(sums.whole, data)
+    check_finite(sums.farthest, data)
     if sums.smallest < 0:
         raise ValueError("Input X must be non-negative.")
     expected = np.outer(sums.weight / sums.weight.sum(), sums.counts.sum(axis=0))
