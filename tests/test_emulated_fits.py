@@ -105,10 +105,10 @@ shapes = (
     (700, 20, 10, np.float32, "F"),
     (333, 17, 45, np.float64, "C"),
     (500, 100, 8, np.float32, "C"),
-    (300, 64, 130, np.float32, "C"),
+    (300, 64, 88, np.float32, "C"),
     (333, 100, 20, np.float64, "C"),
     (200, 310, 5, np.float64, "F"),
-    # which shared memory does not hold, or registers
+    # which neither shared memory nor registers hold
     (300, 900, 5, np.float64, "C"),
     (1, 700, 2, np.float64, "C"),
     (77, 1_000, 4, np.float32, "F"),
