@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.linalg import LinAlgWarning
 from sklearn.base import clone, is_classifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import (
     ARDRegression,
     BayesianRidge,
@@ -145,3 +146,28 @@ def test_a_small_tolerance_gives_more_digits(fit_intercept):
     plain = PoissonRegressor(alpha=1, solver="newton-cholesky", tol=1e-12, fit_intercept=fit_intercept)
     ours = autoscale(clone(plain), backend="reductions").fit(X, y)
     np.testing.assert_allclose(ours.coef_, plain.fit(X, y).coef_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(300, 40), (1000, 200), (20_000, 20)])
+@pytest.mark.parametrize("C", [1e4, 1e8])
+def test_a_large_C_of_separable_classes_takes_few_steps_to_the_minimum(shape, C):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal(shape)
+    y = X @ rng.standard_normal(shape[1]) > 0
+    model = _summed(LinearSVC(C=C)).fit(X, y)
+    assert model.n_iter_ < 200
+    coef = np.append(model.coef_[0], model.intercept_)
+    signed = np.column_stack([X, np.ones(len(X))]) * np.where(y, 1, -1)[:, None]
+    # a minimum is where the penalty's derivative is that of the losses
+    pull = 2 * C * signed.T @ np.maximum(0, 1 - signed @ coef)
+    np.testing.assert_allclose(pull, coef, atol=1e-4 * np.abs(coef).max())
+
+
+@pytest.mark.parametrize("max_iter", [3, 30])
+def test_no_more_steps_are_taken_than_max_iter_and_that_is_told(max_iter):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 40))
+    y = X @ rng.standard_normal(40) > 0
+    with pytest.warns(ConvergenceWarning, match=f"did not converge within max_iter={max_iter}"):
+        model = _summed(LinearSVC(C=1e8, tol=1e-10, max_iter=max_iter)).fit(X, y)
+    assert model.n_iter_ == max_iter

@@ -120,7 +120,7 @@ def _minimise(estimator: Any, loss: RowLoss, design: Design, total: float, data:
     """Minimise half of the squared coefficients plus C times the losses, as a mean over rows."""
     penalty = np.full(design.n_columns, 1 / (estimator.C * total))
     start = np.zeros(design.n_columns)
-    model = Model(lambda coef, every: ScoreReduction(loss, design, coef, every), total, penalty, start)
+    model = Model(lambda coef, every: ScoreReduction(loss, design, coef, every), total, penalty, start, in_pieces=True)
     return model.fit(data, sample, estimator.max_iter, estimator.tol)
 
 
