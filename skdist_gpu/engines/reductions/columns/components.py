@@ -133,9 +133,9 @@ def fit_truncated_svd(estimator: Any, data: Passes) -> None:
     """
     n_columns, wanted = data.n_features, estimator.n_components
     if n_columns < 2:
+        shape = f"({'?' if data.n_rows is None else data.n_rows}, {n_columns})"
         raise ValueError(
-            f"Found array with {n_columns} feature(s) (shape=(?, {n_columns})) while a minimum of 2 is required "
-            "by TruncatedSVD."
+            f"Found array with {n_columns} feature(s) (shape={shape}) while a minimum of 2 is required by TruncatedSVD."
         )
     if estimator.algorithm == "randomized" and wanted > n_columns:
         raise ValueError(f"n_components({wanted}) must be <= n_features({n_columns}).")

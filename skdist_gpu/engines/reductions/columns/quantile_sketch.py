@@ -119,11 +119,13 @@ def fit_quantile_transformer(estimator: Any, data: Passes) -> None:
         )
     estimator.n_quantiles_ = max(1, min(estimator.n_quantiles, n_rows))
     estimator.references_ = np.linspace(0, 1, estimator.n_quantiles_)
+    # scikit-learn asks for percentiles, whose rounding decides where many rows have one value
+    shares = estimator.references_ * 100 / 100
     exact = n_rows <= (MOST_ROWS if subsample is None else subsample)
     if exact or data.resident or fits_in_one_pass(data, n_rows):
-        estimator.quantiles_ = sorted_quantiles(data, n_rows, estimator.references_)
+        estimator.quantiles_ = sorted_quantiles(data, n_rows, shares)
     else:
-        estimator.quantiles_ = sketched_quantiles(data, estimator.references_)
+        estimator.quantiles_ = sketched_quantiles(data, shares)
 
 
 def sketched_quantiles(data: Passes, shares: np.ndarray) -> np.ndarray:
