@@ -9,6 +9,8 @@ import pytest
 from fits import N_ROWS, PLACES, assert_same_as_scikit_learn, fit_there, make_classes, use_small_steps
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from sklearn.base import clone
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import QuantileTransformer, RobustScaler
 
@@ -199,3 +201,12 @@ def test_infinity_is_refused(backend):
             fit_there(estimator, backend, X)
     with pytest.raises(ValueError, match="Invalid quantile range"):
         fit_there(RobustScaler(quantile_range=(50, 101)), backend, make_classes()[0])
+
+
+@pytest.mark.parametrize("n_rows", [57, 100, 240])
+def test_rows_of_one_value_get_scikit_learns_share(n_rows):
+    # a quantile that is off in its last digit moves all rows of its value by half a step
+    X = np.random.default_rng(n_rows).poisson(4, size=(n_rows, 3)).astype(float)
+    transformer = QuantileTransformer(n_quantiles=n_rows)
+    expected = clone(transformer).fit_transform(X)
+    assert_allclose(autoscale(transformer, backend="reductions").fit_transform(X), expected, atol=1e-12)
