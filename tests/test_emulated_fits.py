@@ -92,6 +92,56 @@ for n_columns, constant in ((3, 0.0), (40, 1.0), (150, 2.0)):
             else:
                 assert found.hessian is None
 """
+SEVERAL_CLASSES = """
+from skdist_gpu.engines.executors import gram_kernels, softmax_kernels
+from skdist_gpu.engines.executors.kernels import map_block
+from skdist_gpu.engines.reductions.linear.linear import Design
+from skdist_gpu.engines.reductions.linear.logistic import SoftmaxReduction
+
+softmax_kernels.TABLE_VALUES = 2**13  # several blocks
+for n_rows, n_columns, n_classes, dtype, constant in (
+    (1, 3, 3, np.float64, 1.0),
+    (700, 20, 3, np.float32, 1.0),
+    (333, 5, 40, np.float64, 0.0),
+    (300, 70, 10, np.float64, 1.0),
+    (290, 33, 4, np.float32, 0.0),
+    (97, 100, 5, np.float64, 1.0),
+):
+    X, y = generator.normal(size=(n_rows, n_columns)).astype(dtype), generator.integers(0, n_classes, n_rows)
+    some = generator.uniform(size=n_rows) * (generator.uniform(size=n_rows) > 0.2)
+    design, class_weight = Design(n_columns, constant), generator.uniform(size=n_classes)
+    coef = generator.normal(size=n_classes * design.n_columns)
+    on_device = cupy.asarray(X), cupy.asarray(y)
+    for weight, of_classes in ((None, None), (some, None), (some, class_weight)):
+        for every in (1, 0, 7):
+            reduction = SoftmaxReduction(of_classes, design, coef, every)
+            assert softmax_kernels.has_kernel(reduction, *on_device)
+            expected = reduction.map(X.astype(np.float64), y, weight)
+            given = None if weight is None else cupy.asarray(weight)
+            found = result_to_host(map_block(reduction, *on_device, given))
+            assert_allclose(found.value, expected.value, rtol=1e-12)
+            assert_allclose(found.gradient, expected.gradient, rtol=0, atol=1e-12 * abs(expected.gradient).max())
+            if every:
+                part = [None if p is None else p[::every] for p in (X.astype(np.float64), y, weight)]
+                second = SoftmaxReduction(of_classes, design, coef, 1).map(*part).hessian * (n_rows / len(part[0]))
+                assert_allclose(found.hessian, second, rtol=0, atol=1e-12 * abs(second).max())
+            else:
+                assert found.hessian is None
+
+# more than registers hold
+many = SoftmaxReduction(None, Design(65, 1.0), np.ones(66 * 11), 1)
+assert not softmax_kernels.has_kernel(many, cupy.empty((5, 65)), cupy.asarray(y))
+
+X, y = generator.normal(size=(900, 6)), generator.integers(0, 4, 900)
+y[:600] = (X[:600, :4] + generator.normal(size=(600, 4))).argmax(axis=1)
+expected = LogisticRegression(tol=1e-8).fit(X, y)
+for put in (np.asarray, cupy.asarray):
+    cupy.started.clear()
+    found = fitted(LogisticRegression(tol=1e-8), put(X), put(y))
+    assert cupy.started.count("softmax_sums") > 4
+    assert_allclose(found.coef_, expected.coef_, rtol=1e-4, atol=1e-5)
+    assert_allclose(found.intercept_, expected.intercept_, rtol=1e-4, atol=1e-5)
+"""
 CLUSTERS = """
 from skdist_gpu.engines.executors import lloyd_kernels
 from skdist_gpu.engines.executors.cluster_kernels import ClustersOnGpu
@@ -200,7 +250,7 @@ assert made(0, 2) is made(0, 2) and calls == [1, 2, 2]
 X = generator.normal(size=(600, 5))
 y = (X[:, 0] > 0).astype(np.int64)
 for estimator in (KMeans(2, random_state=0), LogisticRegression(), LinearSVC(), LinearRegression()):
-    ahead.begin(estimator, X, y, 1)
+    ahead.begin(estimator, X, y, 1, 2)
     wait()
     cupy.compiled.clear()
     fitted(estimator, X, y)
@@ -420,6 +470,7 @@ PARTS = {
     "turns": TURNS,
     "classifiers": CLASSIFIERS,
     "ahead": AHEAD,
+    "several_classes": SEVERAL_CLASSES,
     "clusters": CLUSTERS,
     "quantiles": QUANTILES,
     "scores": WEIGHTED_ROWS,

@@ -80,6 +80,7 @@ inline void __threadfence() {}
 inline void __nanosleep(int) { ++n_in_vain; give_way(); }
 inline int atomicAdd(int* at, int value) { const int before = *at; *at += value; return before; }
 template <class V> V __ldcg(const V* at) { return *at; }
+inline void __syncwarp() { warp_sync(); }
 inline double exchange[256][32];
 template <class V> V shfl_from(V value, int lane) {
     const int w = warp_number(); std::memcpy(&exchange[w][threadIdx.x % 32], &value, sizeof(V)); warp_sync();

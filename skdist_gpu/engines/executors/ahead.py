@@ -12,6 +12,7 @@ from skdist_gpu.engines.executors import (
     gram_kernels,
     lloyd_kernels,
     score_kernels,
+    softmax_kernels,
     solve_kernels,
 )
 from skdist_gpu.engines.reductions.kinds import CLUSTERS, REGRESSORS
@@ -21,7 +22,7 @@ _PRODUCTS = (*REGRESSORS, "PCA", "IncrementalPCA")
 _LOSSES = {"LogisticRegression": "BinomialLoss", "LinearSVC": "SquaredHinge", "LinearSVR": "SquaredEpsilonInsensitive"}
 
 
-def begin(estimator: Any, X: Any, y: Any, n_targets: int) -> None:
+def begin(estimator: Any, X: Any, y: Any, n_targets: int, n_classes: int) -> None:
     """Begin to compile for an estimator; a kernel that is not foreseen here is compiled when it is needed.
 
     Parameters
@@ -32,8 +33,8 @@ def begin(estimator: Any, X: Any, y: Any, n_targets: int) -> None:
         The rows, of float32 or float64.
     y : array or None
         The target; codes for classes.
-    n_targets : int
-        Columns of `y`.
+    n_targets, n_classes : int
+        Columns of `y`, and classes in it; 0 for numbers.
     """
     name, device = type(estimator).__name__, cupy.cuda.Device().id
     n_columns, dtype = X.shape[1], X.dtype.name
@@ -43,6 +44,10 @@ def begin(estimator: Any, X: Any, y: Any, n_targets: int) -> None:
         lloyd_kernels.begin(device, dtype, n_columns, estimator.n_clusters)
         cluster_kernels.kernels_for.begin(device, dtype)
         column_kernels.kernels_for.begin(device, dtype, "int64")
+    elif name == "LogisticRegression" and n_classes > 2 and y is not None:
+        softmax_kernels.begin(device, dtype, y.dtype.name, n_classes, n_columns)
+        gram_kernels.begin(device, "float64", n_classes * (n_columns + estimator.fit_intercept))
+        column_kernels.kernels_for.begin(device, "float32", "int64")
     elif name in _LOSSES and y is not None:
         score_kernels.kernel_for.begin(device, _LOSSES[name], dtype, y.dtype.name, n_columns)
         gram_kernels.begin(device, dtype, n_columns)

@@ -71,6 +71,11 @@ def moments(X: Any, y: Any, sample_weight: Any) -> Moments:
     return Moments(X.shape[0], found[0], found[1 : 1 + n_columns], found[1 + n_columns :].reshape(n_columns, n_columns))
 
 
+def products(X: Any) -> Any:
+    """Return the products of the columns of X and of a column of ones behind them, on the device."""
+    return _products(X, None, None, cupy.zeros(X.shape[1]))[0]
+
+
 def weighted_products(X: Any, weight: Any, sums: Any) -> list[Callable[[], None]]:
     """Return what writes the sum of weight times the outer product of each row of X and a one behind it.
 

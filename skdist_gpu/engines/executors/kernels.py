@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from skdist_gpu.engines.executors import column_kernels, gram_kernels, lloyd_kernels, score_kernels
+from skdist_gpu.engines.executors import column_kernels, gram_kernels, lloyd_kernels, score_kernels, softmax_kernels
 from skdist_gpu.engines.reductions.behind import BehindSteps
 from skdist_gpu.engines.reductions.columns.columns import Together
 from skdist_gpu.engines.reductions.columns.quantiles import SortReduction
@@ -19,6 +19,8 @@ def map_block(reduction: Any, X: Any, y: Any, sample_weight: Any) -> Any:
         return map_block(reduction.reduction, *reduction.arguments(X, y, sample_weight))
     if score_kernels.has_kernel(reduction, X, y):
         return score_kernels.map_rows(reduction, X, y, sample_weight)
+    if softmax_kernels.has_kernel(reduction, X, y):
+        return softmax_kernels.map_rows(reduction, X, y, sample_weight)
     if lloyd_kernels.has_kernel(reduction, X):
         return lloyd_kernels.map_rows(reduction, X, sample_weight)
     if _is_gram(reduction, X, y):
@@ -40,6 +42,7 @@ def reads_in_place(reduction: Any, X: Any, y: Any) -> bool:
     """Whether a reduction makes no copy of the rows, so that one block may hold all of them."""
     return (
         (score_kernels.has_kernel(reduction, X, y) and (not reduction.every or gram_kernels.has_kernel(X, None)))
+        or softmax_kernels.has_kernel(reduction, X, y)
         or lloyd_kernels.has_kernel(reduction, X)
         or _is_gram(reduction, X, y)
         or column_kernels.has_kernel(reduction, X, y)

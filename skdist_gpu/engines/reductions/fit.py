@@ -93,7 +93,7 @@ def _open(job: FitJob) -> Passes:
     if job.device == "gpu" and not job.before:
         from skdist_gpu.engines.executors import ahead
 
-        ahead.begin(job.estimator, X, y, job.info.n_targets)
+        ahead.begin(job.estimator, X, y, job.info.n_targets, 0 if classes is None else len(classes))
     return _passes(job, X, y, sample_weight, classes)
 
 
