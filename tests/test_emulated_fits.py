@@ -102,10 +102,8 @@ softmax_kernels.TABLE_VALUES = 2**13  # several blocks
 for n_rows, n_columns, n_classes, dtype, constant in (
     (1, 3, 3, np.float64, 1.0),
     (700, 20, 3, np.float32, 1.0),
-    (333, 5, 40, np.float64, 0.0),
-    (300, 70, 10, np.float64, 1.0),
-    (290, 33, 4, np.float32, 0.0),
-    (97, 100, 5, np.float64, 1.0),
+    (133, 5, 12, np.float64, 0.0),
+    (97, 70, 6, np.float64, 1.0),
 ):
     X, y = generator.normal(size=(n_rows, n_columns)).astype(dtype), generator.integers(0, n_classes, n_rows)
     some = generator.uniform(size=n_rows) * (generator.uniform(size=n_rows) > 0.2)
@@ -135,12 +133,11 @@ assert not softmax_kernels.has_kernel(many, cupy.empty((5, 65)), cupy.asarray(y)
 X, y = generator.normal(size=(900, 6)), generator.integers(0, 4, 900)
 y[:600] = (X[:600, :4] + generator.normal(size=(600, 4))).argmax(axis=1)
 expected = LogisticRegression(tol=1e-8).fit(X, y)
-for put in (np.asarray, cupy.asarray):
-    cupy.started.clear()
-    found = fitted(LogisticRegression(tol=1e-8), put(X), put(y))
-    assert cupy.started.count("softmax_sums") > 4
-    assert_allclose(found.coef_, expected.coef_, rtol=1e-4, atol=1e-5)
-    assert_allclose(found.intercept_, expected.intercept_, rtol=1e-4, atol=1e-5)
+cupy.started.clear()
+found = fitted(LogisticRegression(tol=1e-8), X, y)
+assert cupy.started.count("softmax_sums") > 4
+assert_allclose(found.coef_, expected.coef_, rtol=1e-4, atol=1e-5)
+assert_allclose(found.intercept_, expected.intercept_, rtol=1e-4, atol=1e-5)
 """
 CLUSTERS = """
 from skdist_gpu.engines.executors import lloyd_kernels

@@ -8,7 +8,7 @@ from sklearn.cluster import kmeans_plusplus
 from sklearn.datasets import make_blobs
 
 from skdist_gpu.data.labels import encode
-from skdist_gpu.engines.executors import column_kernels, gram_kernels, lloyd_kernels
+from skdist_gpu.engines.executors import column_kernels, gram_kernels, lloyd_kernels, softmax_kernels
 from skdist_gpu.engines.executors.cluster_kernels import ClustersOnGpu
 from skdist_gpu.engines.executors.kernels import map_block
 from skdist_gpu.engines.executors.solve_kernels import OnDevice, Solver
@@ -18,7 +18,7 @@ from skdist_gpu.engines.reductions.core.moments import MomentsReduction
 from skdist_gpu.engines.reductions.core.sample import OverviewReduction
 from skdist_gpu.engines.reductions.linear.linear import Design, ScoreReduction
 from skdist_gpu.engines.reductions.linear.linear_svm import SquaredEpsilonInsensitive, SquaredHinge
-from skdist_gpu.engines.reductions.linear.logistic import BinomialLoss
+from skdist_gpu.engines.reductions.linear.logistic import BinomialLoss, SoftmaxReduction
 
 pytestmark = pytest.mark.gpu
 
@@ -51,6 +51,35 @@ def test_sums_of_a_block(loss, n_columns, dtype, weighted, every):
     assert_allclose(found.gradient.get(), expected.gradient, rtol=0, atol=1e-12 * n_rows)
     if every:
         assert_allclose(found.hessian.get(), expected.hessian, rtol=0, atol=1e-12 * n_rows)
+
+
+@pytest.mark.parametrize("every", [0, 1, 7])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("n_rows", "n_columns", "n_classes", "constant"),
+    [(1, 3, 3, 1.0), (300_001, 2, 4, 1.0), (4_321, 20, 3, 0.0), (4_321, 20, 40, 1.0), (4_321, 100, 10, 1.0)],
+)
+def test_sums_of_several_classes(n_rows, n_columns, n_classes, constant, dtype, weighted, every, monkeypatch):
+    monkeypatch.setattr(softmax_kernels, "TABLE_VALUES", 2**19)
+    generator = np.random.default_rng(n_columns)
+    X = generator.standard_normal((n_rows, n_columns)).astype(dtype)
+    y, design = generator.integers(0, n_classes, n_rows), Design(n_columns, constant)
+    weight = generator.uniform(size=n_rows) * (generator.uniform(size=n_rows) > 0.1) if weighted else None
+    class_weight = generator.uniform(size=n_classes) if weighted else None
+    coef = generator.standard_normal(n_classes * design.n_columns) / np.sqrt(n_columns)
+    on_gpu = [None if part is None else cupy.asarray(part) for part in (X, y, weight)]
+    reduction = SoftmaxReduction(class_weight, design, coef, every)
+    assert softmax_kernels.has_kernel(reduction, *on_gpu[:2])
+    expected, found = reduction.map(X.astype(np.float64), y, weight), map_block(reduction, *on_gpu)
+    again = map_block(reduction, *on_gpu)
+    assert_allclose(float(found.value), expected.value, rtol=1e-12)
+    assert_allclose(found.gradient.get(), expected.gradient, rtol=0, atol=1e-13 * n_rows)
+    assert_array_equal(found.gradient.get(), again.gradient.get())
+    if every:
+        some = [None if part is None else part[::every] for part in (X.astype(np.float64), y, weight)]
+        second = SoftmaxReduction(class_weight, design, coef, 1).map(*some).hessian * (n_rows / len(some[0]))
+        assert_allclose(found.hessian.get(), second, rtol=0, atol=1e-12 * np.abs(second).max())
 
 
 def check_moments(X, y, weight, on_gpu=None):

@@ -82,7 +82,7 @@ class DaskExecutor:
         self.progress.finish()
         return total
 
-    def reduce_sample(self, X: Any, y: Any, weight: Any) -> tuple[Reduce, int]:
+    def reduce_sample(self, X: Any, y: Any, weight: Any, n_unknowns: int) -> tuple[Reduce, int]:
         """Return the `reduce` of sampled rows, which the GPU of a worker gets, and their number."""
         worker = self._first_worker
         if worker is None:

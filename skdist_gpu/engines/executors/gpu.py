@@ -33,9 +33,9 @@ from skdist_gpu.progress import Progress
 MOST_THREADS, FILE_THREADS = 12, 6
 # batches of files that Arrow's own threads decode meanwhile
 MOST_AHEAD = 32
-# values of a sample that the device reads in less time than its kernels take to start, and by how many columns it
+# values of a sample that the device reads in less time than its kernels take to start, and by how many unknowns it
 # multiplies each meanwhile
-RESIDENT_SAMPLE, QUICK_COLUMNS = 2**25, 32
+RESIDENT_SAMPLE, QUICK_UNKNOWNS = 2**25, 32
 
 
 class OnGpus(ABC):
@@ -175,13 +175,15 @@ class GpuExecutor(OnGpus):
         X, _, weight = self._arguments(parts)
         return ClustersOnGpu(X, weight)
 
-    def reduce_sample(self, X: Any, y: Any, weight: Any) -> tuple[Reduce, int]:
-        """Return the `reduce` of sampled rows and their number: of rows on the device, or of those on the host."""
+    def reduce_sample(self, X: Any, y: Any, weight: Any, n_unknowns: int) -> tuple[Reduce, int]:
+        """Return the `reduce` of sampled rows and their number: of rows on the device, or of those on the host.
+
+        The more unknowns there are, the fewer rows are taken.
+        """
         held = self._held()
         if held is None:
             return self.reduce_sent(X, y, weight)
-        n_columns = held[0].shape[1]
-        quick = RESIDENT_SAMPLE // (n_columns * max(1, n_columns // QUICK_COLUMNS))
+        quick = RESIDENT_SAMPLE // (n_unknowns * max(1, n_unknowns // QUICK_UNKNOWNS))
         every = max(1, self.n_rows // max(SAMPLED_ROWS, quick))
         if every == 1:
             return self.reduce, self.n_rows

@@ -78,7 +78,7 @@ class GpusExecutor(OnGpus):
         parts = zip(*(share.result() for share in shares), strict=True)
         return [combine_all(reduction, list(totals)) for totals in parts]
 
-    def reduce_sample(self, X: Any, y: Any, weight: Any) -> tuple[Reduce, int]:
+    def reduce_sample(self, X: Any, y: Any, weight: Any, n_unknowns: int) -> tuple[Reduce, int]:
         """Return the `reduce` of sampled rows, which are few enough for the first GPU alone, and their number."""
         return self.executors[0].reduce_sent(X, y, weight)
 

@@ -31,8 +31,9 @@ class _HugePages(cupy.cuda.PinnedMemory):
         cupy.cuda.runtime.hostRegister(start, size, PORTABLE)
         self.size, self.ptr = size, start
 
-    def __del__(self) -> None:
-        if self.ptr and not sys.is_finalizing():
+    def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        # when Python ends, modules may be gone, and so is what the driver knows
+        if self.ptr and not is_finalizing():
             cupy.cuda.runtime.hostUnregister(self.ptr)
 
 

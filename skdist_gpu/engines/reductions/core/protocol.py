@@ -73,7 +73,8 @@ class Passes:
         Returns the passes over the same rows with other codes as `y`, which it takes on the host in the order
         of the rows; None where rows have no number.
     reduce_sample : callable
-        Returns the `reduce` of sampled rows, from their X, y and weights on the host, and their number.
+        Returns the `reduce` of sampled rows, from their X, y and weights on the host, for so many unknowns, and their
+        number.
     target_dtype : numpy.dtype
         dtype of `y`.
     sparse : bool
@@ -99,7 +100,7 @@ class Passes:
     n_rows: int | None = None
     reduce_parts: Callable[[Reduction, int], list[Any]] | None = None
     relabel: Callable[[np.ndarray], Passes] | None = None
-    reduce_sample: Callable[[Any, Any, Any], tuple[Reduce, int]] = lambda X, y, weight: (
+    reduce_sample: Callable[[Any, Any, Any, int], tuple[Reduce, int]] = lambda X, y, weight, n_unknowns: (
         lambda reduction: fold(reduction, X, y, weight),
         len(X),
     )

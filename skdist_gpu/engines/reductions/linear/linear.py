@@ -283,7 +283,7 @@ class Model:
     def fit(self, data: Passes, sample: Rows, max_iter: int, tol: float) -> Minimum:
         """Minimise on the sample, and from there over all rows."""
         # the weights of the sampled rows count the rows that they stand for: the total is the same
-        reduce_sample, n_sampled = data.reduce_sample(sample.X, sample.y, sample.weight)
+        reduce_sample, n_sampled = data.reduce_sample(sample.X, sample.y, sample.weight, len(self.start))
         warm = data.starts.begin(self.penalty) if data.starts else None
         # a sample of all rows would be read for nothing
         if warm is None and n_sampled < sample.n_rows:
