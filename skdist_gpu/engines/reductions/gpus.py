@@ -17,8 +17,9 @@ def n_gpus(info: InputInfo, resources: Resources) -> int:
     """Return among how many GPUs rows are divided: all, for rows in main memory or files that one cannot hold.
 
     Then each GPU keeps its share between passes, which one GPU would have to read again. Rows that one can hold go to
-    one: on four H200 of a machine a pass over 32 GB took 0.98 s, on one of them 0.73 s, since main memory, which all
-    copies come from, is the limit (benchmarks/scaling.py). Rows that a GPU holds stay there.
+    one, since main memory, which all copies come from, is the limit: a pass over 10 GB took 0.23 s on one H200 and 0.19
+    on two, over 40 GB 0.86 and 0.77 s (benchmarks/gpus.py), and steps over rows that are there take longer on two. Rows
+    that a GPU holds stay there.
 
     Examples
     --------
