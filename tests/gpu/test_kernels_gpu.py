@@ -143,7 +143,7 @@ def test_wider_rows_are_left_to_products():
     assert gram_kernels.has_kernel(cupy.empty((10, 254)), cupy.empty(10))
 
 
-@pytest.mark.parametrize("n", [1, 7, 8, 9, 64, 100, 200, 201, 232])
+@pytest.mark.parametrize("n", [1, 7, 8, 9, 64, 100, 200, 201, 232, 233, 505, 512])
 def test_matrices_that_stay_on_the_device(n):
     generator = np.random.default_rng(n)
     rows, sizes = generator.normal(size=(3 * n, n)), np.logspace(-6, 6, n)

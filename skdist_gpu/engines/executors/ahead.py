@@ -46,10 +46,12 @@ def begin(estimator: Any, X: Any, y: Any, n_targets: int, n_classes: int) -> Non
         column_kernels.kernels_for.begin(device, dtype, "int64")
     elif name == "LogisticRegression" and n_classes > 2 and y is not None:
         softmax_kernels.begin(device, dtype, y.dtype.name, n_classes, n_columns)
-        gram_kernels.begin(device, "float64", n_classes * (n_columns + estimator.fit_intercept))
+        n_unknowns = n_classes * (n_columns + estimator.fit_intercept)
+        gram_kernels.begin(device, "float64", n_unknowns)
+        solve_kernels.begin(device, n_unknowns)
         column_kernels.kernels_for.begin(device, "float32", "int64")
     elif name in _LOSSES and y is not None:
         score_kernels.kernel_for.begin(device, _LOSSES[name], dtype, y.dtype.name, n_columns)
         gram_kernels.begin(device, dtype, n_columns)
-        solve_kernels.kernel.begin(device)
+        solve_kernels.begin(device, n_columns + 1)
         column_kernels.kernels_for.begin(device, "float32", "int64")

@@ -16,17 +16,17 @@ from skdist_gpu.data.blocks import part_bounds
 from skdist_gpu.data.containers import GPU, container_of
 from skdist_gpu.data.convert import result_to_host
 from skdist_gpu.data.dataset import DatasetTable
-from skdist_gpu.engines.executors import score_kernels
+from skdist_gpu.engines.executors import score_kernels, softmax_kernels
 from skdist_gpu.engines.executors.cluster_kernels import ClustersOnGpu
 from skdist_gpu.engines.executors.gpu_streams import FileStream, HostStream
 from skdist_gpu.engines.executors.kernels import map_block, reads_in_place
 from skdist_gpu.engines.executors.pool import POOL, from_pool
-from skdist_gpu.engines.executors.score_kernels import Scores
 from skdist_gpu.engines.executors.stream import StreamExecutor
 from skdist_gpu.engines.reductions.columns.quantiles import SortReduction
 from skdist_gpu.engines.reductions.core.protocol import GPU_STEP_BYTES as STEP_BYTES
 from skdist_gpu.engines.reductions.core.protocol import SAMPLED_ROWS, Reduce, Reduction
 from skdist_gpu.engines.reductions.linear.linear import ScoreReduction
+from skdist_gpu.engines.reductions.linear.logistic import SoftmaxReduction
 from skdist_gpu.progress import Progress
 
 # that copy rows for a GPU, and that decode files for one
@@ -36,6 +36,8 @@ MOST_AHEAD = 32
 # values of a sample that the device reads in less time than its kernels take to start, and by how many unknowns it
 # multiplies each meanwhile
 RESIDENT_SAMPLE, QUICK_UNKNOWNS = 2**25, 32
+
+_OF_SCORES: dict[type, Any] = {ScoreReduction: score_kernels, SoftmaxReduction: softmax_kernels}
 
 
 class OnGpus(ABC):
@@ -111,7 +113,8 @@ class GpuExecutor(OnGpus):
         self.n_rows = X.shape[0]
         self.step = max(1024, STEP_BYTES // (8 * (X.shape[1] + 1)))
         self.is_given = container_of(X) in GPU
-        self._scores: Scores | None = None
+        # what sums losses over all rows, once it was asked for
+        self._scores: Any = None
         # set when the result is not wanted any more
         self.stopped = Event()
         self.stream: Any = None
@@ -156,15 +159,16 @@ class GpuExecutor(OnGpus):
         """Return all rows on the device, side by side; None if they are not."""
         return self.parts if self.is_given else None if self.table is not None else self.stream.whole
 
-    def _scores_for(self, reduction: Reduction) -> Scores | None:
+    def _scores_for(self, reduction: Reduction) -> Any:
         """Return what sums a loss over all rows, made once for all passes; None if the rows are not held."""
-        if type(reduction) is not ScoreReduction:
+        kernels = _OF_SCORES.get(type(reduction))
+        if kernels is None:
             return None
         if self._scores is None or not self._scores.is_for(reduction):
             held = self._held()
-            if held is None or not score_kernels.takes_at_once(reduction, *self._arguments(held)[:2]):
+            if held is None or not kernels.takes_at_once(reduction, *self._arguments(held)[:2]):
                 return None
-            self._scores = Scores(reduction, *self._arguments(held))
+            self._scores = kernels.Scores(reduction, *self._arguments(held))
         return self._scores
 
     def clusters(self) -> ClustersOnGpu | None:

@@ -144,17 +144,24 @@ extern "C" __global__ void spread(
 
 // Second derivatives from the products of the table, of which a row has `step` values. Shares of a row sum up to one, so
 // that p - p p of a class is the sum of the products of its share with those of the others, from which nothing is taken.
+// Where all classes may shift together, which changes no share, that direction gets a size.
 extern "C" __global__ void second_derivatives(
-    const double* __restrict__ products, int step, int n_coef, double share, double* __restrict__ out
+    const double* __restrict__ products, int step, int n_coef, double share, bool shifts, double* __restrict__ out
 ) {
     const int width = CLASSES * n_coef, i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= width * width) return;
-    const int row = i / width, column = i % width, k = row / n_coef;
-    double value = -products[row * step + column];
-    if (k == column / n_coef) {
-        value = 0.0;
+    const int row = i / width, column = i % width, k = row / n_coef, a = row % n_coef, b = column % n_coef;
+    const auto with_others = [=](int k, int a, int b) {
+        double sum = 0.0;
         for (int other = 0; other < CLASSES; ++other)
-            if (other != k) value += products[row * step + other * n_coef + column % n_coef];
+            if (other != k) sum += products[(k * n_coef + a) * step + other * n_coef + b];
+        return sum;
+    };
+    double value = k == column / n_coef ? with_others(k, a, b) : -products[row * step + column];
+    if (shifts && a == b) {
+        double all = 0.0;
+        for (int each = 0; each < CLASSES; ++each) all += with_others(each, a, a);
+        value += all > 0.0 ? all / (CLASSES * CLASSES) : 1.0;
     }
     out[i] = share * value;
 }

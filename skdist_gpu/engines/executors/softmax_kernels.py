@@ -13,9 +13,10 @@ from typing import Any
 import cupy
 import numpy as np
 
-from skdist_gpu.engines.executors import gram_kernels
+from skdist_gpu.engines.executors import gram_kernels, solve_kernels
 from skdist_gpu.engines.executors.common_kernels import processors, shared_bytes
 from skdist_gpu.engines.executors.once import Once
+from skdist_gpu.engines.executors.solve_kernels import OnDevice, Solver
 from skdist_gpu.engines.executors.sums import add_up
 from skdist_gpu.engines.reductions.classes.class_weights import weights_of_rows
 from skdist_gpu.engines.reductions.core.newton import Sums
@@ -52,14 +53,57 @@ def begin(device: int, X_type: str, y_type: str, n_classes: int, n_columns: int)
 
 def map_rows(reduction: Any, X: Any, y: Any, sample_weight: Any) -> Sums:
     """Return what the reduction's own map would."""
-    coef, every, constant = cupy.asarray(reduction.coef), reduction.every, reduction.design.constant
     weight = weights_of_rows(reduction.class_weight, y, sample_weight)
     rows = _contiguous([X, y, weight])
-    sums, shares = _first(rows, coef, constant, every == 1)
-    found = Sums(sums[-1], sums[:-1])
+    first, second = _sums(rows, reduction.coef, reduction.design.constant, reduction.every, shifts=False)
+    return Sums(first[-1], first[:-1], second)
+
+
+class Scores:
+    """Sums over rows on the device, for any coefficients, whose second derivatives stay there.
+
+    Parameters
+    ----------
+    reduction : SoftmaxReduction
+        Tells the classes and the design; a common shift of all classes must change nothing.
+    X : cupy.ndarray of shape (n_rows, n_columns)
+        The rows, of which there are kernels for.
+    y, sample_weight : cupy.ndarray of shape (n_rows,)
+        Codes and weights; None for no weights.
+    """
+
+    def __init__(self, reduction: SoftmaxReduction, X: Any, y: Any, sample_weight: Any) -> None:
+        self.class_weight, self.design = reduction.class_weight, reduction.design
+        self.rows = _contiguous([X, y, weights_of_rows(self.class_weight, y, sample_weight)])
+        self.solver = Solver(reduction.coef.size)
+
+    def is_for(self, reduction: Any) -> bool:
+        """Whether a reduction has the same classes and the same design."""
+        return (
+            type(reduction) is SoftmaxReduction
+            and reduction.class_weight is self.class_weight
+            and reduction.design is self.design
+        )
+
+    def on_host(self, coef: np.ndarray, every: int) -> Sums:
+        """Return the sums on the host, but for the second derivatives."""
+        first, second = _sums(self.rows, coef, self.design.constant, every, shifts=True)
+        first = first.get()
+        return Sums(first[-1], first[:-1], None if second is None else OnDevice(self.solver, second))
+
+
+def takes_at_once(reduction: Any, X: Any, y: Any) -> bool:
+    """Whether the kernels can do a reduction of such rows, and solve with its second derivatives on the device."""
+    return has_kernel(reduction, X, y) and reduction.shifts and solve_kernels.takes(reduction.coef.size)
+
+
+def _sums(rows: list[Any], coefficients: np.ndarray, constant: float, every: int, shifts: bool) -> tuple[Any, Any]:
+    """Return first derivatives with the loss behind them, and second ones of every so-many-th row; None of none."""
+    coef = cupy.asarray(coefficients)
+    first, shares = _first(rows, coef, constant, every == 1)
     if not every:
-        return found
-    share = 1.0
+        return first, None
+    share, found = 1.0, None
     if every > 1:
         some, share = some_rows(every, *rows)
         rows = _contiguous(some)
@@ -67,9 +111,9 @@ def map_rows(reduction: Any, X: Any, y: Any, sample_weight: Any) -> Sums:
     step = max(1, TABLE_VALUES // coef.size)
     for start in range(0, len(rows[0]), step):
         block = [None if part is None else part[start : start + step] for part in rows]
-        second = _second(block, shares[start : start + step], constant, share)
-        found.hessian = second if found.hessian is None else found.hessian + second
-    return found
+        second = _second(block, shares[start : start + step], constant, share, shifts)
+        found = second if found is None else found + second
+    return first, found
 
 
 def _contiguous(rows: list[Any]) -> list[Any]:
@@ -95,7 +139,7 @@ def _first(rows: list[Any], coef: Any, constant: float, keeps_shares: bool) -> t
     return add_up(partials), shares
 
 
-def _second(rows: list[Any], shares: Any, constant: float, share: float) -> Any:
+def _second(rows: list[Any], shares: Any, constant: float, share: float, shifts: bool) -> Any:
     """Return the second derivatives of rows, of which each stands for so many."""
     X, y, weight = rows
     (n_rows, n_columns), n_classes = X.shape, shares.shape[1]
@@ -107,7 +151,7 @@ def _second(rows: list[Any], shares: Any, constant: float, share: float) -> Any:
     sizes = (np.float64(constant), np.int64(n_rows), np.int32(n_columns))
     kernels.get_function("spread")((n_blocks,), (THREADS,), (*given, *sizes, table))
     products = gram_kernels.products(table) if gram_kernels.has_kernel(table, None) else table.T @ table
-    summed = (products, np.int32(len(products)), np.int32(n_coef), np.float64(share), hessian)
+    summed = (products, np.int32(len(products)), np.int32(n_coef), np.float64(share), np.bool_(shifts), hessian)
     kernels.get_function("second_derivatives")((-(-(width**2) // THREADS),), (THREADS,), summed)
     return hessian
 

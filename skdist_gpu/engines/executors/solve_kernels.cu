@@ -1,5 +1,5 @@
 // the kernel of solve_kernels.py, which gives the words in capitals; common.cu stands before it
-// the lower triangle lies in shared memory in tiles of 8 x 8, of which each thread of a warp has a pair of neighbours in a
+// the lower triangle lies in shared memory, or where that has no room for it in that of the device, in tiles of 8 x 8, of which each thread of a warp has a pair of neighbours in a
 // row; the order of the pairs changes with the row, so that those of a column lie in different banks, too
 constexpr int N_WARPS = THREADS / 32, TILE = 64, TOGETHER = 4;
 
@@ -141,8 +141,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) solve(
 ) {
     extern __shared__ __align__(16) double shared[];
     const int n_lines = (n + 7) / 8, n_values = tile_at(n_lines, 0), thread = threadIdx.x;
-    double* tiles = shared;                      // [n_values]
-    double* scales = tiles + n_values;           // [8 n_lines]
+    double* tiles = HELD ? shared : factor;      // [n_values]
+    double* scales = shared + HELD * n_values;   // [8 n_lines]
     double* exchange = scales + 8 * n_lines;     // [16]
     double own = thread < n ? given[thread] : 0.0;
     if (is_new) {
@@ -170,11 +170,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) solve(
         __syncthreads();
         const bool is_clear = decompose_all(tiles, n_lines, least);
         if (thread == 0) found[2 * n] = is_clear;
-        for (int at = thread; at < n_values / 2; at += THREADS) ((double2*)factor)[at] = ((double2*)tiles)[at];
+        if (HELD) for (int at = thread; at < n_values / 2; at += THREADS) ((double2*)factor)[at] = ((double2*)tiles)[at];
     } else {
         if (thread < 8 * n_lines) scales[thread] = factor[n_values + thread];
         #pragma unroll 8
-        for (int at = thread; at < n_values / 2; at += THREADS) ((double2*)tiles)[at] = ((double2*)factor)[at];
+        for (int at = thread; HELD && at < n_values / 2; at += THREADS) ((double2*)tiles)[at] = ((double2*)factor)[at];
         __syncthreads();
     }
     if (thread < n) own *= scales[thread];

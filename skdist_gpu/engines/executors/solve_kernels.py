@@ -1,8 +1,8 @@
-"""Second derivatives that stay on a GPU: one block of threads decomposes them, and solves with them, in shared memory.
+"""Second derivatives that stay on a GPU: one block of threads decomposes them, and solves with them.
 
 To bring a matrix to the host and to decompose it there takes longer than to sum it. Its lower triangle is divided into
-tiles, whose products are those of tensor cores. Source: Golub & Van Loan, "Matrix Computations", 4th ed., Johns Hopkins
-2013, section 4.2.9 (Cholesky's factor by blocks).
+tiles, whose products are those of tensor cores, in shared memory where that has room for all. Source: Golub & Van Loan,
+"Matrix Computations", 4th ed., Johns Hopkins 2013, section 4.2.9 (Cholesky's factor by blocks).
 """
 
 from __future__ import annotations
@@ -23,8 +23,18 @@ THREADS, LINE = 512, 8
 
 
 def takes(n_unknowns: int) -> bool:
-    """Whether a block of threads of the current GPU has room for so many unknowns."""
-    return _shared_bytes(n_unknowns) <= shared_bytes(cupy.cuda.Device().id)
+    """Whether a block of threads solves for so many unknowns: each of them has one."""
+    return n_unknowns <= THREADS
+
+
+def begin(device: int, n_unknowns: int) -> None:
+    """Let a thread compile what solves for so many unknowns."""
+    if takes(n_unknowns):
+        kernel.begin(device, _is_held(device, n_unknowns))
+
+
+def _is_held(device: int, n_unknowns: int) -> bool:
+    return _shared_bytes(n_unknowns, True) <= shared_bytes(device)
 
 
 class Solver:
@@ -37,8 +47,10 @@ class Solver:
     """
 
     def __init__(self, n_unknowns: int) -> None:
-        self.n_unknowns, self.shared_bytes = n_unknowns, _shared_bytes(n_unknowns)
-        self.kernel = kernel(cupy.cuda.Device().id)
+        device = cupy.cuda.Device().id
+        held = _is_held(device, n_unknowns)
+        self.n_unknowns, self.shared_bytes = n_unknowns, _shared_bytes(n_unknowns, held)
+        self.kernel = kernel(device, held)
         # a vector and penalties; the solution, the diagonal, and whether the factor keeps its digits: the kernel reads
         # and writes main memory itself, since so few values take less time than copies
         self.given, self.found = cupyx.empty_pinned(2 * n_unknowns), cupyx.empty_pinned(2 * n_unknowns + 1)
@@ -130,15 +142,16 @@ def _factor_values(n_unknowns: int) -> int:
     return LINE**2 * n_lines * (n_lines + 1) // 2 + LINE * n_lines
 
 
-def _shared_bytes(n_unknowns: int) -> int:
-    """Return the shared memory of the block of threads: the factor's, and two lines that it exchanges."""
-    return 8 * (_factor_values(n_unknowns) + 2 * LINE)
+def _shared_bytes(n_unknowns: int, held: bool) -> int:
+    """Return the shared memory: that of the factor or of its scales alone, and of two lines that are exchanged."""
+    n_values = _factor_values(n_unknowns) if held else LINE * -(-n_unknowns // LINE)
+    return 8 * (n_values + 2 * LINE)
 
 
 @Once
-def kernel(device: int) -> Any:
-    """Return the compiled kernel, from CuPy's cache on disk where it is in it."""
-    options = ("-std=c++17", f"-DTHREADS={THREADS}", "-DDEPTH=8")
+def kernel(device: int, held: bool) -> Any:
+    """Return the kernel for tiles in shared memory or in the device's, from CuPy's cache on disk where it is in it."""
+    options = ("-std=c++17", f"-DTHREADS={THREADS}", "-DDEPTH=8", f"-DHELD={int(held)}")
     solve = cupy.RawModule(code=text_of(__file__), options=options).get_function("solve")
     solve.max_dynamic_shared_size_bytes = shared_bytes(device)
     return solve

@@ -62,11 +62,14 @@ class SoftmaxReduction:
     """Sum the negative log-likelihood of several classes, with its derivatives.
 
     The coefficients have a row for each class; the second derivatives are those of the flattened rows, summed over
-    one of `every` rows of X, which stands for so many. There are none for 0.
+    one of `every` rows of X, which stands for so many. There are none for 0. Where a common shift of all classes
+    changes no objective, it `shifts`, and a GPU that keeps second derivatives makes them definite.
     """
 
-    def __init__(self, class_weight: np.ndarray | None, design: Design, coef: np.ndarray, every: int) -> None:
-        self.class_weight, self.design, self.every = class_weight, design, every
+    def __init__(
+        self, class_weight: np.ndarray | None, design: Design, coef: np.ndarray, every: int, shifts: bool = False
+    ) -> None:
+        self.class_weight, self.design, self.every, self.shifts = class_weight, design, every, shifts
         self.coef = coef.reshape(-1, design.n_columns)
 
     def map(self, X: Any, y: Any, sample_weight: Any) -> Sums:
@@ -176,7 +179,7 @@ def make_model(
     def make(coef: np.ndarray, every: int) -> Reduction:
         if n_scores == 1:
             return ScoreReduction(loss, design, coef, every)
-        return SoftmaxReduction(class_weight, design, coef, every)
+        return SoftmaxReduction(class_weight, design, coef, every, shifts=absolute is None)
 
     return Model(
         make,
