@@ -1,6 +1,6 @@
 """KMeans, linear classifiers and forests on a GPU beside cuML called directly: seconds, steps, and what is minimised.
 
-python benchmarks/beside_cuml.py [--only KMeans …] [--output FILE]
+python benchmarks/beside_cuml.py [--only KMeans classes …] [--output FILE]
 
 Rows are float64, on the GPU (CuPy) and in main memory (NumPy). The shortest of several warm fits counts. Objectives are
 those that scikit-learn minimises, computed here on the CPU; "above" is how far one lies over the other, relatively.
@@ -32,7 +32,15 @@ from skdist_gpu.engines.executors.cluster_kernels import ClustersOnGpu
 PLACES: dict[str, Callable[[Any], Any]] = {"CuPy": cupy.asarray, "NumPy": np.asarray}
 KMEANS = (
     *((100_000, 20, 8), (100_000, 20, 100), (500_000, 20, 50), (5_000_000, 20, 8)),
-    *((1_000_000, 50, 8), (100_000, 100, 20)),
+    *((1_000_000, 50, 8), (100_000, 100, 20), (20_000, 500, 10), (100_000, 200, 50)),
+)
+CLASSES = (
+    (100_000, 20, 3),
+    (100_000, 20, 10),
+    (1_000_000, 20, 5),
+    (100_000, 100, 5),
+    (60_000, 200, 3),
+    (20_000, 64, 10),
 )
 CLASSIFIERS = ((100_000, 20), (100_000, 200), (1_000_000, 20))
 FORESTS = ((100_000, 20), (500_000, 20))
@@ -151,6 +159,27 @@ def classifiers() -> Iterator[dict[str, Any]]:
                     )
 
 
+def classes() -> Iterator[dict[str, Any]]:
+    """Yield fits of LogisticRegression to several classes, with scikit-learn's defaults and cuML's."""
+    import cuml
+
+    generator = np.random.default_rng(0)
+    for n_rows, n_columns, k in CLASSES:
+        X = generator.normal(size=(n_rows, n_columns))
+        scores = X @ generator.normal(size=(n_columns, k)) + generator.gumbel(size=(n_rows, k))
+        y = scores.argmax(axis=1).astype(np.int32)
+        for place, put in PLACES.items():
+            rows, labels = put(X), put(y)
+            wrapped = autoscale(LogisticRegression(), backend="reductions:gpu")
+            seconds, ours = warm(lambda w=wrapped, r=rows, t=labels: clone(w).fit(r, t))
+            direct, theirs = warm(lambda r=rows, t=labels: cuml.LogisticRegression(output_type="numpy").fit(r, t))
+            other = clone(LogisticRegression())
+            other.coef_, other.intercept_, other.classes_ = theirs.coef_, theirs.intercept_, np.unique(y)
+            above = objective(other, X, y) / objective(ours.estimator_, X, y) - 1
+            shape = (n_rows, n_columns, k)
+            yield row("LogisticRegression", shape, place, seconds, direct, cuml_objective_above=above)
+
+
 def forests() -> Iterator[dict[str, Any]]:
     """Yield fits of 50 trees by cuML through us and without, and predictions of 50 000 rows."""
     import cuml
@@ -173,7 +202,7 @@ def forests() -> Iterator[dict[str, Any]]:
                 yield row(type(estimator).__name__, (n_rows, n_columns), place, seconds, direct)
 
 
-PARTS = {"KMeans": kmeans, "classifiers": classifiers, "forests": forests}
+PARTS = {"KMeans": kmeans, "classifiers": classifiers, "classes": classes, "forests": forests}
 
 
 def main() -> None:
