@@ -24,7 +24,7 @@ pytest_plugins = ["pytester"]
 collect_ignore = ["docs/conf.py"]
 GPU_TESTS_ASKED_FOR = re.compile(r"(?<!not )\b(multi_)?gpu\b")
 IMPORTS_GPU_LIBRARIES = re.compile(
-    r"/tests/gpu/|/skdist_gpu/engines/.*(cuml|gpu|kernels|executors/(ahead|once|pool|sums))"
+    r"/tests/gpu/|/skdist_gpu/engines/.*(cuml|gpu|kernels|executors/(ahead|once|pool|queues|sums))"
 )
 
 
