@@ -35,3 +35,11 @@ def shared_bytes(device: int) -> int:
 def processors(device: int) -> int:
     """Return the number of processors, which CuPy finds by asking for all that a device can tell."""
     return cupy.cuda.Device(device).attributes["MultiProcessorCount"]
+
+
+def columns_of_a_thread(n_columns: int) -> int:
+    """Return how many columns of a row each thread of a warp has, rounded up so that few kernels are compiled."""
+    columns = 1
+    while 32 * columns < n_columns:
+        columns *= 2
+    return columns

@@ -17,7 +17,7 @@ import cupyx
 import numpy as np
 
 from skdist_gpu.engines.executors import gram_kernels, solve_kernels
-from skdist_gpu.engines.executors.common_kernels import processors
+from skdist_gpu.engines.executors.common_kernels import columns_of_a_thread, processors
 from skdist_gpu.engines.executors.once import Once
 from skdist_gpu.engines.executors.queues import Queue
 from skdist_gpu.engines.executors.solve_kernels import OnDevice, Solver
@@ -223,9 +223,7 @@ def _copy(to: int, source: int, n_bytes: int, kind: int) -> None:
 @Once
 def kernel_for(device: int, loss: str, X_type: str, y_type: str, n_columns: int) -> Any:
     """Return the compiled kernel for a device, a loss, types, and a number of columns rounded up."""
-    columns = 1
-    while 32 * columns < n_columns:
-        columns *= 2
+    columns = columns_of_a_thread(n_columns)
     # as many values in registers as they hold
     rows = max(1, min(8, 32 // columns))
     words = {"VALUE": _C_TYPES[X_type], "TARGET": _C_TYPES[y_type], "COLUMNS": columns, "ROWS": rows}

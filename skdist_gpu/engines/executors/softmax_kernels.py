@@ -14,7 +14,7 @@ import cupy
 import numpy as np
 
 from skdist_gpu.engines.executors import gram_kernels, solve_kernels
-from skdist_gpu.engines.executors.common_kernels import processors, shared_bytes
+from skdist_gpu.engines.executors.common_kernels import columns_of_a_thread, processors, shared_bytes
 from skdist_gpu.engines.executors.once import Once
 from skdist_gpu.engines.executors.solve_kernels import OnDevice, Solver
 from skdist_gpu.engines.executors.sums import add_up
@@ -40,15 +40,15 @@ def has_kernel(reduction: Any, X: Any, y: Any) -> bool:
         and reduction.design.takes_rows_as_they_are
         and X.flags.c_contiguous
         and y.dtype.name in _C_TYPES
-        and len(reduction.coef) * _columns(X.shape[1]) <= MOST_HELD
+        and len(reduction.coef) * columns_of_a_thread(X.shape[1]) <= MOST_HELD
         and gram_kernels.has_kernel(X, None)
     )
 
 
 def begin(device: int, X_type: str, y_type: str, n_classes: int, n_columns: int) -> None:
     """Let threads compile what the rows of so many classes and columns need."""
-    if n_classes * _columns(n_columns) <= MOST_HELD:
-        _kernels.begin(device, X_type, y_type, n_classes, _columns(n_columns))
+    if n_classes * columns_of_a_thread(n_columns) <= MOST_HELD:
+        _kernels.begin(device, X_type, y_type, n_classes, columns_of_a_thread(n_columns))
 
 
 def map_rows(reduction: Any, X: Any, y: Any, sample_weight: Any) -> Sums:
@@ -134,7 +134,7 @@ def _first(rows: list[Any], coef: Any, constant: float, keeps_shares: bool) -> t
         *(X, np.int64(X.strides[0] // X.itemsize), y, nothing if weight is None else weight, coef),
         *(np.float64(constant), np.int64(n_rows), np.int32(n_columns), nothing if shares is None else shares, partials),
     )
-    n_shared = n_classes * (32 * _columns(n_columns) + 1) + n_warps * GATHERED * (n_classes + 1)
+    n_shared = n_classes * (32 * columns_of_a_thread(n_columns) + 1) + n_warps * GATHERED * (n_classes + 1)
     kernel((n_blocks,), (THREADS,), arguments, shared_mem=8 * n_shared)
     return add_up(partials), shares
 
@@ -157,15 +157,7 @@ def _second(rows: list[Any], shares: Any, constant: float, share: float, shifts:
 
 
 def _kernels_for(X: Any, y: Any, n_classes: int) -> Any:
-    return _kernels(X.device.id, X.dtype.name, y.dtype.name, n_classes, _columns(X.shape[1]))
-
-
-def _columns(n_columns: int) -> int:
-    """Return how many columns of a row a thread has, rounded up so that there are few kernels to compile."""
-    columns = 1
-    while 32 * columns < n_columns:
-        columns *= 2
-    return columns
+    return _kernels(X.device.id, X.dtype.name, y.dtype.name, n_classes, columns_of_a_thread(X.shape[1]))
 
 
 @Once
