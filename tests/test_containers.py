@@ -12,7 +12,8 @@ from dask.callbacks import Callback
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.exceptions import DataConversionWarning
+from sklearn.linear_model import BayesianRidge, LinearRegression, LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.preprocessing import StandardScaler
 
@@ -186,3 +187,17 @@ def test_inspect_describes_without_computing():
     assert inspect_input(IN_MEMORY["csr"]).n_bytes == 900 * 12
     assert inspect_input(pl.from_pandas(FRAME.astype("float32"))).dtype == "float32"
     assert inspect_input(pd.DataFrame({"a": [1], "b": ["x"]})).dtype == "object"
+
+
+@pytest.mark.parametrize("container", ["pandas", "polars", "arrow", "numpy"])
+@pytest.mark.parametrize("lazy", LAZY)
+def test_a_table_of_one_column_is_a_target_for_dask(container, lazy):
+    column = {
+        "pandas": pd.DataFrame({"y": y}),
+        "polars": pl.DataFrame({"y": y}),
+        "arrow": pa.table({"y": y}),
+        "numpy": y[:, None],
+    }[container]
+    with pytest.warns(DataConversionWarning, match="column-vector y"):
+        model = autoscale(BayesianRidge(), backend="reductions").fit(LAZY[lazy], column)
+    assert_allclose(model.coef_, autoscale(BayesianRidge(), backend="reductions").fit(X, y).coef_, rtol=1e-6)

@@ -121,6 +121,14 @@ def test_one_dimension_over_dask():
         AutoScaleRegressor(backend="reductions").fit(blocks, blocks)
 
 
+@pytest.mark.parametrize("text", [str, bytes])
+def test_text_in_a_dask_array_or_a_target_for_it(text):
+    numbers = np.arange(8.0).reshape(4, 2)
+    for X, y in ((numbers.astype(text), numbers[:, 0]), (numbers, numbers[:, 0].astype(text))):
+        with pytest.raises(ValueError, match="columns that are not numbers"):
+            AutoScaleRegressor().fit(da.from_array(X, chunks=(2, 2)), y)
+
+
 def test_text_columns_in_a_dask_frame():
     frame = dd.from_pandas(pd.DataFrame({"a": [1.0, 2.0], "town": ["x", "y"]}), npartitions=1)
     with pytest.raises(ValueError, match=r"could not convert string to float.*town"):

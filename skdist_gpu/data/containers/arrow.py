@@ -30,6 +30,9 @@ class ArrowTable(Container):
     def rows(self, data: Any, rows: Rows) -> Any:
         return data.take(np.arange(data.num_rows)[rows])
 
+    def first_column(self, data: Any) -> Any:
+        return data.column(0)
+
     def to_host(self, data: Any) -> Any:
         return data.to_pandas()
 
@@ -75,6 +78,9 @@ class ArrowStream(Container):
 
     def rows(self, data: Any, rows: Rows) -> Any:
         return self.to_host(data).iloc[rows]
+
+    def first_column(self, data: Any) -> Any:
+        return self.to_host(data).iloc[:, 0]
 
     def to_host(self, data: Any) -> Any:
         import pyarrow

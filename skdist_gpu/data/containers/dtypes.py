@@ -25,7 +25,8 @@ def numpy_name(dtype: Any) -> str:
     ('object', 'object')
     """
     if isinstance(dtype, np.dtype):
-        return dtype.name
+        # NumPy does not know the names that it gives text, such as 'str672'
+        return {"U": "str", "S": "bytes"}.get(dtype.kind, dtype.name)
     if is_sparse_column(dtype):
         return numpy_name(dtype.subtype)
     # 'decimal128(10, 2)[pyarrow]' is a decimal; 'timestamp[us]' a date; 'list<item: int8>' neither
