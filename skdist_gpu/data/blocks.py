@@ -35,6 +35,21 @@ def with_quick_rows(data: Any) -> Any:
     return find(data).with_quick_rows(data)
 
 
+def with_columns(frame: Any, columns: Mapping[Any, Any]) -> Any:
+    """Return a pandas or cuDF frame with some columns replaced; their names need not be text, as ``assign`` wants.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> with_columns(pd.DataFrame([[1, 2]]), {1: [5]}).values.tolist()
+    [[1, 5]]
+    """
+    changed = frame.copy(deep=False)
+    for name, column in columns.items():
+        changed[name] = column
+    return changed
+
+
 def own_rows(estimator: Any, X: Any, params: Mapping[str, Any] = MappingProxyType({})) -> Any:
     """Return rows that an estimator may write into: a copy, where ``copy=False`` of it or of a part lets it.
 

@@ -45,7 +45,7 @@ def with_categories_of(estimator: Estimator, rows: Any) -> Any:
     rows = rows.astype(object) if text else rows.copy()
     for i, values in enumerate(known):
         if hasattr(rows, "iloc"):
-            rows = rows.assign(**{rows.columns[i]: _same_dtype(rows.iloc[:, i], values[0])})
+            rows[rows.columns[i]] = _same_dtype(rows.iloc[:, i], values[0])
         else:
             rows[:, i] = values[0]
     return rows

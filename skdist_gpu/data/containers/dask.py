@@ -102,7 +102,14 @@ class DaskFrame(Container):
         return delayed(_own_frame)(data.to_delayed())
 
     def first_rows(self, data: Any, n: int) -> Any:
-        return block_to_host(data.head(n, npartitions=-1))
+        from dask import delayed
+
+        found: list[Any] = []
+        for partition in data.to_delayed():
+            found.append(delayed(_first)(partition, n - sum(map(len, found))).compute())
+            if sum(map(len, found)) >= n:
+                break
+        return block_to_host(_own_frame(found))
 
     def map_lazily(self, data: Any, function: Any, like: Any, beside: Any = None, **options: Any) -> Any:
         """Return a lazy frame or column."""
@@ -149,11 +156,21 @@ class DaskSeries(DaskFrame):
         return [numpy_name(data.dtype)]
 
 
+def _first(partition: Any, n: int) -> Any:
+    return partition.iloc[:n]
+
+
 def _own_frame(partitions: list[Any]) -> Any:
     """Return partitions as one frame in memory of its own, into which ``copy=False`` may let an estimator write."""
+    import pandas as pd
     from dask.dataframe.dispatch import concat
 
-    return concat(partitions) if sum(len(part) > 0 for part in partitions) > 1 else concat(partitions).copy()
+    columns = getattr(partitions[0], "columns", None)
+    if isinstance(columns, pd.RangeIndex):  # under such names Dask would put categories into the last columns
+        partitions = [part.set_axis(list(columns), axis=1) for part in partitions]
+    whole = concat(partitions)
+    whole = whole if sum(len(part) > 0 for part in partitions) > 1 else whole.copy()
+    return whole if columns is None else whole.set_axis(columns, axis=1)
 
 
 def _with_whole_rows(data: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from skdist_gpu.data.blocks import take_rows
+from skdist_gpu.data.blocks import take_rows, with_columns
 from skdist_gpu.data.containers import FRAMES, GPU, container_of, find
 from skdist_gpu.data.convert import to_gpu, to_host
 
@@ -62,7 +62,7 @@ def round_down(X: Any, table: Table, missing: float) -> Any:
         return library.where(library.isnan(values) | (values == missing), np.float32(np.nan), found)
 
     if container_of(X) in FRAMES:
-        return X.assign(**{name: rounded(name, column) for name, column in _columns(X).items()})
+        return with_columns(X, {name: rounded(name, column) for name, column in _columns(X).items()})
     result = library.empty(X.shape, np.float32)
     for i in table:
         result[:, i] = rounded(i, X[:, i])

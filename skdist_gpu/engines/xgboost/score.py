@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
-from skdist_gpu.data.blocks import take_rows
+from skdist_gpu.data.blocks import take_rows, with_columns
 from skdist_gpu.data.containers import FRAMES, container_of, find
 from skdist_gpu.data.convert import place_like, to_gpu, to_host
 from skdist_gpu.data.inspect import inspect_input
@@ -98,7 +98,7 @@ def _with_seen_categories(estimator: Any, X: Any) -> Any:
                 f"column {name} has categories {unseen[:8]} that the training data do not have. Nothing was "
                 "predicted. Make them missing values, for example with X[name].cat.set_categories(known)."
             )
-    return X.assign(**used)
+    return with_columns(X, used)
 
 
 def _values(categories: Any) -> list[Any]:

@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from xgboost.compat import concat
 
 from skdist_gpu._compat.sklearn import check_sample_weight
-from skdist_gpu.data.blocks import Block, DaskBlocks, MemoryBlocks, take_rows
+from skdist_gpu.data.blocks import Block, DaskBlocks, MemoryBlocks, take_rows, with_columns
 from skdist_gpu.data.containers import DASK, container_of, find
 from skdist_gpu.data.containers.dask import example_of
 from skdist_gpu.data.convert import aligned, to_host
@@ -286,4 +286,4 @@ def unite(looks: list[Look]) -> dict[str, Any]:
 
 
 def _with_categories(X: Any, categories: dict[str, Any]) -> Any:
-    return X.assign(**{c: X[c].cat.set_categories(values) for c, values in categories.items()}) if categories else X
+    return with_columns(X, {name: X[name].cat.set_categories(values) for name, values in categories.items()})

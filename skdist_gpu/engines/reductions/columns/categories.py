@@ -140,15 +140,23 @@ def count_each(block: Any) -> list[Counts]:
     """Count the values of each column, whose dtypes may differ in a frame, as scikit-learn's encoders take them."""
     if not hasattr(block, "iloc"):
         return count_alike(block)
-    counted = [column.value_counts(dropna=False, sort=False) for _, column in block.items()]
-    counted = [column[column > 0] for column in counted]  # categories that do not occur
-    return [(_checked(pd.Series(column.index)), column.to_numpy()) for column in counted]
+    return [_count_column(column) for _, column in block.items()]
+
+
+def _count_column(column: Any) -> Counts:
+    """Count the values of a column of a frame."""
+    if column.dtype == np.float16:
+        return np.unique(_checked(column), return_counts=True)
+    counted = column.value_counts(dropna=False, sort=False)
+    counted = counted[counted > 0]  # categories that do not occur
+    return _checked(pd.Series(counted.index)), counted.to_numpy()
 
 
 def count_alike(block: Any) -> list[Counts]:
     """Count the values of each column of a block that has, or gets, one dtype."""
     table = check_array(block, dtype=None, ensure_all_finite="allow-nan")
-    if table.dtype.kind in "US":
+    # pandas counts no text of fixed length, no float16, and no bytes in another order than the machine's
+    if table.dtype.kind in "US" or table.dtype == np.float16 or not table.dtype.isnative:
         return [np.unique(column, return_counts=True) for column in table.T]
     counted = [pd.Series(column, dtype=table.dtype).value_counts(dropna=False, sort=False) for column in table.T]
     return [(_checked(pd.Series(column.index, dtype=table.dtype)), column.to_numpy()) for column in counted]
