@@ -286,4 +286,5 @@ def unite(looks: list[Look]) -> dict[str, Any]:
 
 
 def _with_categories(X: Any, categories: dict[str, Any]) -> Any:
-    return with_columns(X, {name: X[name].cat.set_categories(values) for name, values in categories.items()})
+    united = {name: X[name].cat.set_categories(values) for name, values in categories.items()}
+    return with_columns(X, united) if united else X  # an array has none
