@@ -83,9 +83,12 @@ def fit_sample(
         return None
     random_state = check_random_state(estimator.random_state)
     before = random_state.get_state()
+    # as RandomState.choice(len(X), p=weight / weight.sum()) draws, which adds up the weights each time
+    up_to = (weight / weight.sum()).cumsum(dtype=np.float64)
+    up_to /= up_to[-1]
     best = None
     for _ in range(1 if estimator.n_init == "auto" else estimator.n_init):
-        first = random_state.choice(len(X), p=weight / weight.sum())
+        first = int(up_to.searchsorted(random_state.random_sample(), side="right"))
         uniform = random_state.uniform(size=(n_clusters - 1, 2 + int(np.log(n_clusters))))
         steps = rows.steps(rows.seed(first, uniform) - origin, origin, estimator.max_iter, tolerance)
         if not steps.weight.all():
