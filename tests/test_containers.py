@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
 from sklearn.exceptions import DataConversionWarning
-from sklearn.linear_model import BayesianRidge, LinearRegression, LogisticRegression
+from sklearn.linear_model import BayesianRidge, LinearRegression, LogisticRegression, Ridge
 from sklearn.naive_bayes import GaussianNB
 from sklearn.preprocessing import StandardScaler
 
@@ -201,3 +201,9 @@ def test_a_table_of_one_column_is_a_target_for_dask(container, lazy):
     with pytest.warns(DataConversionWarning, match="column-vector y"):
         model = autoscale(BayesianRidge(), backend="reductions").fit(LAZY[lazy], column)
     assert_allclose(model.coef_, autoscale(BayesianRidge(), backend="reductions").fit(X, y).coef_, rtol=1e-6)
+
+
+@pytest.mark.parametrize("backend", ["sklearn", "reductions"])
+def test_one_number_of_numpys_is_the_weight_of_every_row(backend):
+    model = autoscale(Ridge(alpha=5.0), backend=backend).fit(X, y, sample_weight=np.float64(2.0))
+    assert_allclose(model.coef_, Ridge(alpha=5.0).fit(X, y, sample_weight=2.0).coef_)

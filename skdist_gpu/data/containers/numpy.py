@@ -23,7 +23,8 @@ class StandardArray(Container):
     name = "array_api"
 
     def recognises(self, data: Any) -> bool:
-        return hasattr(type(data), "__array_namespace__")
+        # a number of NumPy's has it, too
+        return hasattr(type(data), "__array_namespace__") and not isinstance(data, np.generic)
 
     def dtypes(self, data: Any) -> list[str]:
         # 'array_api_strict.float64' and 'float64' alike
