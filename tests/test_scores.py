@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 from sklearn import metrics
+from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.covariance import EmpiricalCovariance
 from sklearn.datasets import make_classification
@@ -18,15 +19,18 @@ from sklearn.linear_model import (
     LinearRegression,
     LogisticRegression,
     PoissonRegressor,
+    Ridge,
     RidgeClassifier,
     TweedieRegressor,
 )
 from sklearn.mixture import GaussianMixture
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KernelDensity
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from skdist_gpu import autoscale, config_context, get_scorer
+from skdist_gpu import AutoScaleRegressor, autoscale, config_context, get_scorer
 from skdist_gpu.exceptions import CollectLimitError, MisalignedBlocksError
 
 generator = np.random.default_rng(0)
@@ -198,3 +202,30 @@ def test_scikit_learns_tools_take_the_scorers():
     model = autoscale(LogisticRegression(), backend="sklearn")
     ours = cross_val_score(model, X, CODES, scoring=get_scorer("roc_auc_ovr"))
     assert ours == pytest.approx(cross_val_score(LogisticRegression(), X, CODES, scoring="roc_auc_ovr"))
+
+
+@pytest.mark.parametrize("scoring", [None, "neg_mean_absolute_error"])
+@pytest.mark.parametrize("kind", ["dataset", "dask.dataframe"])
+@pytest.mark.parametrize("wrap", [autoscale, AutoScaleRegressor])
+def test_searches_and_pipelines_score_rows_that_are_not_collected(wrap, kind, scoring, tmp_path):
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(300, 3)), columns=["a", "b", "c"])
+    y = frame.sum(axis=1) + np.random.default_rng(1).normal(size=300)
+    pipeline = make_pipeline(StandardScaler(), Ridge())
+    search = GridSearchCV(pipeline, {"ridge__alpha": [0.1, 10.0]}, scoring=scoring)
+    if kind == "dataset":
+        frame.assign(y=y).to_parquet(tmp_path / "rows.parquet")
+        rows = ds.dataset(tmp_path), "y"
+    else:
+        rows = dd.from_pandas(frame, npartitions=3), dd.from_pandas(y, npartitions=3)
+    for estimator in (pipeline, search):
+        model, expected = wrap(clone(estimator)).fit(frame, y), clone(estimator).fit(frame, y)
+        with config_context(collect_limit=1):
+            assert model.score(*rows) == pytest.approx(expected.score(frame, y))
+
+
+def test_files_are_not_collected_for_a_score_that_is_no_sum(tmp_path):
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 3)), columns=["a", "b", "c"])
+    frame.to_parquet(tmp_path / "rows.parquet")
+    search = GridSearchCV(PCA(), {"n_components": [1, 2]}, scoring=lambda model, X, y=None: 1.0)
+    with pytest.raises(CollectLimitError, match=r"X is read from files.*X\.to_table\(\)"):
+        autoscale(search).fit(frame).score(ds.dataset(tmp_path))

@@ -49,10 +49,14 @@ def named_score(name: str, estimator: Any, X: Any, y: Any, sample_weight: Any = 
 
 def own_score(estimator: Any, plain: Any, X: Any, y: Any, params: dict[str, Any]) -> float:
     """Return what ``plain.score`` would, for data in any container."""
+    lazy = container_of(X) in (*DASK, *FILES)
+    if lazy and isinstance(getattr(plain, "scoring", None), str) and hasattr(plain, "best_estimator_"):
+        return named_score(plain.scoring, estimator, X, y, **params)
+    whole, plain = plain, _whose_score(plain) if lazy else plain
     score = unwrap(type(plain).score)  # another function may stand in its place
     if score in (RegressorMixin.score, ClassifierMixin.score):
         return named_score("r2" if score is RegressorMixin.score else "accuracy", estimator, X, y, **params)
-    if container_of(X) not in (*DASK, *FILES):
+    if not lazy:
         return plain.score(to_host(X), to_host(y), **{name: to_host(value) for name, value in params.items()})
     name = type(plain).__name__
     if name in _POWERS and (power := _POWERS[name](plain)) >= 1:
@@ -62,7 +66,19 @@ def own_score(estimator: Any, plain: Any, X: Any, y: Any, params: dict[str, Any]
         return total / n_rows if _OF_SAMPLES[name] == "mean" else total
     if name in _FROM_DISTANCES and not params:
         return -_score_lazy(SampleScores(square_of_least=True), estimator, "transform", X, None, None)[0]
-    return plain.score(collected(X), to_host(y), **{name: to_host(value) for name, value in params.items()})
+    return whole.score(collected(X), to_host(y), **{name: to_host(value) for name, value in params.items()})
+
+
+def _whose_score(plain: Any) -> Any:
+    """Return the estimator whose score is that of a pipeline, which gives its last step's, or of a search."""
+    if hasattr(plain, "steps"):
+        inner = plain.steps[-1][1]
+    elif hasattr(plain, "best_estimator_") and plain.scoring is None:
+        inner = plain.best_estimator_
+    else:
+        return plain
+    inner = inner._fitted() if hasattr(inner, "_fitted") else inner
+    return _whose_score(inner) if hasattr(inner, "score") else plain
 
 
 # scores that are deviances, and Tweedie's power of each
@@ -100,10 +116,21 @@ def _scored_files(metric: Metric, function: BlockMethod, source: Any, y: Any, we
 
 
 def collected(X: Any) -> Any:
-    """Return a Dask collection in main memory, if it is known to be small enough."""
+    """Return a Dask collection in main memory, if it is known to be small enough.
+
+    Raises
+    ------
+    CollectLimitError
+        If it is not, or the rows are in files.
+    """
     limit, n_bytes = parse_bytes(option("collect_limit")), inspect_input(X).n_bytes
     limit, name = min((limit, "collect_limit"), (configured_budget() or limit, "memory_budget"))
-    if n_bytes is None or n_bytes > limit or container_of(X) in FILES:
+    if container_of(X) in FILES:
+        raise CollectLimitError(
+            "This score is no sum over rows, and X is read from files, of which a score collects nothing. Nothing was "
+            "computed. X.to_table() of a dataset, or X.collect() of a query, brings the rows into memory."
+        )
+    if n_bytes is None or n_bytes > limit:
         size = "of unknown size" if n_bytes is None else f"of {format_bytes(n_bytes)}"
         raise CollectLimitError(
             f"This score is no sum over rows, and X {size} would have to be collected; the limit is "
