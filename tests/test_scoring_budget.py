@@ -12,10 +12,9 @@ from sklearn.decomposition import PCA
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.model_selection import GridSearchCV
 
-from skdist_gpu import AutoScaleTransformer, autoscale, config_context
+from skdist_gpu import autoscale, config_context
 from skdist_gpu.exceptions import CollectLimitError
 from skdist_gpu.testing import make_resources
 
@@ -76,7 +75,8 @@ def test_the_plain_estimator_scores_beyond_a_budget_what_blocks_cannot():
 
 def test_a_score_collects_no_more_than_the_budget():
     rows = da.from_array(MANY_ROWS, chunks=(5000, 4))
-    model = AutoScaleTransformer(make_pipeline(StandardScaler(), PCA(2))).fit(MANY_ROWS)
+    search = GridSearchCV(PCA(), {"n_components": [1, 2]}, scoring=lambda model, X, y=None: float(model.n_components))
+    model = autoscale(search).fit(MANY_ROWS[:100])
     with (
         config_context(memory_budget="1KB"),
         pytest.raises(CollectLimitError, match=r"memory_budget='8GB'\) raises it"),
