@@ -140,6 +140,17 @@ assert min(cupy.started.count(name) for name in ("softmax_sums", "solve")) > 4
 assert 8 * 28 * 28 not in cupy.copied  # second derivatives stay there
 assert_allclose(found.coef_, expected.coef_, rtol=1e-4, atol=1e-5)
 assert_allclose(found.intercept_, expected.intercept_, rtol=1e-4, atol=1e-5)
+
+# rows without weight add nothing to the loss, and tell of what is no number all the same
+weight = np.ones(900)
+X[3, 2], weight[3] = np.nan, 0.0
+for codes in (y, y > 1):
+    try:
+        fitted(LogisticRegression(), X, codes, weight)
+    except ValueError as error:
+        assert "Input X contains NaN" in str(error), error
+    else:
+        raise AssertionError("NaN were taken")
 """
 CLUSTERS = """
 from skdist_gpu.engines.executors import lloyd_kernels

@@ -107,6 +107,14 @@ def test_a_bad_target_of_each_regressor_of_one_pass(name, value):
         autoscale(estimator, backend="reductions:cpu").fit(X, target)
 
 
+@pytest.mark.parametrize("dtype", ["float16", ">f8"])
+def test_a_bad_target_is_told_with_its_dtype(dtype):
+    target = y.astype(dtype)
+    target[7] = np.inf
+    with pytest.raises(ValueError, match=f"Input y contains infinity or a value too large for dtype.'{dtype}'"):
+        autoscale(LinearRegression(), backend="reductions:cpu").fit(X, target)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_bad_values_in_dask_blocks(value):
     blocks = da.from_array(with_value(value), chunks=(20, 3))

@@ -83,3 +83,6 @@ def test_a_score_collects_no_more_than_the_budget():
     ):
         model.score(rows)
     assert np.isfinite(model.score(rows))
+    model.set_params(memory_budget="1KB")
+    with pytest.raises(CollectLimitError, match=r" set_params\(memory_budget='8GB'\) raises it"):
+        model.score(rows)

@@ -43,8 +43,8 @@ def column_told_of(estimator: Estimator, y: Any) -> Any:
 
 
 def is_of_floats(y: Any) -> bool:
-    """Whether a target is an array of floats."""
-    return isinstance(y, np.ndarray) and y.dtype.kind == "f"
+    """Whether a target is an array of float32 or float64, which errors name as they are."""
+    return isinstance(y, np.ndarray) and y.dtype in (np.float32, np.float64)
 
 
 def all_finite(y: Any) -> bool:

@@ -202,7 +202,7 @@ class ScoringMixin:
             params = {name: plain_values(value) for name, value in params.items()}
         from skdist_gpu.scoring.score import own_score  # takes scikit-learn's metrics, which take time to import
 
-        return own_score(self, self._fitted(), X, y, params)
+        return own_score(self, self._fitted(), X, y, params, self._budget())  # type: ignore[attr-defined]
 
 
 class WeightedScoreMixin(ScoringMixin):

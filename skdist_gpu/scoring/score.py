@@ -47,8 +47,10 @@ def named_score(name: str, estimator: Any, X: Any, y: Any, sample_weight: Any = 
     return score_directly(name, to_host(y), predicted, to_host(sample_weight))
 
 
-def own_score(estimator: Any, plain: Any, X: Any, y: Any, params: dict[str, Any]) -> float:
-    """Return what ``plain.score`` would, for data in any container."""
+def own_score(
+    estimator: Any, plain: Any, X: Any, y: Any, params: dict[str, Any], memory_budget: int | None = None
+) -> float:
+    """Return what ``plain.score`` would, for data in any container; a budget of None is the configured one."""
     lazy = container_of(X) in (*DASK, *FILES)
     if lazy and isinstance(getattr(plain, "scoring", None), str) and hasattr(plain, "best_estimator_"):
         return named_score(plain.scoring, estimator, X, y, **params)
@@ -66,7 +68,8 @@ def own_score(estimator: Any, plain: Any, X: Any, y: Any, params: dict[str, Any]
         return total / n_rows if _OF_SAMPLES[name] == "mean" else total
     if name in _FROM_DISTANCES and not params:
         return -_score_lazy(SampleScores(square_of_least=True), estimator, "transform", X, None, None)[0]
-    return whole.score(collected(X), to_host(y), **{name: to_host(value) for name, value in params.items()})
+    params = {name: to_host(value) for name, value in params.items()}
+    return whole.score(collected(X, memory_budget), to_host(y), **params)
 
 
 def _whose_score(plain: Any) -> Any:
@@ -115,8 +118,8 @@ def _scored_files(metric: Metric, function: BlockMethod, source: Any, y: Any, we
         yield contribution(metric, target, np.asarray(result), None if weight is None else columns[weight])
 
 
-def collected(X: Any) -> Any:
-    """Return a Dask collection in main memory, if it is known to be small enough.
+def collected(X: Any, memory_budget: int | None = None) -> Any:
+    """Return a Dask collection in main memory, if it is known to be small enough; None is the configured budget.
 
     Raises
     ------
@@ -124,7 +127,10 @@ def collected(X: Any) -> Any:
         If it is not, or the rows are in files.
     """
     limit, n_bytes = parse_bytes(option("collect_limit")), inspect_input(X).n_bytes
-    limit, name = min((limit, "collect_limit"), (configured_budget() or limit, "memory_budget"))
+    budget = memory_budget or configured_budget()
+    limit, name = min((limit, "collect_limit"), (budget or limit, "memory_budget"))
+    is_own = name == "memory_budget" and budget != configured_budget()
+    change = "set_params" if is_own else "skdist_gpu.set_config"
     if container_of(X) in FILES:
         raise CollectLimitError(
             "This score is no sum over rows, and X is read from files, of which a score collects nothing. Nothing was "
@@ -134,7 +140,7 @@ def collected(X: Any) -> Any:
         size = "of unknown size" if n_bytes is None else f"of {format_bytes(n_bytes)}"
         raise CollectLimitError(
             f"This score is no sum over rows, and X {size} would have to be collected; the limit is "
-            f"{format_bytes(limit)}. Nothing was computed. skdist_gpu.set_config({name}='8GB') raises it, "
+            f"{format_bytes(limit)}. Nothing was computed. {change}({name}='8GB') raises it, "
             "X.compute_chunk_sizes() finds an unknown size, and X.compute() collects it."
         )
     return to_host(X)

@@ -278,7 +278,7 @@ class AutoScaleXGBRanker(_XGBParameters):
         from skdist_gpu.engines.xgboost.score import ranking_metric
         from skdist_gpu.scoring.score import FILES, collected
 
-        X = collected(X) if container_of(X) in (*DASK, *FILES) else X
+        X = collected(X, self._budget()) if container_of(X) in (*DASK, *FILES) else X
         return ranking_metric(self._fitted(), X, y, qid)
 
 

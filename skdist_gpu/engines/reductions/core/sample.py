@@ -185,7 +185,7 @@ def look(data: Passes, n_sampled: int, n_classes: int = 0, columns: bool = False
     return view, sample
 
 
-def check_finite(value: float, data: Passes) -> None:
+def check_finite(value: float | np.ndarray, data: Passes) -> None:
     """Raise if a sum over all rows is NaN because an input is.
 
     Raises
@@ -193,7 +193,7 @@ def check_finite(value: float, data: Passes) -> None:
     NotFiniteError
         Naming the input.
     """
-    if not np.isfinite(value):
+    if not np.isfinite(value).all():
         raise_not_finite(data)
 
 

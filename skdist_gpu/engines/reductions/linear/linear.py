@@ -267,14 +267,15 @@ class Model:
         return Sums(value, gradient, hessian if self.make_definite is None else self.make_definite(hessian))
 
     def checked(self, reduce: Reduce, data: Passes) -> Objective:
-        """Return the objective over what `reduce` reads, which raises where its first value is not finite."""
+        """Return the objective over what `reduce` reads, which raises where it is not finite at first."""
         objective, checked = self.objective(reduce), False
 
         def first_checked(coef: np.ndarray, every: int) -> Sums:
             nonlocal checked
             sums = objective(coef, every)
             if not checked:
-                check_finite(sums.value, data)
+                # kernels leave rows without weight out of the value
+                check_finite(np.append(sums.gradient, sums.value), data)
                 checked = True
             return sums
 
