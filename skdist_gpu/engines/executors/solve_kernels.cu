@@ -1,6 +1,7 @@
 // the kernel of solve_kernels.py, which gives the words in capitals; common.cu stands before it
-// the lower triangle lies in shared memory, or where that has no room for it in that of the device, in tiles of 8 x 8, of which each thread of a warp has a pair of neighbours in a
-// row; the order of the pairs changes with the row, so that those of a column lie in different banks, too
+// the lower triangle lies in shared memory, or in that of the device where that has no room for it, in tiles of 8 x 8,
+// of which each thread of a warp has a pair of neighbours in a row; the order of the pairs changes with the row, so that
+// those of a column lie in different banks, too
 constexpr int N_WARPS = THREADS / 32, TILE = 64, TOGETHER = 4;
 
 __device__ __forceinline__ int tile_at(int i, int j) { return TILE * (i * (i + 1) / 2 + j); }
