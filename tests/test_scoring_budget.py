@@ -11,10 +11,10 @@ from numpy.testing import assert_allclose
 from sklearn.decomposition import PCA
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.kernel_ridge import KernelRidge
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import Ridge, TweedieRegressor
 from sklearn.model_selection import GridSearchCV
 
-from skdist_gpu import autoscale, config_context
+from skdist_gpu import AutoScaleRegressor, autoscale, config_context
 from skdist_gpu.exceptions import CollectLimitError
 from skdist_gpu.testing import make_resources
 
@@ -83,6 +83,13 @@ def test_a_score_collects_no_more_than_the_budget():
     ):
         model.score(rows)
     assert np.isfinite(model.score(rows))
+
+
+def test_a_score_collects_no_more_than_the_estimators_own_budget():
+    rows, target = da.from_array(MANY_ROWS, chunks=(5000, 4)), da.from_array(MANY_ROWS[:, 0], chunks=5000)
+    model = AutoScaleRegressor(TweedieRegressor(power=0)).fit(MANY_ROWS, MANY_ROWS[:, 0])
+    expected = model.score(MANY_ROWS, MANY_ROWS[:, 0])
+    assert_allclose(model.score(rows, target), expected)
     model.set_params(memory_budget="1KB")
     with pytest.raises(CollectLimitError, match=r" set_params\(memory_budget='8GB'\) raises it"):
-        model.score(rows)
+        model.score(rows, target)
