@@ -47,7 +47,8 @@ class Once:
     def begin(self, *arguments: Any) -> None:
         """Let a thread of its own call it, if nobody has; an error waits for who needs the result."""
         if arguments not in self.results:
-            Thread(target=self._call_there, args=arguments).start()
+            with suppress(RuntimeError):  # where no more threads may start, who needs it calls it
+                Thread(target=self._call_there, args=arguments).start()
 
     def _call_there(self, device: int, *arguments: Any) -> None:
         with suppress(Exception), cupy.cuda.Device(device):
