@@ -8,6 +8,16 @@ __device__ __forceinline__ void keep_nearer(double distance, int which, double& 
     if (distance < nearest || (distance == nearest && which < best)) { nearest = distance; best = which; }
 }
 
+// the nearest of the centres that four neighbouring threads have found, told to all of them
+__device__ __forceinline__ void agree(double& nearest, int& best) {
+    #pragma unroll
+    for (int offset = 1; offset < 4; offset *= 2) {
+        const double other = __shfl_xor_sync(0xffffffff, nearest, offset);
+        const int which = __shfl_xor_sync(0xffffffff, best, offset);
+        keep_nearer(other, which, nearest, best);
+    }
+}
+
 // the sum over a block of threads, known to all of them; the order is always the same
 __device__ __forceinline__ double sum_of_block(double value, double* room) {
     #pragma unroll

@@ -156,12 +156,7 @@ struct Tiles {
         }
         #pragma unroll
         for (int half = 0; half < 2; ++half) {
-            #pragma unroll
-            for (int offset = 1; offset < 4; offset *= 2) {
-                const double other = __shfl_xor_sync(0xffffffff, nearest[half], offset);
-                const int which = __shfl_xor_sync(0xffffffff, best[half], offset);
-                keep_nearer(other, which, nearest[half], best[half]);
-            }
+            agree(nearest[half], best[half]);
             const int row = 16 * warp + lane / 4 + 8 * half;
             if (lane % 4 == 0) {
                 label[row] = BESIDE > 1 || row < n_here ? best[half] : -1;

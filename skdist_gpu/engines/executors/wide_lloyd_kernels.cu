@@ -144,12 +144,7 @@ __device__ __forceinline__ double label_rows(
         }
         #pragma unroll
         for (int half = 0; half < 2; ++half) {
-            #pragma unroll
-            for (int offset = 1; offset < 4; offset *= 2) {
-                const double other = __shfl_xor_sync(0xffffffff, nearest[half], offset);
-                const int which = __shfl_xor_sync(0xffffffff, best[half], offset);
-                keep_nearer(other, which, nearest[half], best[half]);
-            }
+            agree(nearest[half], best[half]);
             const long long row = first_row + lane / 4 + 8 * half;
             if (row >= table.n_rows) continue;
             if (lane % 4 == 0) labels[row] = best[half];
