@@ -65,7 +65,7 @@ class Scores:
     Parameters
     ----------
     reduction : SoftmaxReduction
-        Tells the classes and the design; a common shift of all classes must change nothing.
+        Tells the classes and the design; it `shifts`.
     X : cupy.ndarray of shape (n_rows, n_columns)
         The rows, of which there are kernels for.
     y, sample_weight : cupy.ndarray of shape (n_rows,)

@@ -178,13 +178,13 @@ def _checked(job: FitJob) -> tuple[Any, Any, Any]:
         return to_dask(X) if job.device == "dask" else X, None, None
     if container in GPU:
         return check_gpu_input(*data, labels=takes_labels(job.estimator))
-    # the sums tell whether all values are finite, and those of one pass over X and y whether y's are
+    # the sums tell whether all values of X are finite; where one pass sums X and y together, they tell the same of y
     tags = get_tags(job.estimator)
     # scikit-learn's ridge has an error of its own for solvers that do not take sparse rows
     sparse = tags.input_tags.sparse or type(job.estimator).__name__ in ("Ridge", "RidgeClassifier")
     sparse, several = sparse and job.device != "gpu", tags.target_tags.multi_output
-    ask = type(job.estimator).__name__ not in REGRESSORS
-    X, y, sample_weight = validate(*data, sparse=sparse, multi_target=several, finite=False, finite_target=ask)
+    summed = type(job.estimator).__name__ in REGRESSORS
+    X, y, sample_weight = validate(*data, sparse=sparse, multi_target=several, finite=False, finite_target=not summed)
     if y is not None and y.dtype == object and not takes_labels(job.estimator):
         y = y.astype(np.float64)
     if job.device == "dask":

@@ -62,8 +62,10 @@ class SoftmaxReduction:
     """Sum the negative log-likelihood of several classes, with its derivatives.
 
     The coefficients have a row for each class; the second derivatives are those of the flattened rows, summed over
-    one of `every` rows of X, which stands for so many. There are none for 0. Where a common shift of all classes
-    changes no objective, it `shifts`, and a GPU that keeps second derivatives makes them definite.
+    one of `every` rows of X, which stands for so many. There are none for 0.
+
+    A common shift of all classes changes no probability. With `shifts`, no step leads along it, since coefficients
+    begin at zero: a GPU that keeps second derivatives may then give that direction any size, so that they are definite.
     """
 
     def __init__(
